@@ -1,0 +1,25 @@
+"""ocr_moe: certificates in, a checked spreadsheet out.
+
+    import ocr_moe
+    run = ocr_moe.extract("scans/", out="run")
+    run.to_frame()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ocr_moe.api import Options, Run, compare, extract
+
+__version__ = "0.1.0"
+__all__ = ["Options", "Run", "__version__", "compare", "extract"]
+
+
+def __getattr__(name: str) -> Any:
+    """The API is loaded on first use, so that importing the package costs nothing."""
+    if name in __all__:
+        from ocr_moe import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,118 @@
+"""Reading amounts of money printed in digits, in Chinese numerals, or in both."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+_DIGIT = {
+    char: value
+    for value, chars in enumerate(
+        (
+            "零〇○",
+            "一壹弌",
+            "二贰貳弍两兩",
+            "三叁參叄弎",
+            "四肆",
+            "五伍",
+            "六陆陸",
+            "七柒",
+            "八捌",
+            "九玖",
+        )
+    )
+    for char in chars
+}
+_SMALL = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
+_LARGE = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
+_CURRENCIES = (
+    ("CNY", r"人民币|人民幣|RMB|CNY"),
+    ("USD", r"美元|美金|USD|US\$"),
+    ("HKD", r"港元|港币|港幣|HKD|HK\$"),
+    ("EUR", r"欧元|EUR|€"),
+    ("JPY", r"日元|日币|JPY"),
+    ("GBP", r"英镑|GBP|£"),
+    ("MYR", r"\bRM|MYR"),
+)
+_NUMBER = r"\d{1,3}(?:[,，]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_CHINESE = "[" + "".join((*_DIGIT, *_SMALL, *_LARGE)) + "]"
+_AMOUNT = re.compile(
+    rf"(?P<sign>-)?(?:(?P<number>{_NUMBER})\s*(?P<unit>[十百千拾佰仟]?[万萬亿億]|[百千佰仟])?"
+    rf"(?P<tail>\d+(?:\.\d+)?\s*[万萬]|{_CHINESE}+)?|(?P<words>{_CHINESE}+))"
+    rf"\s*(?:[元圆园圓](?:\s*(?P<jiao>[{''.join(_DIGIT)}\d])\s*角)?(?:\s*零?(?P<fen>[{''.join(_DIGIT)}\d])\s*分)?)?"
+)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """An amount in whole units of its currency, and the span of the text that says so."""
+
+    value: Decimal
+    currency: str | None
+    """ISO 4217, None where the text does not say (a plain 元 or $ does not)."""
+    start: int
+    end: int
+
+
+def parse_amount(text: str) -> Amount | None:
+    """The first amount in `text`: 壹佰万元整, 人民币100万元 and 1,000,000.00 are all one million."""
+    text = unicodedata.normalize("NFKC", text)
+    currency = next(
+        (code for code, words in _CURRENCIES if re.search(words, text, re.IGNORECASE)), None
+    )
+    for match in _AMOUNT.finditer(text):
+        value = _value(match)
+        if value is not None:
+            return Amount(value, currency, match.start(), match.end())
+    return None
+
+
+def _value(match: re.Match[str]) -> Decimal | None:
+    if match["number"]:
+        try:
+            value = Decimal(re.sub(r"[,，]", "", match["number"]))
+        except InvalidOperation:
+            return None
+        for char in match["unit"] or "":
+            value *= {**_SMALL, **_LARGE}[char]
+        tail = (match["tail"] or "").replace(" ", "")
+        if tail and tail[0].isdigit():
+            value += Decimal(tail[:-1]) * _LARGE[tail[-1]]
+        elif tail:
+            more = _chinese(tail)
+            value = value + more if more is not None else value
+    else:
+        words = _chinese(match["words"])
+        if words is None:
+            return None
+        value = Decimal(words)
+    for group, part in (("jiao", "0.1"), ("fen", "0.01")):
+        if match[group]:
+            value += Decimal(_DIGIT.get(match[group], match[group])) * Decimal(part)
+    return -value if match["sign"] else value
+
+
+def _chinese(text: str) -> int | None:
+    """A whole number in Chinese numerals, or in Chinese digits alone (二五〇)."""
+    if all(char in _DIGIT for char in text):
+        return int("".join(str(_DIGIT[char]) for char in text)) if text.strip("零〇○") else 0
+    if text[0] in _LARGE:
+        return None
+    total = section = digit = 0
+    for char in text:
+        if char in _DIGIT:
+            digit = _DIGIT[char]
+        elif char in _SMALL:
+            section += (digit or 1) * _SMALL[char]
+            digit = 0
+        else:
+            section += digit
+            # 一亿二千万 adds up, 一万亿 multiplies.
+            if _LARGE[char] > 10**4 and total and not section:
+                total *= _LARGE[char]
+            else:
+                total += section * _LARGE[char]
+            section = digit = 0
+    return total + section + digit

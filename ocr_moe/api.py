@@ -1,0 +1,396 @@
+"""The Python API: extract, compare, and what came of it as pandas frames.
+
+import ocr_moe
+run = ocr_moe.extract(["scans/"], out="run")
+run.to_frame()
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from ocr_moe.batch import STORE, Batch, Outcome, Progress, import_ocr
+from ocr_moe.build import Workshop
+from ocr_moe.config import Config, candidate_schemas, find_schema, load_config
+from ocr_moe.estimate import Plan
+from ocr_moe.estimate import estimate as estimate_run
+from ocr_moe.errors import DocumentError
+from ocr_moe.images import ImageFile, discover
+from ocr_moe.righting import turn
+from ocr_moe.schema import Schema, crop_schema
+from ocr_moe.store import Records, Store
+from ocr_moe.types import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL import Image
+
+    from ocr_moe.evaluation.fitting import CalibrationResult
+    from ocr_moe.evaluation.scores import Scores
+    from ocr_moe.laboratory import Laboratory
+
+Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+
+
+def _silent(progress: Progress) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a batch is run with; every field has the name of its command-line option."""
+
+    schema: str = "auto"
+    config: Path | Config | None = None
+    local_only: bool = False
+    max_cost: float | None = None
+    retry_failed: bool = False
+    update: bool = False
+    workers: int | None = None
+    ocr: Path | None = None
+    recorded: Path | None = None
+    crops: str | None = None
+
+    def load(self) -> Config:
+        """Raises ConfigError."""
+        own = self.config
+        config = own if isinstance(own, Config) else load_config(own)
+        return (
+            config if self.workers is None else config.model_copy(update={"workers": self.workers})
+        )
+
+    def schemas(self, config: Config) -> tuple[Schema, ...]:
+        """The named schema, or for `auto` all that are known. Raises SchemaError."""
+        known = {schema.name: schema for schema in candidate_schemas(config)}
+        if self.schema == "auto":
+            found = tuple(known.values())
+        else:
+            found = (known[self.schema] if self.schema in known else find_schema(self.schema),)
+        return found if self.crops is None else (crop_schema(found, self.crops),)
+
+
+class Run:
+    """A finished run in its folder.
+
+    `outcome` says how this start went, and is None for a run that was merely opened.
+    """
+
+    def __init__(self, folder: str | PathLike[str], outcome: Outcome | None = None) -> None:
+        self.folder = Path(folder)
+        self.outcome = outcome
+
+    @property
+    def strategies(self) -> list[str]:
+        with self._store() as store:
+            return store.strategies()
+
+    @contextmanager
+    def records(self, strategy: str | None = None) -> Iterator[Records]:
+        """The records of a strategy (of the only one, if not named), as a context.
+
+        Raises StoreError when there is no run, KeyError when it has no such strategy.
+        """
+        with self._store() as store:
+            yield store.records(_one_of(store.strategies(), strategy))
+
+    def to_frame(self, strategy: str | None = None) -> pd.DataFrame:
+        """One row a document: path, page, schema, the fields' values, and the error if any."""
+        return self._frame(strategy, lambda decision: decision.value)
+
+    def confidences(self, strategy: str | None = None) -> pd.DataFrame:
+        """Like `to_frame`, with confidences (0-1) in place of values."""
+        return self._frame(strategy, lambda decision: decision.confidence)
+
+    def statuses(self, strategy: str | None = None) -> pd.DataFrame:
+        """Like `to_frame`, with the decisions' statuses in place of values."""
+        return self._frame(strategy, lambda decision: str(decision.status))
+
+    def _frame(self, strategy: str | None, cell: Callable[..., object]) -> pd.DataFrame:
+        import pandas as pd
+
+        with self.records(strategy) as records:
+            rows = [
+                {
+                    "path": record.document.path,
+                    "page": record.document.page,
+                    "schema": record.schema_name,
+                    **{name: cell(decision) for name, decision in record.fields.items()},
+                    "error": record.error.message if record.error else None,
+                }
+                for record in records
+            ]
+        frame = pd.DataFrame(rows)
+        return (
+            frame if "error" not in frame else frame[[c for c in frame if c != "error"] + ["error"]]
+        )
+
+    def _store(self) -> Store:
+        return Store(self.folder / STORE, write=False)
+
+
+def extract(
+    paths: Paths,
+    *,
+    out: str | PathLike[str] | None = None,
+    strategy: str | None = None,
+    options: Options | None = None,
+    listing: IO[str] | None = None,
+    report: Callable[[Progress], None] = _silent,
+) -> Run:
+    """Read every document with one strategy, and export the run.
+
+    `out` is a new temporary folder when not given; a run that was started there before goes on.
+    Raises UsageError and its kin; a document that fails is in its record, not raised.
+    """
+    options = options or Options()
+    folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
+    with _prepared(options) as (config, workshop, schemas):
+        chosen = [workshop.strategy(strategy or config.strategy)]
+        sources = discover(_texts(paths), listing)
+        with Batch(
+            folder,
+            workshop=workshop,
+            strategies=chosen,
+            schemas=schemas,
+            max_cost=options.max_cost,
+        ) as batch:
+            if options.ocr is not None:
+                import_ocr(batch.store, options.ocr)
+            outcome = batch.execute(
+                sources,
+                update=options.update,
+                retry_failed=options.retry_failed,
+                report=report,
+            )
+            batch.export()
+    return Run(folder, outcome)
+
+
+@contextmanager
+def _prepared(
+    options: Options,
+) -> Iterator[tuple[Config, Workshop, tuple[Schema, ...]]]:
+    config = options.load()
+    schemas = options.schemas(config)
+    with ExitStack() as stack:
+        store = None
+        if options.recorded is not None:
+            store = stack.enter_context(Store(options.recorded, write=False))
+        workshop = Workshop(config, local_only=options.local_only, recorded=store)
+        workshop.validate()
+        yield config, workshop, schemas
+
+
+def estimate(
+    paths: Paths,
+    *,
+    out: str | PathLike[str],
+    strategies: Sequence[str] = (),
+    options: Options | None = None,
+    listing: IO[str] | None = None,
+) -> Plan:
+    """What a batch would ask and cost; nothing is started. Raises UsageError and its kin."""
+    options = options or Options()
+    with _prepared(options) as (config, workshop, schemas):
+        built = [workshop.strategy(name) for name in strategies or (config.strategy,)]
+        sources = discover(_texts(paths), listing)
+        file = Path(out) / STORE
+        with Store(file, write=False) if file.is_file() else nullcontext() as store:
+            return estimate_run(sources, built, schemas, config, store)
+
+
+def evaluate(
+    folder: str | PathLike[str],
+    truth: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    config: Config | None = None,
+    skipped: Mapping[str, str] | None = None,
+) -> Scores:
+    """Score a run, or all strategies of a comparison, against verified sheets.
+
+    Writes scores.json, accuracy.xlsx and report.html into the folder. Raises TruthError when a sheet
+    cannot be used, StoreError when the folder holds no run.
+    """
+    from ocr_moe.evaluation import api as evaluation
+    from ocr_moe.evaluation.truth import TruthOptions
+
+    config = config or load_config()
+    folder = Path(folder)
+    sheets = [truth] if isinstance(truth, str | PathLike) else list(truth)
+    with Store(folder / STORE, write=False) as store:
+        schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
+        options = evaluation.EvaluationOptions(
+            truth=TruthOptions.model_validate(config.truth.model_dump()),
+            skipped=skipped or store.get_meta("skipped") or {},
+            titles=store.get_meta("titles") or {},
+            provenance=store.get_meta("provenance") or {},
+        )
+        return evaluation.evaluate(
+            {name: store.records(name) for name in store.strategies()},
+            schemas,
+            [Path(sheet) for sheet in sheets],
+            folder,
+            options=options,
+            image_source=PageImages(store, config),
+        )
+
+
+def evaluate_columns(
+    sheet: str | PathLike[str],
+    truth_column: str,
+    predicted_column: str,
+    *,
+    out: str | PathLike[str] | None = None,
+    config: Config | None = None,
+) -> Scores:
+    """Score one column of a sheet against another, each named by heading or by letter.
+
+    Raises TruthError when a column is not there or holds nothing.
+    """
+    from ocr_moe.evaluation import api as evaluation
+    from ocr_moe.evaluation.truth import TruthOptions
+
+    config = config or load_config()
+    truth = TruthOptions.model_validate(config.truth.model_dump())
+    return evaluation.score_columns(
+        Path(sheet),
+        truth_column,
+        predicted_column,
+        None if out is None else Path(out),
+        options=evaluation.EvaluationOptions(truth=truth),
+    )
+
+
+def compare(
+    paths: Paths,
+    truth: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    out: str | PathLike[str],
+    strategies: Sequence[str] = (),
+    options: Options | None = None,
+    listing: IO[str] | None = None,
+    report: Callable[[Progress], None] = _silent,
+) -> tuple[Run, Scores]:
+    """Run several strategies over the same documents, each expert asked once, and score them.
+
+    Without `strategies` every one whose endpoints are configured is taken, and the others are listed
+    with what to set. Raises UsageError and its kin.
+    """
+    options = options or Options()
+    folder = Path(out)
+    with _prepared(options) as (config, workshop, schemas):
+        skipped: dict[str, str] = {}
+        if strategies:
+            chosen = {name: workshop.strategy(name) for name in strategies}
+        else:
+            chosen, skipped = workshop.available_strategies()
+        sources = discover(_texts(paths), listing)
+        with Batch(
+            folder,
+            workshop=workshop,
+            strategies=list(chosen.values()),
+            schemas=schemas,
+            max_cost=options.max_cost,
+        ) as batch:
+            if options.ocr is not None:
+                import_ocr(batch.store, options.ocr)
+            outcome = batch.execute(
+                sources,
+                update=options.update,
+                retry_failed=options.retry_failed,
+                frozen_strategies=False,
+                report=report,
+            )
+            batch.store.set_meta("skipped", skipped)
+            batch.export()
+        scores = evaluate(folder, truth, config=config)
+    return Run(folder, outcome), scores
+
+
+def calibrate(
+    folder: str | PathLike[str],
+    truth: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
+    config: Config | None = None,
+    synthetic: bool = False,
+) -> tuple[CalibrationResult, list[Path]]:
+    """Fit confidences on a run and its verified sheets, asking nobody.
+
+    Writes calibration.yaml (the model, readable) and calibrated.yaml (configuration that uses it)
+    into the folder. Raises TruthError when there is too little truth, StoreError without a run.
+    """
+    from ocr_moe.files import write_text
+    from ocr_moe.laboratory import fitted_overlay
+    from ocr_moe.routing.calibration import to_yaml
+    from ocr_moe.yamlfile import write_yaml
+
+    config = config or load_config()
+    folder = Path(folder)
+    with Store(folder / STORE, write=False) as store:
+        laboratory = _laboratory(store, truth, config)
+        sheets = [truth] if isinstance(truth, str | PathLike) else list(truth)
+        data = ", ".join(Path(sheet).name for sheet in sheets)
+        result = laboratory.calibrate(data, synthetic=synthetic)
+    fitted, overlay = folder / "calibration.yaml", folder / "calibrated.yaml"
+    write_text(fitted, to_yaml(result.calibration))
+    write_text(overlay, write_yaml(fitted_overlay(config, fitted.absolute())))
+    return result, [fitted, overlay]
+
+
+def _laboratory(
+    store: Store,
+    truth: str | PathLike[str] | Sequence[str | PathLike[str]],
+    config: Config,
+    workshop: Workshop | None = None,
+) -> Laboratory:
+    from ocr_moe.evaluation.truth import TruthOptions
+    from ocr_moe.evaluation.truthset import load_truths
+    from ocr_moe.laboratory import open_laboratory
+
+    sheets = [truth] if isinstance(truth, str | PathLike) else list(truth)
+    schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
+    used = set(store.schemas())
+    schemas = [schema for schema in schemas if schema.name in used]
+    options = TruthOptions.model_validate(config.truth.model_dump())
+    truths = load_truths([Path(sheet) for sheet in sheets], schemas, options)
+    return open_laboratory(store, truths, config, workshop or Workshop(config, recorded=store))
+
+
+class PageImages:
+    """The righted page image behind a record, where its file is still there; for reports."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self._files: dict[str, str] = store.get_meta("files") or {}
+        self._limits = config.images
+
+    def __call__(self, record: Record, page: int) -> Image.Image | None:
+        """Page `page` (from 1) of the record's document, or None when it cannot be had."""
+        file = Path(self._files.get(record.document.path, ""))
+        if not file.is_file():
+            return None
+        try:
+            with ImageFile(file, self._limits) as opened:
+                image = opened.page(record.document.page + page - 1)
+        except DocumentError:
+            return None
+        return turn(image, record.document.rotation)
+
+
+def _texts(paths: Paths) -> list[str]:
+    if isinstance(paths, str | PathLike):
+        return [str(paths)]
+    return [str(path) for path in paths]
+
+
+def _one_of(names: Sequence[str], wanted: str | None) -> str:
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted not in names:
+        raise KeyError(f"name one of the strategies {', '.join(names)}")
+    return str(wanted)

@@ -1,0 +1,59 @@
+"""`ocr-moe compare`: strategies side by side on the same documents."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ocr_moe.cli import options
+
+
+def compare(
+    paths: options.Paths,
+    truth: options.Truth,
+    out: options.Out,
+    schema: options.SchemaName = "auto",
+    strategies: Annotated[
+        str | None,
+        typer.Option("--strategies", help="Names with commas. Default: all that can run here."),
+    ] = None,
+    config: options.ConfigFile = None,
+    local_only: options.LocalOnly = False,
+    max_cost: options.MaxCost = None,
+    retry_failed: options.RetryFailed = False,
+    update: options.Update = False,
+    workers: options.Workers = None,
+    ocr: options.OcrFile = None,
+    recorded: options.Recorded = None,
+) -> None:
+    """Run strategies over the same documents and score each against the verified sheet."""
+    from ocr_moe import api
+    from ocr_moe.cli.session import finish, progress
+    from ocr_moe.cli.tables import print_scores
+
+    names = [name.strip() for name in (strategies or "").split(",") if name.strip()]
+    chosen = api.Options(
+        schema=schema,
+        config=config,
+        local_only=local_only,
+        max_cost=max_cost,
+        retry_failed=retry_failed,
+        update=update,
+        workers=workers,
+        ocr=ocr,
+        recorded=recorded,
+    )
+    with progress() as report:
+        run, scores = api.compare(
+            paths,
+            truth,
+            out=out,
+            strategies=names,
+            options=chosen,
+            listing=sys.stdin,
+            report=report,
+        )
+    print_scores(scores)
+    finish(run.outcome, [out / "report.html", out / "accuracy.xlsx", out / "scores.json"])

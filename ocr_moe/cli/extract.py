@@ -1,0 +1,63 @@
+"""`ocr-moe extract`: images in, records out."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ocr_moe.cli import options
+
+
+def extract(
+    paths: options.Paths,
+    out: options.Out,
+    schema: options.SchemaName = "auto",
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", help="See `strategies`. Default: moe.")
+    ] = None,
+    config: options.ConfigFile = None,
+    local_only: options.LocalOnly = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Estimate calls, tokens and money; start nothing.")
+    ] = False,
+    max_cost: options.MaxCost = None,
+    retry_failed: options.RetryFailed = False,
+    update: options.Update = False,
+    workers: options.Workers = None,
+    ocr: options.OcrFile = None,
+    recorded: options.Recorded = None,
+    crops: Annotated[
+        str | None,
+        typer.Option("--crops", help="The images are ready-made crops of this one field."),
+    ] = None,
+) -> None:
+    """Read the fields of every document into JSONL, JSON and Excel."""
+    from ocr_moe import api
+    from ocr_moe.cli.estimate import print_estimate
+    from ocr_moe.cli.session import finish, progress
+
+    chosen = api.Options(
+        schema=schema,
+        config=config,
+        local_only=local_only,
+        max_cost=max_cost,
+        retry_failed=retry_failed,
+        update=update,
+        workers=workers,
+        ocr=ocr,
+        recorded=recorded,
+        crops=crops,
+    )
+    if dry_run:
+        names = [strategy] if strategy else []
+        print_estimate(
+            api.estimate(paths, out=out, strategies=names, options=chosen, listing=sys.stdin)
+        )
+        return
+    with progress() as report:
+        run = api.extract(
+            paths, out=out, strategy=strategy, options=chosen, listing=sys.stdin, report=report
+        )
+    finish(run.outcome, [out / "records.jsonl", out / "records.xlsx", out / "run.json"])

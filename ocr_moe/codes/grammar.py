@@ -1,0 +1,163 @@
+"""Declarations of code grammars, as they stand in a schema's YAML.
+
+A *grammar* is one variant that a strict field may take: an 18-digit diploma number, a unified
+social credit code, a container number.  It is a sequence of *segments*; a field lists all its
+variants and the decoder weighs them against each other.
+
+    grammars:
+      - name: diploma_18
+        segments:
+          - {name: school, length: 5, binding: {field: 毕业院校, via: lexicon}}
+          - {name: type, length: 1, values: ["1", "5", "6", "7"]}
+          - {name: year, length: 4, values: ["2019", "2020"], binding: {field: 毕业日期, via: year}}
+          - {name: serial, length: 6}
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+from pydantic import Field as PydanticField
+from pydantic import model_validator
+
+from ocr_moe.codes.checks import known_checks, passes
+from ocr_moe.types import Value
+
+DIGITS = "0123456789"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ALPHABETS = {"digits": DIGITS, "letters": LETTERS, "alphanumeric": DIGITS + LETTERS}
+
+
+class SegmentBinding(Value):
+    """Another field of the same record that foretells a segment, as a soft prior."""
+
+    field: str
+    via: Literal["lexicon", "year", "values"]
+    """lexicon: the code of the organisation of that name. year: the year of the date (its last
+    digits, where the segment is shorter). values: the table below."""
+    values: dict[str, tuple[str, ...]] = {}
+    """values: the field's value → the segment's possible texts, the likeliest first."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SegmentBinding:
+        if (self.via == "values") != bool(self.values):
+            raise ValueError("`values` belongs to `via: values`, and only there")
+        return self
+
+
+class Segment(Value):
+    """A run of characters of one kind within a code."""
+
+    name: str = ""
+    length: int = PydanticField(ge=0, le=64)
+    max_length: int | None = None
+    """Longest length where the segment varies; `length` is then the shortest."""
+    alphabet: str = "digits"
+    """`digits`, `letters`, `alphanumeric`, or the allowed characters themselves."""
+    values: tuple[str, ...] = ()
+    """The only values allowed, where they are few. An item `1990-2035` stands for the range."""
+    binding: SegmentBinding | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Segment:
+        if self.max_length is not None and self.max_length < self.length:
+            raise ValueError(f"segment {self.name!r}: max_length is less than length")
+        if not self.alphabet:
+            raise ValueError(f"segment {self.name!r}: the alphabet is empty")
+        for value in self.choices:
+            if not self.length <= len(value) <= self.longest:
+                raise ValueError(f"segment {self.name!r}: {value!r} has another length")
+        return self
+
+    @property
+    def longest(self) -> int:
+        return self.length if self.max_length is None else self.max_length
+
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """The characters that the segment may hold."""
+        if self.values:
+            return frozenset("".join(self.choices))
+        return frozenset(ALPHABETS.get(self.alphabet, self.alphabet))
+
+    @cached_property
+    def choices(self) -> tuple[str, ...]:
+        """`values` with ranges written out."""
+        written: list[str] = []
+        for value in self.values:
+            first, dash, last = value.partition("-")
+            if dash and first.isdigit() and last.isdigit() and len(first) == len(last):
+                written += [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
+            else:
+                written.append(value)
+        return tuple(written)
+
+
+class CodeGrammar(Value):
+    """One variant of a code: segments in order, and optionally a check over the whole."""
+
+    name: str
+    segments: tuple[Segment, ...] = PydanticField(min_length=1)
+    check: str | None = None
+    """Name of a check over the whole code, see `ocr_moe.codes.checks`."""
+    hints: tuple[str, ...] = ()
+    """Checks that most codes of the form pass but no rule demands: passing one speaks for a
+    reading, failing one says nothing."""
+    weight: float = PydanticField(default=1.0, gt=0.0)
+    """How common the variant is, relative to the field's others."""
+    labels: tuple[str, ...] = ()
+    """Those of the field's labels that announce this variant and no other."""
+
+    @model_validator(mode="after")
+    def _known_checks(self) -> CodeGrammar:
+        for check in (self.check, *self.hints):
+            if check is not None and check not in known_checks():
+                known = ", ".join(sorted(known_checks()))
+                raise ValueError(f"grammar {self.name}: unknown check {check!r}; known: {known}")
+        return self
+
+    @property
+    def shortest(self) -> int:
+        return sum(segment.length for segment in self.segments)
+
+    @property
+    def longest(self) -> int:
+        return sum(segment.longest for segment in self.segments)
+
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        return frozenset().union(*(segment.characters for segment in self.segments))
+
+    def parse(self, code: str) -> dict[str, tuple[int, int]] | None:
+        """Segment name → (start, end) within `code`, or None where the code is not of this form.
+
+        The check is not part of the form. Unnamed segments are left out.
+        """
+        spans = self._spans(code, 0, 0)
+        if spans is None:
+            return None
+        return {s.name: span for s, span in zip(self.segments, spans, strict=True) if s.name}
+
+    def matches(self, code: str) -> bool:
+        return self.parse(code) is not None
+
+    def checks(self, code: str) -> bool | None:
+        """Whether the check character is right; None where the grammar has no check."""
+        return None if self.check is None else passes(self.check, code)
+
+    def _spans(self, code: str, index: int, start: int) -> list[tuple[int, int]] | None:
+        if index == len(self.segments):
+            return [] if start == len(code) else None
+        segment = self.segments[index]
+        for length in range(segment.longest, segment.length - 1, -1):
+            end = start + length
+            text = code[start:end]
+            if len(text) != length:
+                continue
+            allowed = (
+                text in segment.choices if segment.values else segment.characters.issuperset(text)
+            )
+            if allowed and (rest := self._spans(code, index + 1, end)) is not None:
+                return [(start, end), *rest]
+        return None

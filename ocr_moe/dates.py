@@ -1,0 +1,232 @@
+"""Finding and reading dates in all the ways in which certificates and receipts print them.
+
+Pure text in, ISO 8601 out.  A calendar is not consulted beyond months 1-12 and days 1-31: a document
+may carry a date that never was, and it is read as it is printed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_ZERO = "〇○◯零0OoQΟОº◎"
+_DIGIT = {
+    **dict.fromkeys(_ZERO, 0),
+    **dict.fromkeys("一壹弌1Il|", 1),
+    **dict.fromkeys("二贰貳弍两2", 2),
+    **dict.fromkeys("三叁參叄弎3", 3),
+    **dict.fromkeys("四肆4", 4),
+    **dict.fromkeys("五伍5", 5),
+    **dict.fromkeys("六陆陸6", 6),
+    **dict.fromkeys("七柒7", 7),
+    **dict.fromkeys("八捌8", 8),
+    **dict.fromkeys("九玖9", 9),
+}
+_TENS = {"十": 10, "拾": 10, "廿": 20, "卄": 20, "卅": 30}
+
+# A seal over a 〇 leaves an engine with any small round thing; only inside a Chinese year is it read
+# as a zero.
+_ROUND = "。.·•口回DC●◦@"
+_D = "[" + re.escape("".join(_DIGIT)) + "]"
+_N = "[" + re.escape("".join(_DIGIT) + "".join(_TENS)) + "]"
+_CENTURY_ROUND = (
+    rf"[一二壹贰貳]\s*(?:[{re.escape(_ROUND)}]|{_D})\s*(?:[{re.escape(_ROUND)}]|{_D})\s*{_D}"
+)
+_NIAN = "[年牟午]"
+_RI = "[日曰目号號]"
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sept sep",
+            "october oct",
+            "november nov",
+            "december dec",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+_MONTH_NAME = "(?:" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
+
+_YEAR_MONTH_DAY = re.compile(
+    rf"(?P<y>{_CENTURY_ROUND}|(?:{_D}\s*){{2,4}})\s*{_NIAN}\s*度?\s*"
+    rf"(?P<m>元|正|(?:{_N}\s*){{1,3}})\s*月"
+    rf"(?:\s*(?P<d>(?:{_N}\s*){{1,4}}?)\s*(?:{_RI}|(?!{_N}|\s)))?"
+)
+_YEAR_MARK_LOST = re.compile(
+    rf"(?<!{_D})(?P<y>[一二12]\s*[九9{_ZERO}]\s*{_D}\s*{_D})\s*(?P<m>(?:{_N}\s*){{1,2}})\s*月"
+    rf"\s*(?P<d>(?:{_N}\s*){{1,4}}?)\s*{_RI}"
+)
+_MONTH_MARK_LOST = re.compile(
+    rf"(?P<y>(?:{_D}\s*){{3}}{_D})\s*{_NIAN}\s*(?P<m>[01]?[0-9])(?:\s+|[^\w\s])(?P<d>[0-3]?[0-9])\s*{_RI}"
+)
+_SEPARATED = re.compile(
+    r"(?<!\d)(?P<y>(?:19|20)\d\d)\s*[-./、年]\s*(?P<m>\d{1,2})\s*[-./、月]\s*(?P<d>\d{1,2})(?!\d)"
+)
+_COMPACT = re.compile(
+    r"(?<!\d)(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
+)
+_DAY_FIRST = re.compile(
+    r"(?<!\d)(?P<a>\d{1,2})\s?(?P<sep>[-./])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<y>(?:19|20)\d\d|\d\d)(?!\d)"
+)
+_DAY_NAME_YEAR = re.compile(
+    rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s*[-/., ]?\s*(?:of\s+)?(?P<mon>{_MONTH_NAME})"
+    r"\s*[-/.,' ]?\s*(?P<y>(?:19|20)\d\d|\d\d)(?!\d)",
+    re.IGNORECASE,
+)
+_NAME_DAY_YEAR = re.compile(
+    rf"\b(?P<mon>{_MONTH_NAME})\s*(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s*,?\s*(?P<y>(?:19|20)\d\d)(?!\d)",
+    re.IGNORECASE,
+)
+_NAME_YEAR = re.compile(
+    rf"\b(?P<mon>{_MONTH_NAME})\s*,?\s*(?P<y>(?:19|20)\d\d)(?!\d)", re.IGNORECASE
+)
+_YEAR_MONTH = re.compile(
+    r"(?<![\d./-])(?P<y>(?:19|20)\d\d)\s*[-./]\s*(?P<m>0?[1-9]|1[0-2])(?![\d./-])"
+)
+_YEAR_ONLY = re.compile(rf"(?P<y>{_CENTURY_ROUND}|(?:{_D}\s*){{3}}{_D})\s*{_NIAN}")
+_COMPACT_MONTH = re.compile(r"^(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])$")
+_BARE_YEAR = re.compile(r"^(?P<y>(?:19|20)\d\d)$")
+
+_EVERYWHERE = (
+    _YEAR_MONTH_DAY,
+    _YEAR_MARK_LOST,
+    _MONTH_MARK_LOST,
+    _SEPARATED,
+    _COMPACT,
+    _DAY_NAME_YEAR,
+    _NAME_DAY_YEAR,
+    _DAY_FIRST,
+    _NAME_YEAR,
+    _YEAR_MONTH,
+)
+
+
+@dataclass(frozen=True)
+class DateSpan:
+    """A date found in a text: `text[start:end]` is how it is printed."""
+
+    start: int
+    end: int
+    iso: str
+    """`2019-06-20`, `2019-06` or `2019`: as exact as printed."""
+    whole: bool = True
+    """False where a character of the year was missing and has been guessed."""
+
+
+def find_dates(text: str, *, years: bool = False) -> list[DateSpan]:
+    """All dates in `text`, from left to right and without overlaps.
+
+    Day-first is assumed where both orders are possible (22/12/2017 is what most of the world
+    prints).  `years` also takes a year that stands alone before 年.
+    """
+    found: list[DateSpan] = []
+    for pattern in (*_EVERYWHERE, *((_YEAR_ONLY,) if years else ())):
+        for match in pattern.finditer(text):
+            if any(match.start() < span.end and span.start < match.end() for span in found):
+                continue
+            iso = _iso(match)
+            if iso is not None:
+                end = match.start() + len(match.group().rstrip())
+                digits = len(re.sub(r"\s", "", match["y"]))
+                whole = digits == 4 or (digits == 2 and match["y"].isdigit())
+                found.append(DateSpan(match.start(), end, iso, whole))
+    return sorted(found, key=lambda span: span.start)
+
+
+def parse_date(text: str) -> str | None:
+    """The first date of `text` as ISO 8601, or None."""
+    found = find_dates(text, years=True)
+    if found:
+        return found[0].iso
+    squeezed = re.sub(r"\s", "", text)
+    for pattern in (_COMPACT_MONTH, _BARE_YEAR):
+        match = pattern.match(squeezed)
+        if match:
+            return _iso(match)
+    return None
+
+
+def small_number(text: str) -> int | None:
+    """A number below 100 in Arabic or Chinese numerals (廿五, 二十, 卅一, 06), or None."""
+    text = re.sub(r"\s", "", text)
+    if text in ("元", "正"):
+        return 1
+    tens = [index for index, char in enumerate(text) if char in _TENS]
+    if not tens:
+        digits = [_DIGIT.get(char) for char in text]
+        if not digits or len(digits) > 2 or None in digits:
+            return None
+        return int("".join(str(digit) for digit in digits))
+    first, last = tens[0], tens[-1]
+    head, tail = text[:first].lstrip(_ZERO), text[last + 1 :].lstrip(_ZERO)
+    if len(head) > 1 or len(tail) > 1 or last - first > 1:
+        return None
+    base = _TENS[text[first]]
+    if head:
+        factor = _DIGIT.get(head)
+        # 二十 is 20 but 廿 carries its factor already.
+        if factor is None:
+            return None
+        base = factor * 10
+    units = _DIGIT.get(tail) if tail else 0
+    return None if units is None else base + units
+
+
+def _iso(match: re.Match[str]) -> str | None:
+    groups = match.groupdict()
+    year = _year(groups["y"])
+    if year is None:
+        return None
+    if "a" in groups:
+        first, second = int(groups["a"]), int(groups["b"])
+        month, day = (first, second) if second > 12 >= first else (second, first)
+        return _join(year, month, day)
+    if "mon" in groups:
+        month_ = _MONTHS.get(groups["mon"].lower().rstrip("."))
+        return _join(year, month_, int(groups["d"]) if groups.get("d") else None)
+    month = small_number(groups["m"]) if groups.get("m") else None
+    if groups.get("m") and month is None:
+        return None
+    day_ = small_number(groups["d"]) if groups.get("d") else None
+    if day_ is not None and not 1 <= day_ <= 31:
+        day_ = None
+    return _join(year, month, day_)
+
+
+def _join(year: int, month: int | None, day: int | None) -> str | None:
+    if month is None:
+        return f"{year:04d}"
+    if not 1 <= month <= 12:
+        return None
+    if day is None:
+        return f"{year:04d}-{month:02d}"
+    return f"{year:04d}-{month:02d}-{day:02d}" if 1 <= day <= 31 else None
+
+
+def _year(text: str) -> int | None:
+    text = re.sub(r"\s", "", text)
+    digits = "".join(str(_DIGIT.get(char, 0)) for char in text)
+    if len(digits) == 2 and (text.isdigit() or digits[0] > "2"):
+        return 2000 + int(digits) if int(digits) < 70 else 1900 + int(digits)
+    if len(digits) == 3 and digits[0] == "2":
+        # An engine drops a 〇 more readily than any other character: 二一九 is 2019, 二〇九 is 2009.
+        digits = f"20{digits[1:]}" if digits[1] != "0" else f"200{digits[2]}"
+    elif len(digits) == 3 and digits[0] == "0":
+        digits = f"2{digits}"
+    if len(digits) == 2 and digits[0] == "2":
+        digits = f"200{digits[1]}"
+    if len(digits) != 4:
+        return None
+    year = int(digits)
+    return year if 1900 <= year <= 2099 else None

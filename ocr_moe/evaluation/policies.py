@@ -1,0 +1,658 @@
+"""The strategy laboratory: policies replayed over recorded answers, and the one to recommend.
+
+Every policy, configured or made up here, is replayed with the real gates and combiners. The bounds
+are those of RouterBench (Hu et al. 2024): the *oracle* takes the cheapest expert that is right, in
+hindsight; the *random mix* sends a share of the documents to a dearer expert by lot; the *best
+single* asks one expert for everything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.certify import Cells, Certificate, certify
+from ocr_moe.evaluation.fitting import amount, fit_policy, mean_cost, today, vote_weights
+from ocr_moe.evaluation.metrics import Interval, wilson
+from ocr_moe.evaluation.recorded import RecordedDocument, replay, split
+from ocr_moe.protocols import Combiner, Gate
+from ocr_moe.routing.calibration import Provenance
+from ocr_moe.types import Cost, Decision, Status
+
+Settings = Mapping[str, Any]
+"""A component as it stands in a configuration file: `kind` and its parameters."""
+Build = Callable[[Settings, Settings], tuple[Gate, Combiner]]
+"""Makes gate and combiner from their settings, for the experts that have recorded answers."""
+
+UNITS = ("money", "tokens", "seconds")
+_CASCADE_STEPS: tuple[float | None, ...] = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, None)
+_RIGHT_CELLS_PER_DOCUMENT = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.0)
+"""For learned gates: the right cells that a question to the dearest expert must bring."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A policy as configuration."""
+
+    name: str
+    title: str
+    gate: Settings
+    combiner: Settings
+    configured: bool = True
+    """Whether it is one of the user's strategies, not one that the laboratory made up."""
+
+
+@dataclass(frozen=True)
+class Routing:
+    """How well a gate chooses, told from the cells in which some recorded expert was right."""
+
+    winnable: int
+    reached: int
+    """A right expert was among those asked."""
+    won: int
+    """The decision was right."""
+
+    @property
+    def quality(self) -> float | None:
+        """How often the choice was right when one was to be had; None where none was."""
+        return self.won / self.winnable if self.winnable else None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A policy over a set of documents; arrays have the shape (documents, fields)."""
+
+    candidate: Candidate
+    fields: tuple[str, ...]
+    asked: NDArray[np.bool_]
+    """Cells whose truth is known."""
+    right: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    """NaN where there is none."""
+    accepted: NDArray[np.bool_]
+    """Accepted, or absent: stands without a person's look."""
+    cost: Cost
+    """Of all documents together."""
+    amounts: NDArray[np.float64]
+    """Cost of each document in the study's unit."""
+    questions: Mapping[str, int]
+    """Expert → documents that it was asked about."""
+    routing: Routing
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over fields of right / all."""
+        return _macro(self.right, self.asked)
+
+    @property
+    def coverage(self) -> float:
+        cells = int(self.asked.sum())
+        return float((self.accepted & self.asked).sum()) / cells if cells else 0.0
+
+    @property
+    def selective_accuracy(self) -> float | None:
+        inside = self.accepted & self.asked
+        return float((inside & self.right).sum() / inside.sum()) if inside.any() else None
+
+    @property
+    def mean_amount(self) -> float:
+        return float(self.amounts.mean()) if len(self.amounts) else 0.0
+
+    def cells(self, name: str) -> Cells:
+        column = self.fields.index(name)
+        known = self.asked[:, column]
+        return Cells(self.confidence[known, column], self.right[known, column])
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A point that policies are held against."""
+
+    name: str
+    accuracy: float
+    mean_amount: float
+
+
+@dataclass(frozen=True)
+class Study:
+    """Policies over the same documents, with their bounds."""
+
+    unit: str
+    documents: int
+    trials: tuple[Trial, ...]
+    oracle: Bound
+    best_single: Bound
+    singles: tuple[Bound, ...]
+    """Every expert asked for everything."""
+
+    def regret(self, trial: Trial) -> float:
+        """Accuracy lost to the oracle."""
+        return self.oracle.accuracy - trial.accuracy
+
+    def random_mix(self, mean_amount: float) -> float:
+        """Accuracy of the best lottery between single experts at that mean cost."""
+        return mixed_accuracy(self.singles, mean_amount)
+
+    def saving(self, trial: Trial) -> float | None:
+        """Share of the cost of asking the dearest expert about everything that is saved."""
+        dearest = max((single.mean_amount for single in self.singles), default=0.0)
+        return 1.0 - trial.mean_amount / dearest if dearest > 0.0 else None
+
+    def pareto(self) -> list[str]:
+        """Names of the policies that no other one beats in both accuracy and cost."""
+        return [
+            trial.candidate.name
+            for trial in self.trials
+            if not any(
+                other.accuracy >= trial.accuracy
+                and other.mean_amount <= trial.mean_amount
+                and (other.accuracy, -other.mean_amount) != (trial.accuracy, -trial.mean_amount)
+                for other in self.trials
+            )
+        ]
+
+
+@dataclass(frozen=True)
+class FieldReport:
+    """The recommended policy on one field of the documents that were kept for this."""
+
+    field: str
+    n: int
+    right: int
+    interval: Interval
+    accepted: int
+    wrong_accepted: int
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The cheapest policy, its certified thresholds, and how it did on untouched documents."""
+
+    candidate: Candidate
+    target: float
+    confidence: float
+    unit: str
+    documents: tuple[int, int, int]
+    """For choosing, for the tests, for the report."""
+    certificates: tuple[Certificate, ...]
+    report: tuple[FieldReport, ...]
+    accuracy: float
+    """Macro accuracy in the report's documents."""
+    mean_amount: float
+    against: Mapping[str, tuple[float, float]]
+    """Configured strategy → (accuracy, mean cost) on the report's documents."""
+    compared: int
+    """Policies that were compared."""
+    set_aside: int
+    """Documents that the calibration had seen, so that they could only help to choose."""
+    overlay: Mapping[str, Any]
+    """Configuration with the strategy `recommended`."""
+
+    @property
+    def certified(self) -> tuple[str, ...]:
+        return tuple(c.field for c in self.certificates if c.passed)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence for people."""
+        goal = f"{self.target:.1%} accuracy at {self.confidence:.0%} confidence"
+        if len(self.certified) == len(self.certificates):
+            return f"{self.candidate.title}: every field is certified for {goal}."
+        more = max((c.missing for c in self.certificates), default=0)
+        advice = f" Verify about {more} more documents." if more else ""
+        if not self.certified:
+            return f"{self.candidate.title}: no field can be certified for {goal} yet.{advice}"
+        rest = ", ".join(c.field for c in self.certificates if not c.passed)
+        return (
+            f"{self.candidate.title}: {', '.join(self.certified)} certified for {goal}; "
+            f"check {rest} by hand.{advice}"
+        )
+
+
+def unit_of(documents: Sequence[RecordedDocument]) -> str:
+    """Money where prices are configured, else tokens where there are any, else time."""
+    total = Cost()
+    for document in documents:
+        for _, answer in document.answers:
+            total += answer.cost
+    return next((unit for unit in UNITS if amount(total, unit) > 0.0), "seconds")
+
+
+def try_out(
+    candidate: Candidate, documents: Sequence[RecordedDocument], build: Build, unit: str
+) -> Trial:
+    """Replay one policy."""
+    gate, combiner = build(candidate.gate, candidate.combiner)
+    fields = fields_of(documents)
+    shape = (len(documents), len(fields))
+    asked, right = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    accepted = np.zeros(shape, dtype=bool)
+    confidence = np.full(shape, np.nan)
+    amounts = np.zeros(len(documents))
+    total, questions = Cost(), Counter[str]()
+    winnable = reached = won = 0
+    for i, document in enumerate(documents):
+        result = replay(document, gate, combiner)
+        total += result.cost
+        amounts[i] = amount(result.cost, unit)
+        questions.update({expert for expert, _ in result.asked})
+        for j, name in enumerate(fields):
+            if name not in document.verified:
+                continue
+            decision = result.decisions[name]
+            asked[i, j] = True
+            right[i, j] = is_right(document, name, decision)
+            accepted[i, j] = decision.status in (Status.ACCEPTED, Status.ABSENT)
+            if decision.confidence is not None:
+                confidence[i, j] = decision.confidence
+            able = right_experts(document, name)
+            if able:
+                winnable += 1
+                won += bool(right[i, j])
+                reached += any((expert, name) in result.asked for expert in able)
+    return Trial(
+        candidate,
+        fields,
+        asked,
+        right,
+        confidence,
+        accepted,
+        total,
+        amounts,
+        dict(sorted(questions.items())),
+        Routing(winnable, reached, won),
+    )
+
+
+def study(
+    documents: Sequence[RecordedDocument],
+    candidates: Sequence[Candidate],
+    build: Build,
+    unit: str | None = None,
+) -> Study:
+    """All candidates over all documents. Raises TruthError without documents."""
+    _demand(documents, 1)
+    unit = unit or unit_of(documents)
+    singles = tuple(_single(documents, expert, unit) for expert in experts_of(documents))
+    return Study(
+        unit=unit,
+        documents=len(documents),
+        trials=tuple(try_out(candidate, documents, build, unit) for candidate in candidates),
+        oracle=oracle(documents, unit),
+        best_single=max(singles, key=lambda bound: (bound.accuracy, -bound.mean_amount)),
+        singles=singles,
+    )
+
+
+def oracle(documents: Sequence[RecordedDocument], unit: str) -> Bound:
+    """The cheapest right expert for every cell, in hindsight; where none is right, nobody is asked
+    beyond the cheapest."""
+    fields = fields_of(documents)
+    costs = {expert: mean_cost(documents, expert, unit) for expert in experts_of(documents)}
+    cheapest = min(costs, key=lambda expert: (costs[expert], expert))
+    asked = np.zeros((len(documents), len(fields)), dtype=bool)
+    right = asked.copy()
+    amounts = []
+    for i, document in enumerate(documents):
+        needed = {cheapest}
+        for j, name in enumerate(fields):
+            if name not in document.verified:
+                continue
+            asked[i, j] = True
+            able = right_experts(document, name)
+            right[i, j] = bool(able)
+            if able and not needed & able:
+                needed.add(min(able, key=lambda expert: (costs[expert], expert)))
+        amounts.append(
+            amount(document.ocr, unit)
+            + sum(amount(answer.cost, unit) for e, answer in document.answers if e in needed)
+        )
+    return Bound("oracle", _macro(right, asked), float(np.mean(amounts)))
+
+
+def mixed_accuracy(singles: Sequence[Bound], mean_amount: float) -> float:
+    """Accuracy of the best lottery between single experts that costs `mean_amount` on average.
+
+    The upper hull of the points (cost, accuracy), which never falls as money is added.
+    """
+    best = max(
+        (s.accuracy for s in singles if s.mean_amount <= mean_amount),
+        default=min(singles, key=lambda s: s.mean_amount).accuracy,
+    )
+    for cheap in singles:
+        for dear in singles:
+            if cheap.mean_amount <= mean_amount < dear.mean_amount:
+                share = (mean_amount - cheap.mean_amount) / (dear.mean_amount - cheap.mean_amount)
+                best = max(best, (1.0 - share) * cheap.accuracy + share * dear.accuracy)
+    return best
+
+
+def recommend(
+    documents: Sequence[RecordedDocument],
+    configured: Sequence[Candidate],
+    build: Build,
+    *,
+    target: float = 0.99,
+    confidence: float = 0.9,
+    unit: str | None = None,
+    fitted_on: Sequence[str] = (),
+    shares: tuple[float, float, float] = (0.3, 0.5, 0.2),
+    seed: int = 0,
+) -> Recommendation:
+    """Choose a policy on one part of the documents, certify it on another, report on the rest.
+
+    `fitted_on` are the hash beginnings of the documents behind the calibration in use; they help to
+    choose and are kept out of the test and the report. Raises TruthError when a part stays empty.
+    """
+    unit = unit or unit_of(documents)
+    starts = tuple(fitted_on)
+    seen = [d for d in documents if starts and d.sha256.startswith(starts)]
+    fresh = [d for d in documents if not (starts and d.sha256.startswith(starts))]
+    _demand(fresh, 3)
+    choosing, testing, reporting = _three_parts(fresh, seen, shares, seed)
+    choosing = [*choosing, *seen]
+    candidates = [*configured, *made_up(choosing, configured, build, unit)]
+    trials = [try_out(candidate, choosing, build, unit) for candidate in candidates]
+    chosen = cheapest_good(trials, target)
+    tuning = next(trial for trial in trials if trial.candidate is chosen)
+    tested = try_out(chosen, testing, build, unit)
+    names = [name for name in tested.fields if tested.cells(name).right.size]
+    certificates = tuple(
+        certify(
+            name,
+            tuning.cells(name) if name in tuning.fields else Cells(np.zeros(0), np.zeros(0, bool)),
+            tested.cells(name),
+            target=target,
+            confidence=confidence,
+            share=len(testing) / len(documents),
+        )
+        for name in names
+    )
+    final = try_out(chosen, reporting, build, unit)
+    thresholds = {c.field: c.threshold for c in certificates}
+    return Recommendation(
+        candidate=chosen,
+        target=target,
+        confidence=confidence,
+        unit=unit,
+        documents=(len(choosing), len(testing), len(reporting)),
+        certificates=certificates,
+        report=tuple(_report(final, name, thresholds.get(name)) for name in final.fields),
+        accuracy=final.accuracy,
+        mean_amount=final.mean_amount,
+        against={
+            candidate.name: (trial.accuracy, trial.mean_amount)
+            for candidate in configured
+            for trial in (try_out(candidate, reporting, build, unit),)
+        },
+        compared=len(candidates),
+        set_aside=len(seen),
+        overlay=_overlay(chosen, certificates),
+    )
+
+
+def cheapest_good(trials: Sequence[Trial], target: float) -> Candidate:
+    """The cheapest policy that is as good as the best one, as far as the documents can tell.
+
+    As good: neither its accuracy nor the share of cells that it could accept at the target is more
+    than one standard error of the paired difference below the best (the one-standard-error rule of
+    Breiman et al. 1984).
+    """
+    measures: list[Callable[[Trial], NDArray[np.float64]]] = [
+        lambda trial: _mean_of_rows(trial.right, trial.asked),
+        lambda trial: _acceptable(trial, target),
+    ]
+    good = list(trials)
+    for measure in measures:
+        scores = {id(trial): measure(trial) for trial in trials}
+        best = max(trials, key=lambda t: (scores[id(t)].mean(), -t.mean_amount))
+        good = [t for t in good if _as_good(scores[id(t)], scores[id(best)])] or [best]
+    chosen = min(
+        good, key=lambda t: (round(t.mean_amount, 9), -t.accuracy, not t.candidate.configured)
+    )
+    return chosen.candidate
+
+
+def made_up(
+    documents: Sequence[RecordedDocument],
+    configured: Sequence[Candidate],
+    build: Build,
+    unit: str,
+) -> list[Candidate]:
+    """Policies fitted on the documents: best expert per field, learned votes, cascades with other
+    thresholds, learned gates at several prices."""
+    found: list[Candidate] = []
+    experts = experts_of(documents)
+    if len(experts) > 1:
+        found.append(_best_per_field(documents, unit))
+        found.append(_learned_votes(documents, experts))
+    for cascade in (c for c in configured if c.gate.get("kind") == "cascade"):
+        for step in _CASCADE_STEPS:
+            below = {"default": step}
+            label = "always" if step is None else "never" if step == 0.0 else f"{step:g}"
+            found.append(
+                Candidate(
+                    f"{cascade.name}@{label}",
+                    f"{cascade.title} (next expert below a confidence of {step:g})"
+                    if step
+                    else f"{cascade.title} (next expert {label})",
+                    {**cascade.gate, "ask_below": below},
+                    cascade.combiner,
+                    configured=False,
+                )
+            )
+        found.extend(_learned_gates(documents, cascade, build, unit))
+    return found
+
+
+def _best_per_field(documents: Sequence[RecordedDocument], unit: str) -> Candidate:
+    experts = experts_of(documents)
+    costs = {expert: mean_cost(documents, expert, unit) for expert in experts}
+    plan = {
+        name: [max(experts, key=lambda e: (_hits(documents, e, name), -costs[e], e))]
+        for name in fields_of(documents)
+    }
+    return Candidate(
+        "best_per_field",
+        "Each field to the expert that was best at it",
+        {"kind": "fixed", "fields": plan, "default": list(experts[:1])},
+        {"kind": "priority"},
+        configured=False,
+    )
+
+
+def _learned_votes(documents: Sequence[RecordedDocument], experts: Sequence[str]) -> Candidate:
+    weights = {
+        str(kind): {expert: round(g, 3) for expert, g in of_kind.items()}
+        for kind, of_kind in vote_weights(documents).items()
+    }
+    return Candidate(
+        "learned_votes",
+        "All experts, aligned votes with learned weights",
+        {"kind": "fixed", "default": list(experts)},
+        {"kind": "votes", "kinds": weights},
+        configured=False,
+    )
+
+
+def _learned_gates(
+    documents: Sequence[RecordedDocument], cascade: Candidate, build: Build, unit: str
+) -> list[Candidate]:
+    _, combiner = build(cascade.gate, cascade.combiner)
+    provenance = Provenance(
+        data="the part of the verified documents that policies are chosen on",
+        synthetic=False,
+        documents=len(documents),
+        fitted=today(),
+        hashes=tuple(sorted({document.sha256[:8] for document in documents})),
+    )
+    policy = fit_policy(documents, combiner, unit=unit, provenance=provenance)
+    dearest = max(expert.cost for expert in policy.experts.values())
+    if dearest <= 0.0:
+        return []
+    found = []
+    for cells in _RIGHT_CELLS_PER_DOCUMENT:
+        price = cells / dearest
+        settings = policy.model_copy(update={"price": price}).model_dump(
+            mode="json", exclude_defaults=True
+        )
+        found.append(
+            Candidate(
+                f"learned@{cells:g}",
+                f"Learned gate (the dearest expert must bring {cells:g} right cells a document)",
+                {"kind": "learned", "policy": settings},
+                cascade.combiner,
+                configured=False,
+            )
+        )
+    return found
+
+
+def fields_of(documents: Sequence[RecordedDocument]) -> tuple[str, ...]:
+    """Names of the verified fields, in the order of the schemas."""
+    names: dict[str, None] = {}
+    for document in documents:
+        for name in document.schema.names:
+            if name in document.verified:
+                names.setdefault(name)
+    return tuple(names)
+
+
+def experts_of(documents: Sequence[RecordedDocument]) -> tuple[str, ...]:
+    return tuple(sorted(frozenset().union(*(document.experts for document in documents))))
+
+
+def is_right(document: RecordedDocument, name: str, decision: Decision) -> bool:
+    """Failures count as wrong, even where the truth says absent."""
+    return decision.status is not Status.FAILED and document.right(name, decision.value)
+
+
+def right_experts(document: RecordedDocument, name: str) -> set[str]:
+    """The experts whose reading of a verified field is right."""
+    return {
+        expert
+        for expert in document.experts
+        if (reading := document.reading(expert, name)) is not None
+        and reading.error is None
+        and document.right(name, reading.value)
+    }
+
+
+def _single(documents: Sequence[RecordedDocument], expert: str, unit: str) -> Bound:
+    fields = fields_of(documents)
+    asked = np.array([[name in d.verified for name in fields] for d in documents])
+    right = np.array(
+        [
+            [name in d.verified and expert in right_experts(d, name) for name in fields]
+            for d in documents
+        ]
+    )
+    amounts = [
+        amount(d.ocr, unit) + sum(amount(a.cost, unit) for e, a in d.answers if e == expert)
+        for d in documents
+    ]
+    return Bound(expert, _macro(right, asked), float(np.mean(amounts)))
+
+
+def _hits(documents: Sequence[RecordedDocument], expert: str, name: str) -> int:
+    return sum(
+        name in document.verified and expert in right_experts(document, name)
+        for document in documents
+    )
+
+
+def _macro(right: NDArray[np.bool_], asked: NDArray[np.bool_]) -> float:
+    counts = asked.sum(axis=0)
+    known = counts > 0
+    if not known.any():
+        return 0.0
+    return float(((right & asked).sum(axis=0)[known] / counts[known]).mean())
+
+
+def _mean_of_rows(hit: NDArray[np.bool_], asked: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Per document the share of its verified cells that are hit."""
+    counts = asked.sum(axis=1)
+    result: NDArray[np.float64] = (hit & asked).sum(axis=1) / np.maximum(counts, 1)
+    return result
+
+
+def _acceptable(trial: Trial, target: float) -> NDArray[np.float64]:
+    """Per document the share of cells that could be accepted with the target met in every field."""
+    inside = np.zeros_like(trial.asked)
+    for j, name in enumerate(trial.fields):
+        cells = trial.cells(name)
+        known = ~np.isnan(cells.confidence)
+        for level in np.unique(cells.confidence[known]):
+            accepted, wrong = cells.accepted(float(level))
+            if wrong <= (1.0 - target) * accepted:
+                inside[:, j] = trial.asked[:, j] & (trial.confidence[:, j] >= level)
+                break
+    return _mean_of_rows(inside, trial.asked)
+
+
+def _as_good(scores: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
+    away = best - scores
+    error = float(away.std(ddof=1)) / math.sqrt(len(away)) if len(away) > 1 else 0.0
+    return float(away.mean()) <= error + 1e-12
+
+
+def _report(trial: Trial, name: str, threshold: float | None) -> FieldReport:
+    cells = trial.cells(name)
+    n, right = len(cells), int(cells.right.sum())
+    accepted, wrong = cells.accepted(threshold)
+    return FieldReport(name, n, right, wilson(right, n), accepted, wrong)
+
+
+def _overlay(candidate: Candidate, certificates: Sequence[Certificate]) -> dict[str, Any]:
+    """The candidate with its certified thresholds; a field without one always needs a person.
+
+    Where nothing is certified the thresholds stay as they were, and the title says so.
+    """
+    combiner = dict(candidate.combiner)
+    title = candidate.title
+    if any(c.passed for c in certificates):
+        accept = dict(combiner.get("accept", {}))
+        accept["fields"] = {
+            **accept.get("fields", {}),
+            **{c.field: c.threshold for c in certificates},
+        }
+        combiner["accept"] = accept
+    else:
+        title += " (not certified)"
+    return {
+        "strategy": "recommended",
+        "strategies": {
+            "recommended": {"title": title, "gate": dict(candidate.gate), "combiner": combiner}
+        },
+    }
+
+
+def _three_parts(
+    fresh: Sequence[RecordedDocument],
+    seen: Sequence[RecordedDocument],
+    shares: tuple[float, float, float],
+    seed: int,
+) -> list[list[RecordedDocument]]:
+    """Subjects that the calibration has seen go to the first part whole."""
+    known = {d.subject for d in seen if d.subject is not None}
+    related = [d for d in fresh if d.subject in known]
+    parts = split([d for d in fresh if d.subject not in known], shares, seed)
+    parts[0].extend(related)
+    _demand(parts[1], 1)
+    _demand(parts[2], 1)
+    return parts
+
+
+def _demand(documents: Sequence[RecordedDocument], n: int) -> None:
+    if len(documents) < n:
+        raise TruthError(
+            f"{len(documents)} verified document(s) with recorded answers are too few: "
+            "a policy is chosen on one part of them, tested on another and reported on the rest"
+        )

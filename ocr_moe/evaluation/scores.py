@@ -1,0 +1,188 @@
+"""The figures of an evaluation as values: what scores.json holds.
+
+Keys that the contract names keep their meaning: `strategies`, `pairs` and `skipped` at the top, and
+per strategy `n_documents`, `perfect`, `macro` and `fields`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ocr_moe.types import Cost, Value
+
+Interval = tuple[float, float]
+
+
+class ConfidenceScore(Value):
+    """How much a strategy's confidence tells about its cells being right."""
+
+    n: int
+    """Cells with a confidence."""
+    errors: int
+    """How many of them are not right."""
+    auroc: float | None
+    auroc_interval: Interval | None
+    ece: float | None
+    brier: float | None
+    signal: str
+    """`strong`, `some`, `none`, `too_few_errors` or `no_confidence`."""
+
+
+class CellScore(Value):
+    """Figures over cells: of one field, or of all of them."""
+
+    n: int
+    right: int
+    wrong: int
+    missing: int
+    invented: int
+    failed: int
+    accuracy: float | None
+    """right / n, whatever the status."""
+    interval: Interval
+    """Wilson, 95 %."""
+    coverage: float | None
+    """Share of cells that the strategy stands by (accepted or absent)."""
+    selective_accuracy: float | None
+    """right / n among those."""
+    precision: float | None
+    """right values / values read."""
+    recall: float | None
+    """right values / values in truth."""
+    f1: float | None
+    character_accuracy: float | None
+    """1 - edit distance / characters in truth; a missing value has every character wrong."""
+    mistakes: dict[str, int]
+    confidence: ConfidenceScore
+
+
+class Review(Value):
+    """What a person has to check, least confident cells first, to reach a target accuracy."""
+
+    target: float
+    cells: int
+    checked: int
+    accuracy: float
+    threshold: float | None
+
+
+class CostRate(Value):
+    """A cost per document."""
+
+    calls: float
+    prompt_tokens: float
+    completion_tokens: float
+    seconds: float
+    money: float
+
+
+class StrategyCost(Value):
+    """What a strategy took over its records."""
+
+    documents: int
+    total: Cost
+    per_document: CostRate
+    tokens: int
+    saving: float | None
+    """1 - cost / cost of the dearest strategy, by the run's cost measure."""
+
+
+class Confusion(Value):
+    """A character that was read for another; an empty string is a dropped or added one."""
+
+    verified: str
+    read: str
+    count: int
+
+
+class StrategyScore(Value):
+    title: str
+    provenance: str
+    n_documents: int
+    perfect: float | None
+    """Share of documents whose every verified cell is right."""
+    perfect_interval: Interval
+    macro: float | None
+    """Mean of the fields' accuracies."""
+    macro_interval: Interval
+    """Bootstrap by document, 95 %."""
+    cells: CellScore
+    fields: dict[str, CellScore]
+    review: Review
+    cost: StrategyCost
+    field_costs: dict[str, Cost]
+    confusions: tuple[Confusion, ...]
+
+
+class McNemar(Value):
+    """Units that only one of two strategies has right, and the exact test of them."""
+
+    n: int
+    only_a: int
+    only_b: int
+    p: float
+    p_holm: float
+    """Adjusted over all pairs of strategies for this field."""
+
+
+class PairScore(Value):
+    """Two strategies on the documents that both have."""
+
+    a: str
+    b: str
+    n_documents: int
+    macro_difference: float | None
+    """macro of a - macro of b."""
+    macro_interval: Interval
+    """Paired bootstrap by document, 95 %."""
+    perfect: McNemar
+    fields: dict[str, McNemar]
+
+
+class PolicyPoint(Value):
+    """A further point of the accuracy-cost chart: a bound, or a policy that was not run live."""
+
+    name: str
+    role: Literal["oracle", "random_mix", "best_single", "recommended", "policy"]
+    accuracy: float
+    """Macro accuracy over the same documents."""
+    cost: float
+    """Per document, in the run's cost measure."""
+
+
+class Recommendation(Value):
+    """The policy to use, in words that were made where it was certified."""
+
+    name: str
+    certified: bool
+    english: str
+    chinese: str
+
+
+class SheetProblem(Value):
+    kind: str
+    sentence: str
+    field: str | None = None
+    rows: tuple[int, ...] = ()
+
+
+class Scores(Value):
+    strategies: dict[str, StrategyScore]
+    pairs: tuple[PairScore, ...]
+    skipped: dict[str, str]
+    """Strategies that could not be run, with what to set."""
+    best: str
+    """The strategy with the highest macro accuracy; the cheaper one where they tie."""
+    fields: tuple[str, ...]
+    n_documents: int
+    n_cells: int
+    cost_measure: str
+    """`money`, `tokens` or `seconds`: what strategies are compared by."""
+    cost_reference: str
+    """The dearest strategy by that measure, which savings refer to."""
+    target: float
+    rows_without_document: tuple[str, ...]
+    documents_without_truth: tuple[str, ...]
+    unverified_cells: int
+    unscorable_cells: int
+    problems: tuple[SheetProblem, ...]

@@ -1,0 +1,312 @@
+"""Every verified cell against every strategy: right, wrong, missing, invented or failed.
+
+Runs over the verified cells *and* looks at what was read for them, so that a value for a field
+that the document does not have is seen (invented), and a document that broke counts (failed).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.matching import DocumentKey, VerifiedDocument, key_of, match
+from ocr_moe.evaluation.problems import Notebook, Problem, ProblemKind, listed
+from ocr_moe.evaluation.truth import Truth, TruthCell
+from ocr_moe.normalize import equal
+from ocr_moe.schema import Field, Schema
+from ocr_moe.types import Decision, DocumentRef, Record, Status
+
+_SETTLED = (Status.ACCEPTED, Status.ABSENT)
+
+
+class Outcome(IntEnum):
+    NOT_SCORED = -1
+    """No verified cell, or the strategy has no record of the document."""
+    RIGHT = 0
+    WRONG = 1
+    MISSING = 2
+    """Null where truth has a value."""
+    INVENTED = 3
+    """A value where truth says absent."""
+    FAILED = 4
+    """No expert could answer, or the file could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredField:
+    """A column of the scores. `key` is the field's name, or `schema/name` where two schemas of the
+    run share the name."""
+
+    key: str
+    schema: Schema
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyGrid:
+    """One strategy's cells; every array has the shape (documents, fields)."""
+
+    outcomes: NDArray[np.int8]
+    confidence: NDArray[np.float64]
+    """NaN where there is none."""
+    settled: NDArray[np.bool_]
+    """Accepted or absent: the strategy stands by its word."""
+    values: NDArray[np.object_]
+    """What was read: str or None."""
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        return np.asarray(self.outcomes >= 0)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        return np.asarray(self.outcomes == Outcome.RIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """One scored cell, for lists and reports."""
+
+    document: int
+    """Index into `Scoring.documents`."""
+    column: int
+    """Index into `Scoring.fields`."""
+    field: ScoredField
+    truth: TruthCell
+    value: str | None
+    confidence: float | None
+    settled: bool
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """All cells of all strategies over the same documents and fields."""
+
+    documents: tuple[DocumentKey, ...]
+    fields: tuple[ScoredField, ...]
+    truth: NDArray[np.object_]
+    """TruthCell or None, of shape (documents, fields)."""
+    grids: Mapping[str, StrategyGrid]
+    rows_without_document: tuple[str, ...]
+    documents_without_truth: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    blank: int
+    unscorable: int
+
+    def cells(self, strategy: str) -> Iterator[CellView]:
+        """The scored cells of a strategy, document by document."""
+        grid = self.grids[strategy]
+        for document, column in np.argwhere(grid.scored):
+            confidence = float(grid.confidence[document, column])
+            yield CellView(
+                document=int(document),
+                column=int(column),
+                field=self.fields[column],
+                truth=self.truth[document, column],
+                value=grid.values[document, column],
+                confidence=None if np.isnan(confidence) else confidence,
+                settled=bool(grid.settled[document, column]),
+                outcome=Outcome(int(grid.outcomes[document, column])),
+            )
+
+
+def score(runs: Mapping[str, Sequence[Record]], truths: Sequence[Truth]) -> Scoring:
+    """Score the records of each strategy against the verified sheets, one sheet a schema.
+
+    Raises TruthError when not one row belongs to a document, naming a few of both.
+    """
+    documents = _all_documents(runs)
+    matches = [match(truth, documents) for truth in truths]
+    notebook = Notebook()
+    verified: dict[DocumentKey, list[tuple[Truth, VerifiedDocument]]] = {}
+    for truth, found in zip(truths, matches, strict=True):
+        for document in found.documents:
+            verified.setdefault(document.key, []).append((truth, document))
+    if not verified:
+        raise TruthError(_nothing_in_common(truths, documents))
+    fields = _columns(truths)
+    keys = tuple(sorted(verified))
+    cells = _truth_grid(keys, verified, fields)
+    judge = _Judge()
+    grids = {}
+    for name, records in runs.items():
+        by_key = {key_of(record.document): record for record in records}
+        _note_records(notebook, name, keys, by_key, verified)
+        grids[name] = _grid(keys, fields, cells, by_key, judge)
+    touched = frozenset[DocumentKey]().union(*(found.touched for found in matches))
+    return Scoring(
+        documents=keys,
+        fields=fields,
+        truth=cells,
+        grids=grids,
+        rows_without_document=tuple(
+            name for found in matches for name in found.rows_without_document
+        ),
+        documents_without_truth=tuple(
+            shown_key(key) for key in map(key_of, documents) if key not in touched
+        ),
+        problems=(
+            *(problem for truth in truths for problem in truth.problems),
+            *(problem for found in matches for problem in found.problems),
+            *notebook.problems(),
+        ),
+        blank=sum(truth.blank for truth in truths),
+        unscorable=sum(truth.unscorable for truth in truths),
+    )
+
+
+def shown_key(key: DocumentKey) -> str:
+    path, page = key
+    return path if page == 1 else f"{path} (page {page})"
+
+
+class _Judge:
+    """Decides about a cell; remembers comparisons, of which a run repeats many."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str], bool] = {}
+
+    def outcome(self, column: ScoredField, truth: TruthCell, decision: Decision | None) -> Outcome:
+        if decision is None:
+            # A record of another schema says nothing of this field.
+            return Outcome.RIGHT if truth.value is None else Outcome.MISSING
+        if decision.status is Status.FAILED:
+            return Outcome.FAILED
+        if truth.value is None:
+            return Outcome.RIGHT if decision.value is None else Outcome.INVENTED
+        if decision.value is None:
+            return Outcome.MISSING
+        if decision.value == truth.value or self._equal(column, truth, decision.value):
+            return Outcome.RIGHT
+        return Outcome.WRONG
+
+    def _equal(self, column: ScoredField, truth: TruthCell, value: str) -> bool:
+        key = (column.key, truth.raw, value)
+        if key not in self._known:
+            self._known[key] = equal(column.field, truth.raw, value)
+        return self._known[key]
+
+
+def _grid(
+    keys: Sequence[DocumentKey],
+    fields: Sequence[ScoredField],
+    truth: NDArray[np.object_],
+    records: Mapping[DocumentKey, Record],
+    judge: _Judge,
+) -> StrategyGrid:
+    # Plain lists while filling: writing single elements into arrays is several times slower.
+    width = len(fields)
+    names = [scored.field.name for scored in fields]
+    outcomes = [[int(Outcome.NOT_SCORED)] * width for _ in keys]
+    confidence = [[math.nan] * width for _ in keys]
+    settled = [[False] * width for _ in keys]
+    values: list[list[str | None]] = [[None] * width for _ in keys]
+    for row, key in enumerate(keys):
+        record = records.get(key)
+        if record is None:
+            continue
+        for column, cell in enumerate(truth[row].tolist()):
+            if cell is None:
+                continue
+            if record.error is not None:
+                outcomes[row][column] = Outcome.FAILED
+                continue
+            decision = record.fields.get(names[column])
+            outcomes[row][column] = judge.outcome(fields[column], cell, decision)
+            if decision is None:
+                continue
+            values[row][column] = decision.value
+            settled[row][column] = decision.status in _SETTLED
+            if decision.confidence is not None:
+                confidence[row][column] = decision.confidence
+    shape = (len(keys), width)
+    return StrategyGrid(
+        np.array(outcomes, dtype=np.int8).reshape(shape),
+        np.array(confidence, dtype=np.float64).reshape(shape),
+        np.array(settled, dtype=np.bool_).reshape(shape),
+        np.array(values, dtype=object).reshape(shape),
+    )
+
+
+def _truth_grid(
+    keys: Sequence[DocumentKey],
+    verified: Mapping[DocumentKey, Sequence[tuple[Truth, VerifiedDocument]]],
+    fields: Sequence[ScoredField],
+) -> NDArray[np.object_]:
+    grid = np.full((len(keys), len(fields)), None, dtype=object)
+    for row, key in enumerate(keys):
+        for truth, document in verified[key]:
+            for column, scored in enumerate(fields):
+                if scored.schema.name == truth.schema.name:
+                    cell = document.cells.get(scored.field.name)
+                    if cell is not None:
+                        grid[row, column] = cell
+    return grid
+
+
+def _columns(truths: Sequence[Truth]) -> tuple[ScoredField, ...]:
+    owners: dict[str, set[str]] = {}
+    for truth in truths:
+        for name in truth.fields:
+            owners.setdefault(name, set()).add(truth.schema.name)
+    columns: dict[str, ScoredField] = {}
+    for truth in truths:
+        for name in truth.fields:
+            key = name if len(owners[name]) == 1 else f"{truth.schema.name}/{name}"
+            columns.setdefault(key, ScoredField(key, truth.schema, truth.schema.field(name)))
+    return tuple(columns.values())
+
+
+def _all_documents(runs: Mapping[str, Sequence[Record]]) -> list[DocumentRef]:
+    documents: dict[DocumentKey, DocumentRef] = {}
+    for records in runs.values():
+        for record in records:
+            documents.setdefault(key_of(record.document), record.document)
+    return [documents[key] for key in sorted(documents)]
+
+
+def _note_records(
+    notebook: Notebook,
+    strategy: str,
+    keys: Sequence[DocumentKey],
+    records: Mapping[DocumentKey, Record],
+    verified: Mapping[DocumentKey, Sequence[tuple[Truth, VerifiedDocument]]],
+) -> None:
+    without = [shown_key(key) for key in keys if key not in records]
+    if without:
+        notebook.add(
+            ProblemKind.MISSING_RECORD,
+            f"{strategy} has no record of {len(without)} verified documents ({listed(without)}); "
+            "its figures are over the others",
+        )
+    other = [
+        shown_key(key)
+        for key in keys
+        if key in records
+        and records[key].schema_name is not None
+        and all(truth.schema.name != records[key].schema_name for truth, _ in verified[key])
+    ]
+    if other:
+        notebook.add(
+            ProblemKind.OTHER_SCHEMA,
+            f"{strategy} took {len(other)} documents for another kind than the sheet's "
+            f"({listed(other)}); their cells count as missing",
+        )
+
+
+def _nothing_in_common(truths: Sequence[Truth], documents: Sequence[DocumentRef]) -> str:
+    sheets = "; ".join(
+        f"{truth.source.name} names {listed([repr(row.key) for row in truth.rows], 3)}"
+        for truth in truths
+    )
+    there = listed([repr(document.path) for document in documents], 3)
+    return (
+        f"no row of the verified sheet belongs to a document: {sheets}; the documents are {there}"
+    )

@@ -1,0 +1,454 @@
+"""The code reader (kind `codes`): certificate numbers and other fields under a grammar.
+
+Three looks, each only where the one before was not enough:
+
+1. The lines that page OCR read: where label, form and check leave no doubt and every character was
+   read surely, that is the answer, at no cost.
+2. The crop of every likely place, by the configured line recognisers, decoded under the field's
+   grammars from the recognisers' own posteriors and fused over recognisers and treatments.
+3. Where no place is likely, the page again at other scales, colour suppressed, by an OCR engine
+   that is set to find faint lines.
+
+Features of a reading: `look` (1-3, which of them answered); of page OCR: `line_confidence`,
+`first_agrees` (it read the same), `label` (worth of the label, 0-1), `alien` (another field's label
+stands there), `rivals` (other codes of the form on the page), `place` (score of the place), `year`
+(1 the code's year is printed elsewhere on the page, 0 it is not, 0.5 unknown); of the crop:
+`height` (line height in pixels), `sharpness`, `colour`; of fusion, see `ocr_moe.codes.fusion`:
+`logprob`, `logprob_mean` (per character), `margin`, `margin_character`, `gap`, `gap_mean`, `views`,
+`agreement`, `agreement_free`, `check` (1 right, 0 none, -1 wrong) and `vote_<recogniser>`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pydantic import Field as PydanticField
+
+from ocr_moe.codes.automaton import compiled
+from ocr_moe.codes.confidence import ConfidenceModel
+from ocr_moe.codes.decoding import Evidence as LineEvidence
+from ocr_moe.codes.decoding import free_reading, join, reduce
+from ocr_moe.codes.finding import Candidate, Findings, Strip, find_codes
+from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
+from ocr_moe.codes.grammar import CodeGrammar, Segment
+from ocr_moe.experts.linecrops import colourfulness, crop_strip, sharpness, without_colour
+from ocr_moe.protocols import Document, Page, Services
+from ocr_moe.schema import Field
+from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageText, Reading, Value
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+REVISION = 1
+
+_ANY_CODE = CodeGrammar(
+    name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
+)
+_RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
+_YEAR = re.compile(r"(?:19|20)\d{2}")
+
+
+class Crop(Value):
+    """One way to cut and treat the crop of a line."""
+
+    name: str
+    padding: float
+    """Line heights added above and below the detected line; detectors box generously."""
+    colour: bool = True
+    """False: coloured ink is faded into the paper."""
+
+
+class CodesParams(Value):
+    """Parameters of the code reader."""
+
+    recognizers: tuple[str, ...] = ("ppocr",)
+    """The voters, by name; the first is asked first."""
+    second_look: str | None = "sensitive"
+    """The OCR engine for pages on which no place was found; None: no such look."""
+    second_look_sides: tuple[int, ...] = (1000, 1400)
+    """Longest sides of the page, in pixels, at which it looks, one after the other."""
+    sure_confidence: float = 0.995
+    """Line confidence from which page OCR's reading may stand."""
+    places: int = PydanticField(default=3, ge=1)
+    """How many candidate places are looked at."""
+    least_place: float = 2.5
+    """Score below which a line of digits is no candidate."""
+    crops: tuple[Crop, ...] = (
+        Crop(name="plain", padding=0.05),
+        Crop(name="tight", padding=-0.15),
+        Crop(name="colourless", padding=-0.05, colour=False),
+    )
+    """The views, in the order in which they are taken until the reading is sure."""
+    enough_margin: float = 7.0
+    """Nats between the best two codes from which the first view is enough."""
+    unknown_gap: float = 9.0
+    """Nats by which the free reading must beat every grammar to be of no known form."""
+    fusion: FusionParams = FusionParams()
+    confidence: ConfidenceModel = ConfidenceModel()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A candidate after it was looked at."""
+
+    page: Page
+    candidate: Candidate
+    fused: Fused | None
+    free: str
+    """The code-like run that the first recogniser reads without a grammar."""
+    look: int
+    measures: dict[str, float]
+
+
+class CodesExpert:
+    """Reads strict fields; see the module's docstring. Thread-safe: it keeps no state."""
+
+    Params = CodesParams
+
+    def __init__(self, name: str, params: CodesParams, services: Services) -> None:
+        self.name = name
+        self._params = params
+        self._services = services
+
+    @property
+    def fingerprint(self) -> str:
+        """Behaviour, parameters, recognisers and the engine of the second look."""
+        told = json.dumps(self._params.model_dump(mode="json"), sort_keys=True)
+        parts = [self._services.recognizer(name).fingerprint for name in self._params.recognizers]
+        if self._params.second_look is not None:
+            parts.append(self._services.engine(self._params.second_look).fingerprint)
+        digest = hashlib.sha256("\n".join([told, *parts]).encode()).hexdigest()[:16]
+        return f"codes-{REVISION}:{digest}"
+
+    def read(self, document: Document, fields: Sequence[Field]) -> Answer:
+        """One reading per asked field. Raises EngineError or DocumentError."""
+        started = time.perf_counter()
+        readings = tuple(self._read_field(document, field) for field in fields)
+        cost = Cost(seconds=round(time.perf_counter() - started, 4))
+        return Answer(expert=self.fingerprint, readings=readings, cost=cost)
+
+    def _read_field(self, document: Document, field: Field) -> Reading:
+        grammars = field.grammars or (_ANY_CODE,)
+        labels = (*field.labels, *(x for g in grammars for x in g.labels))
+        labels = tuple(dict.fromkeys(labels)) or (field.name,)
+        aliens = tuple(
+            label
+            for other in document.schema.fields
+            if other.name != field.name
+            for label in (*other.labels, other.name)
+        )
+
+        def find(text: PageText) -> Findings:
+            return find_codes(text, grammars, labels, aliens)
+
+        found = [(page, find(page.text)) for page in document.pages]
+        places = self._plausible([(p, c) for p, f in found for c in f.candidates])
+        if places and self._sure(*places[0], places[1:]):
+            return self._first_sight(field, *places[0])
+        seen = [self._look(page, c, grammars, look=2) for page, c in places[: self._params.places]]
+        if not any(self._settled(s) for s in seen):
+            for page, findings in found:
+                spots = [
+                    _bare(spot.label, spot.strip) for spot in findings.spots[: self._params.places]
+                ]
+                seen += [self._look(page, c, grammars, look=2) for c in spots]
+        if not any(self._settled(s) for s in seen):
+            for page in document.pages:
+                seen += self._second_look(page, find, grammars)
+        return self._answer(field, grammars, seen)
+
+    def _plausible(
+        self, candidates: Sequence[tuple[Page, Candidate]]
+    ) -> list[tuple[Page, Candidate]]:
+        likely = [(p, c) for p, c in candidates if c.score >= self._params.least_place]
+        return sorted(likely, key=lambda item: -item[1].score)
+
+    def _sure(
+        self, page: Page, candidate: Candidate, others: Sequence[tuple[Page, Candidate]]
+    ) -> bool:
+        """Whether page OCR's own reading leaves nothing to look at."""
+        if not candidate.exact or candidate.alien or candidate.label is None:
+            return False
+        if candidate.confidence < self._params.sure_confidence or len(candidate.strips) > 1:
+            return False
+        if any(c.code is not None and c.code != candidate.code for _, c in others):
+            return False
+        if candidate.checked is not None:
+            return candidate.checked
+        return _year_support(candidate, page.text) == 1.0
+
+    def _first_sight(self, field: Field, page: Page, candidate: Candidate) -> Reading:
+        code = candidate.code or candidate.run
+        features = _place_features(candidate, page.text, 1.0) | {
+            "first_agrees": 1.0,
+            "rivals": 0.0,
+            "check": 0.0 if candidate.checked is None else 1.0,
+        }
+        return Reading(
+            field=field.name,
+            value=code,
+            raw=candidate.text,
+            score=self._params.confidence.probability(features),
+            alternatives=(Alternative(value=code, logprob=0.0),),
+            characters=(candidate.confidence,) * len(code),
+            evidence=_evidence(page, candidate),
+            features=features,
+        )
+
+    def _look(
+        self, page: Page, candidate: Candidate, grammars: Sequence[CodeGrammar], look: int
+    ) -> _Seen:
+        """Read a candidate's crops, with as many views as it takes."""
+        views: list[View] = []
+        fused: Fused | None = None
+        first: list[Image.Image] = []
+        for crop, recognizer in itertools.product(self._params.crops, self._params.recognizers):
+            images = [
+                crop_strip(page.image, strip, padding=crop.padding) for strip in candidate.strips
+            ]
+            first = first or images
+            if not crop.colour:
+                images = [without_colour(image) for image in images]
+            views.append(self._view(recognizer, crop.name, images, grammars))
+            fused = fuse(views, grammars, self._params.fusion, candidate.label)
+            if fused is not None and self._enough(fused, candidate, views):
+                break
+        measures = {
+            "height": _line_height(page.text, candidate.strips[0]),
+            "sharpness": sharpness(first[0]),
+            "colour": colourfulness(first[0]),
+        }
+        free = max((view.free for view in views), key=len)
+        return _Seen(page, candidate, fused, free, look, measures)
+
+    def _enough(self, fused: Fused, candidate: Candidate, views: Sequence[View]) -> bool:
+        """Whether further views could hardly change the reading."""
+        return (
+            fused.features["margin"] >= self._params.enough_margin
+            and fused.features["gap"] < 0.5
+            and fused.checked is not False
+            and (candidate.code == fused.code or len(views) > 1)
+        )
+
+    def _view(
+        self,
+        recognizer: str,
+        crop_name: str,
+        crops: Sequence[Image.Image],
+        grammars: Sequence[CodeGrammar],
+    ) -> View:
+        posteriors = self._services.recognizer(recognizer).recognize(crops)
+        characters = compiled(grammars).characters
+        parts: list[LineEvidence] = [reduce(posterior, characters) for posterior in posteriors]
+        free = "".join(_free_run(free_reading(p)[0]) for p in posteriors)
+        return View(recognizer, crop_name, join(parts), free)
+
+    def _settled(self, seen: _Seen) -> bool:
+        """Whether a look found a code that needs no further search of the page."""
+        fused = seen.fused
+        if fused is None or seen.candidate.alien:
+            return False
+        return fused.features["gap"] < self._params.unknown_gap and (
+            seen.candidate.label is not None or seen.candidate.code is not None
+        )
+
+    def _second_look(
+        self, page: Page, find: object, grammars: Sequence[CodeGrammar]
+    ) -> list[_Seen]:
+        if self._params.second_look is None:
+            return []
+        engine = self._services.engine(self._params.second_look)
+        assert callable(find)
+        for side in self._params.second_look_sides:
+            for top, bottom in ((0.0, 0.55), (0.45, 1.0)):
+                text = _reread(page, engine.read, side, top, bottom)
+                likely = self._plausible([(page, c) for c in find(text).candidates])
+                looked = [
+                    self._look(page, c, grammars, look=3)
+                    for _, c in likely[:1]
+                    if c.label is not None or c.code is not None
+                ]
+                if any(self._settled(s) for s in looked):
+                    return looked
+        return []
+
+    def _answer(
+        self, field: Field, grammars: Sequence[CodeGrammar], seen: Sequence[_Seen]
+    ) -> Reading:
+        legible = [s for s in seen if s.fused is not None]
+        if not legible:
+            return self._unknown(field, grammars, seen)
+        best = max(legible, key=_worth)
+        fused = best.fused
+        assert fused is not None
+        if fused.features["gap"] >= self._params.unknown_gap and len(best.free) >= 5:
+            return self._unknown(field, grammars, [best])
+        rivals = {
+            s.fused.code
+            for s in legible
+            if s.fused is not None
+            and s.fused.code != fused.code
+            and s.fused.features["gap"] < self._params.unknown_gap
+            and not s.candidate.alien
+        }
+        features = (
+            _place_features(best.candidate, best.page.text, float(best.look), fused)
+            | dict(fused.features)
+            | best.measures
+            | {
+                "first_agrees": float(best.candidate.run == fused.code),
+                "rivals": float(len(rivals)),
+            }
+        )
+        notes = []
+        if fused.checked is False:
+            notes.append(f"{field.name}: the check character of {fused.code} is wrong as printed")
+        if rivals:
+            notes.append(f"{field.name}: also on the page: {', '.join(sorted(rivals))}")
+        return Reading(
+            field=field.name,
+            value=fused.code,
+            raw=best.candidate.text or best.free,
+            score=self._params.confidence.probability(features),
+            alternatives=tuple(
+                Alternative(value=code, logprob=round(logprob, 4)) for code, logprob in fused.codes
+            ),
+            characters=tuple(round(p, 4) for p in fused.characters),
+            evidence=_evidence(best.page, best.candidate),
+            features={name: round(x, 5) for name, x in features.items()},
+            notes=tuple(notes),
+        )
+
+    def _unknown(
+        self, field: Field, grammars: Sequence[CodeGrammar], seen: Sequence[_Seen]
+    ) -> Reading:
+        """A labelled number of no known form is handed over as it stands; else there is none."""
+        labelled = [
+            s for s in seen if s.candidate.label is not None and not s.candidate.alien and s.free
+        ]
+        labelled = [s for s in labelled if len(s.free) >= 5 and any(c.isdigit() for c in s.free)]
+        if not labelled:
+            return Reading(field=field.name)
+        best = max(labelled, key=lambda s: s.candidate.score)
+        return Reading(
+            field=field.name,
+            value=best.free,
+            raw=best.candidate.text or best.free,
+            score=0.05,
+            evidence=_evidence(best.page, best.candidate),
+            features=_place_features(best.candidate, best.page.text, float(best.look)),
+            notes=(f"{field.name}: {best.free} is of no known form of this code",),
+        )
+
+
+def _worth(seen: _Seen) -> float:
+    """Rank of a place after it was read: its label and form, and how well the form fits."""
+    fused = seen.fused
+    assert fused is not None
+    fit = max(fused.features["logprob"], -2.0) * 2.0 - min(fused.features["gap"], 10.0)
+    check = 2.0 if fused.checked else -1.0 if fused.checked is False else 0.0
+    return seen.candidate.score + fit + check
+
+
+def _bare(label: str, strip: Strip) -> Candidate:
+    """A candidate at a label beside which page OCR read nothing."""
+    return Candidate(
+        run="",
+        text="",
+        confidence=0.0,
+        strips=(strip,),
+        code=None,
+        grammar=None,
+        checked=None,
+        label=label,
+        alien=False,
+        score=1.0,
+        exact=False,
+    )
+
+
+def _free_run(text: str) -> str:
+    """The longest run of letters and digits that is mostly digits."""
+    folded = "".join(c for c in text.upper() if c.isascii() or c == "\ufffd")
+    runs = [re.sub(r"[\s\-.·]", "", m.group()) for m in _RUN.finditer(folded)]
+    runs = [run for run in runs if 2 * sum(c.isdigit() for c in run) >= len(run)]
+    return max(runs, key=len, default="")
+
+
+def _year_support(candidate: Candidate, text: PageText) -> float:
+    """1 where the code's year stands on the page outside the code, 0 where it does not."""
+    if candidate.grammar is None or candidate.code is None:
+        return 0.5
+    span = (candidate.grammar.parse(candidate.code) or {}).get("year")
+    if span is None:
+        return 0.5
+    year = candidate.code[slice(*span)]
+    if len(year) != 4:
+        return 0.5
+    elsewhere = " ".join(line.text for line in text.lines if candidate.run not in line.text)
+    written = elsewhere.translate(str.maketrans("〇○零一二三四五六七八九", "000123456789"))
+    return float(year in _YEAR.findall(written))
+
+
+def _place_features(
+    candidate: Candidate, text: PageText, look: float, fused: Fused | None = None
+) -> dict[str, float]:
+    if fused is not None:
+        candidate = replace(candidate, code=fused.code, grammar=fused.grammar)
+    return {
+        "look": look,
+        "line_confidence": candidate.confidence,
+        "label": 0.0 if candidate.label is None else 1.0,
+        "alien": float(candidate.alien),
+        "place": candidate.score,
+        "year": _year_support(candidate, text),
+    }
+
+
+def _evidence(page: Page, candidate: Candidate) -> Evidence:
+    points = [point for strip in candidate.strips for point in strip.quad]
+    xs = [min(max(x, 0.0), 1.0) for x, _ in points]
+    ys = [min(max(y, 0.0), 1.0) for _, y in points]
+    box: Box = (min(xs), min(ys), max(xs), max(ys))
+    return Evidence(box=box, text=candidate.text, page=page.number)
+
+
+def _line_height(text: PageText, strip: Strip) -> float:
+    (ax, ay), _, _, (dx, dy) = strip.quad
+    return math.hypot((dx - ax) * text.width, (dy - ay) * text.height)
+
+
+def _reread(
+    page: Page, read: object, side: int, top: float, bottom: float
+) -> PageText:
+    """A band of the page as another engine reads it: coloured ink faded, at another scale."""
+    from PIL import Image as PillowImage
+
+    assert callable(read)
+    image = page.image
+    upper, lower = int(top * image.height), round(bottom * image.height)
+    band = image.crop((0, upper, image.width, lower))
+    scale = side / max(image.size)
+    size = (max(round(band.width * scale), 8), max(round(band.height * scale), 8))
+    band = without_colour(band.resize(size, PillowImage.Resampling.LANCZOS))
+    share = (lower - upper) / image.height
+    lines = []
+    line: Line
+    for line in read(band):
+        tl, tr, br, bl = ((x, upper / image.height + y * share) for x, y in line.quad)
+        lines.append(Line(text=line.text, confidence=line.confidence, quad=(tl, tr, br, bl)))
+    return PageText(
+        engine="second look",
+        width=image.width,
+        height=image.height,
+        rotation=page.text.rotation,
+        lines=tuple(lines),
+    )

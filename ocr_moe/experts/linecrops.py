@@ -1,0 +1,113 @@
+"""Straightened crops of text lines, and the treatments that make a stamped line legible."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ocr_moe.codes.finding import Strip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+_LOWEST = 48
+_HIGHEST = 96
+_WIDEST = 2400
+
+
+def crop_strip(
+    image: Image.Image, strip: Strip, *, padding: float = 0.12, shift: float = 0.0
+) -> Image.Image:
+    """The strip turned level, with `padding` line heights above and below.
+
+    `shift` moves the crop across the baseline, in line heights (positive: downwards). The crop is
+    between 48 and 96 pixels high; small type is enlarged by cubic interpolation.
+    """
+    import cv2
+    import numpy as np
+    from PIL import Image as PillowImage
+
+    corners = np.array([(x * image.width, y * image.height) for x, y in strip.quad], np.float64)
+    tl, tr, br, bl = corners
+    height = max((math.dist(tl, bl) + math.dist(tr, br)) / 2, 2.0)
+    along = ((tr - tl) + (br - bl)) / 2
+    along /= max(float(np.linalg.norm(along)), 1e-6)
+    down = np.array([-along[1], along[0]])
+    tl = tl - along * strip.before * height + down * (shift - padding) * height
+    bl = bl - along * strip.before * height + down * (shift + padding) * height
+    tr = tr + along * strip.after * height + down * (shift - padding) * height
+    br = br + along * strip.after * height + down * (shift + padding) * height
+    tall = (math.dist(tl, bl) + math.dist(tr, br)) / 2
+    wide = (math.dist(tl, tr) + math.dist(bl, br)) / 2
+    out_height = round(min(max(tall, _LOWEST), _HIGHEST))
+    out_width = max(round(min(wide * out_height / tall, _WIDEST)), 8)
+    target = np.array(
+        [(0, 0), (out_width, 0), (out_width, out_height), (0, out_height)], np.float32
+    )
+    matrix = cv2.getPerspectiveTransform(np.array([tl, tr, br, bl], np.float32), target)
+    pixels = cv2.warpPerspective(
+        np.asarray(image.convert("RGB")),
+        matrix,
+        (out_width, out_height),
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return PillowImage.fromarray(pixels)
+
+
+def without_colour(image: Image.Image) -> Image.Image:
+    """Coloured ink (a red seal, a gold heading) faded into the paper; black type stays.
+
+    Each pixel's brightest channel, and where the colour is strong, the paper's brightness there.
+    """
+    import cv2
+    import numpy as np
+    from PIL import Image as PillowImage
+
+    pixels = np.asarray(image.convert("RGB")).astype(np.float32)
+    brightest = pixels.max(axis=2)
+    colour = brightest - pixels.min(axis=2)
+    size = max(round(min(image.size) / 3) | 1, 15)
+    paper = _paper(brightest, size)
+    tint = float(np.median(colour))
+    share = np.clip((colour - tint - 25.0) / 35.0, 0.0, 1.0)
+    # A dark pixel under a seal is type: its brightest channel is far below the paper's.
+    dark = np.clip((0.55 * paper - brightest) / (0.15 * paper + 1.0), 0.0, 1.0)
+    share *= 1.0 - dark
+    grey = brightest * (1.0 - share) + paper * share
+    grey8 = np.clip(grey, 0, 255).astype(np.uint8)
+    return PillowImage.fromarray(cv2.cvtColor(grey8, cv2.COLOR_GRAY2RGB))
+
+
+def colourfulness(image: Image.Image) -> float:
+    """Share of pixels with a strong colour, 0-1: whether there is a seal to suppress."""
+    import numpy as np
+
+    pixels = np.asarray(image.convert("RGB")).astype(np.int16)
+    colour = pixels.max(axis=2) - pixels.min(axis=2)
+    return float((colour > np.median(colour) + 45).mean())
+
+
+def sharpness(image: Image.Image) -> float:
+    """Variance of the Laplacian over the variance of the pixels, of the grey image."""
+    import cv2
+    import numpy as np
+
+    grey = np.asarray(image.convert("L"))
+    edges = cv2.Laplacian(grey, cv2.CV_64F)
+    return float(edges.var() / (grey.astype(np.float64).var() + 1.0))
+
+
+def _paper(brightness: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """The brightness of the paper around every pixel."""
+    import cv2
+    import numpy as np
+
+    small = cv2.resize(brightness, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    kernel = np.ones((max(size // 4, 3), max(size // 4, 3)), np.uint8)
+    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(
+        cv2.resize(closed, brightness.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32
+    )

@@ -1,0 +1,73 @@
+"""Dates and amounts as certificates print them."""
+
+from __future__ import annotations
+
+from datetime import date
+from random import Random
+
+DIGITS = "〇一二三四五六七八九"
+TENS = ("", "十", "二十", "三十")
+CAPITAL_DIGITS = "零壹贰叁肆伍陆柒捌玖"
+MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
+
+
+def chinese_number(number: int) -> str:
+    """1-99 in Chinese numerals: 十, 十一, 二十五."""
+    tens, ones = divmod(number, 10)
+    head = "十" if tens == 1 else (DIGITS[tens] + "十" if tens else "")
+    return head + (DIGITS[ones] if ones else "")
+
+
+class DateStyle:
+    """One way of writing dates, kept through a document."""
+
+    def __init__(self, kind: str, *, zero: str = "〇", padded: bool = False, gap: str = "") -> None:
+        """`kind`: arabic, chinese, or dotted; `zero`: the character printed for 〇."""
+        self.kind, self.zero, self.padded, self.gap = kind, zero, padded, gap
+
+    @classmethod
+    def draw(cls, rng: Random, kinds: str = "arabic chinese") -> DateStyle:
+        kind = rng.choice(kinds.split())
+        zero = rng.choices("〇○OO零", weights=(90, 6, 2, 1, 1))[0]
+        return cls(kind, zero=zero, padded=rng.random() < 0.4, gap=rng.choice(("", "", " ")))
+
+    def write(self, when: str) -> str:
+        """`when`: ISO 8601, year and month, or year, month and day."""
+        year, month, *day = (int(part) for part in when.split("-"))
+        if self.kind == "chinese":
+            years = "".join(DIGITS[int(d)] for d in str(year)).replace("〇", self.zero)
+            tail = f"{chinese_number(day[0])}日" if day else ""
+            return f"{years}年{chinese_number(month)}月{tail}"
+        form = "{:02d}" if self.padded or self.kind != "arabic" else "{}"
+        numbers = [str(year), *(form.format(n) for n in (month, *day))]
+        if self.kind == "dotted":
+            return ".".join(numbers)
+        if self.kind == "dashed":
+            return "-".join(numbers)
+        gap = self.gap
+        return gap.join(
+            f"{number}{gap}{unit}" for number, unit in zip(numbers, "年月日", strict=False)
+        )
+
+
+def english_date(when: str) -> str:
+    year, month, *day = (int(part) for part in when.split("-"))
+    return f"{MONTHS[month - 1]} {day[0]}, {year}" if day else f"{MONTHS[month - 1]} {year}"
+
+
+def capital_amount(ten_thousands: int) -> str:
+    """An amount of 万元 in capital numerals: 壹佰万, 伍仟零伍拾万."""
+    text, zero = "", False
+    for digit, unit in zip(f"{ten_thousands:04d}", "仟佰拾 ", strict=True):
+        if digit == "0":
+            zero = bool(text)
+            continue
+        text += ("零" if zero else "") + CAPITAL_DIGITS[int(digit)] + unit.strip()
+        zero = False
+    return text + "万"
+
+
+def random_day(rng: Random, first: date, last: date) -> date:
+    return date.fromordinal(rng.randint(first.toordinal(), last.toordinal()))

@@ -1,0 +1,1 @@
+"""What is on a certificate besides its text: seals, borders, paper, portraits, QR codes."""

@@ -1,0 +1,105 @@
+"""What a set of images contains: who, on which layout, how damaged, under which name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count as counter
+from random import Random
+
+from ocr_moe.generation import damage
+from ocr_moe.generation.facts import Graduate, Licence, draw_certificates, draw_licence
+from ocr_moe.generation.fonts import FontBook
+from ocr_moe.generation.layouts import Layout, select
+from ocr_moe.generation.spec import Spec
+
+SUFFIXES = ((".jpg", 86), (".png", 9), (".webp", 3), (".jpeg", 2))
+
+
+def plan(
+    schema: str, *, count: int, seed: int, levels: Sequence[str], layouts: Sequence[str] | None,
+    fonts: FontBook, width: int = 1500,
+) -> list[tuple[str, Spec]]:
+    """File names and specs of a set. Levels alternate, so that each has its share.
+
+    Raises:
+        ConfigError: for an unknown schema, layout or level.
+    """
+    for level in levels:
+        damage.level_named(level)
+    chosen = select(schema, layouts)
+    rng = Random(f"{schema} {seed}")
+    documents = _certificates(rng, chosen) if schema == "graduation_certificate" else _licences(rng, chosen)
+    planned: list[tuple[str, Spec]] = []
+    taken: set[str] = set()
+    seals = _shuffled_thirds(rng, count)
+    for n in range(count):
+        facts, layout = next(documents)
+        turned = rng.random() < 0.05
+        level = levels[n % len(levels)]
+        suffix = rng.choices([s for s, _ in SUFFIXES], weights=[w for _, w in SUFFIXES])[0]
+        if suffix == ".png" and level != "clean":
+            suffix = ".jpg"  # a noisy page as PNG is several megabytes
+        spec = Spec(
+            layout=layout.name,
+            facts=facts,
+            level=level,
+            seed=rng.getrandbits(48),
+            fonts=fonts,
+            second_seal=seals[n],
+            rotation=rng.choice((90, 180, 270)) if turned else 0,
+            exif=turned and rng.random() < 0.3 and suffix in (".jpg", ".jpeg"),
+            width=width,
+            suffix=suffix,
+        )
+        planned.append((_unique(facts.stem, taken) + suffix, spec))
+    return planned
+
+
+def _certificates(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Graduate, Layout]]:
+    """Certificates, student by student; now and then one of an earlier student's name."""
+    seen: list[str] = []
+    older = sum(layout.weight for layout in chosen if layout.older)
+    share = older / sum(layout.weight for layout in chosen) * 0.9
+    while True:
+        name = rng.choice(seen) if seen and rng.random() < 0.03 else None
+        certificates = draw_certificates(rng, older=rng.random() < share, name=name)
+        seen.append(certificates[0].person.name)
+        for facts in certificates:
+            before = int(facts.issued[:4]) < 2003
+            fitting = [
+                layout for layout in chosen
+                if layout.accepts(facts) and (not layout.older or before)
+            ]
+            if fitting:
+                yield facts, rng.choices(fitting, [_weight(layout, facts) for layout in fitting])[0]
+
+
+def _weight(layout: Layout, facts: Graduate) -> float:
+    before = int(facts.issued[:4]) < 2003
+    return layout.weight * (3 if layout.older and before else 1)
+
+
+def _licences(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Licence, Layout]]:
+    while True:
+        facts = draw_licence(rng, era="old" if rng.random() < 0.35 else "modern")
+        fitting = [layout for layout in chosen if layout.accepts(facts)]
+        if fitting:
+            yield facts, rng.choices(fitting, [layout.weight for layout in fitting])[0]
+
+
+def _shuffled_thirds(rng: Random, count: int) -> list[bool]:
+    """One in three true, in random order."""
+    marks = [n % 3 == 0 for n in range(count)]
+    rng.shuffle(marks)
+    return marks
+
+
+def _unique(stem: str, taken: set[str]) -> str:
+    """The stem, or the stem with a number: two students may share a name."""
+    name = stem
+    for n in counter(2):
+        if name not in taken:
+            break
+        name = f"{stem}_{n}"
+    taken.add(name)
+    return name

@@ -1,0 +1,58 @@
+"""From a spec to pixels."""
+
+from __future__ import annotations
+
+import unicodedata
+from random import Random
+
+from ocr_moe.generation import damage as damaging
+from ocr_moe.generation.facts import Graduate
+from ocr_moe.generation.layouts import layouts
+from ocr_moe.generation.layouts.pieces import second_seal
+from ocr_moe.generation.look import Look
+from ocr_moe.generation.ornaments import paper
+from ocr_moe.generation.sheet import PixelBox, Sheet
+from ocr_moe.generation.spec import Rendered, Spec
+from ocr_moe.types import Quad
+
+CODE_FIELDS = ("证书编号", "统一社会信用代码")
+
+
+def render(spec: Spec) -> Rendered:
+    """Draws and damages one page.
+
+    Raises:
+        ConfigError: when the level is unknown.
+        KeyError: when the layout is unknown.
+    """
+    layout = {layout.name: layout for layout in layouts()}[spec.layout]
+    rng = Random(spec.seed)
+    size = (spec.width, round(spec.width * rng.uniform(*layout.ratio)))
+    look = Look.draw(rng, spec.fonts, older=layout.older)
+    sheet = Sheet(paper.blank(rng, size), spec.fonts, rng)
+    layout.draw(sheet, spec.facts, look)
+    marks = list(sheet.marks)
+    code = next((sheet.box_of(name) for name in CODE_FIELDS if sheet.box_of(name)), None)
+    if spec.second_seal and code:
+        facts = spec.facts
+        owner = facts.school if isinstance(facts, Graduate) else facts.region
+        second_seal(sheet, look, code, owner)
+    quads: dict[str, list[Quad]] = {}
+    for name, box in marks:
+        quads.setdefault(name, []).append(_quad(box, size))
+    result = damaging.damage(sheet.image, spec.level, rng, quads)
+    truth = {
+        field: unicodedata.normalize("NFKC", value) if value and field in quads else None
+        for field, value in spec.facts.truth().items()
+    }
+    return Rendered(
+        result.image, truth, result.quads, tuple(sheet.used), int(result.settings["jpeg"]),
+        result.settings,
+    )
+
+
+def _quad(box: PixelBox, size: tuple[int, int]) -> Quad:
+    x0, y0, x1, y1 = (
+        box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1],
+    )
+    return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))

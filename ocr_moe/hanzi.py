@@ -1,0 +1,43 @@
+"""Simplified characters for the traditional ones that an OCR engine lets slip into simplified text.
+
+Recognisers with one alphabet for both scripts read a written-style typeface (Kai, Xing) of a
+simplified document as traditional here and there.  The table is OpenCC's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
+
+_FEW = 0.2
+"""Share of traditional characters up to which a page is taken for a simplified one."""
+
+
+def folding(texts: Iterable[str]) -> Callable[[str], str]:
+    """How to write the characters of a page: simplified, unless the page itself is traditional."""
+    han = [char for text in texts for char in text if "\u3400" <= char <= "\u9fff"]
+    traditional = sum(simplified(char) != char for char in han)
+    return simplified if 0 < traditional < _FEW * len(han) else _unchanged
+
+
+@lru_cache(maxsize=8192)
+def simplified(char: str) -> str:
+    """The simplified form of one character; itself where there is none, or where it is in use.
+
+    What stands in GB 2312 is written in simplified text, too: the 乾 of a name is not a 干.
+    """
+    if not "\u3400" <= char <= "\u9fff" or char.encode("gb2312", "ignore"):
+        return char
+    converted: str = _converter().convert(char)
+    return converted if len(converted) == 1 else char
+
+
+def _unchanged(char: str) -> str:
+    return char
+
+
+@cache
+def _converter():  # type: ignore[no-untyped-def]
+    from opencc import OpenCC
+
+    return OpenCC("t2s")

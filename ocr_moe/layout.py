@@ -1,0 +1,398 @@
+"""The geometry of a page of OCR lines: skew, pieces, rows, columns, and text that remembers its place.
+
+An engine hands out boxes: a label and its value in one, a label letter by letter in several, three
+labels' first letters in one tall box.  Here they become *pieces* (runs of characters that stand side
+by side) on a plane from which the page's skew has been taken, *rows* of pieces, and *texts* whose
+every character knows the line it came from.  Pure functions, no pixels.
+
+Coordinates (u, v) are isotropic, in page widths: u runs along the text, v down the page.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ocr_moe.types import Box, Evidence, Line, PageText
+
+_WIDE = re.compile(r"[\u1100-\u115f\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60]")
+_MAX_TILT = 0.35
+"""Slope against the page's skew above which a line is not part of the running text (seals)."""
+_GUTTER = 2.0
+"""Width of an empty band, in text heights, that parts two columns."""
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """One character of an NFKC-normalised line, and where it stands."""
+
+    char: str
+    line: int
+    """Index of the line on the page."""
+    offset: int
+    """Index of the character in the line's text as the engine gave it."""
+    u0: float
+    u1: float
+    v: float
+    """Middle of the character."""
+    height: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Characters of one line that stand side by side in one row; never empty."""
+
+    glyphs: tuple[Glyph, ...]
+    confidence: float
+
+    @property
+    def text(self) -> str:
+        return "".join(glyph.char for glyph in self.glyphs)
+
+    @property
+    def u0(self) -> float:
+        return self.glyphs[0].u0
+
+    @property
+    def u1(self) -> float:
+        return self.glyphs[-1].u1
+
+    @property
+    def v(self) -> float:
+        return (self.glyphs[0].v + self.glyphs[-1].v) / 2
+
+    @property
+    def height(self) -> float:
+        return self.glyphs[0].height
+
+    def part(self, start: int, end: int) -> Piece:
+        """The characters from `start` to `end`, which must not be empty."""
+        return Piece(self.glyphs[start:end], self.confidence)
+
+
+Row = tuple[Piece, ...]
+"""Pieces on one baseline, from left to right."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string with the origin of each character; characters put in as separators have none."""
+
+    text: str
+    origins: tuple[Glyph | None, ...]
+
+    def glyphs(self, start: int, end: int) -> tuple[Glyph, ...]:
+        return tuple(glyph for glyph in self.origins[start:end] if glyph is not None)
+
+
+class Sheet:
+    """A page's lines laid out: pieces and rows in reading order, and the texts made from them."""
+
+    def __init__(self, page: PageText, fold: Callable[[str], str] | None = None) -> None:
+        """`fold` rewrites single characters; evidence still quotes what the engine read."""
+        self.page = page
+        self._fold = fold
+        self.aspect = page.height / page.width
+        self._slope = _skew(page.lines, self.aspect)
+        pieces: list[Piece] = []
+        tilted: list[Piece] = []
+        for index, line in enumerate(page.lines):
+            upright, line_pieces = self._lay(index, line)
+            (pieces if upright else tilted).extend(line_pieces)
+        self.height = statistics.median(p.height for p in pieces) if pieces else 0.02
+        """Median height of the text, in page widths."""
+        self.pieces = tuple(pieces)
+        self.tilted = tuple(tilted)
+        """Pieces of lines that run across the others, such as the rim of a seal."""
+        self.rows = _reading_order(pieces, self.height)
+
+    def running(self) -> Text:
+        """All rows as one text: nothing between CJK characters, a space between words."""
+        return join_rows(self.rows)
+
+    def lined(self) -> Text:
+        """All rows, one a line, with a tab between pieces."""
+        return join_rows(self.rows, "\n", "\t")
+
+    def evidence(self, glyphs: Sequence[Glyph], number: int = 1) -> Evidence | None:
+        """The printed text of these characters, in their order, and the box around them."""
+        if not glyphs:
+            return None
+        spans: list[tuple[int, int, int]] = []
+        for glyph in glyphs:
+            if spans and spans[-1][0] == glyph.line and glyph.offset >= spans[-1][1]:
+                spans[-1] = (glyph.line, spans[-1][1], glyph.offset + 1)
+            else:
+                spans.append((glyph.line, glyph.offset, glyph.offset + 1))
+        lines = self.page.lines
+        boxes = [span_box(lines[line], start, end) for line, start, end in spans]
+        hull = (
+            max(0.0, min(box[0] for box in boxes)),
+            max(0.0, min(box[1] for box in boxes)),
+            min(1.0, max(box[2] for box in boxes)),
+            min(1.0, max(box[3] for box in boxes)),
+        )
+        printed = join_strings(lines[line].text[start:end] for line, start, end in spans)
+        return Evidence(box=hull, text=printed, page=number)
+
+    def confidence(self, glyphs: Iterable[Glyph]) -> float:
+        """The lowest confidence of the lines that these characters stand in; 0 where there are none."""
+        lines = {glyph.line for glyph in glyphs}
+        return min((self.page.lines[line].confidence for line in lines), default=0.0)
+
+    def _lay(self, index: int, line: Line) -> tuple[bool, list[Piece]]:
+        """Whether the line runs with the page, and its pieces."""
+        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.quad
+        glyphs = _expand(line.text)
+        if self._fold is not None:
+            glyphs = [(self._fold(char), offset) for char, offset in glyphs]
+        if not glyphs:
+            return True, []
+        left = ((x0 + x3) / 2, (y0 + y3) / 2 * self.aspect)
+        right = ((x1 + x2) / 2, (y1 + y2) / 2 * self.aspect)
+        top = ((x0 + x1) / 2, (y0 + y1) / 2 * self.aspect)
+        bottom = ((x2 + x3) / 2, (y2 + y3) / 2 * self.aspect)
+        width = max(_distance(left, right), 1e-6)
+        height = max(_distance(top, bottom), 1e-6)
+        starts, total = _advance(line.text)
+        tall = height > 1.5 * width and len(glyphs) > 1
+        if tall:
+            step = height / len(line.text)
+            placed = []
+            for char, offset in glyphs:
+                t = (offset + 0.5) / len(line.text)
+                u, v = self._flat(
+                    top[0] + (bottom[0] - top[0]) * t, top[1] + (bottom[1] - top[1]) * t
+                )
+                size = min(width, step)
+                placed.append(
+                    Piece(
+                        (Glyph(char, index, offset, u - size / 2, u + size / 2, v, size),),
+                        line.confidence,
+                    )
+                )
+            return True, placed
+        u0, v0 = self._flat(*left)
+        u1, v1 = self._flat(*right)
+        row = tuple(
+            Glyph(
+                char,
+                index,
+                offset,
+                u0 + (u1 - u0) * starts[offset] / total,
+                u0 + (u1 - u0) * starts[offset + 1] / total,
+                v0 + (v1 - v0) * (starts[offset] + starts[offset + 1]) / 2 / total,
+                height,
+            )
+            for char, offset in glyphs
+        )
+        upright = len(glyphs) < 3 or abs(v1 - v0) <= _MAX_TILT * max(u1 - u0, 1e-6)
+        return upright, [Piece(row, line.confidence)]
+
+    def _flat(self, x: float, y: float) -> tuple[float, float]:
+        base, change = self._slope
+        slope = base + change * y
+        return x + base * (y - self.aspect / 2), y - slope * (x - 0.5)
+
+
+def span_box(line: Line, start: int, end: int) -> Box:
+    """The box of characters `start` to `end` of a line, in proportion to their widths."""
+    starts, total = _advance(line.text)
+    if not line.text:
+        return line.box
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.quad
+    wide = abs(x1 - x0) + abs(y1 - y0)
+    tall = abs(x3 - x0) + abs(y3 - y0)
+    if tall > 1.5 * wide and len(line.text) > 1:
+        a, b = start / len(line.text), end / len(line.text)
+        corners = [
+            (p[0] + (q[0] - p[0]) * t, p[1] + (q[1] - p[1]) * t)
+            for t in (a, b)
+            for p, q in (((x0, y0), (x3, y3)), ((x1, y1), (x2, y2)))
+        ]
+    else:
+        a, b = starts[start] / total, starts[end] / total
+        corners = [
+            (p[0] + (q[0] - p[0]) * t, p[1] + (q[1] - p[1]) * t)
+            for t in (a, b)
+            for p, q in (((x0, y0), (x1, y1)), ((x3, y3), (x2, y2)))
+        ]
+    xs = [x for x, _ in corners]
+    ys = [y for _, y in corners]
+    return (min(xs), min(ys), max(xs), max(ys))
+
+
+def join_strings(parts: Iterable[str]) -> str:
+    """Parts of a text that was broken over lines: no space where a wide character meets."""
+    joined = ""
+    for part in parts:
+        if joined and part and _spaced(joined[-1], part[0]):
+            joined += " "
+        joined += part
+    return joined
+
+
+def _spaced(left: str, right: str) -> bool:
+    return not (
+        _WIDE.match(left) or _WIDE.match(right) or left.isspace() or right.isspace() or left == "-"
+    )
+
+
+def _expand(text: str) -> list[tuple[str, int]]:
+    """NFKC characters with the index of the character they come from; no space beside CJK."""
+    out: list[tuple[str, int]] = []
+    for offset, char in enumerate(text):
+        for normal in unicodedata.normalize("NFKC", char):
+            out.append((" " if normal.isspace() else normal, offset))
+    kept: list[tuple[str, int]] = []
+    for position, (char, offset) in enumerate(out):
+        if char == " ":
+            before = kept[-1][0] if kept else ""
+            after = next((c for c, _ in out[position + 1 :] if c != " "), "")
+            if not before or not after or before == " " or not _spaced(before, after):
+                continue
+        kept.append((char, offset))
+    return kept
+
+
+def _advance(text: str) -> tuple[list[float], float]:
+    """Where each character of the line starts, in units of a wide character, and the whole width."""
+    starts = [0.0]
+    for char in text:
+        starts.append(starts[-1] + (1.0 if _WIDE.match(char) else 0.55))
+    return starts, starts[-1] or 1.0
+
+
+def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
+    return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
+
+
+def _skew(lines: Sequence[Line], aspect: float) -> tuple[float, float]:
+    """Slope of the text as `base + change · y`: medians of long lines, so that a seal is no matter."""
+    points: list[tuple[float, float, float]] = []
+    for line in lines:
+        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.quad
+        dx = (x1 - x0 + x2 - x3) / 2
+        dy = (y1 - y0 + y2 - y3) / 2 * aspect
+        tall = abs(y3 - y0) * aspect
+        if dx > 3 * tall and dx > 0.05 and abs(dy) < 0.3 * dx:
+            points.append(((y0 + y1 + y2 + y3) / 4 * aspect, dy / dx, dx))
+    if not points:
+        return 0.0, 0.0
+    flat = _weighted_median([(slope, weight) for _, slope, weight in points])
+    if len(points) < 6:
+        return flat, 0.0
+    # Theil-Sen over pairs that stand far enough apart to say something about perspective.
+    pairs = [
+        ((b[1] - a[1]) / (b[0] - a[0]), min(a[2], b[2]))
+        for i, a in enumerate(points)
+        for b in points[i + 1 :]
+        if abs(b[0] - a[0]) > 0.15
+    ]
+    change = _weighted_median(pairs) if len(pairs) >= 6 else 0.0
+    base = _weighted_median([(slope - change * y, weight) for y, slope, weight in points])
+    return base, change
+
+
+def _weighted_median(values: Sequence[tuple[float, float]]) -> float:
+    ordered = sorted(values)
+    half = sum(weight for _, weight in ordered) / 2
+    running = 0.0
+    for value, weight in ordered:
+        running += weight
+        if running >= half:
+            return value
+    return ordered[-1][0]
+
+
+def _reading_order(pieces: Sequence[Piece], height: float) -> tuple[Row, ...]:
+    gutter = _gutter(pieces, height)
+    if gutter is None:
+        return tuple(_rows(pieces))
+    crossing = _rows([p for p in pieces if p.u0 < gutter < p.u1])
+    bands = [-10.0, *(row[0].v for row in crossing), 10.0]
+    ordered: list[Row] = []
+    for number, (top, bottom) in enumerate(pairwise(bands)):
+        if number:
+            ordered.append(crossing[number - 1])
+        for side in (
+            [p for p in pieces if p.u1 <= gutter],
+            [p for p in pieces if p.u0 >= gutter],
+        ):
+            ordered.extend(_rows([p for p in side if top <= p.v < bottom]))
+    return tuple(ordered)
+
+
+def _gutter(pieces: Sequence[Piece], height: float) -> float | None:
+    """u of an empty band between two columns of running text, or None.
+
+    Both sides must hold paragraphs (several pieces of eight characters and more), and next to
+    nothing may cross: rows of a form or of one paragraph always do.
+    """
+    long = [p for p in pieces if len(p.glyphs) >= 8]
+    if len(long) < 8:
+        return None
+    best: tuple[int, float] | None = None
+    for step in range(30, 71):
+        u = step / 100
+        crossing = sum(1 for p in pieces if p.u0 < u < p.u1)
+        margin = _GUTTER * height / 2
+        near = sum(1 for p in pieces if p.u0 < u + margin and u - margin < p.u1)
+        left = sum(1 for p in long if p.u1 <= u)
+        right = sum(1 for p in long if p.u0 >= u)
+        if min(left, right) >= 4 and near <= 0.08 * len(pieces) and crossing <= 2:
+            rank = (-near, -abs(u - 0.5))
+            if best is None or rank > best:
+                best = (rank[0], rank[1])
+                chosen = u
+    return chosen if best is not None else None
+
+
+def _rows(pieces: Sequence[Piece]) -> list[Row]:
+    """Pieces grouped by baseline. A piece joins the row whose nearest piece stands level with it."""
+    rows: list[list[Piece]] = []
+    for piece in sorted(pieces, key=lambda p: (p.v, p.u0)):
+        best: tuple[float, list[Piece]] | None = None
+        for row in rows:
+            nearest = min(row, key=lambda p: max(p.u0 - piece.u1, piece.u0 - p.u1, 0.0))
+            gap = abs(nearest.v - piece.v)
+            if gap > 0.5 * min(max(nearest.height, piece.height * 0.6), max(piece.height, nearest.height * 0.6)):
+                continue
+            overlap = min(nearest.u1, piece.u1) - max(nearest.u0, piece.u0)
+            if overlap > 0.4 * min(nearest.u1 - nearest.u0, piece.u1 - piece.u0):
+                continue
+            if best is None or gap < best[0]:
+                best = (gap, row)
+        if best is None:
+            rows.append([piece])
+        else:
+            best[1].append(piece)
+    ordered = [tuple(sorted(row, key=lambda p: p.u0)) for row in rows]
+    return sorted(ordered, key=lambda row: statistics.median(p.v for p in row))
+
+
+def join_rows(rows: Iterable[Row], row_mark: str = "", piece_mark: str = "") -> Text:
+    """Rows as one text, with marks between rows and pieces, or a space where words meet."""
+    chars: list[str] = []
+    origins: list[Glyph | None] = []
+
+    def mark(sign: str, following: str) -> None:
+        if not chars:
+            return
+        if not sign and _spaced(chars[-1], following):
+            sign = " "
+        if sign:
+            chars.append(sign)
+            origins.append(None)
+
+    for row in rows:
+        for number, piece in enumerate(row):
+            mark(piece_mark if number else row_mark, piece.glyphs[0].char)
+            for glyph in piece.glyphs:
+                chars.append(glyph.char)
+                origins.append(glyph)
+    return Text("".join(chars), tuple(origins))

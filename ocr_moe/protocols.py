@@ -1,0 +1,188 @@
+"""The seams of the pipeline. Engines, experts and routing meet only here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from ocr_moe.types import Answer, Cost, Decision, DocumentRef, Line, PageText, Reading
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from ocr_moe.schema import Field, Schema
+
+
+class Page(Protocol):
+    """One page of a document. Pixels and text are had lazily, so that a replay touches neither."""
+
+    @property
+    def number(self) -> int:
+        """Counted from 1 within the document."""
+
+    @property
+    def image(self) -> Image.Image:
+        """RGB pixels of the righted page. Raises DocumentError."""
+
+    @property
+    def text(self) -> PageText:
+        """What the run's OCR engine read on the page. Raises DocumentError or EngineError."""
+
+
+class Document(Protocol):
+    """What an expert gets to see of a document."""
+
+    @property
+    def ref(self) -> DocumentRef: ...
+
+    @property
+    def schema(self) -> Schema: ...
+
+    @property
+    def pages(self) -> Sequence[Page]: ...
+
+
+@runtime_checkable
+class OcrEngine(Protocol):
+    """Finds and reads the text lines of a page."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Name, version, models and parameters; the key under which page OCR is stored."""
+
+    def read(self, image: Image.Image) -> tuple[Line, ...]:
+        """Lines of an RGB page in reading order. Raises EngineError."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Per-timestep output of a CTC recogniser for one line crop.
+
+    `probabilities` has shape (time steps, characters), rows sum to 1; column 0 is the CTC blank and
+    column i is `alphabet[i]` (`alphabet[0]` is the empty string).
+    """
+
+    probabilities: NDArray[np.float32]
+    alphabet: tuple[str, ...]
+
+
+@runtime_checkable
+class LineRecognizer(Protocol):
+    """Reads one line crop and hands out its posterior instead of its best guess."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def recognize(self, crops: Sequence[Image.Image]) -> list[Posterior]:
+        """One posterior per RGB crop (text running left to right). Raises EngineError."""
+
+
+@dataclass(frozen=True)
+class ChatImage:
+    """An encoded image to be sent along with a prompt."""
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class ChatReply:
+    """A completed chat request."""
+
+    content: str
+    """The text as the server gave it."""
+    model: str
+    cost: Cost
+    constrained: bool
+    """Whether the server was bound to the JSON schema."""
+    logprobs: tuple[tuple[str, float], ...] = ()
+    """(token, natural-log probability) pairs where the server gives them."""
+    truncated: bool = False
+    """Whether the answer was cut off at the limit of tokens."""
+
+
+class ChatModel(Protocol):
+    """An OpenAI-compatible chat endpoint."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def complete(
+        self,
+        *,
+        system: str,
+        user: str,
+        images: Sequence[ChatImage] = (),
+        json_schema: Mapping[str, Any] | None = None,
+        max_tokens: int = 1024,
+    ) -> ChatReply:
+        """One request, retried as configured. Raises ChatError."""
+
+
+class Expert(Protocol):
+    """Reads fields off a document.
+
+    The answer depends only on the document, the asked fields and the expert's own configuration,
+    which `fingerprint` sums up.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def read(self, document: Document, fields: Sequence[Field]) -> Answer:
+        """Exactly one reading per asked field, in the order asked.
+
+        Raises ExpertError or DocumentError; the pipeline turns it into failed readings.
+        """
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A gate's wish: these fields, of this expert, in one call."""
+
+    expert: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of a document while it is being routed: no truth, ever."""
+
+    schema: Schema
+    readings: Mapping[str, Mapping[str, Reading]] = field(default_factory=dict)
+    """field name → expert name → reading, in the order in which they were had."""
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    """field name → what the combiner makes of the readings so far."""
+
+
+class Gate(Protocol):
+    """Decides who is asked what, given what was read so far."""
+
+    def route(self, state: State) -> Sequence[Ask]:
+        """The next round; empty when nothing more is wanted. An ask is never made twice."""
+
+
+class Combiner(Protocol):
+    """Turns all readings of a document into decisions, joint knowledge included."""
+
+    def combine(self, state: State) -> Mapping[str, Decision]:
+        """One decision for every field of the schema. `state.decisions` is ignored."""
+
+
+class Services(Protocol):
+    """What the composition root lends to experts; everything is built on first use."""
+
+    def chat(self, name: str) -> ChatModel:
+        """The chat endpoint of that name (`text`, `vision`). Raises EndpointMissingError."""
+
+    def engine(self, name: str) -> OcrEngine:
+        """The OCR engine of that name. Raises ConfigError or MissingDependencyError."""
+
+    def recognizer(self, name: str) -> LineRecognizer:
+        """The line recogniser of that name. Raises ConfigError or MissingDependencyError."""

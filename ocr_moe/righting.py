@@ -1,0 +1,79 @@
+"""Finding out which way up a page is, from what OCR itself sees of it.
+
+An upright page costs nothing: its lines are wider than tall and read with confidence. Only a page
+whose lines stand on end, or read badly, is read again the other ways round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from ocr_moe.types import Line
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Rotation = Literal[0, 90, 180, 270]
+
+_SURE = 0.8
+"""Mean confidence, by characters, above which a page is taken to be upright."""
+
+
+def read_upright(
+    image: Image.Image, read: Callable[[Image.Image], tuple[Line, ...]]
+) -> tuple[Rotation, tuple[Line, ...]]:
+    """Degrees clockwise that make the page upright, and the lines read on it that way."""
+    lines = read(image)
+    candidates: list[tuple[Rotation, tuple[Line, ...]]] = [(0, lines)]
+    if not lines:
+        return 0, lines
+    sideways = _share_on_end(lines, image.width, image.height) > 0.5
+    if not sideways and _mean_confidence(lines) >= _SURE:
+        return 0, lines
+    others: tuple[Rotation, ...] = (90, 270) if sideways else (180,)
+    for rotation in others:
+        turned = turn(image, rotation)
+        again = read(turned)
+        candidates.append((rotation, again))
+        upright = _share_on_end(again, turned.width, turned.height) < 0.5
+        if upright and _mean_confidence(again) >= _SURE:
+            break
+    return max(candidates, key=lambda candidate: _legible(candidate[1]))
+
+
+def turn(image: Image.Image, rotation: int) -> Image.Image:
+    """The image turned clockwise by a multiple of 90 degrees."""
+    from PIL import Image as module
+
+    if rotation % 360 == 0:
+        return image
+    methods = {
+        90: module.Transpose.ROTATE_270,
+        180: module.Transpose.ROTATE_180,
+        270: module.Transpose.ROTATE_90,
+    }
+    return image.transpose(methods[rotation % 360])
+
+
+def _share_on_end(lines: tuple[Line, ...], width: int, height: int) -> float:
+    """Share of the characters, in lines long enough to tell, whose line is taller than wide."""
+    on_end = total = 0
+    for line in lines:
+        count = len(line.text)
+        if count < 4:
+            continue
+        x0, y0, x1, y1 = line.box
+        total += count
+        on_end += count if (y1 - y0) * height > 1.5 * (x1 - x0) * width else 0
+    return on_end / total if total else 0.0
+
+
+def _mean_confidence(lines: tuple[Line, ...]) -> float:
+    total = sum(len(line.text) for line in lines)
+    return sum(len(line.text) * line.confidence for line in lines) / total if total else 0.0
+
+
+def _legible(lines: tuple[Line, ...]) -> float:
+    """Characters read with confidence; squared, so that doubtful ones count for little."""
+    return sum(len(line.text) * line.confidence**4 for line in lines)

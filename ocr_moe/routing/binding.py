@@ -1,0 +1,363 @@
+"""What ties a code to the other fields of its record, as a soft prior, in both directions.
+
+The school's code, the year and the level stand in a diploma number and, in words, elsewhere on the
+page.  A schema says so in its grammars (`binding`).  Forward, the other fields weigh the n best
+readings of the code against each other; backward, a sure code corrects an unsure school, year or
+level.  Certificates that keep an old number, renamed schools and forgeries break the tie, so what
+the prior can weigh is bounded: it rescues unsure characters and never overrules sure ones, and
+every disagreement and every change becomes a note.
+
+The model is Bayes' rule over the readings.  With q the chance that the other field is right and m
+the rate at which the two differ in truth, a segment as foretold has likelihood q(1 - m), any other
+(1 - q(1 - m)) / n, n being the number of values a misread segment commonly takes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from rapidfuzz.distance import Levenshtein
+
+from ocr_moe.codes.grammar import CodeGrammar, Segment, SegmentBinding
+from ocr_moe.codes.lexicon import Lexicon, packaged_lexicon, read_lexicon
+from ocr_moe.errors import MissingDependencyError
+from ocr_moe.protocols import State
+from ocr_moe.schema import Field
+from ocr_moe.types import Decision, Reading, Status, Value
+
+REVISION = 1
+_SURE_LOGIT = 12.0
+_RENAMING = frozenset("大学院校职业技术专科高等")
+
+
+class BindingParams(Value):
+    """Strength of the tie; fitted on generated documents (see `benchmarks/codes.py`)."""
+
+    lexicon: Path | None = None
+    """CSV with the columns `name` and `code`; None: the installed package of the extra `schools`,
+    and without it no lexicon."""
+    mismatch: dict[str, float] = {"lexicon": 0.03, "year": 0.02, "values": 0.02}
+    """How often a segment and its field differ though both are read right, by kind of tie."""
+    spread: float = 10.0
+    """Number of values that a misread segment commonly takes."""
+    limit: float = 5.5
+    """The most, in nats, that all ties of one code may weigh together."""
+    unstated: float = 0.7
+    """Confidence taken for a field that comes without one."""
+    sure: float = 0.97
+    """Confidence from which a code corrects other fields."""
+    unsure: float = 0.85
+    """Confidence below which another field may be corrected."""
+    least_likeness: float = 0.6
+    """Likeness from which a school's listed name may replace a misread one."""
+
+
+@dataclass(frozen=True)
+class _Tie:
+    """One segment of a code, the field that foretells it, and what it foretells."""
+
+    segment: Segment
+    binding: SegmentBinding
+    start: int
+    end: int
+    expected: tuple[str, ...]
+    """Empty where the field says nothing."""
+    trust: float
+    """q: chance that the field is right and its meaning understood."""
+    understood: bool
+    """Whether the field's value is known as it stands, not merely like a known one."""
+
+
+class Binding:
+    """A record-level step over all readings: pure, it asks nobody."""
+
+    Params = BindingParams
+
+    def __init__(self, params: BindingParams) -> None:
+        self._params = params
+
+    def bind(self, state: State, decisions: Mapping[str, Decision]) -> dict[str, Decision]:
+        """One decision per given decision; unchanged ones are the same objects."""
+        bound = dict(decisions)
+        for field in state.schema.fields:
+            tied = [g for g in field.grammars if any(s.binding for s in g.segments)]
+            decision = bound.get(field.name)
+            if not tied or decision is None or decision.value is None:
+                continue
+            readings = state.readings.get(field.name, {})
+            bound[field.name] = self._weigh(field, decision, readings, bound)
+            bound |= self._correct(state, field, bound)
+        return bound
+
+    @cached_property
+    def _lexicon(self) -> Lexicon | None:
+        if self._params.lexicon is not None:
+            return read_lexicon(self._params.lexicon)
+        try:
+            return packaged_lexicon()
+        except MissingDependencyError:
+            return None
+
+    def _weigh(
+        self,
+        field: Field,
+        decision: Decision,
+        readings: Mapping[str, Reading],
+        decisions: Mapping[str, Decision],
+    ) -> Decision:
+        """The code's decision in the light of the other fields."""
+        value = decision.value
+        assert value is not None
+        known = _alternatives(value, decision, readings)
+        worth = {code: self._prior(field, code, decisions) for code in known}
+        if not any(self._ties(field, code, decisions) for code in known):
+            return decision
+        posterior = {code: p + worth[code] for code, p in known.items()}
+        best = max(sorted(posterior), key=lambda code: posterior[code])
+        notes = list(decision.notes)
+        if best != value:
+            reasons = self._reasons(field, best, decisions)
+            notes.append(_rescue_note(field.name, value, best, reasons))
+        notes += self._disagreements(field, best, decisions)
+        confidence = self._confidence(decision, value, best, known, posterior)
+        if best == value and notes == list(decision.notes) and confidence == decision.confidence:
+            return decision
+        characters = decision.characters
+        if best != value:
+            characters = _characters(best, value, characters, confidence)
+        return decision.model_copy(
+            update={
+                "value": best,
+                "confidence": confidence,
+                "characters": characters,
+                "notes": tuple(dict.fromkeys(notes)),
+            }
+        )
+
+    def _confidence(
+        self,
+        decision: Decision,
+        value: str,
+        best: str,
+        known: Mapping[str, float],
+        posterior: Mapping[str, float],
+    ) -> float | None:
+        """The confidence, its odds moved by as much as the ties moved the odds of the reading."""
+        if decision.confidence is None:
+            return None
+        elsewhere = max(1.0 - sum(math.exp(p) for p in known.values()), 1e-5)
+        before = _log_odds(value, known, math.log(elsewhere))
+        after = _log_odds(best, posterior, math.log(elsewhere))
+        logit = _logit(decision.confidence) + (after - before)
+        return round(1.0 / (1.0 + math.exp(-min(max(logit, -_SURE_LOGIT), _SURE_LOGIT))), 6)
+
+    def _prior(self, field: Field, code: str, decisions: Mapping[str, Decision]) -> float:
+        """0 where every tie holds, else what the broken ones say against the code, in nats."""
+        against = 0.0
+        for tie in self._ties(field, code, decisions):
+            if tie.expected and code[tie.start : tie.end] not in tie.expected:
+                agree = tie.trust * (1.0 - self._params.mismatch.get(tie.binding.via, 0.05))
+                against += math.log(agree * self._params.spread / (1.0 - agree))
+        return -min(max(against, 0.0), self._params.limit)
+
+    def _ties(
+        self, field: Field, code: str, decisions: Mapping[str, Decision]
+    ) -> list[_Tie]:
+        ties = []
+        grammar = _grammar_of(field.grammars, code)
+        spans = (grammar.parse(code) if grammar is not None else None) or {}
+        for segment in grammar.segments if grammar is not None else ():
+            other = decisions.get(segment.binding.field) if segment.binding else None
+            if segment.binding is None or other is None or other.value is None:
+                continue
+            start, end = spans[segment.name]
+            expected, likeness = self._expected(segment.binding, other.value, end - start)
+            trust = self._params.unstated if other.confidence is None else other.confidence
+            trust = min(trust, 0.995) * likeness
+            understood = bool(expected) and likeness == 1.0
+            ties.append(_Tie(segment, segment.binding, start, end, expected, trust, understood))
+        return ties
+
+    def _expected(
+        self, binding: SegmentBinding, value: str, length: int
+    ) -> tuple[tuple[str, ...], float]:
+        """The texts that a field's value foretells, and how well it was understood, 0-1."""
+        if binding.via == "year":
+            year = value[:4]
+            return ((year[-length:],), 1.0) if len(year) == 4 and year.isdigit() else ((), 0.0)
+        if binding.via == "values":
+            return binding.values.get(value, ()), 1.0
+        found = self._lexicon.codes(value) if self._lexicon is not None else []
+        if not found:
+            return (), 0.0
+        return tuple(code for code, likeness in found if likeness == found[0][1]), found[0][1]
+
+    def _reasons(self, field: Field, code: str, decisions: Mapping[str, Decision]) -> list[str]:
+        return [
+            f"{tie.binding.field} says {_said(decisions, tie)}"
+            for tie in self._ties(field, code, decisions)
+            if code[tie.start : tie.end] in tie.expected
+        ]
+
+    def _disagreements(
+        self, field: Field, code: str, decisions: Mapping[str, Decision]
+    ) -> list[str]:
+        return [
+            f"{field.name} says {code[tie.start : tie.end]} ({tie.segment.name}), "
+            f"{tie.binding.field} says {_said(decisions, tie)}"
+            for tie in self._ties(field, code, decisions)
+            if tie.understood and code[tie.start : tie.end] not in tie.expected
+        ]
+
+    def _correct(
+        self, state: State, field: Field, decisions: Mapping[str, Decision]
+    ) -> dict[str, Decision]:
+        """Unsure fields as a sure code has them, and notes on the surer ones that differ."""
+        decision = decisions[field.name]
+        code = decision.value
+        grammar = _grammar_of(field.grammars, code) if code is not None else None
+        if code is None or grammar is None:
+            return {}
+        sure = (decision.confidence or 0.0) >= self._params.sure
+        spans = grammar.parse(code) or {}
+        corrected: dict[str, Decision] = {}
+        for segment in grammar.segments:
+            binding = segment.binding
+            other = decisions.get(binding.field) if binding is not None else None
+            if binding is None or other is None or other.status is Status.FAILED:
+                continue
+            text = code[slice(*spans[segment.name])]
+            expected: tuple[str, ...] = ()
+            likeness = 0.0
+            if other.value is not None:
+                expected, likeness = self._expected(binding, other.value, len(text))
+                if text in expected and likeness == 1.0:
+                    continue
+                if not expected and binding.via != "lexicon":
+                    continue
+            readings = state.readings.get(binding.field, {})
+            unsure = other.value is None or (other.confidence or 0.0) < self._params.unsure
+            better = None
+            if sure and unsure:
+                better = self._as_coded(binding, text, other.value, readings)
+            if better is not None and better != other.value:
+                note = (
+                    f"{binding.field}: read as {other.value or 'nothing'}, taken as {better} "
+                    f"because {field.name} says {text}"
+                )
+                confidence = round((decision.confidence or 0.0) * self._params.unsure, 6)
+                corrected[binding.field] = other.model_copy(
+                    update={
+                        "value": better,
+                        "confidence": max(confidence, other.confidence or 0.0),
+                        "characters": (),
+                        "experts": tuple(dict.fromkeys((*other.experts, *decision.experts))),
+                        "notes": (*other.notes, note),
+                    }
+                )
+            elif expected and likeness == 1.0:
+                note = (
+                    f"{binding.field} says {other.value}, {field.name} says {text} ({segment.name})"
+                )
+                corrected[binding.field] = other.model_copy(update={"notes": (*other.notes, note)})
+        return corrected
+
+    def _as_coded(
+        self,
+        binding: SegmentBinding,
+        text: str,
+        value: str | None,
+        readings: Mapping[str, Reading],
+    ) -> str | None:
+        """The field's value as the code has it, or None where the code does not tell."""
+        if binding.via == "values":
+            meant = [name for name, texts in binding.values.items() if text in texts]
+            return meant[0] if len(meant) == 1 else None
+        if binding.via == "year":
+            offered = [
+                candidate
+                for reading in readings.values()
+                for candidate in (reading.value, *(a.value for a in reading.alternatives))
+                if candidate is not None and candidate[:4].endswith(text)
+            ]
+            if offered:
+                return max(sorted(set(offered)), key=offered.count)
+            if value is None or len(text) != 4 or Levenshtein.distance(value[:4], text) != 1:
+                return None
+            return text + value[4:]
+        if self._lexicon is None or value is None:
+            return None
+        near = self._lexicon.nearest_name(text, value)
+        if near is None or near[1] < self._params.least_likeness or _renamed(value, near[0]):
+            return None
+        return near[0]
+
+
+def _alternatives(
+    value: str, decision: Decision, readings: Mapping[str, Reading]
+) -> dict[str, float]:
+    """Code → natural-log probability, from the reading that carries the value, else the longest."""
+    listed = [r for r in readings.values() if r.alternatives and r.error is None]
+    listed.sort(key=lambda r: (r.value != value, -len(r.alternatives)))
+    known = {a.value: a.logprob for a in listed[0].alternatives} if listed else {}
+    if value not in known:
+        # Another expert's value was chosen: it weighs as much as its confidence says.
+        chance = min(max(decision.confidence or 0.5, 1e-4), 1.0 - 1e-4)
+        known = {code: p + math.log(1.0 - chance) for code, p in known.items()}
+        known[value] = math.log(chance)
+    return known
+
+
+def _grammar_of(grammars: Sequence[CodeGrammar], code: str) -> CodeGrammar | None:
+    fitting = [g for g in grammars if g.matches(code)]
+    return max(fitting, key=lambda g: g.weight) if fitting else None
+
+
+def _log_odds(code: str, logprobs: Mapping[str, float], elsewhere: float) -> float:
+    others = [p for other, p in logprobs.items() if other != code] + [elsewhere]
+    peak = max(others)
+    return logprobs[code] - (peak + math.log(sum(math.exp(p - peak) for p in others)))
+
+
+def _logit(probability: float) -> float:
+    p = min(max(probability, 1e-6), 1.0 - 1e-6)
+    return math.log(p / (1.0 - p))
+
+
+def _said(decisions: Mapping[str, Decision], tie: _Tie) -> str:
+    value = decisions[tie.binding.field].value or ""
+    if tie.binding.via == "year":
+        return value[:4]
+    return f"{value} ({'/'.join(tie.expected)})"
+
+
+def _rescue_note(name: str, read: str, taken: str, reasons: Sequence[str]) -> str:
+    because = f" because {', '.join(reasons)}" if reasons else ""
+    return f"{name}: read as {read}, taken as {taken}{because}"
+
+
+def _characters(
+    best: str, value: str, characters: tuple[float, ...], confidence: float | None
+) -> tuple[float, ...]:
+    """Confidences per character after a rescue: the changed ones have the code's own."""
+    if len(best) != len(value) or len(characters) != len(value):
+        return ()
+    changed = 0.5 if confidence is None else confidence
+    return tuple(
+        p if a == b else changed for p, a, b in zip(characters, value, best, strict=True)
+    )
+
+
+def _renamed(printed: str, listed: str) -> bool:
+    """Whether two names differ as a renamed school's do (学院 → 大学), not as a misread one."""
+    edits = Levenshtein.editops(printed, listed)
+    for edit in edits:
+        old = "" if edit.tag == "insert" else printed[edit.src_pos]
+        new = "" if edit.tag == "delete" else listed[edit.dest_pos]
+        if {old, new} - {""} <= _RENAMING:
+            return True
+    return len(edits) > 2

@@ -1,0 +1,254 @@
+"""Fitted models as readable values: how sure to be of a value, and whom to ask.
+
+Everything here predicts; `ocr_moe.evaluation.fitting` fits, because that needs the truth. A model
+is a logistic regression over named features (Platt 1999, with more than one feature), written as
+YAML so that a person can see what counts for how much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import Field as PydanticField
+from pydantic import ValidationError
+
+from ocr_moe.errors import ConfigError
+from ocr_moe.schema import Field, Kind
+from ocr_moe.types import Value
+from ocr_moe.yamlfile import read_yaml, validation_sentences
+
+FORMAT = 1
+
+M = TypeVar("M", "Calibration", "Policy")
+
+
+class Weight(Value):
+    """What one feature adds to the log-odds: weight · (x - mean) / scale, or `missing`."""
+
+    weight: float
+    mean: float = 0.0
+    scale: float = PydanticField(default=1.0, gt=0.0)
+    missing: float = 0.0
+    """Added where the feature is not there."""
+    low: float | None = None
+    high: float | None = None
+    """The range seen when the model was fitted; values outside count as its ends."""
+
+
+class Quality(Value):
+    """How good a model's confidences were on documents it was not fitted on."""
+
+    cells: int
+    wrong: int
+    auroc: float | None = None
+    """Chance that a right cell is surer than a wrong one; None without both kinds of cells."""
+    ece: float | None = None
+    brier: float | None = None
+    verdict: str = ""
+    """The same in a sentence."""
+
+
+class Logistic(Value):
+    """A regularised logistic regression over a sparse vector of named features."""
+
+    bias: float
+    weights: dict[str, Weight] = {}
+
+    def logit(self, features: Mapping[str, float]) -> float:
+        """Log-odds; features that the model does not know are passed over."""
+        known, total = self._compiled
+        for name, x in features.items():
+            term = known.get(name)
+            if term is not None:
+                slope, offset, low, high = term
+                total += slope * (low if x < low else high if x > high else x) + offset
+        return total
+
+    def probability(self, features: Mapping[str, float]) -> float:
+        return sigmoid(self.logit(features))
+
+    @cached_property
+    def _compiled(self) -> tuple[dict[str, tuple[float, float, float, float]], float]:
+        """Per feature (slope, offset, low, high), with every `missing` moved into the bias."""
+        known = {}
+        bias = self.bias
+        for name, w in self.weights.items():
+            slope = w.weight / w.scale
+            low = -math.inf if w.low is None else w.low
+            high = math.inf if w.high is None else w.high
+            known[name] = (slope, -slope * w.mean - w.missing, low, high)
+            bias += w.missing
+        return known, bias
+
+
+class Provenance(Value):
+    """What a model was fitted on."""
+
+    data: str
+    """The data set, in words."""
+    synthetic: bool
+    documents: int
+    fitted: str
+    """ISO date."""
+    seed: int | None = None
+    hashes: tuple[str, ...] = ()
+    """The first 8 digits of the SHA-256 of every document, so that none of them is taken for
+    certifying what was fitted on it."""
+
+
+class Calibration(Value):
+    """Confidence models per kind of field, and what else was learnt about the experts."""
+
+    format: int = FORMAT
+    provenance: Provenance | None = None
+    choice: dict[Kind, Logistic] = {}
+    """Chance that a candidate value is right, seen alone: chooses between candidates."""
+    confidence: dict[Kind, Logistic] = {}
+    """Chance that a decided value is right, seen with all the record's other decisions."""
+    absence: Logistic | None = None
+    """Chance that a field without a value is not on the document."""
+    weights: dict[Kind, dict[str, float]] = {}
+    """g of y = Σ g·f: each expert's weight in a vote."""
+    quality: dict[str, Quality] = {}
+    """Per field, cross-fitted by document."""
+
+    def choice_of(self, field: Field) -> Logistic:
+        return self.choice.get(field.kind, PRIOR)
+
+    def confidence_of(self, field: Field) -> Logistic:
+        return self.confidence.get(field.kind) or self.choice.get(field.kind, PRIOR)
+
+    def absence_of(self) -> Logistic:
+        return self.absence or ABSENCE_PRIOR
+
+
+class PolicyExpert(Value):
+    """One expert as a learned gate sees it."""
+
+    cost: float = PydanticField(ge=0.0)
+    """Mean cost of one question, in the policy's unit."""
+    chance: dict[str, Logistic]
+    """Per field name or kind: the chance to be right, given what was read so far."""
+
+
+class Policy(Value):
+    """A learned gate: each expert's chance to be right and its cost."""
+
+    format: int = FORMAT
+    provenance: Provenance | None = None
+    unit: str = "money"
+    """What costs are counted in: money, tokens or seconds."""
+    price: float = PydanticField(default=0.0, ge=0.0)
+    """λ: the right cells that one unit of cost must bring."""
+    experts: dict[str, PolicyExpert]
+
+    def chance(self, expert: str, field: Field, features: Mapping[str, float]) -> float | None:
+        """Chance that the expert reads the field right; None where it does not read it."""
+        models = self.experts[expert].chance
+        model = models.get(field.name) or models.get(field.kind)
+        return None if model is None else model.probability(features)
+
+
+def sigmoid(x: float) -> float:
+    if x >= 0.0:
+        return 1.0 / (1.0 + math.exp(-x))
+    e = math.exp(x)
+    return e / (1.0 + e)
+
+
+def logit(p: float, edge: float = 1e-3) -> float:
+    """Log-odds of a probability, kept away from 0 and 1 by `edge`."""
+    p = min(max(p, edge), 1.0 - edge)
+    return math.log(p / (1.0 - p))
+
+
+PRIOR = Logistic(
+    bias=0.4,
+    weights={
+        "score": Weight(weight=0.5, missing=0.3, low=-4.0, high=5.0),
+        "agree": Weight(weight=1.6, high=3.0),
+        "rivals": Weight(weight=-1.0, high=3.0),
+        "rival_score": Weight(weight=-0.2, low=0.0),
+        "silent": Weight(weight=-0.3, high=3.0),
+        "evidence": Weight(weight=0.5),
+        "notes": Weight(weight=-1.0, high=2.0),
+        "voted": Weight(weight=-0.7),
+    },
+)
+"""Judgement, for what no data was fitted on: an expert of the user's own, or a new kind of field.
+The expert's own score counts for half, another expert's agreement for more."""
+
+ABSENCE_PRIOR = Logistic(
+    bias=0.5,
+    weights={
+        "score": Weight(weight=1.0, low=-3.0, high=3.0),
+        "required": Weight(weight=-4.0),
+        "silent": Weight(weight=0.7, high=4.0),
+        "failed": Weight(weight=-2.0, high=2.0),
+        "notes": Weight(weight=-1.0, high=2.0),
+    },
+)
+
+UNFITTED = Calibration()
+
+
+def load_calibration(path: Path) -> Calibration:
+    """Raises ConfigError, which names a wrong key."""
+    return _load(path, Calibration)
+
+
+def load_policy(path: Path) -> Policy:
+    """Raises ConfigError, which names a wrong key."""
+    return _load(path, Policy)
+
+
+def to_yaml(model: Calibration | Policy) -> str:
+    """Readable YAML that the loaders read back to the same value."""
+    data = model.model_dump(mode="json", exclude_defaults=True)
+    data = {"format": model.format, **data}
+    return yaml.dump(_rounded(data), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
+
+
+def _load(path: Path, model: type[M]) -> M:
+    data: Any = read_yaml(path, ConfigError)
+    if data.get("format") != FORMAT:
+        raise ConfigError(
+            f"{path}: format {data.get('format')!r} is not {FORMAT}; fit it again with this version"
+        )
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {validation_sentences(error, model)}") from error
+
+
+class _Dumper(yaml.SafeDumper):
+    """Numbers and words of one model entry stay on one line."""
+
+
+def _represent(dumper: yaml.SafeDumper, data: dict[str, Any]) -> yaml.MappingNode:
+    flat = all(not isinstance(value, dict | list) for value in data.values())
+    return dumper.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=flat)
+
+
+def _represent_list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.SequenceNode:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
+
+
+_Dumper.add_representer(dict, _represent)
+_Dumper.add_representer(list, _represent_list)
+
+
+def _rounded(data: Any) -> Any:
+    """Six significant digits are more than any fit can tell."""
+    if isinstance(data, float):
+        return float(f"{data:.6g}")
+    if isinstance(data, dict):
+        return {str(key): _rounded(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_rounded(value) for value in data]
+    return data

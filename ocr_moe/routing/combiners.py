@@ -1,0 +1,514 @@
+"""Combiners: what all readings of a document come to.
+
+`priority`   the first expert of a list that has a value
+`confident`  the reading whose expert is surest, on the calibrated scale
+`agreement`  the value that most experts give
+`votes`      an aligned, weighted vote over characters; over whole values for enums
+`moe`        per kind of field the best of these, then the record-level steps (default)
+
+All of them give one decision per field of the schema and differ only in which value they choose.
+The confidence is the calibrated chance that the chosen value is right, given every reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from datetime import date
+from typing import Literal, Protocol
+
+from ocr_moe.errors import ConfigError
+from ocr_moe.protocols import State
+from ocr_moe.routing.calibration import UNFITTED, Calibration, sigmoid
+from ocr_moe.routing.features import absence_features, candidate_features, record_features
+from ocr_moe.routing.settings import StepSettings, Thresholds
+from ocr_moe.routing.votes import Ballot, plurality, vote
+from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.types import Decision, Evidence, Reading, Status, Value
+
+REVISION = 1
+_UNASKED = ("no expert that reads this field could be asked",)
+Readings = Mapping[str, Reading]
+
+
+class RecordStep(Protocol):
+    """Joint knowledge: looks at all decisions of a document at once, and may change them."""
+
+    def bind(self, state: State, decisions: Mapping[str, Decision]) -> Mapping[str, Decision]:
+        """One decision per given decision; unchanged ones are the same objects."""
+
+
+class Check(Protocol):
+    """Finds contradictions between fields."""
+
+    def __call__(self, schema: Schema, values: Mapping[str, str | None]) -> Mapping[str, list[str]]:
+        """Notes per field that takes part in a failed check."""
+
+
+class CombinerParams(Value):
+    """What every combiner knows."""
+
+    accept: Thresholds = Thresholds()
+    """The confidence from which a value stands without a person's look."""
+    calibration: str | None = "default"
+    """The confidence model: `default` (shipped), a file, or null for plain judgement."""
+
+
+class PriorityParams(CombinerParams):
+    order: tuple[str, ...] = ()
+    """Experts not named come after these, in the order in which they were asked."""
+    kinds: dict[Kind, tuple[str, ...]] = {}
+    fields: dict[str, tuple[str, ...]] = {}
+
+
+class VotesParams(CombinerParams):
+    weights: dict[str, float] = {}
+    """g: the weight of each expert's vote; by default the calibration's, or 1."""
+    kinds: dict[Kind, dict[str, float]] = {}
+    """Other weights for fields of a kind."""
+
+
+Method = Literal["best", "priority", "confident", "agreement", "votes"]
+
+
+class MoeParams(CombinerParams):
+    method: Method = "best"
+    """`best`: the candidate with the highest calibrated chance to be right, where the result of a
+    vote among three or more is a candidate as well. The others: the combiner of that name."""
+    methods: dict[Kind, Method] = {}
+    """Another method for fields of a kind."""
+    order: tuple[str, ...] = ()
+    """For `priority`."""
+    weights: dict[str, float] = {}
+    """For votes: each expert's weight; by default the calibration's, or 1."""
+    steps: tuple[StepSettings, ...] = ()
+    """Record-level steps, in order; the caller builds them."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What is known of a field before the rest of the record is looked at."""
+
+    field: Field
+    readings: Readings
+    value: str | None = None
+    features: dict[str, float] = dataclass_field(default_factory=dict)
+    logit: float | None = None
+    """Log-odds of the value, or of the field's absence; None where nobody could answer."""
+    experts: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    characters: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def decision(self) -> Decision:
+        confidence = None if self.logit is None else sigmoid(self.logit)
+        return _decision(
+            self, self.value, confidence, Status.FAILED if confidence is None else Status.ABSTAINED
+        )
+
+
+class Combiner:
+    """Chooses a value per field, then decides on its confidence and status.
+
+    `calibration` is what `params.calibration` names, loaded by the caller; `steps` see the
+    decisions of all fields together and may change them; `check` finds contradictions.
+    """
+
+    def __init__(
+        self,
+        params: CombinerParams,
+        calibration: Calibration | None = None,
+        steps: Sequence[RecordStep] = (),
+        check: Check | None = None,
+    ) -> None:
+        self._accept = params.accept
+        self._calibration = calibration or UNFITTED
+        self._steps = tuple(steps)
+        self._check = check
+
+    def combine(
+        self, state: State, basis: dict[str, dict[str, float]] | None = None
+    ) -> Mapping[str, Decision]:
+        """One decision for every field of the schema, in the schema's order.
+
+        `basis`, where given, is filled with the features on which each field's confidence rests.
+        """
+        drafts = {
+            field.name: self._draft(field, state.readings.get(field.name, {}))
+            for field in state.schema.fields
+        }
+        bound: Mapping[str, Decision] = {}
+        if self._steps:
+            alone = {name: draft.decision() for name, draft in drafts.items()}
+            changed: Mapping[str, Decision] = alone
+            for step in self._steps:
+                changed = step.bind(state, changed)
+            bound = {name: d for name, d in changed.items() if d is not alone[name]}
+        failed_checks: Mapping[str, list[str]] = {}
+        if self._check is not None:
+            values = {
+                name: bound[name].value if name in bound else draft.value
+                for name, draft in drafts.items()
+            }
+            failed_checks = self._check(state.schema, values)
+        surenesses = [draft.logit for draft in drafts.values() if draft.logit is not None]
+        sureness = sum(surenesses)
+        decisions = {}
+        for name, draft in drafts.items():
+            others = None
+            if draft.logit is not None and len(surenesses) > 1:
+                others = (sureness - draft.logit) / (len(surenesses) - 1)
+            notes = failed_checks.get(name, ())
+            features = self._evidence(draft, bound.get(name), len(notes), others)
+            decisions[name] = self._settle(draft, bound.get(name), notes, features)
+            if basis is not None:
+                basis[name] = features
+        return decisions
+
+    def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
+        """One of two or more different `values` (in the order read), or a new one.
+
+        `readings` are those that have a value.
+        """
+        raise NotImplementedError
+
+    def _draft(self, field: Field, readings: Readings) -> _Draft:
+        draft = _Draft(field, readings)
+        speaking = {
+            expert: reading
+            for expert, reading in readings.items()
+            if reading.value is not None and reading.error is None
+        }
+        errors: Sequence[str] = ()
+        if len(speaking) < len(readings):
+            errors = [
+                f"{expert} could not answer: {reading.error.message}"
+                for expert, reading in readings.items()
+                if reading.error is not None
+            ]
+        if len(errors) == len(readings):
+            draft.notes = tuple(errors) or _UNASKED
+        elif not speaking:
+            self._leave_empty(draft, errors)
+        else:
+            self._fill(draft, speaking, errors)
+        return draft
+
+    def _fill(self, draft: _Draft, speaking: Readings, errors: Sequence[str]) -> None:
+        field, readings = draft.field, draft.readings
+        values = list(dict.fromkeys(str(reading.value) for reading in speaking.values()))
+        value = values[0] if len(values) == 1 else self._choose(field, speaking, values)
+        features = candidate_features(field, readings, value)
+        chance = self._calibration.choice_of(field).logit(features)
+        if features["silent"] > 0.0 and not field.required and chance < 0.0:
+            absent = self._calibration.absence_of().logit(absence_features(field, readings))
+            if absent > chance:
+                self._leave_empty(draft, errors)
+                return
+        draft.value, draft.features, draft.logit = value, features, chance
+        carriers = [(e, r) for e, r in speaking.items() if r.value == value]
+        if len(carriers) > 1:
+            carriers.sort(key=_own_score, reverse=True)
+        for _, reading in carriers:
+            if not draft.characters and len(reading.characters) == len(value):
+                draft.characters = reading.characters
+            if draft.evidence is None:
+                draft.evidence = reading.evidence
+        if carriers:
+            draft.experts = tuple(expert for expert, _ in carriers)
+        else:
+            draft.experts = tuple(speaking)
+            draft.characters = vote(self._ballots(field, speaking)).shares
+        notes = [note for _, reading in carriers for note in reading.notes]
+        if len(values) > 1:
+            notes += _otherwise(speaking, value)
+        if notes or errors:
+            draft.notes = _distinct(notes, errors)
+
+    def _leave_empty(self, draft: _Draft, errors: Sequence[str]) -> None:
+        features = absence_features(draft.field, draft.readings)
+        draft.features = features
+        draft.logit = self._calibration.absence_of().logit(features)
+        silent = [
+            note
+            for reading in draft.readings.values()
+            if reading.value is None
+            for note in reading.notes
+        ]
+        draft.notes = _distinct(silent, _otherwise(draft.readings, None), errors)
+
+    def _evidence(
+        self, draft: _Draft, bound: Decision | None, failed_checks: int, others: float | None
+    ) -> dict[str, float]:
+        """All features of the field's final value."""
+        if bound is None or bound.value == draft.value:
+            features = draft.features
+        elif bound.value is not None:
+            features = candidate_features(draft.field, draft.readings, bound.value)
+        else:
+            features = absence_features(draft.field, draft.readings)
+        features.update(record_features(draft.value, bound, failed_checks, others))
+        return features
+
+    def _settle(
+        self,
+        draft: _Draft,
+        bound: Decision | None,
+        failed_checks: Sequence[str],
+        features: Mapping[str, float],
+    ) -> Decision:
+        """Confidence and status of one field in the light of the whole record.
+
+        `bound` is the field's decision after the record-level steps where they changed it.
+        """
+        if draft.logit is None if bound is None else bound.status is Status.FAILED:
+            return bound or draft.decision()
+        field = draft.field
+        value = draft.value if bound is None else bound.value
+        confidence: float | None
+        if value is None:
+            confidence = self._calibration.absence_of().probability(features)
+        elif bound is not None and field.kind not in self._calibration.confidence:
+            confidence = bound.confidence
+        else:
+            confidence = self._calibration.confidence_of(field).probability(features)
+        status = Status.ABSTAINED
+        if self._accept.reached(field, confidence):
+            status = Status.ABSENT if value is None else Status.ACCEPTED
+        source = draft if bound is None else bound
+        return _decision(source, value, confidence, status, failed_checks)
+
+    def _weights(self, field: Field) -> Mapping[str, float]:
+        return self._calibration.weights.get(field.kind, {})
+
+    def _ballots(self, field: Field, readings: Readings) -> list[Ballot]:
+        """g · confidence of every reading with a value; the same scale for all of them."""
+        weights = self._weights(field)
+        return [
+            Ballot(
+                reading.value,
+                weights.get(expert, 1.0) * (0.5 if reading.score is None else reading.score),
+                reading.characters,
+            )
+            for expert, reading in readings.items()
+            if reading.value is not None
+        ]
+
+    def _alone(self, field: Field, readings: Readings) -> dict[str, float]:
+        """Each speaking expert's chance to be right, as if it had been the only one asked."""
+        model = self._calibration.choice_of(field)
+        return {
+            expert: model.probability(candidate_features(field, {expert: reading}, reading.value))
+            for expert, reading in readings.items()
+            if reading.value is not None
+        }
+
+    def _elected(self, field: Field, readings: Readings) -> str:
+        """The result of the vote; where it makes no sense for the field, the best whole value."""
+        ballots = self._ballots(field, readings)
+        if field.kind is not Kind.ENUM:
+            value = vote(ballots).value
+            if any(value == ballot.value for ballot in ballots) or _possible(field, value):
+                return value
+        return plurality(ballots).value
+
+    def _most_agreed(self, readings: Readings, values: Sequence[str]) -> str:
+        support = dict.fromkeys(values, (0, 0.0))
+        for reading in readings.values():
+            if reading.value is not None:
+                count, total = support[reading.value]
+                score = 0.5 if reading.score is None else reading.score
+                support[reading.value] = (count + 1, total + score)
+        return max(values, key=lambda value: support[value])
+
+    def _most_confident(self, field: Field, readings: Readings) -> str:
+        chances = self._alone(field, readings)
+        surest = max(chances, key=lambda expert: chances[expert])
+        value = readings[surest].value
+        assert value is not None
+        return value
+
+
+class Priority(Combiner):
+    """The first expert of the list that has a value."""
+
+    Params = PriorityParams
+
+    def __init__(
+        self,
+        params: PriorityParams,
+        calibration: Calibration | None = None,
+        steps: Sequence[RecordStep] = (),
+        check: Check | None = None,
+    ) -> None:
+        super().__init__(params, calibration, steps, check)
+        self._params = params
+
+    def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
+        params = self._params
+        order = params.fields.get(field.name, params.kinds.get(field.kind, params.order))
+        return _first_of(order, readings, values)
+
+
+class Confident(Combiner):
+    """The reading whose expert, taken alone, is surest."""
+
+    Params = CombinerParams
+
+    def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
+        return self._most_confident(field, readings)
+
+
+class Agreement(Combiner):
+    """The value that most experts give; ties go to the higher sum of own scores."""
+
+    Params = CombinerParams
+
+    def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
+        return self._most_agreed(readings, values)
+
+
+class Votes(Combiner):
+    """The elected string; for enums the value with most weight behind it."""
+
+    Params = VotesParams
+
+    def __init__(
+        self,
+        params: VotesParams,
+        calibration: Calibration | None = None,
+        steps: Sequence[RecordStep] = (),
+        check: Check | None = None,
+    ) -> None:
+        super().__init__(params, calibration, steps, check)
+        self._params = params
+
+    def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
+        return self._elected(field, readings)
+
+    def _weights(self, field: Field) -> Mapping[str, float]:
+        own = self._params.kinds.get(field.kind, self._params.weights)
+        return {**super()._weights(field), **own}
+
+
+class Moe(Combiner):
+    """The default: the best method per kind of field, then joint knowledge of the record."""
+
+    Params = MoeParams
+
+    def __init__(
+        self,
+        params: MoeParams,
+        calibration: Calibration | None = None,
+        steps: Sequence[RecordStep] = (),
+        check: Check | None = None,
+    ) -> None:
+        super().__init__(params, calibration, steps, check)
+        self._params = params
+
+    def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
+        match self._params.methods.get(field.kind, self._params.method):
+            case "best":
+                return self._best(field, readings, values)
+            case "priority":
+                return _first_of(self._params.order, readings, values)
+            case "confident":
+                return self._most_confident(field, readings)
+            case "agreement":
+                return self._most_agreed(readings, values)
+            case "votes":
+                return self._elected(field, readings)
+
+    def _best(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
+        candidates = list(values)
+        if len(readings) > 2:
+            elected = self._elected(field, readings)
+            if elected not in candidates:
+                candidates.append(elected)
+        model = self._calibration.choice_of(field)
+        chances = {
+            value: model.logit(candidate_features(field, readings, value)) for value in candidates
+        }
+        return max(candidates, key=lambda value: chances[value])
+
+    def _weights(self, field: Field) -> Mapping[str, float]:
+        return {**super()._weights(field), **self._params.weights}
+
+
+def _first_of(order: Sequence[str], readings: Readings, values: Sequence[str]) -> str:
+    for expert in order:
+        reading = readings.get(expert)
+        if reading is not None and reading.value is not None:
+            return reading.value
+    return values[0]
+
+
+def _possible(field: Field, value: str) -> bool:
+    """Whether a value that no expert gave can stand in the field at all."""
+    if field.kind is Kind.DATE:
+        try:
+            date.fromisoformat(value if len(value) != 7 else f"{value}-01")
+        except ValueError:
+            return False
+    if field.grammars:
+        return any(
+            sum(segment.length for segment in grammar.segments)
+            <= len(value)
+            <= sum(segment.max_length or segment.length for segment in grammar.segments)
+            for grammar in field.grammars
+        )
+    return bool(value)
+
+
+def _own_score(carrier: tuple[str, Reading]) -> float:
+    return -1.0 if carrier[1].score is None else carrier[1].score
+
+
+def _otherwise(readings: Readings, value: str | None) -> list[str]:
+    """What the other experts read, for the person who looks at the cell."""
+    return [
+        f"{expert} reads {reading.value}"
+        for expert, reading in readings.items()
+        if reading.error is None and reading.value is not None and reading.value != value
+    ]
+
+
+def _distinct(*groups: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(note for group in groups for note in group))
+
+
+def _decision(
+    source: _Draft | Decision,
+    value: str | None,
+    confidence: float | None,
+    status: Status,
+    failed_checks: Sequence[str] = (),
+) -> Decision:
+    """A decision from parts that are valid already: a replay makes a million of them."""
+    return Decision.model_construct(
+        value=value,
+        confidence=confidence,
+        status=status,
+        experts=source.experts,
+        evidence=source.evidence,
+        characters=source.characters,
+        notes=_distinct(source.notes, failed_checks) if failed_checks else source.notes,
+    )
+
+
+COMBINERS: Mapping[str, type[Priority | Confident | Agreement | Votes | Moe]] = {
+    "priority": Priority,
+    "confident": Confident,
+    "agreement": Agreement,
+    "votes": Votes,
+    "moe": Moe,
+}
+
+
+def combiner_of(kind: str) -> type[Priority | Confident | Agreement | Votes | Moe]:
+    """The combiner class of that kind. Raises ConfigError."""
+    try:
+        return COMBINERS[kind]
+    except KeyError:
+        raise ConfigError(f"no combiner {kind!r}; there are {', '.join(COMBINERS)}") from None

@@ -1,0 +1,1 @@
+"""How the documents of a batch are spread over workers."""

@@ -1,0 +1,205 @@
+"""Schemas: which fields a kind of document has, and what is known about each.
+
+A schema is a YAML file. The shipped ones stand in `config/schemas`; a user's own is named by path.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field as PydanticField
+from pydantic import StringConstraints, ValidationError, model_validator
+
+from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.errors import SchemaError
+from ocr_moe.types import Value
+from ocr_moe.yamlfile import read_yaml, validation_sentences
+
+Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class Kind(StrEnum):
+    TEXT = "text"
+    PERSON = "person"
+    ORGANISATION = "organisation"
+    DATE = "date"
+    ENUM = "enum"
+    MONEY = "money"
+    CODE = "code"
+
+
+class Fallback(StrEnum):
+    """Places in a page's layout where a value may stand without a label."""
+
+    FIRST_LINE = "first_line"
+    """The first believable row."""
+    ORGANISATION = "organisation"
+    """The row that looks most like the name of an organisation: by its ending, size and place."""
+    FIRST_DATE = "first_date"
+    LAST_DATE = "last_date"
+    """The first or last full date on the page."""
+    LARGEST_AMOUNT = "largest_amount"
+    CODE = "code"
+    """What the segment of a code on the page says that is bound to this field: the value of an enum,
+    or the year of a date of which only month and day can be read."""
+    ANYWHERE = "anywhere"
+    """enum: any of the values' words; code: any text of the right form."""
+    COLUMN = "column"
+    """A line in a column of values whose label was not read."""
+    BLOCK = "block"
+    """The first run of rows that contains `shape`, as far as it goes on: an address."""
+
+
+class Field(Value):
+    """One field of a schema."""
+
+    name: Name
+    """The JSON key and the Excel heading."""
+    kind: Kind = Kind.TEXT
+    aliases: tuple[str, ...] = ()
+    """Other headings of the same field in a verified sheet or in a model's answer."""
+    required: bool = True
+    """Whether every document of the kind has it."""
+    description: str = ""
+    """Goes into prompts."""
+    labels: tuple[str, ...] = ()
+    """The words printed before (or under) the value."""
+    patterns: tuple[str, ...] = ()
+    """Regular expressions over the page's running text; the group `value` (or the whole match) is
+    the value. Tried in order, before labels."""
+    values: dict[str, tuple[str, ...]] = {}
+    """enum: the allowed values, each with the synonyms by which it is printed."""
+    line_patterns: tuple[str, ...] = ()
+    """Like `patterns`, over the rows of the page: one a line, a tab between separate boxes."""
+    shape: str = ""
+    """A regular expression that a believable value contains; others are believed less."""
+    reject: str = ""
+    """A regular expression that no value contains."""
+    trim: tuple[str, ...] = ()
+    """Regular expressions of what is cut out of a value found on the page."""
+    stops: tuple[str, ...] = ()
+    """Printed words at which a value found beside a label ends."""
+    fallbacks: tuple[Fallback, ...] = ()
+    """Where to look when neither patterns nor labels find it, in this order."""
+    grammars: tuple[CodeGrammar, ...] = ()
+    """code and other strict fields: the variants that the value may have."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Field:
+        if self.kind is Kind.ENUM and not self.values:
+            raise ValueError(f"field {self.name}: an enum needs `values`")
+        expressions = (*self.patterns, *self.line_patterns, *self.trim, self.shape, self.reject)
+        for expression in expressions:
+            try:
+                re.compile(expression)
+            except re.error as error:
+                raise ValueError(
+                    f"field {self.name}: {expression!r} is not a regular expression: {error}"
+                ) from error
+        return self
+
+
+class Subjects(Value):
+    """How documents group into subjects (students): by their file names."""
+
+    pattern: str
+    """Regular expression over the file's stem with the groups `name`, and optionally `degree`
+    and `kind`; it must match the whole stem."""
+    degree_order: tuple[str, ...] = ()
+    """Highest first."""
+    kind_order: tuple[str, ...] = ()
+    """Preferred first, within the chosen degree."""
+    skip_degree_without_kind: bool = False
+    """Skip a degree that has no document of the first kind (as the published script does)."""
+
+
+class Check(Value):
+    """A cross-field consistency check; a failed one becomes a note on both fields."""
+
+    kind: Literal["date_order", "code_year", "code_check"]
+    fields: tuple[str, ...]
+    """date_order: (earlier, later). code_year: (code, date). code_check: (code,)."""
+    segment: str = "year"
+    """code_year: the grammar segment that holds the year."""
+    message: str = ""
+
+
+class Schema(Value):
+    """A kind of document."""
+
+    name: Name
+    title: str = ""
+    description: str = ""
+    pages: int | None = None
+    """1: every page of a file is a document of its own. None: a file is a document."""
+    words: dict[str, float] = {}
+    """Words by which `--schema auto` recognises the document, with weights."""
+    other_labels: tuple[str, ...] = ()
+    """Labels printed on the document that announce none of the fields: values end there."""
+    anchors: tuple[str, ...] = ()
+    """Printed words that patterns rely on; one misread character in them is forgiven."""
+    fields: tuple[Field, ...] = PydanticField(min_length=1)
+    checks: tuple[Check, ...] = ()
+    subjects: Subjects | None = None
+
+    @model_validator(mode="after")
+    def _unique(self) -> Schema:
+        seen: dict[str, str] = {}
+        for field in self.fields:
+            for heading in (field.name, *field.aliases):
+                if heading in seen and seen[heading] != field.name:
+                    raise ValueError(f"{heading!r} names both {seen[heading]!r} and {field.name!r}")
+                seen[heading] = field.name
+        for check in self.checks:
+            for name in check.fields:
+                if name not in self.names:
+                    raise ValueError(f"check {check.kind}: no field {name!r}")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+    def field(self, name: str) -> Field:
+        """The field of that name or alias. Raises KeyError."""
+        for field in self.fields:
+            if name == field.name or name in field.aliases:
+                return field
+        raise KeyError(name)
+
+    def select(self, names: tuple[str, ...] | list[str]) -> tuple[Field, ...]:
+        return tuple(self.field(name) for name in names)
+
+
+def load_schema(path: Path) -> Schema:
+    """Read one schema file. Raises SchemaError, which names the wrong key and the nearest right one."""
+    data: Any = read_yaml(path, SchemaError)
+    try:
+        return Schema.model_validate(data)
+    except ValidationError as error:
+        raise SchemaError(f"{path}: {validation_sentences(error, Schema)}") from error
+
+
+def crop_schema(schemas: tuple[Schema, ...], name: str) -> Schema:
+    """A schema for ready-made crops of one field: that field alone, and all text is its value.
+
+    Raises SchemaError when none of the schemas has the field.
+    """
+    for schema in schemas:
+        try:
+            field = schema.field(name)
+        except KeyError:
+            continue
+        whole = field.model_copy(update={"patterns": (*field.patterns, r"(?s)^.+$")})
+        return Schema(
+            name=f"{schema.name}_{field.name}",
+            title=f"{schema.title}: {field.name}",
+            pages=1,
+            fields=(whole,),
+            subjects=schema.subjects,
+        )
+    known = "; ".join(f"{schema.name}: {', '.join(schema.names)}" for schema in schemas)
+    raise SchemaError(f"no field {name!r} (there are {known})")

@@ -1,0 +1,182 @@
+"""The values that flow through the pipeline: frozen, serialisable, free of third-party types.
+
+Nothing here imports anything of ours.  Geometry is in fractions of the righted page (0-1, top left
+origin), so that a value survives re-rendering at another resolution.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Point = tuple[float, float]
+Quad = tuple[Point, Point, Point, Point]
+"""Corners of a text line in reading order: top left, top right, bottom right, bottom left."""
+Box = tuple[float, float, float, float]
+"""(x0, y0, x1, y1), axis-aligned."""
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class Value(BaseModel):
+    """Base of every value: immutable, no unknown keys, no NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Line(Value):
+    """One line of text that an OCR engine found on a page."""
+
+    text: str
+    confidence: Probability
+    quad: Quad
+
+    @property
+    def box(self) -> Box:
+        """The axis-aligned hull of the quadrilateral."""
+        xs = [x for x, _ in self.quad]
+        ys = [y for _, y in self.quad]
+        return (min(xs), min(ys), max(xs), max(ys))
+
+
+class PageText(Value):
+    """What one OCR engine read on one page; `lines` are in reading order."""
+
+    engine: str
+    """Fingerprint of the engine: name, version, models, parameters."""
+    width: int
+    """Pixels of the righted page."""
+    height: int
+    rotation: Literal[0, 90, 180, 270]
+    """Degrees clockwise by which the page was turned to be upright."""
+    lines: tuple[Line, ...]
+    seconds: float = 0.0
+
+
+class Evidence(Value):
+    """Where on the document a value stands."""
+
+    box: Box
+    text: str
+    """The text as printed there."""
+    page: int = 1
+
+
+class Alternative(Value):
+    """One of the n best values of a reading with its natural-log probability."""
+
+    value: str
+    logprob: float
+
+
+class Failure(Value):
+    """An error as data: the class of the exception and a sentence for the user."""
+
+    type: str
+    message: str
+
+
+class Reading(Value):
+    """What one expert says of one field.
+
+    `value` is normalised (see `ocr_moe.normalize`).  `value=None` with `error=None` means that the
+    expert found nothing for the field; `error` means that it could not answer.
+    """
+
+    field: str
+    value: str | None = None
+    raw: str | None = None
+    """The value as the expert gave it, before normalisation."""
+    score: Probability | None = None
+    """The expert's own, uncalibrated score."""
+    alternatives: tuple[Alternative, ...] = ()
+    characters: tuple[Probability, ...] = ()
+    """One confidence per character of `value`, or empty."""
+    evidence: Evidence | None = None
+    features: dict[str, float] = {}
+    """Signals for the calibration model; names are part of each expert's documentation."""
+    notes: tuple[str, ...] = ()
+    error: Failure | None = None
+
+
+class Cost(Value):
+    """What an answer took. Adds up with `+`."""
+
+    calls: int = 0
+    """Requests to a language model."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    """Wall time, page OCR included."""
+    ocr_seconds: float = 0.0
+    """The part of `seconds` that page OCR took."""
+    money: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            calls=self.calls + other.calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            seconds=self.seconds + other.seconds,
+            ocr_seconds=self.ocr_seconds + other.ocr_seconds,
+            money=self.money + other.money,
+        )
+
+
+class Answer(Value):
+    """One call of one expert: exactly one reading per asked field, and the cost."""
+
+    expert: str
+    """Fingerprint of the expert that answered."""
+    readings: tuple[Reading, ...]
+    cost: Cost = Cost()
+    model: str | None = None
+    """The model that a server said it used, where there is one."""
+
+
+class Status(StrEnum):
+    ACCEPTED = "accepted"
+    """The value stands."""
+    ABSTAINED = "abstained"
+    """The value is a best guess, or null; a person should look."""
+    ABSENT = "absent"
+    """The field is not on this document."""
+    FAILED = "failed"
+    """No expert could answer."""
+
+
+class Decision(Value):
+    """The pipeline's word on one field of one document."""
+
+    value: str | None = None
+    confidence: Probability | None = None
+    status: Status
+    experts: tuple[str, ...] = ()
+    """Names of the experts whose readings carry the value."""
+    evidence: Evidence | None = None
+    characters: tuple[Probability, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class DocumentRef(Value):
+    """Which document: a path relative to the PATH given, the hash of its bytes, and the page."""
+
+    path: str
+    sha256: str
+    page: int = 1
+    """The first page of the document within its file, counted from 1."""
+    pages: int = 1
+    """How many pages of the file belong to the document."""
+    rotation: int = 0
+
+
+class Record(Value):
+    """All decisions for one document: a line of records.jsonl."""
+
+    document: DocumentRef
+    schema_name: str | None
+    strategy: str
+    fields: dict[str, Decision] = {}
+    cost: Cost = Cost()
+    error: Failure | None = None

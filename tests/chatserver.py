@@ -1,0 +1,301 @@
+"""A real HTTP server that speaks the OpenAI protocol, for tests: scripted, or reading pixels.
+
+    with ChatServer(answer=lambda asked: {"姓名": "张三"}) as server:
+        endpoint = ChatEndpoint("text", ChatParams(base_url=server.base_url))
+
+The server answers like a well-behaved one unless told otherwise: `structured` is what it knows of
+`response_format`, `script` holds replies that are given first, one a request.  `seeing(read)` makes
+an answer that decodes the image it was sent and reads its pixels.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from PIL import Image
+
+ALL_FORMS = frozenset({"json_schema", "json_object_schema", "json_object"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client sent to /chat/completions."""
+
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+    @property
+    def form(self) -> str:
+        """json_schema, json_object_schema, json_object or none."""
+        asked = self.body.get("response_format") or {}
+        kind = str(asked.get("type", "none"))
+        return "json_object_schema" if kind == "json_object" and "schema" in asked else kind
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        asked = self.body.get("response_format") or {}
+        found = asked.get("schema") or asked.get("json_schema", {}).get("schema")
+        return found if isinstance(found, dict) else None
+
+    @property
+    def prompt(self) -> str:
+        """The text of the user's message."""
+        content = self.body["messages"][-1]["content"]
+        if isinstance(content, str):
+            return content
+        return "\n".join(part["text"] for part in content if part["type"] == "text")
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The fields asked for, from the schema or else from the prompt's list."""
+        if self.schema is not None:
+            return tuple(self.schema["properties"])
+        head = self.prompt.split("<ocr>\n")[0]
+        return tuple(re.findall(r"^- ([^：:（(\s]+)", head, re.MULTILINE))
+
+    @property
+    def images(self) -> tuple[Image.Image, ...]:
+        """The images of the user's message, decoded from their data URLs."""
+        content = self.body["messages"][-1]["content"]
+        urls = (
+            []
+            if isinstance(content, str)
+            else [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
+        )
+        return tuple(
+            Image.open(io.BytesIO(base64.b64decode(url.partition("base64,")[2]))).convert("RGB")
+            for url in urls
+        )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Bytes to be sent back."""
+
+    body: str
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+
+
+def completion(
+    content: str | None,
+    *,
+    finish: str = "stop",
+    refusal: str | None = None,
+    logprobs: bool = False,
+    usage: tuple[int, int] | None = (120, 30),
+    delay: float = 0.0,
+) -> Reply:
+    """A chat completion with that content."""
+    tokens = re.findall(r"..?", content or "", re.DOTALL) if logprobs else []
+    body: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "test-model",
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": finish,
+                "message": {"role": "assistant", "content": content, "refusal": refusal},
+                "logprobs": {
+                    "content": [
+                        {"token": token, "logprob": -0.25, "bytes": None, "top_logprobs": []}
+                        for token in tokens
+                    ]
+                }
+                if logprobs
+                else None,
+            }
+        ],
+    }
+    if usage is not None:
+        body["usage"] = {
+            "prompt_tokens": usage[0],
+            "completion_tokens": usage[1],
+            "total_tokens": sum(usage),
+        }
+    return Reply(json.dumps(body, ensure_ascii=False), delay=delay)
+
+
+def failure(status: int, message: str = "", **headers: str) -> Reply:
+    """An error in the protocol's form; header names are given with _ for -."""
+    body = json.dumps({"error": {"message": message, "type": "error", "code": None}})
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(body, status, headers=named)
+
+
+def page(status: int = 200, text: str = "<html><body><h1>It works!</h1></body></html>") -> Reply:
+    """What a web server answers that is no chat server."""
+    return Reply(text, status, "text/html")
+
+
+Answer = Callable[[Request], "Mapping[str, Any] | str | Reply"]
+
+
+class ChatServer:
+    """Serves on a free port of the loopback interface while it is entered."""
+
+    def __init__(
+        self,
+        answer: Answer | None = None,
+        *,
+        script: Sequence[Reply] = (),
+        structured: frozenset[str] = ALL_FORMS,
+        refusal_status: int = 400,
+        refusal_words: str = "unsupported response format: {form}",
+        logprobs: bool = False,
+        logprobs_refused: bool = False,
+        sees: bool = True,
+        key: str | None = None,
+        models: Sequence[str] = ("test-model",),
+        models_reply: Reply | None = None,
+        usage: tuple[int, int] | None = (120, 30),
+    ) -> None:
+        self.requests: list[Request] = []
+        """Every request to /chat/completions, in order of arrival."""
+        self.at_once = 0
+        """Most requests that were in work at the same time."""
+        self._answer = answer or (lambda request: dict.fromkeys(request.asked))
+        self._script = list(script)
+        self._structured = structured
+        self._refusal = (refusal_status, refusal_words)
+        self._logprobs = logprobs
+        self._logprobs_refused = logprobs_refused
+        self._sees = sees
+        self._key = key
+        self._models = models
+        self._models_reply = models_reply
+        self._usage = usage
+        self._lock = threading.Lock()
+        self._in_work = 0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def __enter__(self) -> ChatServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _reply(self, request: Request) -> Reply:
+        with self._lock:
+            self.requests.append(request)
+            scripted = self._script.pop(0) if self._script else None
+        if scripted is not None:
+            return scripted
+        if self._key and request.headers.get("authorization") != f"Bearer {self._key}":
+            return failure(401, f"Incorrect API key: {request.headers.get('authorization')}")
+        if request.form != "none" and request.form not in self._structured:
+            status, words = self._refusal
+            return failure(status, words.format(form=request.form))
+        if request.body.get("logprobs") and self._logprobs_refused:
+            return failure(400, "logprobs are not supported by this model")
+        if request.images and not self._sees:
+            return failure(400, "this model does not support image input")
+        if (
+            request.asked == ("code",)
+            and (request.schema or {}).get("additionalProperties") is False
+        ):
+            return completion('{"code": "Q7"}', usage=self._usage)
+        answer = self._answer(request)
+        if isinstance(answer, Reply):
+            return answer
+        content = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+        wants = bool(request.body.get("logprobs")) and self._logprobs
+        return completion(content, logprobs=wants, usage=self._usage)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                if self.path.rstrip("/") != "/v1/models":
+                    return self._send(page(404, "<html>not found</html>"))
+                listed = {
+                    "object": "list",
+                    "data": [{"id": name, "object": "model"} for name in server._models],
+                }
+                self._send(server._models_reply or Reply(json.dumps(listed)))
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                if self.path.rstrip("/") != "/v1/chat/completions":
+                    return self._send(page(404, "<html>not found</html>"))
+                with server._lock:
+                    server._in_work += 1
+                    server.at_once = max(server.at_once, server._in_work)
+                try:
+                    headers = {name.lower(): value for name, value in self.headers.items()}
+                    self._send(server._reply(Request(body, headers)))
+                finally:
+                    with server._lock:
+                        server._in_work -= 1
+
+            def _send(self, reply: Reply) -> None:
+                time.sleep(reply.delay)
+                data = reply.body.encode("utf-8")
+                try:
+                    self.send_response(reply.status)
+                    self.send_header("content-type", reply.content_type)
+                    self.send_header("content-length", str(len(data)))
+                    for name, value in reply.headers.items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(data)
+                except (BrokenPipeError, ConnectionResetError):
+                    # A client that has given up waiting is one of the cases under test.
+                    self.close_connection = True
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+        return Handler
+
+
+def seeing(
+    read: Callable[[Image.Image], Sequence[str]], labels: Mapping[str, Sequence[str]]
+) -> Answer:
+    """An answer that reads the image it was sent: for every asked field what follows its label.
+
+    `read` gives the text lines of an image; the answer knows nothing but the pixels.
+    """
+
+    def answer(request: Request) -> Mapping[str, Any]:
+        lines = [line.replace(" ", "") for image in request.images for line in read(image)]
+        return {name: _after_label(labels.get(name, (name,)), lines) for name in request.asked}
+
+    return answer
+
+
+def _after_label(labels: Sequence[str], lines: Sequence[str]) -> str | None:
+    for label in labels:
+        for position, line in enumerate(lines):
+            before, found, after = line.partition(label)
+            value = after.lstrip(":：")
+            if found and not before and value:
+                return value
+            if found and not before and position + 1 < len(lines):
+                return lines[position + 1]
+    return None

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocr_moe.errors import ConfigError, TruthError
+from ocr_moe.evaluation.fitting import (
+    Judged,
+    Row,
+    calibrate,
+    choose_strength,
+    fit_logistic,
+    fit_policy,
+    quality_of,
+    vote_weights,
+)
+from ocr_moe.evaluation.metrics import auroc
+from ocr_moe.evaluation.recorded import RecordedDocument
+from ocr_moe.protocols import Gate
+from ocr_moe.routing.calibration import (
+    PRIOR,
+    Calibration,
+    Logistic,
+    Provenance,
+    Weight,
+    load_calibration,
+    load_policy,
+    to_yaml,
+)
+from ocr_moe.routing.combiners import Combiner, Moe
+from ocr_moe.routing.gates import Cascade
+from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.types import Answer, Cost, Reading
+
+SCHEMA = Schema(
+    name="certificate",
+    fields=(
+        Field(name="姓名", kind=Kind.PERSON),
+        Field(name="证书编号", kind=Kind.CODE),
+    ),
+)
+HERE = Provenance(data="made up", synthetic=True, documents=0, fitted="2026-01-01")
+
+features = st.dictionaries(
+    st.sampled_from(["score", "agree", "rivals", "unheard_of"]), st.floats(-1e6, 1e6)
+)
+
+
+def test_a_missing_feature_counts_as_declared_and_an_unknown_one_not_at_all() -> None:
+    model = Logistic(
+        bias=0.5,
+        weights={"score": Weight(weight=2.0, mean=1.0, scale=2.0, missing=-3.0, low=0.0, high=4.0)},
+    )
+    assert model.logit({}) == pytest.approx(-2.5)
+    assert model.logit({"score": 2.0}) == pytest.approx(1.5)
+    assert model.logit({"score": 2.0, "else": 9.0}) == pytest.approx(1.5)
+    assert model.logit({"score": 99.0}) == model.logit({"score": 4.0})
+    assert model.logit({"score": -99.0}) == model.logit({"score": 0.0})
+
+
+@given(features)
+def test_a_confidence_is_a_probability(given_features: dict[str, float]) -> None:
+    assert 0.0 <= PRIOR.probability(given_features) <= 1.0
+
+
+def rows(n: int, seed: int, slope: float = 2.0) -> list[Row]:
+    generator = np.random.default_rng(seed)
+    made = []
+    for i in range(n):
+        x, noise = generator.standard_normal(2)
+        features = {"score": float(x), "noise": float(noise)}
+        chance = 1.0 / (1.0 + math.exp(-(1.0 + slope * x)))
+        if generator.random() < 0.3:
+            del features["noise"]
+        made.append(Row(features, bool(generator.random() < chance), f"d{i // 2}"))
+    return made
+
+
+def test_the_fit_finds_the_true_slope_and_ignores_noise() -> None:
+    model = fit_logistic(rows(4000, seed=1), Logistic(bias=0.0), strength=1.0)
+    slope = model.weights["score"].weight / model.weights["score"].scale
+    assert slope == pytest.approx(2.0, abs=0.25)
+    assert abs(model.weights["noise"].weight) < 0.15
+    assert model.logit({"score": 0.0, "noise": 0.0}) == pytest.approx(1.0, abs=0.2)
+
+
+def test_few_rows_leave_the_starting_model_nearly_as_it_was() -> None:
+    start = Logistic(bias=0.3, weights={"score": Weight(weight=1.5, mean=2.0, scale=0.5)})
+    few = [Row({"score": x}, True, str(x)) for x in (1.5, 2.0, 2.5)]
+    model = fit_logistic(few, start, strength=30.0)
+    for x in (1.5, 2.0, 2.5):
+        assert model.logit({"score": x}) == pytest.approx(start.logit({"score": x}), abs=1.5)
+    assert model.logit({"score": 2.5}) > model.logit({"score": 1.5}) + 2.0
+    assert fit_logistic([], start) is start
+
+
+def test_the_strength_of_the_prior_follows_the_amount_of_data() -> None:
+    wrong_start = Logistic(bias=0.0, weights={"score": Weight(weight=-2.0)})
+    assert choose_strength(rows(2000, seed=2), wrong_start) <= 3.0
+    assert choose_strength(rows(8, seed=2)) == 30.0
+
+
+@pytest.mark.parametrize(
+    ("n", "wrong", "signal", "expected"),
+    [
+        (100, 0, True, "no error only among 100"),
+        (100, 3, True, "3 errors only among 100"),
+        (200, 40, False, "carries no signal for 专业"),
+        (200, 40, True, "ranks well for 专业"),
+    ],
+)
+def test_the_verdict_is_plain(n: int, wrong: int, signal: bool, expected: str) -> None:
+    generator = np.random.default_rng(3)
+    right = np.arange(n) >= wrong
+    confidence = generator.random(n) * 0.1 + (0.8 * right if signal else 0.0)
+    quality = quality_of("专业", Judged(confidence, right))
+    assert expected in quality.verdict
+    assert (quality.cells, quality.wrong) == (n, wrong)
+
+
+def test_models_are_readable_files_that_come_back_the_same(tmp_path: Path) -> None:
+    calibration = Calibration(
+        provenance=HERE.model_copy(update={"hashes": ("0123abcd",)}),
+        choice={Kind.CODE: PRIOR},
+        confidence={Kind.CODE: Logistic(bias=1.25, weights={"field=证书编号": Weight(weight=0.5)})},
+        weights={Kind.ENUM: {"rules": 2.5}},
+        quality={"证书编号": quality_of("证书编号", Judged(np.ones(1), np.ones(1, dtype=bool)))},
+    )
+    text = to_yaml(calibration)
+    assert "证书编号" in text
+    assert "!!python" not in text
+    path = tmp_path / "calibration.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert load_calibration(path) == calibration
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("format: 9\n", "format 9 is not 1"),
+        ("format: 1\nchoise: {}\n", "did you mean 'choice'"),
+        ("format: 1\nchoice: {code: {bias: x}}\n", "choice.code.bias"),
+        ("!!python/object/apply:os.system [ls]\n", "not valid YAML"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_words(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "calibration.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        load_calibration(path)
+    with pytest.raises(ConfigError):
+        load_policy(path)
+
+
+def recorded(n: int, seed: int = 0) -> list[RecordedDocument]:
+    """Documents on which `rules` knows when it is wrong and `llm` does not."""
+    generator = np.random.default_rng(seed)
+    documents = []
+    for i in range(n):
+        answers = []
+        for expert, accuracy, sharp, tokens in [("rules", 0.8, 3.0, 0), ("llm", 0.9, 0.0, 900)]:
+            readings = []
+            for field in SCHEMA.fields:
+                right = bool(generator.random() < accuracy)
+                z = generator.standard_normal() + sharp * (right - 0.5)
+                readings.append(
+                    Reading(
+                        field=field.name,
+                        value="right" if right else f"wrong {generator.integers(5)}",
+                        score=float(1.0 / (1.0 + math.exp(-z))),
+                    )
+                )
+            answers.append(
+                (
+                    expert,
+                    Answer(
+                        expert=expert,
+                        readings=tuple(readings),
+                        cost=Cost(calls=int(tokens > 0), prompt_tokens=tokens),
+                    ),
+                )
+            )
+        documents.append(
+            RecordedDocument(
+                sha256=f"{i:064x}",
+                page=1,
+                subject=None,
+                schema=SCHEMA,
+                answers=tuple(answers),
+                verified=frozenset(SCHEMA.names),
+                judge=lambda field, value: value == "right",
+            )
+        )
+    return documents
+
+
+def build(below: float | None):
+    def made(calibration: Calibration) -> tuple[Gate, Combiner]:
+        params = Cascade.Params.model_validate(
+            {"default": ["rules", "llm"], "ask_below": {"default": below}}
+        )
+        return Cascade(params), Moe(Moe.Params(), calibration)
+
+    return made
+
+
+def test_calibrating_gives_honest_and_useful_confidences() -> None:
+    strategies = {"moe": build(None), "rules": build(0.0)}
+    result = calibrate(recorded(300), strategies, judged="moe", provenance=HERE)
+    calibration = result.calibration
+    assert set(calibration.choice) == set(calibration.confidence) == {Kind.PERSON, Kind.CODE}
+    assert calibration.provenance is not None
+    assert calibration.provenance.documents == 300
+    for name, quality in calibration.quality.items():
+        assert quality.auroc is not None
+        assert quality.auroc > 0.85
+        assert quality.ece is not None
+        assert quality.ece < 0.06
+        assert "ranks" in quality.verdict
+        assert len(result.judged[name].right) == 300
+    gate, combiner = build(None)(calibration)
+    fresh = recorded(200, seed=9)
+    from ocr_moe.evaluation.recorded import replay
+
+    pairs = [
+        (decision.confidence, document.right(name, decision.value))
+        for document in fresh
+        for name, decision in replay(document, gate, combiner).decisions.items()
+    ]
+    ranking = auroc(np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]))
+    assert ranking is not None
+    assert ranking > 0.85
+
+
+def test_calibrating_without_truth_is_refused() -> None:
+    blind = [RecordedDocument(**{**vars(d), "verified": frozenset()}) for d in recorded(3)]
+    with pytest.raises(TruthError, match="no verified cell"):
+        calibrate(blind, {"moe": build(None)}, judged="moe", provenance=HERE)
+
+
+def test_calibrating_on_very_few_documents_stays_near_the_start() -> None:
+    result = calibrate(recorded(2), {"moe": build(None)}, judged="moe", provenance=HERE)
+    assert result.calibration.quality["姓名"].cells == 2
+    one = calibrate(recorded(1), {"moe": build(None)}, judged="moe", provenance=HERE)
+    assert one.calibration.quality == {}
+
+
+def test_votes_weigh_more_for_better_experts() -> None:
+    weights = vote_weights(recorded(200))
+    assert weights[Kind.CODE]["llm"] > weights[Kind.CODE]["rules"] > 0.0
+
+
+def test_a_fitted_policy_knows_whom_to_ask(tmp_path: Path) -> None:
+    documents = recorded(200)
+    policy = fit_policy(documents, Moe(Moe.Params()), unit="tokens")
+    assert policy.experts["llm"].cost == 900.0
+    assert policy.experts["rules"].cost == 0.0
+    field = SCHEMA.field("证书编号")
+    before = {"field=证书编号": 1.0}
+    rules, llm = (policy.chance(name, field, before) for name in ("rules", "llm"))
+    assert rules is not None
+    assert llm is not None
+    assert 0.7 < rules < llm < 0.97
+    path = tmp_path / "policy.yaml"
+    path.write_text(to_yaml(policy), encoding="utf-8")
+    loaded = load_policy(path).chance("llm", field, before)
+    assert loaded == pytest.approx(llm, abs=1e-4)

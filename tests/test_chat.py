@@ -1,0 +1,366 @@
+"""The chat endpoint against a real HTTP server: what it finds out, and what bad answers become."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, page
+
+from ocr_moe.engines.chat import ChatEndpoint, ChatParams, Structured, is_local_host
+from ocr_moe.errors import (
+    ChatAnswerError,
+    ChatAuthError,
+    ChatConnectionError,
+    ChatError,
+    ChatRateLimitError,
+    ChatRequestError,
+    ChatServerError,
+    EndpointMissingError,
+)
+from ocr_moe.protocols import ChatImage, ChatReply
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"姓名": {"type": ["string", "null"]}},
+    "required": ["姓名"],
+    "additionalProperties": False,
+}
+ZHANG = '{"姓名": "张三"}'
+
+
+@pytest.fixture(autouse=True)
+def _no_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TEXT", "VISION"):
+        for what in ("BASE_URL", "MODEL", "API_KEY"):
+            monkeypatch.delenv(f"OCR_MOE_{name}_{what}", raising=False)
+
+
+def endpoint(server: ChatServer, **params: Any) -> ChatEndpoint:
+    return ChatEndpoint("text", ChatParams(base_url=server.base_url, **{"retries": 0} | params))
+
+
+def ask(chat: ChatEndpoint, **options: Any) -> ChatReply:
+    return chat.complete(system="s", user="- 姓名", json_schema=SCHEMA, **options)
+
+
+def test_not_configured_says_what_to_set() -> None:
+    with pytest.raises(EndpointMissingError, match="OCR_MOE_VISION_BASE_URL"):
+        ChatEndpoint("vision", ChatParams())
+    with pytest.raises(EndpointMissingError, match="not an http"):
+        ChatEndpoint("vision", ChatParams(base_url="localhost:8000"))
+
+
+def test_everything_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ChatServer(lambda _: ZHANG, key="sk-secret") as server:
+        monkeypatch.setenv("OCR_MOE_TEXT_BASE_URL", server.base_url)
+        monkeypatch.setenv("OCR_MOE_TEXT_MODEL", "chosen")
+        monkeypatch.setenv("OCR_MOE_TEXT_API_KEY", "sk-secret")
+        chat = ChatEndpoint("text", ChatParams())
+        assert ask(chat).content == ZHANG
+        assert server.requests[0].body["model"] == "chosen"
+
+
+def test_a_foreign_key_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-somebody-else")
+    with ChatServer(lambda _: ZHANG) as server:
+        ask(endpoint(server))
+        assert "somebody" not in server.requests[0].headers["authorization"]
+
+
+def test_model_auto_takes_the_first_listed() -> None:
+    with ChatServer(lambda _: ZHANG, models=("alpha", "beta")) as server:
+        reply = ask(endpoint(server))
+        assert reply.model == "alpha"
+        assert server.requests[0].body["model"] == "alpha"
+
+
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [
+        (ALL_FORMS, Structured.JSON_SCHEMA),
+        (ALL_FORMS - {"json_schema"}, Structured.JSON_OBJECT_SCHEMA),
+        (frozenset({"json_object"}), Structured.JSON_OBJECT),
+        (frozenset(), Structured.NONE),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422, 500])
+@pytest.mark.parametrize("words", ["unsupported response_format {form}", "bad request"])
+def test_the_best_form_is_found_once(
+    known: frozenset[str], found: Structured, status: int, words: str
+) -> None:
+    with ChatServer(
+        lambda _: ZHANG, structured=known, refusal_status=status, refusal_words=words
+    ) as server:
+        chat = endpoint(server)
+        reply = ask(chat)
+        assert reply.content == ZHANG
+        assert chat.capabilities is not None
+        assert chat.capabilities.structured is found
+        assert reply.constrained is (
+            found in (Structured.JSON_SCHEMA, Structured.JSON_OBJECT_SCHEMA)
+        )
+        before = len(server.requests)
+        ask(chat)
+        assert len(server.requests) == before + 1
+        assert server.requests[-1].form == found
+
+
+def test_known_capabilities_spare_the_search() -> None:
+    with ChatServer(lambda _: ZHANG, structured=frozenset({"json_object"})) as server:
+        first = endpoint(server)
+        ask(first)
+        params = ChatParams(base_url=server.base_url)
+        second = ChatEndpoint("text", params, first.capabilities)
+        before = len(server.requests)
+        ask(second)
+        assert len(server.requests) == before + 1
+
+
+def test_a_passing_500_does_not_lower_the_form() -> None:
+    with ChatServer(lambda _: ZHANG, script=[failure(500, "busy")]) as server:
+        chat = endpoint(server)
+        assert ask(chat).constrained
+        assert chat.capabilities is not None
+        assert chat.capabilities.structured is Structured.JSON_SCHEMA
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_server_without_logprobs(refused: bool) -> None:
+    with ChatServer(lambda _: ZHANG, logprobs_refused=refused) as server:
+        chat = endpoint(server)
+        assert ask(chat).logprobs == ()
+        ask(chat)
+        assert "logprobs" not in server.requests[-1].body
+        assert server.requests[-1].form == "json_schema"
+
+
+def test_logprobs_are_handed_on() -> None:
+    with ChatServer(lambda _: ZHANG, logprobs=True) as server:
+        reply = ask(endpoint(server))
+        assert "".join(token for token, _ in reply.logprobs) == ZHANG
+        assert {logprob for _, logprob in reply.logprobs} == {-0.25}
+
+
+def test_parameters_that_a_model_does_not_take_are_left_out() -> None:
+    def answer(request: Any) -> Any:
+        if "temperature" in request.body:
+            return failure(400, "Unsupported value: 'temperature' does not support 0.0")
+        if "max_tokens" in request.body:
+            return failure(400, "Use 'max_completion_tokens' instead of 'max_tokens'.")
+        return ZHANG
+
+    with ChatServer(answer) as server:
+        chat = endpoint(server)
+        assert ask(chat).constrained
+        assert "seed" not in server.requests[-1].body
+        assert server.requests[-1].body["max_completion_tokens"] == 1024
+
+
+def test_one_search_for_many_threads() -> None:
+    with ChatServer(lambda _: ZHANG, structured=frozenset()) as server:
+        chat = endpoint(server)
+        with ThreadPoolExecutor(8) as pool:
+            replies = list(pool.map(lambda _: ask(chat), range(8)))
+        assert [reply.content for reply in replies] == [ZHANG] * 8
+        assert sum(request.form != "none" for request in server.requests) <= 6
+
+
+def test_no_more_requests_at_a_time_than_allowed() -> None:
+    with ChatServer(lambda _: completion(ZHANG, delay=0.05)) as server:
+        chat = endpoint(server, concurrency=2)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: ask(chat), range(8)))
+        assert server.at_once == 2
+
+
+def test_usage_and_money() -> None:
+    with ChatServer(lambda _: ZHANG, usage=(1_000_000, 500_000)) as server:
+        cost = ask(endpoint(server, prompt_price=2.0, completion_price=6.0)).cost
+        assert (cost.calls, cost.prompt_tokens, cost.completion_tokens) == (1, 1_000_000, 500_000)
+        assert cost.money == pytest.approx(5.0)
+        assert cost.seconds > 0
+    with ChatServer(lambda _: ZHANG, usage=None) as server:
+        assert ask(endpoint(server)).cost.prompt_tokens == 0
+
+
+def test_an_answer_that_was_cut_off_says_so() -> None:
+    with ChatServer(lambda _: completion('{"姓名": "张', finish="length")) as server:
+        reply = ask(endpoint(server))
+        assert reply.truncated
+        assert reply.content == '{"姓名": "张'
+
+
+@pytest.mark.parametrize(
+    ("reply", "error", "words"),
+    [
+        (failure(401, "no key"), ChatAuthError, "OCR_MOE_TEXT_API_KEY"),
+        (failure(403, "not yours"), ChatAuthError, "not yours"),
+        (failure(404, "no such model"), ChatRequestError, "no such model"),
+        (failure(429, "slow down"), ChatRateLimitError, "429"),
+        (failure(500, "out of memory"), ChatServerError, "out of memory"),
+        (
+            page(502, "<html><body><h1>Bad gateway</h1></body></html>"),
+            ChatServerError,
+            "Bad gateway",
+        ),
+        (page(), ChatAnswerError, "usually ends in /v1"),
+        (Reply("{half", content_type="application/json"), ChatAnswerError, "not JSON"),
+        (Reply('{"unexpected": 1}'), ChatAnswerError, "other than a chat completion"),
+        (completion(""), ChatAnswerError, "empty answer"),
+        (completion(None), ChatAnswerError, "empty answer"),
+        (completion(None, refusal="I can't help with that."), ChatAnswerError, "refused"),
+        (completion("", finish="content_filter"), ChatAnswerError, "content filter"),
+        (completion("", finish="length"), ChatAnswerError, "reasoning"),
+        (failure(400, "maximum context length is 4096 tokens"), ChatRequestError, "context"),
+    ],
+)
+def test_bad_answers_become_clear_errors(reply: Reply, error: type[ChatError], words: str) -> None:
+    with ChatServer(lambda _: reply) as server:
+        chat = endpoint(server)
+        for _ in range(2):
+            with pytest.raises(error, match=words) as caught:
+                ask(chat)
+            sentence = str(caught.value)
+            assert "127.0.0.1" in sentence
+            assert "<" not in sentence
+
+
+def test_an_error_about_the_document_is_not_searched_away() -> None:
+    with ChatServer(lambda _: failure(400, "maximum context length is 4096 tokens")) as server:
+        with pytest.raises(ChatRequestError):
+            ask(endpoint(server))
+        assert len(server.requests) == 1
+
+
+def test_a_retry_after_is_obeyed() -> None:
+    with ChatServer(lambda _: ZHANG) as server:
+        chat = endpoint(server, retries=2)
+        ask(chat)
+        server._script.append(failure(429, "later", retry_after="1"))
+        started = time.monotonic()
+        assert ask(chat).content == ZHANG
+        assert time.monotonic() - started >= 1.0
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    chat = ChatEndpoint("text", ChatParams(base_url=f"http://127.0.0.1:{port}/v1", retries=0))
+    with pytest.raises(ChatConnectionError, match="OCR_MOE_TEXT_BASE_URL"):
+        ask(chat)
+    report = chat.probe()
+    assert not report.answers
+    assert report.problem is not None
+    assert "cannot be reached" in report.problem
+
+
+def test_slow_answers_time_out() -> None:
+    with (
+        ChatServer(lambda _: completion(ZHANG, delay=1.0)) as server,
+        pytest.raises(ChatConnectionError, match=r"within 0\.2 s"),
+    ):
+        ask(endpoint(server, timeout=0.2))
+
+
+def test_secrets_stay_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCR_MOE_TEXT_API_KEY", "sk-wrong-secret")
+    with ChatServer(key="sk-right") as server:
+        url = server.base_url.replace("http://", "http://user:pass-word@")
+        chat = ChatEndpoint("text", ChatParams(base_url=url, retries=0))
+        with pytest.raises(ChatAuthError) as caught:
+            ask(chat)
+        for text in (str(caught.value), repr(chat), chat.fingerprint, str(chat.probe())):
+            assert "secret" not in text
+            assert "pass-word" not in text
+
+
+def test_the_fingerprint_holds_what_decides_the_answer() -> None:
+    def of(**params: Any) -> str:
+        return ChatEndpoint(
+            "text", ChatParams(**{"base_url": "http://127.0.0.1:1/v1", "model": "m"} | params)
+        ).fingerprint
+
+    assert of() == of(timeout=5, retries=9, concurrency=1, prompt_price=3)
+    assert len({of(), of(model="n"), of(temperature=0.5), of(seed=1), of(extra_body={"a": 1})}) == 5
+    assert of() != of(base_url="http://127.0.0.1:2/v1")
+
+
+def test_the_probe_tells_taking_from_obeying() -> None:
+    def stubborn(request: Any) -> Any:
+        return "hello"
+
+    with ChatServer(stubborn, logprobs=True, sees=False) as server:
+        report = endpoint(server).probe()
+        assert report.answers
+        assert report.local
+        assert report.model == "test-model"
+        assert report.structured is Structured.JSON_SCHEMA
+        assert report.logprobs is True
+        assert report.images is False
+    with ChatServer(lambda _: "hello", structured=frozenset()) as server:
+        assert endpoint(server).probe().structured is Structured.NONE
+
+
+def test_the_probe_finds_a_server_that_ignores_the_schema() -> None:
+    with ChatServer(lambda _: completion('{"greeting": "hello"}')) as server:
+        server._reply = lambda request: completion('{"greeting": "hello"}')  # type: ignore[method-assign]
+        assert endpoint(server).probe().structured is Structured.JSON_OBJECT
+
+
+def test_the_probe_sees_whether_images_are_seen() -> None:
+    def looks(request: Any) -> str:
+        if not request.images:
+            return "hello"
+        return "Red." if request.images[0].getpixel((5, 5)) == (255, 0, 0) else "Blue."
+
+    with ChatServer(looks) as server:
+        assert endpoint(server).probe().images is True
+
+
+def test_images_arrive_whole() -> None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.new("RGB", (40, 30), (0, 0, 255)).save(buffer, "PNG")
+    with ChatServer(lambda _: ZHANG) as server:
+        ask(endpoint(server), images=(ChatImage(buffer.getvalue(), "image/png"),))
+        assert server.requests[0].images[0].size == (40, 30)
+
+
+def test_what_is_local() -> None:
+    assert is_local_host("127.0.0.1")
+    assert is_local_host("localhost")
+    assert is_local_host("::1")
+    assert not is_local_host("192.0.2.1")
+    assert not is_local_host("no-such-host.invalid")
+
+
+def test_a_local_endpoint_is_not_reached_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with ChatServer(lambda _: ZHANG) as server:
+        assert ask(endpoint(server, timeout=5)).content == ZHANG
+
+
+def test_a_local_endpoint_may_not_send_documents_elsewhere() -> None:
+    elsewhere = Reply("", 307, headers={"location": "http://192.0.2.1:9/v1/chat/completions"})
+    with ChatServer(lambda _: elsewhere) as server:
+        started = time.monotonic()
+        with pytest.raises(ChatError):
+            ask(endpoint(server, timeout=5))
+        assert time.monotonic() - started < 4
+
+
+def test_threads_are_gone_after_the_server() -> None:
+    before = threading.active_count()
+    with ChatServer(lambda _: ZHANG) as server:
+        ask(endpoint(server))
+    assert threading.active_count() <= before + 1

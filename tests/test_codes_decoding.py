@@ -1,0 +1,185 @@
+"""The decoder against brute force, and the promises that its scores make."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocr_moe.codes.automaton import compiled
+from ocr_moe.codes.decoding import Evidence, decode, free_reading, join, reduce, score
+from ocr_moe.codes.grammar import CodeGrammar, Segment
+from ocr_moe.protocols import Posterior
+
+ALPHABET = ("", "0", "1", "A")
+DIGITS = CodeGrammar(name="digits", segments=(Segment(length=2),))
+MIXED = CodeGrammar(name="mixed", segments=(Segment(length=1, max_length=3, alphabet="01A"),))
+LISTED = CodeGrammar(
+    name="listed", segments=(Segment(length=1, values=("0", "A")), Segment(length=1, alphabet="1A"))
+)
+PARITY = CodeGrammar(name="luhn", segments=(Segment(length=3),), check="luhn")
+
+
+@st.composite
+def posteriors(draw: st.DrawFn, steps: int = 5) -> Posterior:
+    rows = draw(
+        st.lists(
+            st.lists(st.floats(0.01, 1.0), min_size=len(ALPHABET), max_size=len(ALPHABET)),
+            min_size=2,
+            max_size=steps,
+        )
+    )
+    p = np.array(rows, dtype=np.float64)
+    return Posterior((p / p.sum(axis=1, keepdims=True)).astype(np.float32), ALPHABET)
+
+
+def brute_force(evidence: Evidence, code: str) -> float:
+    """The sum over every labelling of the time steps that reads `code`."""
+    steps = len(evidence.rest)
+    column = {c: i for i, c in enumerate(evidence.characters)}
+    total = 0.0
+    for start, end in itertools.combinations(range(steps + 1), 2):
+        outside = evidence.skip[:start].sum() + evidence.skip[end:].sum()
+        for labels in itertools.product([*evidence.characters, ""], repeat=end - start):
+            if not labels[0] or not labels[-1]:
+                continue
+            read = "".join(key for key, _ in itertools.groupby(labels))
+            if read != code:
+                continue
+            inside = sum(
+                evidence.emit[start + i, column[label]] if label else evidence.rest[start + i]
+                for i, label in enumerate(labels)
+            )
+            total += math.exp(outside + inside)
+    return math.log(total) if total else -math.inf
+
+
+def codes_of(grammar: CodeGrammar) -> list[str]:
+    lengths = range(grammar.shortest, grammar.longest + 1)
+    every = ("".join(c) for n in lengths for c in itertools.product("01A", repeat=n))
+    return [code for code in every if grammar.matches(code)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(posteriors(), st.sampled_from(["0", "A1", "00", "011", "AA"]))
+def test_score_is_the_sum_over_all_alignments(posterior: Posterior, code: str) -> None:
+    evidence = reduce(posterior, frozenset("01A"))
+    assert score(evidence, [code])[0] == pytest.approx(brute_force(evidence, code), abs=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(posteriors(steps=6), st.sampled_from([MIXED, LISTED]))
+def test_a_wide_beam_finds_what_brute_force_finds(
+    posterior: Posterior, grammar: CodeGrammar
+) -> None:
+    evidence = reduce(posterior, grammar.characters)
+    codes = codes_of(grammar)
+    exact = dict(zip(codes, score(evidence, codes), strict=True))
+    found = decode(evidence, compiled([grammar]), beam=4096, best=4096)
+    assert found[0].logprob == pytest.approx(max(exact.values()), abs=1e-9)
+    for hypothesis in found:
+        assert hypothesis.logprob == pytest.approx(exact[hypothesis.code], abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(posteriors(steps=8), st.sampled_from([DIGITS, MIXED, LISTED, PARITY]), st.integers(1, 8))
+def test_whatever_is_decoded_is_of_its_grammar(
+    posterior: Posterior, grammar: CodeGrammar, beam: int
+) -> None:
+    evidence = reduce(posterior, grammar.characters)
+    hypotheses = decode(evidence, compiled([grammar]), beam=beam)
+    assert all(grammar.matches(h.code) for h in hypotheses)
+    assert [h.logprob for h in hypotheses] == sorted((h.logprob for h in hypotheses), reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(posteriors(steps=7), st.sampled_from([DIGITS, LISTED]))
+def test_scores_never_rise_when_a_constraint_is_added(
+    posterior: Posterior, grammar: CodeGrammar
+) -> None:
+    loose = CodeGrammar(name="loose", segments=(Segment(length=2, alphabet="alphanumeric"),))
+    bound = decode(reduce(posterior, grammar.characters), compiled([grammar]), beam=4096)
+    free = decode(reduce(posterior, loose.characters), compiled([loose]), beam=4096)
+    if bound:
+        assert free[0].logprob >= bound[0].logprob - 1e-9
+
+
+def line(text: str, sure: float = 0.97, alphabet: str = "0123456789ABOSZ:证 ") -> Posterior:
+    """A posterior that reads `text`, two steps a character and a blank between them."""
+    characters = ("", *alphabet)
+    rows = []
+    for character in text:
+        seen = np.full(len(characters), (1.0 - sure) / (len(characters) - 1))
+        seen[characters.index(character)] = sure
+        blank = np.full(len(characters), 0.01 / (len(characters) - 1))
+        blank[0] = 0.99
+        rows += [seen, seen, blank]
+    return Posterior(np.array(rows, dtype=np.float32), characters)
+
+
+NUMBER = CodeGrammar(name="number", segments=(Segment(length=6),))
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ("123456", "123456"),
+        ("证:123456", "123456"),
+        ("123456 证", "123456"),
+        ("12 34 56", "123456"),
+        ("000000", "000000"),
+        ("12345O", "123450"),
+        ("1234S6", "123456"),
+    ],
+)
+def test_label_groups_and_lookalikes(printed: str, expected: str) -> None:
+    evidence = reduce(line(printed), NUMBER.characters)
+    assert decode(evidence, compiled([NUMBER]))[0].code == expected
+
+
+def test_a_code_over_two_boxes_is_joined() -> None:
+    parts = [reduce(line(text), NUMBER.characters) for text in ("证:123", "456")]
+    assert decode(join(parts), compiled([NUMBER]))[0].code == "123456"
+
+
+def test_nothing_of_the_form_is_no_code() -> None:
+    assert decode(reduce(line("证证"), NUMBER.characters), compiled([NUMBER])) == []
+
+
+def test_the_length_that_is_printed_wins_over_a_shorter_variant() -> None:
+    grammars = [NUMBER, CodeGrammar(name="short", segments=(Segment(length=5),))]
+    evidence = reduce(line("证123456"), NUMBER.characters)
+    assert decode(evidence, compiled(grammars))[0].code == "123456"
+
+
+def test_unknown_characters_and_long_codes_are_impossible() -> None:
+    evidence = reduce(line("12"), NUMBER.characters)
+    assert score(evidence, ["1X", "123456789"]) == [-math.inf, -math.inf]
+    assert score(evidence, []) == []
+
+
+def test_free_reading_is_the_best_path() -> None:
+    text, confidences = free_reading(line("证:112", sure=0.9))
+    assert text == "证:112"
+    assert confidences == pytest.approx([0.9] * 5)
+
+
+def test_decoding_is_fast_enough_for_every_page() -> None:
+    import time
+
+    rng = np.random.default_rng(1)
+    grammar = CodeGrammar(name="long", segments=(Segment(length=18),))
+    posterior = line("证:106131202505004931")
+    noisy = 0.8 * posterior.probabilities + 0.2 * rng.dirichlet(
+        np.ones(len(posterior.alphabet)), len(posterior.probabilities)
+    )
+    evidence = reduce(Posterior(noisy.astype(np.float32), posterior.alphabet), grammar.characters)
+    automaton = compiled([grammar])
+    decode(evidence, automaton)
+    started = time.perf_counter()
+    assert decode(evidence, automaton)[0].code == "106131202505004931"
+    assert time.perf_counter() - started < 1.0

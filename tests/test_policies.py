@@ -1,0 +1,399 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.certify import (
+    Cells,
+    cells_needed,
+    certified_accuracy,
+    certify,
+    thresholds_to_test,
+    upper_bound,
+)
+from ocr_moe.evaluation.policies import (
+    Bound,
+    Candidate,
+    Recommendation,
+    cheapest_good,
+    mixed_accuracy,
+    oracle,
+    recommend,
+    study,
+    try_out,
+    unit_of,
+)
+from ocr_moe.evaluation.recorded import RecordedDocument, groups_of, leaked, replay, split
+from ocr_moe.protocols import Ask, Combiner, Gate
+from ocr_moe.routing.combiners import combiner_of
+from ocr_moe.routing.gates import gate_of
+from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.types import Answer, Cost, Failure, Reading, Status
+
+SCHEMA = Schema(
+    name="certificate",
+    fields=(Field(name="姓名", kind=Kind.PERSON), Field(name="证书编号", kind=Kind.CODE)),
+)
+
+
+def build(gate: Any, combiner: Any) -> tuple[Gate, Combiner]:
+    """What the composition root does with a strategy's settings."""
+    gates, combiners = gate_of(gate["kind"]), combiner_of(combiner["kind"])
+    return (
+        gates(gates.Params.model_validate({k: v for k, v in gate.items() if k != "kind"})),
+        combiners(
+            combiners.Params.model_validate({k: v for k, v in combiner.items() if k != "kind"})
+        ),
+    )
+
+
+RULES = Candidate("rules", "Rules", {"kind": "fixed", "default": ["rules"]}, {"kind": "priority"})
+LLM = Candidate("llm", "LLM", {"kind": "fixed", "default": ["llm"]}, {"kind": "priority"})
+MOE = Candidate(
+    "moe",
+    "Mixture",
+    {"kind": "cascade", "default": ["rules", "llm"], "ask_below": {"default": 0.8}},
+    {"kind": "moe"},
+)
+
+
+def document(
+    number: int,
+    answers: dict[str, tuple[dict[str, str | None], float, int]],
+    *,
+    subject: str | None = None,
+    verified: frozenset[str] = frozenset(SCHEMA.names),
+) -> RecordedDocument:
+    """`answers`: expert → (field → value, score, tokens). The truth is always `right`."""
+    return RecordedDocument(
+        sha256=f"{number:064x}",
+        page=1,
+        subject=subject,
+        schema=SCHEMA,
+        answers=tuple(
+            (
+                expert,
+                Answer(
+                    expert=expert,
+                    readings=tuple(
+                        Reading(field=name, value=value, score=score)
+                        for name, value in values.items()
+                    ),
+                    cost=Cost(calls=1, prompt_tokens=tokens, seconds=0.1),
+                ),
+            )
+            for expert, (values, score, tokens) in answers.items()
+        ),
+        verified=verified,
+        judge=lambda field, value: value == "right",
+    )
+
+
+def batch(n: int, seed: int = 0, accuracy: tuple[float, float] = (0.9, 0.95)) -> list[Any]:
+    """Rules that know when they are wrong, and a costly model that is right more often."""
+    generator = np.random.default_rng(seed)
+    documents = []
+    for i in range(n):
+        rules = {name: bool(generator.random() < accuracy[0]) for name in SCHEMA.names}
+        llm = {name: bool(generator.random() < accuracy[1]) for name in SCHEMA.names}
+        documents.append(
+            document(
+                i + 1000 * seed,
+                {
+                    "rules": (
+                        {k: "right" if ok else "wrong" for k, ok in rules.items()},
+                        0.98 if all(rules.values()) else 0.02,
+                        0,
+                    ),
+                    "llm": ({k: "right" if ok else f"bad {i}" for k, ok in llm.items()}, 0.9, 500),
+                },
+            )
+        )
+    return documents
+
+
+def test_exact_bounds() -> None:
+    assert cells_needed(0, 0.99, 0.9) == 230
+    assert cells_needed(0, 0.9, 0.9) == 22
+    assert certified_accuracy(121, 0, 0.9) == pytest.approx(0.981, abs=5e-4)
+    assert upper_bound(0, 0, 0.9) == 1.0
+    assert upper_bound(5, 5, 0.9) == 1.0
+
+
+@given(st.integers(0, 30), st.sampled_from([0.9, 0.95, 0.99]), st.sampled_from([0.8, 0.9, 0.95]))
+@settings(max_examples=40, deadline=None)
+def test_the_cells_needed_are_just_enough(wrong: int, target: float, confidence: float) -> None:
+    n = cells_needed(wrong, target, confidence)
+    assert upper_bound(wrong, n, confidence) <= 1.0 - target
+    assert upper_bound(wrong, n - 1, confidence) > 1.0 - target
+
+
+def cells(right: list[bool], confidence: list[float]) -> Cells:
+    return Cells(np.array(confidence), np.array(right, dtype=bool))
+
+
+def test_a_field_without_an_error_is_certified_where_there_are_enough_cells() -> None:
+    good = cells([True] * 300, list(np.linspace(0.5, 0.99, 300)))
+    certificate = certify("证书编号", good, good)
+    assert certificate.threshold == pytest.approx(0.5, abs=1e-5)
+    assert (certificate.accepted, certificate.wrong, certificate.missing) == (300, 0, 0)
+    assert certificate.bound is not None
+    assert certificate.bound <= 0.01
+    few = cells([True] * 100, list(np.linspace(0.5, 0.99, 100)))
+    refused = certify("证书编号", few, few, share=0.5)
+    assert refused.threshold is None
+    assert refused.missing == 260
+    assert "230 accepted cells" in refused.sentence
+    assert "verify about 260 more documents" in refused.sentence
+
+
+def test_the_threshold_shuts_out_the_errors() -> None:
+    generator = np.random.default_rng(1)
+    right = [bool(generator.random() < 0.9) for _ in range(1000)]
+    confidence = [
+        float(generator.uniform(0.6, 1.0) if ok else generator.uniform(0.0, 0.7)) for ok in right
+    ]
+    field = cells(right, confidence)
+    certificate = certify("姓名", field, field)
+    assert certificate.threshold is not None
+    assert 0.55 < certificate.threshold < 0.72
+    accepted, wrong = field.accepted(certificate.threshold)
+    assert (accepted, wrong) == (certificate.accepted, certificate.wrong)
+    assert upper_bound(wrong, accepted, 0.9) <= 0.01
+
+
+def test_confidence_without_signal_certifies_nothing_and_says_why() -> None:
+    generator = np.random.default_rng(2)
+    field = cells([i % 10 > 0 for i in range(800)], list(generator.random(800)))
+    refused = certify("专业", field, field)
+    assert not refused.passed
+    assert refused.missing == 0
+    assert "better experts or a better confidence" in refused.sentence
+    blind = certify("专业", field, cells([True] * 3, [math.nan] * 3))
+    assert not blind.passed
+
+
+def test_thresholds_go_from_strict_to_accepting_all() -> None:
+    generator = np.random.default_rng(3)
+    confidence = generator.random(500)
+    field = Cells(confidence, generator.random(500) < confidence + 0.5)
+    sequence = thresholds_to_test(field, 500, 0.9, 0.9)
+    assert sequence == sorted(sequence, reverse=True)
+    assert sequence[-1] <= confidence.min()
+    assert thresholds_to_test(Cells(np.array([math.nan]), np.array([True])), 5, 0.9, 0.9) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 15), st.integers(0, 6)), min_size=1, max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_no_file_and_no_subject_is_on_two_sides_of_a_split(pairs: list[tuple[int, int]]) -> None:
+    documents = [
+        document(number, {}, subject=f"student {subject}" if subject else None)
+        for number, subject in pairs
+    ]
+    parts = split(documents, (0.3, 0.5, 0.2))
+    assert sorted(map(id, documents)) == sorted(id(d) for part in parts for d in part)
+    assert leaked(parts) == []
+    labels = groups_of(documents)
+    for i, a in enumerate(documents):
+        for j, b in enumerate(documents):
+            if a.sha256 == b.sha256 or (a.subject is not None and a.subject == b.subject):
+                assert labels[i] == labels[j]
+    again = split(list(reversed(documents)), (0.3, 0.5, 0.2))
+    assert [{id(d) for d in part} for part in again] == [{id(d) for d in part} for part in parts]
+
+
+def test_a_leak_is_found() -> None:
+    one, two = document(1, {}, subject="张三"), document(2, {}, subject="张三")
+    assert leaked([[one], [two]]) == ["subject 张三"]
+    assert leaked([[one], [one]]) == [f"sha256 {one.sha256}", "subject 张三"]
+
+
+def test_a_replay_asks_the_record_and_pays_each_answer_once() -> None:
+    both = {"姓名": "right", "证书编号": "wrong"}
+    one = document(1, {"rules": (both, 0.1, 0), "llm": (both, 0.9, 700)})
+    result = replay(one, *build(MOE.gate, MOE.combiner))
+    assert result.cost.prompt_tokens == 700
+    assert result.asked == {(e, f) for e in ("rules", "llm") for f in SCHEMA.names}
+    assert len(result.states) == 2
+    assert set(result.states[0].readings["姓名"]) == {"rules"}
+    single = build({"kind": "fixed", "default": ["llm"], "separate": ["llm"]}, {"kind": "moe"})
+    assert replay(one, *single).cost.prompt_tokens == 700
+
+
+def test_a_missing_answer_is_a_failure_not_a_wrong_value() -> None:
+    readings, answers = document(1, {}).ask("llm", ("姓名",))
+    assert answers == []
+    assert readings[0].error is not None
+    assert "no recorded answer" in readings[0].error.message
+    result = replay(document(1, {}), *build(LLM.gate, LLM.combiner))
+    assert all(d.status is Status.FAILED for d in result.decisions.values())
+
+
+def test_an_answer_to_the_very_question_comes_first() -> None:
+    one = document(1, {"llm": ({"姓名": "together", "证书编号": "together"}, 0.9, 700)})
+    alone = Answer(expert="llm", readings=(Reading(field="姓名", value="alone"),))
+    both = RecordedDocument(**{**vars(one), "answers": (*one.answers, ("llm", alone))})
+    assert [r.value for r in both.ask("llm", ("姓名",))[0]] == ["alone"]
+    assert [r.value for r in both.ask("llm", ("姓名", "证书编号"))[0]] == ["together"] * 2
+    assert both.ask("llm", ("证书编号",))[0][0].value == "together"
+
+
+def test_routing_quality_regret_and_bounds() -> None:
+    right, wrong = "right", "wrong"
+    documents = [
+        document(
+            1,
+            {
+                "rules": ({"姓名": right, "证书编号": wrong}, 0.9, 0),
+                "llm": ({"姓名": wrong, "证书编号": right}, 0.9, 100),
+            },
+        ),
+        document(
+            2,
+            {
+                "rules": ({"姓名": right, "证书编号": right}, 0.9, 0),
+                "llm": ({"姓名": right, "证书编号": wrong}, 0.9, 100),
+            },
+        ),
+        document(
+            3,
+            {
+                "rules": ({"姓名": wrong, "证书编号": wrong}, 0.9, 0),
+                "llm": ({"姓名": wrong, "证书编号": wrong}, 0.9, 100),
+            },
+        ),
+    ]
+    found = study(documents, [RULES, LLM], build)
+    rules, llm = found.trials
+    assert found.unit == "tokens"
+    assert (rules.routing.winnable, rules.routing.reached, rules.routing.won) == (4, 3, 3)
+    assert (llm.routing.reached, llm.routing.won) == (2, 2)
+    assert rules.routing.quality == 0.75
+    assert found.oracle.accuracy == pytest.approx(2 / 3)
+    assert found.oracle.mean_amount == pytest.approx(100 / 3)
+    assert found.regret(rules) == pytest.approx(2 / 3 - 1 / 2)
+    assert found.best_single.name == "rules"
+    assert found.saving(rules) == 1.0
+    assert found.pareto() == ["rules"]
+    assert rules.accuracy == pytest.approx(0.5)
+
+
+def test_unverified_cells_are_left_out_and_failures_are_wrong() -> None:
+    failing = Answer(
+        expert="llm",
+        readings=(Reading(field="姓名", error=Failure(type="E", message="e")),),
+    )
+    one = RecordedDocument(
+        sha256="0" * 64,
+        page=1,
+        subject=None,
+        schema=SCHEMA,
+        answers=(("llm", failing),),
+        verified=frozenset({"姓名"}),
+        judge=lambda field, value: value is None,
+    )
+    trial = try_out(LLM, [one], build, "tokens")
+    assert trial.fields == ("姓名",)
+    assert (int(trial.asked.sum()), int(trial.right.sum())) == (1, 0)
+
+
+def test_a_lottery_between_experts_lies_on_the_line_between_them() -> None:
+    singles = (Bound("rules", 0.8, 0.0), Bound("llm", 0.9, 100.0), Bound("bad", 0.5, 50.0))
+    assert mixed_accuracy(singles, 0.0) == 0.8
+    assert mixed_accuracy(singles, 50.0) == pytest.approx(0.85)
+    assert mixed_accuracy(singles, 500.0) == 0.9
+    assert oracle(batch(50), "tokens").accuracy > 0.98
+
+
+def test_costs_are_counted_in_money_tokens_or_seconds() -> None:
+    free = document(1, {"rules": ({}, 0.5, 0)})
+    assert unit_of([free]) == "seconds"
+    assert unit_of([free, document(2, {"llm": ({}, 0.5, 7)})]) == "tokens"
+
+
+def test_the_cheapest_of_equally_good_policies_is_chosen() -> None:
+    documents = batch(300)
+    trials = [try_out(candidate, documents, build, "tokens") for candidate in (LLM, MOE, RULES)]
+    assert cheapest_good(trials, 0.99) is MOE
+    same = [try_out(c, batch(300, accuracy=(1.0, 1.0)), build, "tokens") for c in (LLM, MOE, RULES)]
+    assert cheapest_good(same, 0.99).name in {"moe", "rules"}
+
+
+@pytest.fixture(scope="module")
+def recommendation() -> Recommendation:
+    return recommend(batch(900), [RULES, LLM, MOE], build, target=0.97)
+
+
+def test_a_policy_is_recommended_with_certified_thresholds(
+    recommendation: Recommendation,
+) -> None:
+    assert sum(recommendation.documents) == 900
+    assert recommendation.certified == SCHEMA.names
+    assert "every field is certified" in recommendation.verdict
+    assert recommendation.mean_amount < recommendation.against["llm"][1] / 2
+    assert recommendation.accuracy >= recommendation.against["llm"][0]
+    for report in recommendation.report:
+        assert report.accepted > 0
+        assert report.wrong_accepted / report.accepted < 0.06
+
+
+def test_the_recommendation_is_a_configuration(recommendation: Recommendation) -> None:
+    overlay = yaml.safe_load(yaml.safe_dump(dict(recommendation.overlay), allow_unicode=True))
+    strategy = overlay["strategies"]["recommended"]
+    assert overlay["strategy"] == "recommended"
+    gate, combiner = build(strategy["gate"], strategy["combiner"])
+    fresh = batch(500, seed=7)
+    accepted = wrong = 0
+    for each in fresh:
+        decisions = replay(each, gate, combiner).decisions
+        for name, decision in decisions.items():
+            if decision.status is Status.ACCEPTED:
+                accepted += 1
+                wrong += not each.right(name, decision.value)
+    assert accepted > 300
+    assert wrong / accepted < 0.04
+
+
+def test_too_little_truth_is_told_with_what_is_missing() -> None:
+    short = recommend(batch(60, accuracy=(1.0, 1.0)), [RULES, LLM, MOE], build)
+    assert short.certified == ()
+    assert "no field can be certified" in short.verdict
+    assert "more documents" in short.verdict
+    strategy = short.overlay["strategies"]["recommended"]
+    assert strategy["title"].endswith("(not certified)")
+    assert "accept" not in strategy["combiner"]
+    with pytest.raises(TruthError, match="too few"):
+        recommend(batch(2), [RULES], build)
+    with pytest.raises(TruthError, match="too few"):
+        study([], [RULES], build)
+
+
+def test_what_the_calibration_has_seen_is_not_tested_on() -> None:
+    documents = batch(120)
+    seen = [d.sha256[:8] for d in documents]
+    assert len(set(seen)) == 1
+    marked = [
+        RecordedDocument(**{**vars(d), "sha256": ("a" if i < 40 else "b") * 8 + d.sha256[8:]})
+        for i, d in enumerate(documents)
+    ]
+    found = recommend(marked, [RULES, LLM], build, fitted_on=["a" * 8], target=0.8)
+    assert found.set_aside == 40
+    assert sum(found.documents) == 120
+    assert found.documents[0] > 40
+
+
+def test_a_gate_that_never_asks_gets_failed_decisions() -> None:
+    class Silent:
+        def route(self, state: object) -> list[Ask]:
+            return []
+
+    _, combiner = build(MOE.gate, MOE.combiner)
+    result = replay(batch(1)[0], Silent(), combiner)
+    assert {d.status for d in result.decisions.values()} == {Status.FAILED}

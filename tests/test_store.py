@@ -1,0 +1,182 @@
+"""The store keeps everything, survives kills, and refuses what it must not touch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from ocr_moe.errors import StoreError
+from ocr_moe.store import Question, Store
+from ocr_moe.types import (
+    Answer,
+    Cost,
+    Decision,
+    DocumentRef,
+    Failure,
+    Line,
+    PageText,
+    Reading,
+    Record,
+    Status,
+)
+
+PAGE = PageText(
+    engine="e1",
+    width=100,
+    height=50,
+    rotation=90,
+    lines=(Line(text="证书编号", confidence=0.9, quad=((0, 0), (1, 0), (1, 1), (0, 1))),),
+    seconds=0.25,
+)
+
+
+def question(sha256: str = "a" * 64, fields: tuple[str, ...] = ("姓名",)) -> Question:
+    return Question(sha256, 1, "rules-1", "d" + "".join(fields), "rules", "diploma", fields)
+
+
+def answer(value: str | None = "张三", error: str | None = None) -> Answer:
+    failure = Failure(type="ChatError", message=error) if error else None
+    readings = (Reading(field="姓名", value=None if error else value, score=0.5, error=failure),)
+    cost = Cost(calls=1, prompt_tokens=100, completion_tokens=10, seconds=0.1)
+    return Answer(expert="rules-1", readings=readings, cost=cost, model="m")
+
+
+def record(path: str, page: int = 1, status: Status = Status.ACCEPTED) -> Record:
+    document = DocumentRef(path=path, sha256="a" * 64, page=page)
+    fields = {"姓名": Decision(value="张三", confidence=0.9, status=status)}
+    return Record(document=document, schema_name="diploma", strategy="moe", fields=fields)
+
+
+def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        store.put_page("a" * 64, 1, "e1", PAGE)
+        store.put_answer(question(), answer())
+        store.put_records([record("b.jpg"), record("a.jpg", 2), record("a.jpg")])
+        store.put_page_count("a" * 64, 3)
+    with Store(tmp_path / "store.sqlite", write=False) as store:
+        assert store.get_page("a" * 64, 1, "e1") == PAGE
+        assert store.get_page("a" * 64, 1, "e2") is None
+        assert store.get_answer(question()) == answer()
+        assert store.get_answer(question(fields=("姓名", "性别"))) is None
+        assert store.find_answer("a" * 64, 1, "rules-1", ["姓名"]) == answer()
+        assert store.get_page_count("a" * 64) == 3
+        found = [(r.document.path, r.document.page) for r in store.records("moe")]
+        assert found == [("a.jpg", 1), ("a.jpg", 2), ("b.jpg", 1)]
+        assert store.recorded_experts() == {"rules": ("rules-1", "m")}
+        assert store.mean_tokens("rules") == (100, 10)
+
+
+def test_records_are_streamed_in_order_beyond_one_batch(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        store.put_records([record(f"{i:04}.jpg") for i in range(1203)])
+        records = store.records("moe")
+        assert len(list(records)) == 1203
+        assert [r.document.path for r in records] == sorted(f"{i:04}.jpg" for i in range(1203))
+
+
+def test_failures_are_forgotten_with_all_pages_of_the_file(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        store.put_answer(question(), answer(error="429"))
+        store.put_answer(question("b" * 64), answer())
+        store.put_records([record("a.pdf", 1), record("a.pdf", 2, Status.FAILED), record("b.jpg")])
+        assert store.forget_failures() == 1
+        assert store.finished_paths(["moe"]) == {"b.jpg"}
+        assert store.get_answer(question()) is None
+        assert store.get_answer(question("b" * 64)) is not None
+
+
+def test_a_second_writer_is_refused_and_readers_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        store.put_answer(question(), answer())
+        code = (
+            "import sys; from pathlib import Path; from ocr_moe.store import Store\n"
+            "Store(Path(sys.argv[1]))"
+        )
+        second = subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, text=True
+        )
+        assert second.returncode != 0
+        assert "another process is writing this run" in second.stderr
+        with Store(path, write=False) as reader:
+            assert reader.get_answer(question()) == answer()
+    Store(path).close()
+
+
+def test_other_versions_and_other_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    Store(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match=r"version 99.*upgrade ocr-moe"):
+        Store(path)
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 0")
+    with pytest.raises(StoreError, match=r"version 0.*another --out"):
+        Store(path)
+    (tmp_path / "prose.sqlite").write_text("not a database, but long enough to look at" * 50)
+    with pytest.raises(StoreError, match="not a store"):
+        Store(tmp_path / "prose.sqlite")
+    with pytest.raises(StoreError, match="no such store"):
+        Store(tmp_path / "nowhere.sqlite", write=False)
+
+
+def test_threads_share_a_store(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+
+        def write(worker: int) -> None:
+            for i in range(50):
+                store.put_answer(question(f"{worker}-{i}"), answer(f"{worker}-{i}"))
+
+        threads = [threading.Thread(target=write, args=(worker,)) for worker in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for worker in range(6):
+            for i in range(50):
+                assert store.get_answer(question(f"{worker}-{i}")) == answer(f"{worker}-{i}")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    code = (
+        "import sys; from pathlib import Path; from ocr_moe.store import Store\n"
+        "store = Store(Path(sys.argv[1])); i = 0\n"
+        "while True:\n"
+        "    store.put_page_count(f'{i}', i); print(i, flush=True); i += 1\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= 200:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    with Store(path) as store:
+        assert [store.get_page_count(str(i)) for i in range(200)] == list(range(200))
+
+
+def test_a_store_in_a_read_only_folder_can_be_replayed(tmp_path: Path) -> None:
+    folder = tmp_path / "shipped"
+    with Store(folder / "store.sqlite") as store:
+        store.put_answer(question(), answer())
+    (folder / "store.sqlite.lock").unlink()
+    folder.chmod(0o555)
+    try:
+        with Store(folder / "store.sqlite", write=False) as store:
+            assert store.get_answer(question()) == answer()
+        assert sorted(p.name for p in folder.iterdir()) == ["store.sqlite"]
+    finally:
+        folder.chmod(0o755)
