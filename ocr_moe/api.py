@@ -8,9 +8,9 @@ run.to_frame()
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -18,9 +18,9 @@ from typing import IO, TYPE_CHECKING
 from ocr_moe.batch import STORE, Batch, Outcome, Progress, import_ocr
 from ocr_moe.build import Workshop
 from ocr_moe.config import Config, candidate_schemas, find_schema, load_config
+from ocr_moe.errors import DocumentError, TruthError
 from ocr_moe.estimate import Plan
 from ocr_moe.estimate import estimate as estimate_run
-from ocr_moe.errors import DocumentError
 from ocr_moe.images import ImageFile, discover
 from ocr_moe.righting import turn
 from ocr_moe.schema import Schema, crop_schema
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
+    from ocr_moe.evaluation.api import EvaluationOptions
     from ocr_moe.evaluation.fitting import CalibrationResult
     from ocr_moe.evaluation.scores import Scores
     from ocr_moe.laboratory import Laboratory
@@ -73,6 +74,16 @@ class Options:
         else:
             found = (known[self.schema] if self.schema in known else find_schema(self.schema),)
         return found if self.crops is None else (crop_schema(found, self.crops),)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a recommended policy must be certified for."""
+
+    accuracy: float = 0.99
+    """Of the values that it accepts, field by field."""
+    confidence: float = 0.9
+    """Chance that the certificate holds."""
 
 
 class Run:
@@ -210,11 +221,12 @@ def evaluate(
     truth: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,
     config: Config | None = None,
-    skipped: Mapping[str, str] | None = None,
+    goal: Goal | None = None,
 ) -> Scores:
     """Score a run, or all strategies of a comparison, against verified sheets.
 
-    Writes scores.json, accuracy.xlsx and report.html into the folder. Raises TruthError when a sheet
+    Writes scores.json, accuracy.xlsx and report.html into the folder, and with a `goal` also
+    recommended.yaml, the cheapest policy that is certified for it. Raises TruthError when a sheet
     cannot be used, StoreError when the folder holds no run.
     """
     from ocr_moe.evaluation import api as evaluation
@@ -227,10 +239,12 @@ def evaluate(
         schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
         options = evaluation.EvaluationOptions(
             truth=TruthOptions.model_validate(config.truth.model_dump()),
-            skipped=skipped or store.get_meta("skipped") or {},
+            skipped=store.get_meta("skipped") or {},
             titles=store.get_meta("titles") or {},
             provenance=store.get_meta("provenance") or {},
         )
+        if goal is not None:
+            options = _with_policies(options, _laboratory(store, truth, config), goal, folder)
         return evaluation.evaluate(
             {name: store.records(name) for name in store.strategies()},
             schemas,
@@ -239,6 +253,30 @@ def evaluate(
             options=options,
             image_source=PageImages(store, config),
         )
+
+
+def _with_policies(
+    options: EvaluationOptions, laboratory: Laboratory, goal: Goal, folder: Path
+) -> EvaluationOptions:
+    """Add the bounds and the recommended policy to an evaluation, and write the policy down."""
+    from ocr_moe.files import write_text
+    from ocr_moe.laboratory import in_words, study_points
+    from ocr_moe.yamlfile import write_yaml
+
+    study = laboratory.study()
+    try:
+        recommended = laboratory.recommend(goal.accuracy, goal.confidence)
+    except TruthError as error:
+        text = f"# No policy is recommended: {error}\n"
+        write_text(folder / "recommended.yaml", text + "strategies: {}\n")
+        return replace(options, points=study_points(study))
+    text = f"# {recommended.verdict}\n" + write_yaml(dict(recommended.overlay))
+    write_text(folder / "recommended.yaml", text)
+    return replace(
+        options,
+        points=study_points(study, recommended),
+        recommendation=in_words(recommended),
+    )
 
 
 def evaluate_columns(
@@ -274,6 +312,7 @@ def compare(
     out: str | PathLike[str],
     strategies: Sequence[str] = (),
     options: Options | None = None,
+    goal: Goal | None = None,
     listing: IO[str] | None = None,
     report: Callable[[Progress], None] = _silent,
 ) -> tuple[Run, Scores]:
@@ -309,7 +348,7 @@ def compare(
             )
             batch.store.set_meta("skipped", skipped)
             batch.export()
-        scores = evaluate(folder, truth, config=config)
+        scores = evaluate(folder, truth, config=config, goal=goal or Goal())
     return Run(folder, outcome), scores
 
 

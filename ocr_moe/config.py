@@ -87,9 +87,7 @@ def load_config(path: Path | None = None) -> Config:
     shipped = config_folder() / "default.yaml"
     data: dict[str, Any] = read_yaml(shipped, ConfigError)
     if path is not None:
-        own = read_yaml(path, ConfigError)
-        _validated(own, path)
-        data = _overlay(data, own)
+        data = _overlay(data, read_yaml(path, ConfigError))
     return _validated(data, path or shipped)
 
 

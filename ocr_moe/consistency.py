@@ -1,49 +1,62 @@
-"""Cross-field checks that a schema declares: contradictions become notes on the fields."""
+"""What the fields of one record say about one another: the checks that a schema declares."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ocr_moe.schema import Check, Schema
+from ocr_moe.schema import Check, Kind, Schema
 
 
 def check(schema: Schema, values: Mapping[str, str | None]) -> dict[str, list[str]]:
-    """Notes per field that takes part in a failed check; fields without a note are left out."""
+    """Notes per field for every declared check that fails on these normalised values.
+
+    A check with a missing value says nothing.  Fields without a note are left out.
+    """
     notes: dict[str, list[str]] = {}
-    for declared in schema.checks:
-        found = [values.get(name) for name in declared.fields]
-        if any(value is None for value in found):
+    for each in schema.checks:
+        message = _CHECKS[each.kind](schema, each, values)
+        if message is None:
             continue
-        sentence = _fails(declared, schema, [value or "" for value in found])
-        if sentence is not None:
-            note = f"{declared.message} ({sentence})" if declared.message else sentence
-            for name in declared.fields:
-                notes.setdefault(name, []).append(note)
+        for name in each.fields:
+            notes.setdefault(name, []).append(each.message or message)
     return notes
 
 
-def _fails(declared: Check, schema: Schema, values: list[str]) -> str | None:
-    if declared.kind == "date_order":
-        earlier, later = values
-        # ISO dates compare as text, to the precision that both have.
-        length = min(len(earlier), len(later))
-        if earlier[:length] > later[:length]:
-            return f"{earlier} is after {later}"
+def _date_order(_: Schema, each: Check, values: Mapping[str, str | None]) -> str | None:
+    earlier, later = (values.get(name) for name in each.fields[:2])
+    if not earlier or not later:
         return None
-    code = values[0]
-    grammars = schema.field(declared.fields[0]).grammars
-    fitting = [grammar for grammar in grammars if grammar.matches(code)]
-    if declared.kind == "code_check":
-        verdicts = [grammar.checks(code) for grammar in fitting]
-        if verdicts and not any(verdict is not False for verdict in verdicts):
-            return f"the check character of {code} is wrong"
+    # Compared as exactly as both are known: 2019-06 is not before 2019-06-20.
+    length = min(len(earlier), len(later))
+    if earlier[:length] <= later[:length]:
         return None
-    year = values[1][:4]
-    for grammar in fitting:
-        spans = grammar.parse(code) or {}
-        if declared.segment in spans:
-            start, end = spans[declared.segment]
-            if code[start:end] == year:
-                return None
-            return f"the number says {code[start:end]}, the date says {year}"
-    return None
+    return f"{each.fields[0]} ({earlier}) is after {each.fields[1]} ({later})"
+
+
+def _code_year(schema: Schema, each: Check, values: Mapping[str, str | None]) -> str | None:
+    code, date = (values.get(name) for name in each.fields[:2])
+    if not code or not date:
+        return None
+    years = []
+    for grammar in schema.field(each.fields[0]).grammars:
+        spans = grammar.parse(code)
+        if spans is not None and each.segment in spans:
+            years.append(code[slice(*spans[each.segment])])
+    if not years or any(date[:4].endswith(year) for year in years):
+        return None
+    return f"the year in {each.fields[0]} is {years[0]}, {each.fields[1]} is {date}"
+
+
+def _code_check(schema: Schema, each: Check, values: Mapping[str, str | None]) -> str | None:
+    name = each.fields[0]
+    code = values.get(name)
+    field = schema.field(name)
+    if not code or field.kind is not Kind.CODE or not field.grammars:
+        return None
+    results = [g.checks(code) for g in field.grammars if g.matches(code)]
+    if not results:
+        return f"{name} has none of the declared forms"
+    return None if any(result is not False for result in results) else f"{name}: check failed"
+
+
+_CHECKS = {"date_order": _date_order, "code_year": _code_year, "code_check": _code_check}

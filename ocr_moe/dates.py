@@ -193,15 +193,15 @@ def _iso(match: re.Match[str]) -> str | None:
         month, day = (first, second) if second > 12 >= first else (second, first)
         return _join(year, month, day)
     if "mon" in groups:
-        month_ = _MONTHS.get(groups["mon"].lower().rstrip("."))
-        return _join(year, month_, int(groups["d"]) if groups.get("d") else None)
-    month = small_number(groups["m"]) if groups.get("m") else None
-    if groups.get("m") and month is None:
+        named = _MONTHS.get(groups["mon"].lower().rstrip("."))
+        return _join(year, named, int(groups["d"]) if groups.get("d") else None)
+    month_ = small_number(groups["m"]) if groups.get("m") else None
+    if groups.get("m") and month_ is None:
         return None
     day_ = small_number(groups["d"]) if groups.get("d") else None
     if day_ is not None and not 1 <= day_ <= 31:
         day_ = None
-    return _join(year, month, day_)
+    return _join(year, month_, day_)
 
 
 def _join(year: int, month: int | None, day: int | None) -> str | None:
@@ -222,6 +222,8 @@ def _year(text: str) -> int | None:
     if len(digits) == 3 and digits[0] == "2":
         # An engine drops a 〇 more readily than any other character: 二一九 is 2019, 二〇九 is 2009.
         digits = f"20{digits[1:]}" if digits[1] != "0" else f"200{digits[2]}"
+    elif len(digits) == 3 and digits.startswith("19"):
+        digits = f"{digits}0"
     elif len(digits) == 3 and digits[0] == "0":
         digits = f"2{digits}"
     if len(digits) == 2 and digits[0] == "2":

@@ -18,6 +18,8 @@ from ocr_moe.layout import Glyph, Piece, Row, Sheet
 
 Place = Literal["right", "below", "column"]
 
+WEAK = 100
+"""Rank of the first weak label."""
 _LETTER_GAP = 7.0
 """Widest gap between the letters of a spaced label, in text heights."""
 _LEVEL = 0.8
@@ -90,17 +92,21 @@ class Form:
 def read_form(
     sheet: Sheet,
     vocabulary: Mapping[str | None, Sequence[str]],
+    weak: Mapping[str, Sequence[str]] | None = None,
     multiline: Collection[str] = (),
 ) -> Form:
     """Find the labels of `vocabulary` (field name, or None for other labels, → its labels).
 
+    `weak` labels stand for a field only where it has no better one; their rank is WEAK and more.
     Only the values of `multiline` fields go on over further lines.
     """
-    words = [
+    words: list[Word] = [
         (squeeze(label), name, rank)
         for name, labels in vocabulary.items()
         for rank, label in enumerate(labels)
     ]
+    for field_name, weaker in (weak or {}).items():
+        words += [(squeeze(word), field_name, WEAK + rank) for rank, word in enumerate(weaker)]
     words = sorted((w for w in words if w[0]), key=lambda w: (-len(w[0]), w[1] is None, w[2]))
     labels = [label for row in sheet.rows for label in _labels_of_row(row, words)]
     labels = _settle(labels)
@@ -219,7 +225,7 @@ class _Column:
     bottom: float
 
 
-def _columns(labels: Sequence[Label], height: float) -> list[_Column]:
+def _columns(labels: Sequence[Label], height: float, least: int = 2) -> list[_Column]:
     groups: list[list[Label]] = []
     for label in sorted((lb for lb in labels if lb.quality >= 0.75), key=lambda lb: lb.u0):
         for group in groups:
@@ -236,13 +242,13 @@ def _columns(labels: Sequence[Label], height: float) -> list[_Column]:
             max(g.v for g in group),
         )
         for group in groups
-        if len(group) >= 2
+        if len(group) >= least
     ]
 
 
 def _damaged(sheet: Sheet, words: Sequence[Word], labels: Sequence[Label]) -> list[Label]:
     """Labels that lost or changed a letter, or whose letters are not level, told by their column."""
-    known = {label.name for label in labels}
+    known = {label.name for label in labels if label.rank < WEAK}
     used = {glyph for label in labels for glyph in label.glyphs}
     firsts = {piece.glyphs[0] for piece in sheet.pieces}
     found: list[Label] = []
@@ -260,7 +266,7 @@ def _damaged(sheet: Sheet, words: Sequence[Word], labels: Sequence[Label]) -> li
         # Whole letters first: half a label must not take what belongs to another.
         for whole in (True, False):
             for word, name, rank in words:
-                if name is None or name in known or word.isascii():
+                if name is None or name in known or rank >= WEAK or word.isascii():
                     continue
                 match = _match_damaged(word, free, firsts, column, slack, whole)
                 if match is not None:
@@ -279,36 +285,40 @@ def _match_damaged(
     slack: float,
     whole: bool,
 ) -> tuple[float, tuple[Glyph, ...]] | None:
-    if len(word) > 2:
-        return None if whole else _shortened(word, free, firsts)
-    lasts = [g for g in free if g.char == word[-1] and (g in firsts or abs(g.u1 - column.u1) < slack)]
-    heads = [g for g in free if g.char == word[0] and g in firsts and abs(g.u0 - column.u0) < slack]
+    """Quality and glyphs of a label of this column: both its ends (`whole`), or what is left of it."""
     if whole:
-        for head in heads:
-            for last in lasts:
-                if last.u0 > head.u0 and abs(last.v - head.v) <= 1.3 * max(head.height, last.height):
-                    return 0.9, (head, last)
-        return None
-    for last in lasts:
-        if last in firsts and last.u0 > column.u0 + slack / 2:
-            return 0.55, (last,)
-    for head in heads:
-        if sum(g.line == head.line for g in free) == 1:
-            return 0.45, (head,)
-    return None
-
-
-def _shortened(
-    word: str, free: Sequence[Glyph], firsts: set[Glyph]
-) -> tuple[float, tuple[Glyph, ...]] | None:
-    """A label of three and more letters without its first or its last."""
+        return _torn(word, free, firsts, column, slack) if len(word) == 2 else None
+    fewest = 1 if len(word) <= 3 else len(word) - 1 - (len(word) > 5)
     for index, glyph in enumerate(free):
         if glyph not in firsts:
             continue
-        for kept in (word[1:], word[:-1]):
-            run = free[index : index + len(kept)]
-            if "".join(g.char for g in run) == kept and all(g.line == glyph.line for g in run):
-                return 0.6, tuple(run)
+        step = (column.u1 - column.u0 - (glyph.u1 - glyph.u0)) / (len(word) - 1)
+        for kept in range(len(word) - 1, fewest - 1, -1):
+            for part, place in ((word[-kept:], len(word) - kept), (word[:kept], 0)):
+                run = free[index : index + kept]
+                if "".join(g.char for g in run) != part or any(g.line != glyph.line for g in run):
+                    continue
+                justified = abs(glyph.u0 - column.u0 - place * step) <= slack
+                # What is glued to half a label is more likely a word than a value.
+                alone = sum(g.line == glyph.line for g in free) == kept
+                if justified and (place or alone):
+                    return 0.4 + 0.2 * kept / len(word), tuple(run)
+    return None
+
+
+def _torn(
+    word: str, free: Sequence[Glyph], firsts: set[Glyph], column: _Column, slack: float
+) -> tuple[float, tuple[Glyph, ...]] | None:
+    """A label of two letters that stand apart and not level."""
+    heads = [g for g in free if g.char == word[0] and g in firsts and abs(g.u0 - column.u0) < slack]
+    lasts = [
+        g for g in free if g.char == word[1] and (g in firsts or abs(g.u1 - column.u1) < slack)
+    ]
+    for head in heads:
+        for last in lasts:
+            level = abs(last.v - head.v) <= 1.3 * max(head.height, last.height)
+            if last.u0 > head.u0 and level:
+                return 0.9, (head, last)
     return None
 
 
@@ -325,12 +335,15 @@ def _assign(sheet: Sheet, labels: Sequence[Label], multiline: Collection[str]) -
             anchored.setdefault(index, []).append(piece)
     for index, pieces in anchored.items():
         label = labels[index]
+        if any(_HAN.search(p.text) for p in pieces):
+            # A watermark's web address close to a Chinese value.
+            pieces = [p for p in pieces if _HAN.search(p.text) or not _WORD.search(p.text)]
         block = Block(label, "right", _lines(pieces))
         block.distance = max(0.0, (block.lines[0][0].u0 - label.u1) / label.height)
         blocks[index] = block
     rest = _continue(labels, blocks, rest, multiline)
     under, rest = _below(labels, blocks, rest)
-    orphans = _orphans(blocks, rest)
+    orphans = _orphans(sheet, labels, blocks, rest)
     found: dict[int, list[Block]] = {}
     for group in (blocks, under):
         for index, block in group.items():
@@ -508,23 +521,37 @@ def _below(
     return under, left
 
 
-def _orphans(blocks: Mapping[int, Block], rest: Sequence[Piece]) -> list[Block]:
-    edges = [
-        (block.lines[0][0].u0, block)
-        for block in blocks.values()
-        if block.label.quality >= 0.5
-    ]
+def _orphans(
+    sheet: Sheet, labels: Sequence[Label], blocks: Mapping[int, Block], rest: Sequence[Piece]
+) -> list[Block]:
+    """Pieces that begin where the values of a column of labels begin, beside or between them."""
     orphans: list[Block] = []
-    for piece in rest:
-        near = [
+    named = [label for label in labels if label.name is not None]
+    columns = _columns(named, sheet.height) or _columns(named, sheet.height, least=1)
+    for column in columns:
+        members = [
             block
-            for edge, block in edges
-            if abs(edge - piece.u0) <= 1.5 * piece.height
-            and piece.height <= 1.8 * block.lines[0][0].height
+            for block in blocks.values()
+            if abs(block.label.u0 - column.u0) <= 1.5 * sheet.height
+            and block.place == "right"
+            and block.label.quality >= 0.5
         ]
-        if not near:
+        if not members:
             continue
-        above = [block for block in near if block.lines[-1][0].v < piece.v]
-        owner = max(above, key=lambda b: b.lines[-1][0].v) if above else near[0]
-        orphans.append(Block(owner.label, "column", [[piece]], 0.0))
+        pitch = _pitch(members[0].label, labels)
+        top, bottom = column.top - 6 * pitch, column.bottom + 6 * pitch
+        feet = [lb.v for lb in labels if lb.name is None and lb.v > column.bottom + lb.height]
+        bottom = min([bottom, *(v - sheet.height for v in feet)])
+        for piece in rest:
+            if any(piece is orphan.lines[0][0] for orphan in orphans):
+                continue
+            near = [
+                block
+                for block in members
+                if abs(block.lines[0][0].u0 - piece.u0) <= 1.5 * piece.height
+                and piece.height <= 1.8 * block.lines[0][0].height
+            ]
+            if near and top <= piece.v <= bottom:
+                owner = min(near, key=lambda b: abs(b.label.v - piece.v))
+                orphans.append(Block(owner.label, "column", [[piece]], 0.0))
     return orphans

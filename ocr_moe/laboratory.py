@@ -24,6 +24,8 @@ from ocr_moe.evaluation.policies import (
     study,
 )
 from ocr_moe.evaluation.recorded import Judge, RecordedDocument
+from ocr_moe.evaluation.scores import PolicyPoint
+from ocr_moe.evaluation.scores import Recommendation as Words
 from ocr_moe.evaluation.truth import Truth, TruthCell
 from ocr_moe.normalize import equal
 from ocr_moe.protocols import Combiner, Gate
@@ -111,9 +113,7 @@ def open_laboratory(
                 seconds = record.cost.ocr_seconds
                 cost = Cost(seconds=seconds, ocr_seconds=seconds)
                 refs.setdefault(record.schema_name, {})[record.document] = cost
-    current = {
-        name: workshop.expert(name).fingerprint for name in workshop.available_experts()
-    }
+    current = {name: workshop.expert(name).fingerprint for name in workshop.available_experts()}
     documents = [
         document
         for truth in truths
@@ -164,6 +164,61 @@ def _judge(cells: Mapping[str, TruthCell]) -> Judge:
         return equal(field, value, truth)
 
     return right
+
+
+def study_points(study: Study, recommended: Recommendation | None = None) -> list[PolicyPoint]:
+    """The bounds of a study, and the recommended policy, as points of the accuracy-cost chart."""
+    points = [
+        PolicyPoint(
+            name="oracle",
+            role="oracle",
+            accuracy=study.oracle.accuracy,
+            cost=study.oracle.mean_amount,
+        )
+    ]
+    dearest = max((single.mean_amount for single in study.singles), default=0.0)
+    points += [
+        PolicyPoint(
+            name="random mix",
+            role="random_mix",
+            accuracy=study.random_mix(dearest * share),
+            cost=dearest * share,
+        )
+        for share in (0.25, 0.5, 0.75)
+        if len(study.singles) > 1
+    ]
+    if recommended is not None:
+        points.append(
+            PolicyPoint(
+                name=recommended.candidate.title,
+                role="recommended",
+                accuracy=recommended.accuracy,
+                cost=recommended.mean_amount,
+            )
+        )
+    return points
+
+
+def in_words(recommended: Recommendation) -> Words:
+    """The recommendation for the report, in both languages."""
+    goal = f"{recommended.target:.1%}"
+    sure = f"{recommended.confidence:.0%}"
+    passed = recommended.certified
+    failed = [c.field for c in recommended.certificates if not c.passed]
+    more = max((c.missing for c in recommended.certificates), default=0)
+    title = recommended.candidate.title
+    if not failed:
+        chinese = f"{title}：所有字段均以 {sure} 的置信度认证，采纳值的准确率不低于 {goal}。"
+    elif passed:
+        chinese = (
+            f"{title}：{'、'.join(passed)}以 {sure} 的置信度认证达到 {goal}；"
+            f"{'、'.join(failed)}请人工核对。"
+        )
+    else:
+        chinese = f"{title}：尚无字段能以 {sure} 的置信度认证达到 {goal}。"
+    if failed and more:
+        chinese += f"约需再核对 {more} 份文档。"
+    return Words(name=title, certified=not failed, english=recommended.verdict, chinese=chinese)
 
 
 def fitted_overlay(config: Config, calibration: Path) -> dict[str, object]:

@@ -23,7 +23,11 @@ _WIDE = re.compile(r"[\u1100-\u115f\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01
 _MAX_TILT = 0.35
 """Slope against the page's skew above which a line is not part of the running text (seals)."""
 _GUTTER = 2.0
-"""Width of an empty band, in text heights, that parts two columns."""
+"""Width of an empty band, in text heights, that parts two columns of paragraphs."""
+_WIDE_GUTTER = 5.0
+"""Width that parts a page of paragraphs from a page with next to no text."""
+_DOUBTFUL = 0.6
+"""Confidence below which a line is left out of the running text: signatures, seals, ornaments."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,9 @@ class Sheet:
         self.rows = _reading_order(pieces, self.height)
 
     def running(self) -> Text:
-        """All rows as one text: nothing between CJK characters, a space between words."""
-        return join_rows(self.rows)
+        """The rows as one text: nothing between CJK characters, a space between words."""
+        sure = [tuple(p for p in row if p.confidence >= _DOUBTFUL) for row in self.rows]
+        return join_rows(row for row in sure if row)
 
     def lined(self) -> Text:
         """All rows, one a line, with a tab between pieces."""
@@ -328,27 +333,31 @@ def _reading_order(pieces: Sequence[Piece], height: float) -> tuple[Row, ...]:
 
 
 def _gutter(pieces: Sequence[Piece], height: float) -> float | None:
-    """u of an empty band between two columns of running text, or None.
+    """u of an empty band between two pages or columns of running text, or None.
 
-    Both sides must hold paragraphs (several pieces of eight characters and more), and next to
-    nothing may cross: rows of a form or of one paragraph always do.
+    Either both sides hold paragraphs (several pieces of eight characters and more) and next to
+    nothing crosses, or one side does and the band is far wider than any gap between a label and its
+    value: rows of a form must not be torn.
     """
     long = [p for p in pieces if len(p.glyphs) >= 8]
-    if len(long) < 8:
-        return None
-    best: tuple[int, float] | None = None
-    for step in range(30, 71):
+    best: tuple[float, float, float] | None = None
+    for step in range(25, 76):
         u = step / 100
         crossing = sum(1 for p in pieces if p.u0 < u < p.u1)
-        margin = _GUTTER * height / 2
-        near = sum(1 for p in pieces if p.u0 < u + margin and u - margin < p.u1)
         left = sum(1 for p in long if p.u1 <= u)
         right = sum(1 for p in long if p.u0 >= u)
-        if min(left, right) >= 4 and near <= 0.08 * len(pieces) and crossing <= 2:
-            rank = (-near, -abs(u - 0.5))
+        if crossing > 0.06 * len(pieces):
+            continue
+        margin = _GUTTER * height / 2
+        near = sum(1 for p in pieces if p.u0 < u + margin and u - margin < p.u1)
+        both = min(left, right) >= 4 and near <= 0.08 * len(pieces)
+        ends = [p.u1 for p in pieces if p.u1 <= u]
+        begins = [p.u0 for p in pieces if p.u0 >= u]
+        wide = bool(ends and begins) and min(begins) - max(ends) >= _WIDE_GUTTER * height
+        if both or (wide and max(left, right) >= 4 and not crossing):
+            rank = (float(wide), -float(near), -abs(u - 0.5))
             if best is None or rank > best:
-                best = (rank[0], rank[1])
-                chosen = u
+                best, chosen = rank, u
     return chosen if best is not None else None
 
 

@@ -20,7 +20,9 @@ _PERSON = re.compile(r"^[\u3400-\u9fff]{2,4}$")
 _MINORITY = re.compile(r"^[\u3400-\u9fff]{1,8}(?:·[\u3400-\u9fff]{1,8})+$")
 _LATIN_PERSON = re.compile(r"^[A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z][A-Za-z'.-]*){0,4}$")
 _NOT_A_PERSON = re.compile(
-    r"学生|学员|性别|专业|大学|学院|学校|毕业|证书|日期|公司|姓名|年制|本科|专科|校长|院长|主席|登记|机关|编号"
+    r"学生|学员|性别|专业|大学|学院|学校|毕业|证书|日期|公司|姓名|年制|本科|专科|校长|院长|主席|登记|机关|编号|"
+    r"长期|永久|[年月日]$|www|\.com|\.cn|http",
+    re.IGNORECASE,
 )
 _ORGANISATION = re.compile(
     r"(?:大学|学院|学校|党校|分校|校区|中学|小学|研究院|研究所|研究生院|科学院|公司|集团|厂|店|行|部|所|社|院|局|处|站|场|馆|"
@@ -71,7 +73,7 @@ def _person(_: Field, value: str) -> float:
 def _organisation(_: Field, value: str) -> float:
     letters = sum(char.isalpha() for char in value)
     if letters < 3 or letters < 0.5 * len(value):
-        return 0.2
+        return 0.1
     return 1.0 if is_organisation(value) else 0.6
 
 
@@ -81,7 +83,13 @@ def _date(_: Field, value: str) -> float:
 
 def _money(_: Field, value: str) -> float:
     amount = parse_amount(value)
-    return 0.0 if amount is None else (1.0 if amount.value > 0 else 0.6)
+    if amount is None:
+        return 0.0
+    if _HAN.search(value) and not re.search(r"[万亿元圆]", value):
+        return 0.3
+    if re.fullmatch(r"\d+", value):
+        return 0.6
+    return 1.0 if amount.value > 0 else 0.6
 
 
 def _code(field: Field, value: str) -> float:

@@ -1,43 +1,70 @@
-"""Which schema a document is of (`--schema auto`), from the words that schemas declare."""
+"""Which schema a page belongs to, by the words that schemas declare."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from rapidfuzz import fuzz
-
+from ocr_moe.forms import squeeze
+from ocr_moe.hanzi import folding
+from ocr_moe.layout import Sheet
 from ocr_moe.schema import Schema
 from ocr_moe.types import PageText
 
 _ENOUGH = 2.5
-"""Weight of words that a page must show."""
-_LEAD = 1.25
-"""How much more than the next schema the best one must show, as a factor."""
-_ALIKE = 75.0
-"""Similarity, in percent, at which a misread word of four or more characters still counts."""
+"""Weight of the words found that settles it alone."""
+_SHARE = 0.3
+"""Share of a schema's weight that settles it, where at least two of its words are found."""
 
 
 def recognise(text: PageText, schemas: Sequence[Schema]) -> tuple[Schema | None, float]:
-    """The schema whose words the page shows, and its share of all evidence (0-1).
+    """The schema that the page fits best and a confidence (0-1), or None where none fits.
 
-    None when no schema's words are there in number, or two schemas fit alike.
+    A word counts in full where it stands as declared, and by half where one character of four or
+    more is misread.  A schema without `words` is known by its labels.
     """
-    page = "".join(line.text for line in text.lines).replace(" ", "")
-    found = sorted(((_weight(schema, page), schema) for schema in schemas), key=lambda f: -f[0])
-    if not found or found[0][0] < _ENOUGH:
+    page = squeeze(Sheet(text, folding([line.text for line in text.lines])).running().text)
+    scores = [_score(schema, page) for schema in schemas]
+    order = sorted(range(len(schemas)), key=lambda index: -scores[index][0])
+    if not order:
         return None, 0.0
-    best, schema = found[0]
-    second = found[1][0] if len(found) > 1 else 0.0
-    if best < _LEAD * second:
+    best = order[0]
+    weight, share, words = scores[best]
+    if weight < _ENOUGH and not (share >= _SHARE and words >= 2):
         return None, 0.0
-    return schema, best / (best + second)
+    second = scores[order[1]][0] if len(order) > 1 else 0.0
+    confidence = (weight / (weight + second)) * (1 - math.exp(-weight / 2))
+    return schemas[best], round(confidence, 4)
 
 
-def _weight(schema: Schema, page: str) -> float:
-    total = 0.0
-    for word, weight in schema.words.items():
-        if word in page:
-            total += weight
-        elif len(word) >= 4 and fuzz.partial_ratio(word, page, score_cutoff=_ALIKE):
-            total += 0.6 * weight
-    return total
+def _score(schema: Schema, page: str) -> tuple[float, float, int]:
+    """Weight of the words found, its share of all, and their number."""
+    words = schema.words or {label: 1.0 for each in schema.fields for label in each.labels}
+    weight, count = 0.0, 0
+    for word, value in words.items():
+        presence = _presence(squeeze(word), page)
+        weight += value * presence
+        count += presence > 0
+    total = sum(words.values())
+    return weight, weight / total if total else 0.0, count
+
+
+def _presence(word: str, page: str) -> float:
+    if not word:
+        return 0.0
+    if word in page:
+        return 1.0
+    if len(word) < 4:
+        return 0.0
+    middle = len(word) // 2
+    for part, shift in ((word[:middle], 0), (word[middle:], middle)):
+        at = page.find(part)
+        while at >= 0:
+            start = at - shift
+            window = page[max(start, 0) : start + len(word)]
+            if start >= 0 and len(window) == len(word):
+                wrong = sum(a != b for a, b in zip(window, word, strict=True))
+                if wrong <= 1:
+                    return 0.5
+            at = page.find(part, at + 1)
+    return 0.0

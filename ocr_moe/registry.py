@@ -30,7 +30,7 @@ KINDS: dict[str, dict[str, str]] = {
         "vision": "ocr_moe.experts.vision:Vision",
         "ocr_text": "ocr_moe.experts.ocr_text:OcrText",
         "rules": "ocr_moe.experts.rules:RulesExpert",
-        "codes": "ocr_moe.experts.codes:CodeReader",
+        "codes": "ocr_moe.experts.codes:CodesExpert",
     },
     "gates": {
         "fixed": "ocr_moe.routing.gates:Fixed",

@@ -67,6 +67,8 @@ class Field(Value):
     """Goes into prompts."""
     labels: tuple[str, ...] = ()
     """The words printed before (or under) the value."""
+    weak_labels: tuple[str, ...] = ()
+    """Labels of something near the field, believed where none of `labels` has a value."""
     patterns: tuple[str, ...] = ()
     """Regular expressions over the page's running text; the group `value` (or the whole match) is
     the value. Tried in order, before labels."""

@@ -97,7 +97,7 @@ class FileNameRule:
         carriers = Counter(name for name, _ in named)
         subjects: list[Subject] = []
         for (name, identity), members in sorted(named.items()):
-            groups = _tell_apart(members)
+            groups = self._tell_apart(members)
             namesakes = len(groups) > 1 or (not identity and carriers[name] > 1)
             subjects.extend(
                 self._subject(name, identity, group, namesakes=namesakes) for group in groups
@@ -119,6 +119,29 @@ class FileNameRule:
             documents = (chosen, *(member for member in ranked if member is not chosen))
         return Subject(name, identity, documents, chosen, namesakes, "; ".join(notes))
 
+    def _tell_apart(self, members: list[NamedDocument]) -> list[list[NamedDocument]]:
+        """One group where the documents can belong to one subject, several where they cannot."""
+        if not self._clash(members):
+            return [members]
+        folders: dict[str, list[NamedDocument]] = {}
+        for member in members:
+            folder = str(PurePosixPath(member.document.path).parent)
+            folders.setdefault(folder, []).append(member)
+        groups: list[list[NamedDocument]] = []
+        for _, inside in sorted(folders.items()):
+            groups.extend([[member] for member in inside] if self._clash(inside) else [inside])
+        return groups
+
+    def _clash(self, members: list[NamedDocument]) -> bool:
+        """Two different files for the same degree and kind; pages of one file do not clash."""
+        seen: dict[tuple[int, int], str] = {}
+        for member in members:
+            degree, kind, _, _ = self._rank(member)
+            content = member.document.sha256
+            if seen.setdefault((degree, kind), content) != content:
+                return True
+        return False
+
     def _choose(self, ranked: list[NamedDocument]) -> NamedDocument | None:
         if not self._skip or self._first_kind is None:
             return ranked[0]
@@ -138,26 +161,3 @@ class FileNameRule:
 def _ranks(order: tuple[str, ...]) -> dict[str, int]:
     """Rank of each word; words of one rank are written together as `本科|学士`."""
     return {word: rank for rank, entry in enumerate(order) for word in entry.split("|")}
-
-
-def _tell_apart(members: list[NamedDocument]) -> list[list[NamedDocument]]:
-    """One group where the documents can belong to one subject, several where they cannot."""
-    if not _clash(members):
-        return [members]
-    folders: dict[str, list[NamedDocument]] = {}
-    for member in members:
-        folders.setdefault(str(PurePosixPath(member.document.path).parent), []).append(member)
-    groups: list[list[NamedDocument]] = []
-    for _, inside in sorted(folders.items()):
-        groups.extend([[member] for member in inside] if _clash(inside) else [inside])
-    return groups
-
-
-def _clash(members: list[NamedDocument]) -> bool:
-    """Two different files for the same degree and kind; pages of one file do not clash."""
-    seen: dict[tuple[str, str], str] = {}
-    for member in members:
-        content = member.document.sha256
-        if seen.setdefault((member.degree, member.kind), content) != content:
-            return True
-    return False

@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, page
 
-from ocr_moe.engines.chat import ChatEndpoint, ChatParams, Structured, is_local_host
+from ocr_moe.engines.chat import Capabilities, ChatEndpoint, ChatParams, Structured, is_local_host
 from ocr_moe.errors import (
     ChatAnswerError,
     ChatAuthError,
@@ -23,6 +23,7 @@ from ocr_moe.errors import (
     EndpointMissingError,
 )
 from ocr_moe.protocols import ChatImage, ChatReply
+from tests.chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, page
 
 SCHEMA = {
     "type": "object",
@@ -33,15 +34,27 @@ SCHEMA = {
 ZHANG = '{"姓名": "张三"}'
 
 
+_OPEN: list[ChatEndpoint] = []
+
+
 @pytest.fixture(autouse=True)
-def _no_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("TEXT", "VISION"):
         for what in ("BASE_URL", "MODEL", "API_KEY"):
             monkeypatch.delenv(f"OCR_MOE_{name}_{what}", raising=False)
+    yield
+    while _OPEN:
+        _OPEN.pop().close()
+
+
+def build(name: str, params: ChatParams, capabilities: Capabilities | None = None) -> ChatEndpoint:
+    """An endpoint that is closed after the test."""
+    _OPEN.append(ChatEndpoint(name, params, capabilities))
+    return _OPEN[-1]
 
 
 def endpoint(server: ChatServer, **params: Any) -> ChatEndpoint:
-    return ChatEndpoint("text", ChatParams(base_url=server.base_url, **{"retries": 0} | params))
+    return build("text", ChatParams(base_url=server.base_url, **{"retries": 0} | params))
 
 
 def ask(chat: ChatEndpoint, **options: Any) -> ChatReply:
@@ -50,9 +63,9 @@ def ask(chat: ChatEndpoint, **options: Any) -> ChatReply:
 
 def test_not_configured_says_what_to_set() -> None:
     with pytest.raises(EndpointMissingError, match="OCR_MOE_VISION_BASE_URL"):
-        ChatEndpoint("vision", ChatParams())
+        build("vision", ChatParams())
     with pytest.raises(EndpointMissingError, match="not an http"):
-        ChatEndpoint("vision", ChatParams(base_url="localhost:8000"))
+        build("vision", ChatParams(base_url="localhost:8000"))
 
 
 def test_everything_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +73,7 @@ def test_everything_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv("OCR_MOE_TEXT_BASE_URL", server.base_url)
         monkeypatch.setenv("OCR_MOE_TEXT_MODEL", "chosen")
         monkeypatch.setenv("OCR_MOE_TEXT_API_KEY", "sk-secret")
-        chat = ChatEndpoint("text", ChatParams())
+        chat = build("text", ChatParams())
         assert ask(chat).content == ZHANG
         assert server.requests[0].body["model"] == "chosen"
 
@@ -115,7 +128,7 @@ def test_known_capabilities_spare_the_search() -> None:
         first = endpoint(server)
         ask(first)
         params = ChatParams(base_url=server.base_url)
-        second = ChatEndpoint("text", params, first.capabilities)
+        second = build("text", params, first.capabilities)
         before = len(server.requests)
         ask(second)
         assert len(server.requests) == before + 1
@@ -251,7 +264,7 @@ def test_nobody_there() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    chat = ChatEndpoint("text", ChatParams(base_url=f"http://127.0.0.1:{port}/v1", retries=0))
+    chat = build("text", ChatParams(base_url=f"http://127.0.0.1:{port}/v1", retries=0))
     with pytest.raises(ChatConnectionError, match="OCR_MOE_TEXT_BASE_URL"):
         ask(chat)
     report = chat.probe()
@@ -272,7 +285,7 @@ def test_secrets_stay_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCR_MOE_TEXT_API_KEY", "sk-wrong-secret")
     with ChatServer(key="sk-right") as server:
         url = server.base_url.replace("http://", "http://user:pass-word@")
-        chat = ChatEndpoint("text", ChatParams(base_url=url, retries=0))
+        chat = build("text", ChatParams(base_url=url, retries=0))
         with pytest.raises(ChatAuthError) as caught:
             ask(chat)
         for text in (str(caught.value), repr(chat), chat.fingerprint, str(chat.probe())):
@@ -282,7 +295,7 @@ def test_secrets_stay_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_fingerprint_holds_what_decides_the_answer() -> None:
     def of(**params: Any) -> str:
-        return ChatEndpoint(
+        return build(
             "text", ChatParams(**{"base_url": "http://127.0.0.1:1/v1", "model": "m"} | params)
         ).fingerprint
 

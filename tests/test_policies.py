@@ -337,15 +337,24 @@ def test_a_policy_is_recommended_with_certified_thresholds(
     assert sum(recommendation.documents) == 900
     assert recommendation.certified == SCHEMA.names
     assert "every field is certified" in recommendation.verdict
-    assert recommendation.mean_amount < recommendation.against["llm"][1] / 2
-    assert recommendation.accuracy >= recommendation.against["llm"][0]
+    against = {each.name: each for each in recommendation.against}
+    assert set(against) == {"rules", "llm", "moe"}
+    result = recommendation.result
+    assert result.mean_amount < against["llm"].mean_amount / 2
+    assert against["llm"].accuracy <= result.accuracy <= recommendation.oracle.accuracy
+    assert result.routing is not None
+    assert result.routing > 0.9
+    tried = {each.name for each in recommendation.tried}
+    assert {"rules", "best_per_field", "learned_votes", "moe@0.9", "learned@0.1"} <= tried
     for report in recommendation.report:
         assert report.accepted > 0
         assert report.wrong_accepted / report.accepted < 0.06
 
 
 def test_the_recommendation_is_a_configuration(recommendation: Recommendation) -> None:
-    overlay = yaml.safe_load(yaml.safe_dump(dict(recommendation.overlay), allow_unicode=True))
+    text = recommendation.to_yaml()
+    assert text.startswith(f"# {recommendation.verdict}")
+    overlay = yaml.safe_load(text)
     strategy = overlay["strategies"]["recommended"]
     assert overlay["strategy"] == "recommended"
     gate, combiner = build(strategy["gate"], strategy["combiner"])
@@ -365,7 +374,8 @@ def test_too_little_truth_is_told_with_what_is_missing() -> None:
     short = recommend(batch(60, accuracy=(1.0, 1.0)), [RULES, LLM, MOE], build)
     assert short.certified == ()
     assert "no field can be certified" in short.verdict
-    assert "more documents" in short.verdict
+    assert f"Verify about {short.missing} more documents" in short.verdict
+    assert short.missing > 300
     strategy = short.overlay["strategies"]["recommended"]
     assert strategy["title"].endswith("(not certified)")
     assert "accept" not in strategy["combiner"]

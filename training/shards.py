@@ -6,7 +6,9 @@ import argparse
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,11 +16,14 @@ from network import HEIGHT, STRETCH
 from numpy.typing import NDArray
 from synthesis import (
     LEVELS,
+    PRIMER,
     TRAINING,
     Face,
+    Sample,
     Sampler,
     diploma_number,
     faces,
+    few_characters,
     label_faces,
     random_code,
 )
@@ -30,6 +35,8 @@ EASY = np.array([0.50, 0.35, 0.15, 0.00])
 FULL = np.array([0.14, 0.30, 0.38, 0.18])
 """Shares of the damage levels at the start and from shard `CURRICULUM` on."""
 CURRICULUM = 30
+PRIMERS = 4
+"""How many shards at the start have only a few characters a line."""
 UNSEEN = frozenset(
     {
         "Carlito", "Cutive Mono", "Gelasio", "IBM Plex Mono", "Libre Baskerville", "PT Serif",
@@ -62,27 +69,37 @@ def fitted(pixels: Pixels) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=method), dtype=np.uint8)
 
 
-def save(path: Path, lines: Sequence[tuple[Pixels, str]]) -> None:
-    """Lines of any size in one file, complete or absent."""
+class Line(NamedTuple):
+    """A stored line; see `Sample`."""
+
+    pixels: Pixels
+    text: str
+    marks: NDArray[np.float32]
+
+
+def save(path: Path, lines: Sequence[Sample]) -> None:
+    """Lines in one file, complete or absent."""
     partial = path.with_suffix(".partial.npz")
     np.savez(
         partial,
-        data=np.concatenate([pixels.ravel() for pixels, _ in lines]),
-        shapes=np.array([pixels.shape[:2] for pixels, _ in lines], dtype=np.int32),
-        texts=np.array([text for _, text in lines]),
+        data=np.concatenate([line.pixels.ravel() for line in lines]),
+        shapes=np.array([line.pixels.shape[:2] for line in lines], dtype=np.int32),
+        texts=np.array([line.text for line in lines]),
+        marks=np.concatenate([line.marks for line in lines]),
     )
     partial.rename(path)
 
 
-def load(path: Path) -> list[tuple[Pixels, str]]:
+def load(path: Path) -> list[Line]:
     with np.load(path) as content:
-        data, shapes, texts = content["data"], content["shapes"], content["texts"]
+        data, shapes, texts, marks = (content[n] for n in ("data", "shapes", "texts", "marks"))
     lines = []
-    start = 0
+    start = first = 0
     for (height, width), text in zip(shapes, texts, strict=True):
-        end = start + int(height) * int(width) * 3
-        lines.append((data[start:end].reshape(height, width, 3), str(text)))
-        start = end
+        end, last = start + int(height) * int(width) * 3, first + len(text)
+        pixels = data[start:end].reshape(height, width, 3)
+        lines.append(Line(pixels, str(text), marks[first:last]))
+        start, first = end, last
     return lines
 
 
@@ -115,9 +132,13 @@ def make_training(folder: Path, fonts: Sequence[Path], seed: int, ahead: int) ->
             choice = np.random.default_rng((seed, 3, number))
             lines = []
             for place in range(SHARD):
-                damage = levels[choice.choice(len(levels), p=shares)]
-                drawn = sampler.sample(number * SHARD + place, damage)
-                lines.append((stored(drawn.pixels), drawn.text))
+                index = number * SHARD + place
+                if number < PRIMERS:
+                    drawn = sampler.sample(index, PRIMER, few_characters)
+                else:
+                    damage = levels[choice.choice(len(levels), p=shares)]
+                    drawn = sampler.sample(index, damage)
+                lines.append(replace(drawn, pixels=stored(drawn.pixels)))
             save(path, lines)
         number += 1
 
@@ -135,7 +156,7 @@ def make_validation(folder: Path, fonts: Sequence[Path], size: int) -> None:
                 continue
             kind = random_code if level == "codes" else diploma_number
             drawn = [sampler.sample(index, damage, kind) for index in range(size)]
-            save(path, [(sample.pixels, sample.text) for sample in drawn])
+            save(path, drawn)
 
 
 def main() -> None:

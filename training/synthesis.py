@@ -66,6 +66,8 @@ class Damage:
     """Probability of a seal over the line."""
     wild: float
     """Probability of each damage that the contract's levels do not have."""
+    label: float = 0.45
+    """Probability of a label before the code."""
 
 
 LEVELS = {
@@ -75,6 +77,9 @@ LEVELS = {
     "hard": Damage(1.5, 0.20, (0.45, 0.65), (0.55, 1.3), (11.0, 11.0), (35, 60), 0.35, 0.33, 0.0),
 }
 """The levels at which recognisers are compared; seal over a third of the lines."""
+
+PRIMER = Damage(1.5, 0.05, (0.6, 1.0), (0.0, 0.6), (0.0, 5.0), (70, 96), 0.2, 0.1, 0.0, 0.0)
+"""What the first shards have: a few characters, legible, from which CTC finds its way at once."""
 
 TRAINING = {
     "easy": Damage(2.5, 0.08, (0.6, 1.3), (0.0, 0.8), (0.0, 7.0), (50, 96), 0.3, 0.4, 0.04),
@@ -103,6 +108,8 @@ class Sample:
     """RGB, shape (height, width, 3)."""
     text: str
     """The code, with OTHER for each run of anything else."""
+    marks: Floats
+    """Where the centre of each character of `text` lies, as fractions of the width."""
     em: float
     """Size of the type in pixels at capture."""
 
@@ -138,7 +145,8 @@ class Sampler:
         em = int(em)
         font = self._font(face, em)
         tracking = em * (0.0 if plain else _tracking(rng))
-        glyphs, target = self._line(rng, code, font, em, tracking, plain)
+        label = bool(rng.random() < damage.label)
+        glyphs, said = self._line(rng, code, font, em, tracking, plain=plain, label=label)
         width = glyphs.shape[1]
         side = int(em * (3 if rng.random() < 0.2 else 1.6))
         above = int(em * 1.2)
@@ -147,6 +155,11 @@ class Sampler:
         ink = np.zeros(page.shape[1:], np.float32)
         ink[above : above + glyphs.shape[0], side : side + width] = glyphs
         bounds = _ink_bounds(ink)
+        marks = np.array([(x + side, above + em) for _, x in said], np.float32)
+        if label and rng.random() < 0.5:
+            # A crop often begins within the label.
+            start = int(marks[1, 0] - em * rng.uniform(0.8, 3.0))
+            bounds = (max(bounds[0], start), *bounds[1:])
         if not plain and rng.random() < 0.35:
             _weather(rng, ink)
         others = np.zeros_like(ink)
@@ -160,10 +173,18 @@ class Sampler:
         seals = int(rng.random() < damage.seal) + int(rng.random() < damage.seal * 0.2)
         for _ in range(seals):
             page = self._stamp(rng, page, bounds, em, plain)
-        pixels, quad, scale = _capture(rng, page, bounds, em, damage)
+        corners = np.array(bounds, np.float32)[[[0, 1], [2, 1], [2, 3], [0, 3]]]
+        pixels, points, scale = _capture(rng, page, np.vstack([corners, marks]), em, damage)
         roomy = side >= em * 2
-        crop = _cut(rng, pixels, quad, em * scale, tight=bool(rng.random() < 0.5), roomy=roomy)
-        return Sample(crop, target, em * scale)
+        crop, marks = _cut(rng, pixels, points, em * scale, roomy=roomy)
+        kept = [
+            (character, mark)
+            for (character, _), mark in zip(said, marks, strict=True)
+            if character != OTHER or 0 < mark < 1
+        ]
+        text = "".join(character for character, _ in kept)
+        places = np.clip([mark for _, mark in kept], 0, 1).astype(np.float32)
+        return Sample(crop, text, places, em * scale)
 
     def _code_face(self, rng: Rng, letters: bool) -> Face:
         # By family first: a family with many cuts must not crowd out the others.
@@ -181,46 +202,51 @@ class Sampler:
         font: ImageFont.FreeTypeFont,
         em: float,
         tracking: float,
+        *,
         plain: bool,
-    ) -> tuple[Floats, str]:
-        """Coverage of the printed line in 0-1, and its target."""
-        runs: list[tuple[str, ImageFont.FreeTypeFont, float]] = []
-        target = ""
-        if rng.random() < 0.6:
+        label: bool,
+    ) -> tuple[Floats, list[tuple[str, float]]]:
+        """Coverage of the printed line in 0-1; what is to be read, with the places along it."""
+        runs: list[tuple[str, str, ImageFont.FreeTypeFont, float]] = []  # printed, read, …
+        if label:
             label_face = self._labels[rng.integers(len(self._labels))]
-            label = _label(rng)
-            if label.isascii() and rng.random() < 0.5:
+            words = _label(rng)
+            if words.isascii() and rng.random() < 0.5:
                 label_font = font
             else:
                 label_font = self._font(label_face, _near(em * rng.uniform(0.85, 1.15)))
-            runs.append((label, label_font, 0.0))
-            runs.append((" " * int(rng.integers(0, 3)), font, 0.0))
-            target += OTHER
-        printed, said = _grouped(rng, code, plain)
-        runs.append((printed, font, tracking))
-        target += said
+            words = words.rstrip()
+            runs.append((words, " " * (len(words) - 1) + OTHER, label_font, 0.0))
+            gap = " " * int(rng.integers(0, 3))
+            runs.append((gap, gap, font, 0.0))
+        runs.append((*_grouped(rng, code, plain), font, tracking))
         if not plain and rng.random() < 0.06:
             tail = _random_han(rng, int(rng.integers(1, 6)))
             tail_face = self._labels[rng.integers(len(self._labels))]
-            runs.append((" " * int(rng.integers(1, 4)) + tail, self._font(tail_face, em), 0))
-            target += OTHER
+            runs.append((" ", " ", font, 0.0))
+            runs.append((tail, OTHER.ljust(len(tail)), self._font(tail_face, em), 0.0))
         wobble = em * 0.03 * float(not plain and rng.random() < 0.08)
-        total = sum(f.getlength(c) + t for run, f, t in runs for c in run)
+        total = sum(f.getlength(c) + t for run, _, f, t in runs for c in run)
         canvas = Image.new("L", (int(total + em * 1.5), int(em * 1.9)), 0)
         draw = ImageDraw.Draw(canvas)
         x, baseline = em * 0.5, em * 1.35
         bold = int(not plain and rng.random() < 0.06)
-        for run, run_font, extra in runs:
-            for character in run:
+        said = []
+        for run, read, run_font, extra in runs:
+            for character, meaning in zip(run, read, strict=True):
                 y = baseline + wobble * rng.standard_normal()
+                advance = run_font.getlength(character)
                 if character != " ":
                     draw.text((x, y), character, 255, run_font, anchor="ls", stroke_width=bold)
-                x += run_font.getlength(character) + extra
+                if meaning != " ":
+                    said.append((meaning, x + advance / 2))
+                x += advance + extra
         mask = np.asarray(canvas, dtype=np.float32) / 255.0
         if not plain and rng.random() < 0.35:
             stretch = rng.uniform(0.78, 1.25)
             mask = cv2.resize(mask, None, fx=stretch, fy=1.0, interpolation=cv2.INTER_AREA)
-        return mask.astype(np.float32), _collapsed(target)
+            said = [(character, place * stretch) for character, place in said]
+        return mask.astype(np.float32), said
 
     def _neighbours(
         self, rng: Rng, ink: Floats, bounds: tuple[int, int, int, int], em: float
@@ -419,6 +445,11 @@ def random_code(rng: Rng) -> str:
     return _pick(rng, alphabet, int(rng.integers(4, 21)))
 
 
+def few_characters(rng: Rng) -> str:
+    """Two to six characters, mostly digits."""
+    return _pick(rng, _DIGITS if rng.random() < 0.7 else _USCC + "SVZ", int(rng.integers(2, 7)))
+
+
 def _random_han(rng: Rng, count: int) -> str:
     return _pick(rng, _COMMON, count)
 
@@ -449,17 +480,11 @@ def _grouped(rng: Rng, code: str, plain: bool) -> tuple[str, str]:
     size = int(rng.integers(3, 7))
     groups = [code[i : i + size] for i in range(0, len(code), size)]
     if draw < 0.13:
-        return (" " * int(rng.integers(1, 3))).join(groups), code
+        spaced = (" " * int(rng.integers(1, 3))).join(groups)
+        return spaced, spaced
     sign = "-—·/"[rng.integers(4)]
-    place = int(rng.integers(1, len(groups))) if len(groups) > 1 else 0
-    head, tail = "".join(groups[:place]), "".join(groups[place:])
-    return f"{head}{sign}{tail}", f"{head}{OTHER}{tail}"
-
-
-def _collapsed(target: str) -> str:
-    while OTHER * 2 in target:
-        target = target.replace(OTHER * 2, OTHER)
-    return target
+    place = size * int(rng.integers(1, len(groups)))
+    return code[:place] + sign + code[place:], code[:place] + OTHER + code[place:]
 
 
 def _tracking(rng: Rng) -> float:
@@ -579,13 +604,11 @@ def _ink_bounds(ink: Floats) -> tuple[int, int, int, int]:
 
 
 def _capture(
-    rng: Rng, paper: Floats, bounds: tuple[int, int, int, int], em: float, damage: Damage
+    rng: Rng, paper: Floats, points: Floats, em: float, damage: Damage
 ) -> tuple[Pixels, Floats, float]:
-    """The photographed patch, the line's corners on it (4, 2), and the scale."""
+    """The photographed patch, where the points (n, 2) lie on it, and the scale."""
     page = cv2.merge(list(np.clip(paper, 0, 255).astype(np.uint8)))
     height, width = page.shape[:2]
-    x0, y0, x1, y1 = bounds
-    corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
 
     def wild(factor: float = 1.0) -> bool:
         return bool(rng.random() < damage.wild * factor)
@@ -616,11 +639,11 @@ def _capture(
     page = cv2.warpPerspective(
         page, pose, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    quad = cv2.perspectiveTransform(corners[None], pose)[0]
+    points = cv2.perspectiveTransform(points[None], pose)[0]
     target = (max(int(size[0] * scale), 8), max(int(size[1] * scale), 8))
     method = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)[rng.integers(3)]
     page = cv2.resize(page, target, interpolation=method)
-    quad = quad * np.array([target[0] / size[0], target[1] / size[1]], np.float32)
+    points = points * np.array([target[0] / size[0], target[1] / size[1]], np.float32)
     page = page.astype(np.float32)
     if damage.light:
         xs = np.linspace(0, 1, target[0], dtype=np.float32)[None, :]
@@ -669,16 +692,23 @@ def _capture(
         framed = cv2.copyMakeBorder(pixels, top, 0, left, 0, cv2.BORDER_REPLICATE)
         coded = cv2.imencode(".jpg", framed[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         pixels = cv2.imdecode(coded, cv2.IMREAD_COLOR)[top:, left:, ::-1]
-    return np.ascontiguousarray(pixels), quad.astype(np.float32), float(scale)
+    return np.ascontiguousarray(pixels), points.astype(np.float32), float(scale)
 
 
-def _cut(rng: Rng, pixels: Pixels, quad: Floats, em: float, *, tight: bool, roomy: bool) -> Pixels:
-    """The line as a detector's quadrilateral cuts it, made upright."""
+def _cut(
+    rng: Rng, pixels: Pixels, points: Floats, em: float, *, roomy: bool
+) -> tuple[Pixels, Floats]:
+    """The line as a detector's quadrilateral cuts it, made upright, and its marks.
+
+    The first four points are the line's corners, the others its marks, which come back as
+    fractions of the width.
+    """
+    quad = points[:4]
     along = quad[1] - quad[0]
     along = along / max(float(np.linalg.norm(along)), 1e-6)
     down = quad[3] - quad[0]
     down = down / max(float(np.linalg.norm(down)), 1e-6)
-    if tight:
+    if rng.random() < 0.5:
         top, bottom = rng.uniform(-0.04, 0.25, 2) * em
         left, right = rng.uniform(0.0, 0.35, 2) * em
     else:
@@ -702,7 +732,8 @@ def _cut(rng: Rng, pixels: Pixels, quad: Floats, em: float, *, tight: bool, room
     cut = cv2.warpPerspective(
         pixels, pose, (width, height), flags=method, borderMode=cv2.BORDER_REPLICATE
     )
-    return np.asarray(cut, dtype=np.uint8)
+    marks = cv2.perspectiveTransform(points[None, 4:], pose)[0, :, 0] / width
+    return np.asarray(cut, dtype=np.uint8), marks.astype(np.float32)
 
 
 # Typefaces -------------------------------------------------------------------------------------

@@ -19,6 +19,18 @@ def compare(
         str | None,
         typer.Option("--strategies", help="Names with commas. Default: all that can run here."),
     ] = None,
+    target_accuracy: Annotated[
+        float,
+        typer.Option(
+            "--target-accuracy",
+            min=0.5,
+            max=1.0,
+            help="Of accepted values; recommended.yaml is certified for it.",
+        ),
+    ] = 0.99,
+    confidence: Annotated[
+        float, typer.Option("--confidence", min=0.5, max=0.999, help="Of that certificate.")
+    ] = 0.9,
     config: options.ConfigFile = None,
     local_only: options.LocalOnly = False,
     max_cost: options.MaxCost = None,
@@ -52,8 +64,12 @@ def compare(
             out=out,
             strategies=names,
             options=chosen,
+            goal=api.Goal(target_accuracy, confidence),
             listing=sys.stdin,
             report=report,
         )
     print_scores(scores)
-    finish(run.outcome, [out / "report.html", out / "accuracy.xlsx", out / "scores.json"])
+    finish(
+        run.outcome,
+        [out / "report.html", out / "accuracy.xlsx", out / "scores.json", out / "recommended.yaml"],
+    )

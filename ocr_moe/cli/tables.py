@@ -30,10 +30,7 @@ def print_scores(scores: Scores) -> None:
         table.add_row(
             escape(field),
             str(n),
-            *(
-                "" if cell is None else _percent(cell.accuracy, cell.interval)
-                for cell in cells
-            ),
+            *("" if cell is None else _percent(cell.accuracy, cell.interval) for cell in cells),
         )
     table.add_section()
     both = scores.strategies.values()

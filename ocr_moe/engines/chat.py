@@ -223,6 +223,13 @@ class ChatEndpoint:
             completion = self._request(capabilities, messages, json_schema, max_tokens)
         return self._reply(completion, capabilities, json_schema, started)
 
+    def close(self) -> None:
+        """Let go of the connections; the next request opens new ones."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
     def probe(self) -> EndpointReport:
         """Ask the server what it is and what it obeys, with a few tiny requests; never raises."""
         started = time.perf_counter()

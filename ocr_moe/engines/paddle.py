@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import Field as PydanticField
+
 from ocr_moe.engines.geometry import lines_from_polygons
 from ocr_moe.engines.weights import file_digest, model_folder, wheel_models
 from ocr_moe.errors import EngineError, MissingDependencyError
@@ -39,8 +41,12 @@ class PaddleEngine:
         ocr_version: str | None = None
         mkldnn: bool = False
         """oneDNN of the paddle backends; PaddlePaddle 3.3 on a CPU fails with it."""
-        threads: int | None = None
-        """Threads of ONNX Runtime; None leaves the choice to it."""
+        threads: int = PydanticField(default=1, ge=0)
+        """Threads of ONNX Runtime within one page; 0: as many as there are cores. Pages side by
+        side (see `instances`) use the cores better than one page on all of them."""
+        instances: int = PydanticField(default=0, ge=0)
+        """Pages that are read at once, each with its own copy of the models (some 300 MB); 0: one
+        a core."""
         detection_limit: int | None = None
         """Longest side, in pixels, at which text is looked for; None: PaddleOCR's own limit."""
         detection_threshold: float | None = None
@@ -51,15 +57,16 @@ class PaddleEngine:
     def __init__(self, name: str, params: Params) -> None:
         self.name = name
         self._params = params
+        self._slots = threading.Semaphore(params.instances or (os.cpu_count() or 1))
         self._lock = threading.Lock()
-        self._pipeline: Any = None
+        self._idle: list[Any] = []
         self._fingerprint: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """Name, version, digest of the weights where they are local files, and parameters."""
         if self._fingerprint is None:
-            changed = self._params.model_dump(exclude_defaults=True, exclude={"threads"})
+            changed = self._params.model_dump(exclude_defaults=True, exclude={"threads", "instances"})
             parts = [f"paddleocr-{_version()}", f"r{REVISION}"]
             parts += [f"{key}={value}" for key, value in sorted(changed.items())]
             for folder in (self._params.detection_model_dir, self._params.recognition_model_dir):
@@ -72,12 +79,15 @@ class PaddleEngine:
         import numpy as np
 
         bgr = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
-        with self._lock:  # PaddleX predictors are not made for several threads
-            pipeline = self._load()
+        with self._slots:  # PaddleX predictors are not made for several threads
+            pipeline = self._take()
             try:
                 result = pipeline.predict(bgr)[0]
             except Exception as error:
                 raise EngineError(f"PaddleOCR failed: {error}{_hint(error)}") from error
+            finally:
+                with self._lock:
+                    self._idle.append(pipeline)
         return lines_from_polygons(
             polygons=result["rec_polys"],
             texts=result["rec_texts"],
@@ -86,24 +96,25 @@ class PaddleEngine:
             height=image.height,
         )
 
+    def _take(self) -> Any:
+        """An idle pipeline, or a new one."""
+        with self._lock:
+            return self._idle.pop() if self._idle else self._load()
+
     def _load(self) -> Any:
-        if self._pipeline is None:
-            os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
-            try:
-                from paddleocr import PaddleOCR
-            except ImportError as error:
-                raise MissingDependencyError(
-                    f"PaddleOCR cannot be loaded ({error}){_hint(error)}"
-                ) from error
-            logging.getLogger("ppocr").setLevel(logging.ERROR)
-            logging.getLogger("paddlex").setLevel(logging.ERROR)
-            try:
-                self._pipeline = PaddleOCR(**self._arguments())
-            except Exception as error:
-                raise EngineError(
-                    f"PaddleOCR cannot load its models: {error}{_hint(error)}"
-                ) from error
-        return self._pipeline
+        os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
+        try:
+            from paddleocr import PaddleOCR
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"PaddleOCR cannot be loaded ({error}){_hint(error)}"
+            ) from error
+        logging.getLogger("ppocr").setLevel(logging.ERROR)
+        logging.getLogger("paddlex").setLevel(logging.ERROR)
+        try:
+            return PaddleOCR(**self._arguments())
+        except Exception as error:
+            raise EngineError(f"PaddleOCR cannot load its models: {error}{_hint(error)}") from error
 
     def _arguments(self) -> dict[str, Any]:
         p = self._params
@@ -115,8 +126,7 @@ class PaddleEngine:
             "engine": p.backend,
         }
         if p.backend == "onnxruntime":
-            if p.threads is not None:
-                arguments["engine_config"] = {"intra_op_num_threads": p.threads}
+            arguments["engine_config"] = {"intra_op_num_threads": p.threads}
         else:
             arguments["enable_mkldnn"] = p.mkldnn
         if p.lang is not None or p.ocr_version is not None:

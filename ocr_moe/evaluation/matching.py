@@ -114,11 +114,13 @@ class _FileIndex:
     def __init__(self, documents: Iterable[DocumentRef]) -> None:
         self._paths: dict[str, list[DocumentKey]] = defaultdict(list)
         self._ends: dict[str, list[DocumentKey]] = defaultdict(list)
+        self._names: dict[str, list[DocumentKey]] = defaultdict(list)
         for document in documents:
             path = _folded(document.path)
             key = key_of(document)
             for form in dict.fromkeys((path, _stem(path))):
                 self._paths[form].append(key)
+                self._names[PurePosixPath(form).name].append(key)
                 for end in _ends(form):
                     self._ends[end].append(key)
 
@@ -137,17 +139,18 @@ class _FileIndex:
     def loose(self, name: str) -> list[DocumentKey]:
         """Documents of that file name in another folder or with another extension."""
         base = PurePosixPath(_folded(name)).name
-        for form in dict.fromkeys((base, _stem(base), base.lstrip("0") or base)):
-            if form in self._ends:
-                return self._ends[form]
-        if base.isdecimal():
-            return [
-                key
-                for end, keys in self._ends.items()
-                if end.isdecimal() and int(end) == int(base)
-                for key in keys
-            ]
-        return []
+        for form in dict.fromkeys((base, _stem(base))):
+            if form in self._names:
+                return self._names[form]
+        if not base.isdecimal():
+            return []
+        # A spreadsheet turns the name 0005 into the number 5.
+        return [
+            key
+            for form, keys in self._names.items()
+            if form.isdecimal() and int(form) == int(base)
+            for key in keys
+        ]
 
 
 def _folded(path: str) -> str:

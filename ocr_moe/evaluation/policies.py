@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from ocr_moe.evaluation.fitting import amount, fit_policy, mean_cost, today, vot
 from ocr_moe.evaluation.metrics import Interval, wilson
 from ocr_moe.evaluation.recorded import RecordedDocument, replay, split
 from ocr_moe.protocols import Combiner, Gate
-from ocr_moe.routing.calibration import Provenance
+from ocr_moe.routing.calibration import Provenance, plain_yaml
 from ocr_moe.types import Cost, Decision, Status
 
 Settings = Mapping[str, Any]
@@ -172,6 +172,21 @@ class FieldReport:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """A policy in a line of a table."""
+
+    name: str
+    title: str
+    accuracy: float
+    """Mean over fields of right / all."""
+    mean_amount: float
+    """Cost of a document in the study's unit."""
+    coverage: float
+    routing: float | None
+    """How often the choice was right when an expert was."""
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """The cheapest policy, its certified thresholds, and how it did on untouched documents."""
 
@@ -183,13 +198,14 @@ class Recommendation:
     """For choosing, for the tests, for the report."""
     certificates: tuple[Certificate, ...]
     report: tuple[FieldReport, ...]
-    accuracy: float
-    """Macro accuracy in the report's documents."""
-    mean_amount: float
-    against: Mapping[str, tuple[float, float]]
-    """Configured strategy → (accuracy, mean cost) on the report's documents."""
-    compared: int
-    """Policies that were compared."""
+    result: Summary
+    """The policy on the report's documents."""
+    against: tuple[Summary, ...]
+    """The configured strategies on the same documents."""
+    oracle: Bound
+    """The best possible choice of experts for them."""
+    tried: tuple[Summary, ...]
+    """Every policy that was compared, on the documents for choosing."""
     set_aside: int
     """Documents that the calibration had seen, so that they could only help to choose."""
     overlay: Mapping[str, Any]
@@ -200,20 +216,55 @@ class Recommendation:
         return tuple(c.field for c in self.certificates if c.passed)
 
     @property
+    def accuracy(self) -> float:
+        """Macro accuracy of the policy on the report's documents."""
+        return self.result.accuracy
+
+    @property
+    def mean_amount(self) -> float:
+        """Its mean cost of a document there."""
+        return self.result.mean_amount
+
+    @property
+    def missing(self) -> int:
+        """About how many more verified documents would certify every field that can be."""
+        return max((c.missing for c in self.certificates), default=0)
+
+    @property
     def verdict(self) -> str:
-        """One sentence for people."""
+        """The whole in a few sentences."""
         goal = f"{self.target:.1%} accuracy at {self.confidence:.0%} confidence"
+        title = self.candidate.title
+        advice = f" Verify about {self.missing} more documents." if self.missing else ""
         if len(self.certified) == len(self.certificates):
-            return f"{self.candidate.title}: every field is certified for {goal}."
-        more = max((c.missing for c in self.certificates), default=0)
-        advice = f" Verify about {more} more documents." if more else ""
+            return f"{title}: every field is certified for {goal}."
         if not self.certified:
-            return f"{self.candidate.title}: no field can be certified for {goal} yet.{advice}"
-        rest = ", ".join(c.field for c in self.certificates if not c.passed)
+            return f"{title}: no field can be certified for {goal} yet.{advice}"
         return (
-            f"{self.candidate.title}: {', '.join(self.certified)} certified for {goal}; "
-            f"check {rest} by hand.{advice}"
+            f"{title}: {', '.join(self.certified)} certified for {goal}; "
+            f"check {', '.join(self._uncertified)} by hand.{advice}"
         )
+
+    @property
+    def _uncertified(self) -> tuple[str, ...]:
+        return tuple(c.field for c in self.certificates if not c.passed)
+
+    def to_yaml(self) -> str:
+        """The configuration for `--config`, headed by what is promised and how it was found."""
+        chosen, tested, reported = self.documents
+        lines = [
+            self.verdict,
+            f"Chosen among {len(self.tried)} policies on {chosen} documents, certified on {tested} "
+            f"others, reported once on the remaining {reported}:",
+            *(
+                f"  {each.name}: accuracy {each.accuracy:.2%}, "
+                f"{each.mean_amount:.6g} {self.unit} a document"
+                for each in (self.result, *self.against)
+            ),
+            *(certificate.sentence for certificate in self.certificates),
+        ]
+        comment = "".join(f"# {' '.join(line.split())}\n" for line in lines)
+        return comment + "\n" + plain_yaml(self.overlay)
 
 
 def unit_of(documents: Sequence[RecordedDocument]) -> str:
@@ -385,16 +436,25 @@ def recommend(
         documents=(len(choosing), len(testing), len(reporting)),
         certificates=certificates,
         report=tuple(_report(final, name, thresholds.get(name)) for name in final.fields),
-        accuracy=final.accuracy,
-        mean_amount=final.mean_amount,
-        against={
-            candidate.name: (trial.accuracy, trial.mean_amount)
-            for candidate in configured
-            for trial in (try_out(candidate, reporting, build, unit),)
-        },
-        compared=len(candidates),
+        result=replace(summary_of(final), name="recommended"),
+        against=tuple(
+            summary_of(try_out(candidate, reporting, build, unit)) for candidate in configured
+        ),
+        oracle=oracle(reporting, unit),
+        tried=tuple(summary_of(trial) for trial in trials),
         set_aside=len(seen),
         overlay=_overlay(chosen, certificates),
+    )
+
+
+def summary_of(trial: Trial) -> Summary:
+    return Summary(
+        name=trial.candidate.name,
+        title=trial.candidate.title,
+        accuracy=trial.accuracy,
+        mean_amount=trial.mean_amount,
+        coverage=trial.coverage,
+        routing=trial.routing.quality,
     )
 
 

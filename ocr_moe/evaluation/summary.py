@@ -308,11 +308,12 @@ def _cell_score(
         f1=_f1(precision, recall),
         character_accuracy=max(0.0, 1 - distance / characters) if characters else None,
         mistakes={kind.value: mistakes[kind.value] for kind in Mistake if mistakes[kind.value]},
-        confidence=_confidence_score(grid.confidence[mask], right, options.level),
+        confidence=confidence_score(grid.confidence[mask], right, options.level),
     )
 
 
-def _confidence_score(confidence: FloatArray, right: BoolArray, level: float) -> ConfidenceScore:
+def confidence_score(confidence: FloatArray, right: BoolArray, level: float) -> ConfidenceScore:
+    """What confidences (NaN where there is none) tell about cells being right."""
     known = ~np.isnan(confidence)
     confidence, right = confidence[known], right[known]
     n, errors = len(right), int((~right).sum())

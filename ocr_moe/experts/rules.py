@@ -44,7 +44,7 @@ from functools import lru_cache
 from ocr_moe.amounts import parse_amount
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.dates import find_dates
-from ocr_moe.forms import Block, Form, read_form
+from ocr_moe.forms import WEAK, Block, Form, read_form
 from ocr_moe.hanzi import folding
 from ocr_moe.layout import Glyph, Piece, Row, Sheet, Text, join_rows
 from ocr_moe.normalize import REVISION as NORMALISATION
@@ -77,6 +77,8 @@ _PRICE = re.compile(
     r"(?:\b(?:RM|USD|EUR|GBP|CNY|RMB|HKD|JPY|SGD|AUD|CAD|INR|MYR|Rs)\.?|[$€£¥])?\s*-?\d[\d,]*\.\d{2}(?!\d)"
 )
 _ALNUM_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z\s.·-]*[0-9A-Za-z]")
+_STRAY = 2
+"""Stray characters at the ends of a code that are forgiven."""
 _LOOKS_LIKE = {"O": "0", "Q": "0", "I": "1", "L": "1", "S": "5", "Z": "2", "B": "8"}
 _PERSON_HEAD = re.compile(
     r"[\u3400-\u9fff]{1,8}(?:[·•・.][\u3400-\u9fff]{1,8})*|[A-Za-z][A-Za-z'. ,-]*[A-Za-z.]"
@@ -288,7 +290,10 @@ def _prepare(schema: Schema, number: int, text: PageText) -> _Page:
         number=number,
         sheet=sheet,
         form=read_form(
-            sheet, vocabulary, {each.name for each in schema.fields if each.kind in _MULTILINE}
+            sheet,
+            vocabulary,
+            weak={each.name: each.weak_labels for each in schema.fields},
+            multiline={each.name for each in schema.fields if each.kind in _MULTILINE},
         ),
         running=running,
         snapped=snap(running.text, schema.anchors),
@@ -389,6 +394,7 @@ def _by_label(wanted: Field, page: _Page) -> Iterator[_Candidate]:
             prior *= label.quality**0.5 * (1 - 0.01 * min(block.distance, 15.0))
             # Where two labels of one field are printed, the one declared first is meant.
             prior *= 0.8 if label.rank > ranks[0] else 1.0
+            prior *= 0.6 if label.rank >= WEAK else 1.0
             prior *= 0.95**choice
             if label.height < 0.6 * page.sheet.height:
                 # The notes in small print speak of labels, too.
@@ -537,6 +543,8 @@ def _grammatical(grammar: CodeGrammar, string: str) -> Iterator[tuple[float, int
     where a check vouches for it.
     """
     for length in range(min(grammar.longest, len(string)), grammar.shortest - 1, -1):
+        if len(string) - length > _STRAY:
+            continue
         for start in range(len(string) - length + 1):
             printed = string[start : start + length]
             code = "".join(
@@ -619,12 +627,17 @@ def _organisation(wanted: Field, page: _Page) -> Iterator[_Candidate]:
 
 def _dates(wanted: Field, page: _Page) -> list[_Candidate]:
     """Dates of the page from top to bottom, without those that are another field's."""
-    spans = [(page.running, (span.start, span.end)) for span in find_dates(page.running.text)]
-    known = {glyph for text, span in spans for glyph in text.glyphs(*span)}
-    for text in _scattered_dates(page.sheet):
-        for span in find_dates(text.text):
-            if not known.issuperset(text.glyphs(span.start, span.end)):
-                spans.append((text, (span.start, span.end)))
+    text = page.running.text
+    spans = [
+        (page.running, (span.start, span.end))
+        for span in find_dates(text)
+        if not re.search(r"born\s*(?:on|in)?\s*$", text[: span.start], re.IGNORECASE)
+    ]
+    known = {glyph for source, span in spans for glyph in source.glyphs(*span)}
+    for scattered in _scattered_dates(page.sheet):
+        for span in find_dates(scattered.text):
+            if not known.issuperset(scattered.glyphs(span.start, span.end)):
+                spans.append((scattered, (span.start, span.end)))
     claimed = {
         glyph
         for other in page.schema.fields
@@ -633,7 +646,7 @@ def _dates(wanted: Field, page: _Page) -> list[_Candidate]:
         if candidate.belief >= 0.6
         for glyph in candidate.glyphs
     }
-    found = [_candidate(wanted, text, span, 0.7) for text, span in spans]
+    found = [_candidate(wanted, source, span, 0.7) for source, span in spans]
     free = (c for c in found if c is not None and c.glyphs and not claimed.issuperset(c.glyphs))
     return sorted(free, key=lambda c: c.glyphs[0].v)
 
@@ -667,7 +680,9 @@ def _first_date(wanted: Field, page: _Page) -> Iterator[_Candidate]:
 
 
 def _last_date(wanted: Field, page: _Page) -> Iterator[_Candidate]:
-    for rank, candidate in enumerate(reversed(_dates(wanted, page))):
+    dates = _dates(wanted, page)
+    full = [candidate for candidate in dates if len(candidate.value) == 10]
+    for rank, candidate in enumerate(reversed(full or dates)):
         yield replace(candidate, prior=candidate.prior * (1 - 0.25 * min(rank, 3)))
 
 
@@ -696,9 +711,21 @@ def _anywhere(wanted: Field, page: _Page) -> Iterator[_Candidate]:
                     yield _Candidate(value, word, page.running.glyphs(at, at + len(word)), 0.5, 1.0)
                     break
         return
+    others = {
+        glyph
+        for index, label in enumerate(page.form.labels)
+        if label.name != wanted.name and label.quality >= 0.75
+        for block in page.form.blocks.get(index, ())[:1]
+        for glyph in block.lines[0][0].glyphs
+        if block.distance <= 2
+    }
     for _, text in _row_texts(page):
         candidate = _whole(wanted, page, text, 0.75)
-        if candidate is not None and candidate.plausibility >= 0.7:
+        if (
+            candidate is not None
+            and candidate.plausibility >= 0.7
+            and others.isdisjoint(candidate.glyphs)
+        ):
             yield candidate
 
 

@@ -120,7 +120,7 @@ def damage(image: Image.Image, level: str, rng: Random, quads: Quads | None = No
 def encode(image: Image.Image, quality: int) -> bytes:
     """The image as a JPEG file; colour is subsampled as cameras and scanners do."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
+    image.save(buffer, "JPEG", quality=quality, optimize=True)
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import count as counter
 from random import Random
@@ -58,8 +59,9 @@ def plan(
 def _certificates(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Graduate, Layout]]:
     """Certificates, student by student; now and then one of an earlier student's name."""
     seen: list[str] = []
+    used: Counter[str] = Counter()
     older = sum(layout.weight for layout in chosen if layout.older)
-    share = older / sum(layout.weight for layout in chosen) * 0.9
+    share = 0.9 * older / sum(layout.weight for layout in chosen)
     while True:
         name = rng.choice(seen) if seen and rng.random() < 0.03 else None
         certificates = draw_certificates(rng, older=rng.random() < share, name=name)
@@ -68,23 +70,27 @@ def _certificates(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Gradu
             before = int(facts.issued[:4]) < 2003
             fitting = [
                 layout for layout in chosen
-                if layout.accepts(facts) and (not layout.older or before)
+                if layout.accepts(facts) and (before or not layout.older)
             ]
             if fitting:
-                yield facts, rng.choices(fitting, [_weight(layout, facts) for layout in fitting])[0]
-
-
-def _weight(layout: Layout, facts: Graduate) -> float:
-    before = int(facts.issued[:4]) < 2003
-    return layout.weight * (3 if layout.older and before else 1)
+                yield facts, _pick(rng, fitting, used)
 
 
 def _licences(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Licence, Layout]]:
+    used: Counter[str] = Counter()
     while True:
         facts = draw_licence(rng, era="old" if rng.random() < 0.35 else "modern")
         fitting = [layout for layout in chosen if layout.accepts(facts)]
         if fitting:
-            yield facts, rng.choices(fitting, [layout.weight for layout in fitting])[0]
+            yield facts, _pick(rng, fitting, used)
+
+
+def _pick(rng: Random, fitting: Sequence[Layout], used: Counter[str]) -> Layout:
+    """By weight, but sooner what was used seldom: small sets then show every layout."""
+    weights = [layout.weight / (1 + used[layout.name] / layout.weight) ** 2 for layout in fitting]
+    layout = rng.choices(fitting, weights)[0]
+    used[layout.name] += 1
+    return layout
 
 
 def _shuffled_thirds(rng: Random, count: int) -> list[bool]:

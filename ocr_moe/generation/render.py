@@ -16,6 +16,8 @@ from ocr_moe.generation.spec import Rendered, Spec
 from ocr_moe.types import Quad
 
 CODE_FIELDS = ("证书编号", "统一社会信用代码")
+RECORDS = ("学历证书专用章", "教务处", "证书专用章", "学籍专用章")
+REGISTRY = ("登记专用章", "企业登记专用章", "注册登记专用章")
 
 
 def render(spec: Spec) -> Rendered:
@@ -35,8 +37,10 @@ def render(spec: Spec) -> Rendered:
     code = next((sheet.box_of(name) for name in CODE_FIELDS if sheet.box_of(name)), None)
     if spec.second_seal and code:
         facts = spec.facts
-        owner = facts.school if isinstance(facts, Graduate) else facts.region
-        second_seal(sheet, look, code, owner)
+        if isinstance(facts, Graduate):
+            second_seal(sheet, look, code, facts.school, RECORDS)
+        else:
+            second_seal(sheet, look, code, facts.region, REGISTRY)
     quads: dict[str, list[Quad]] = {}
     for name, box in marks:
         quads.setdefault(name, []).append(_quad(box, size))

@@ -164,9 +164,7 @@ class Binding:
                 against += math.log(agree * self._params.spread / (1.0 - agree))
         return -min(max(against, 0.0), self._params.limit)
 
-    def _ties(
-        self, field: Field, code: str, decisions: Mapping[str, Decision]
-    ) -> list[_Tie]:
+    def _ties(self, field: Field, code: str, decisions: Mapping[str, Decision]) -> list[_Tie]:
         ties = []
         grammar = _grammar_of(field.grammars, code)
         spans = (grammar.parse(code) if grammar is not None else None) or {}
@@ -347,9 +345,7 @@ def _characters(
     if len(best) != len(value) or len(characters) != len(value):
         return ()
     changed = 0.5 if confidence is None else confidence
-    return tuple(
-        p if a == b else changed for p, a, b in zip(characters, value, best, strict=True)
-    )
+    return tuple(p if a == b else changed for p, a, b in zip(characters, value, best, strict=True))
 
 
 def _renamed(printed: str, listed: str) -> bool:

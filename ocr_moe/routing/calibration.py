@@ -161,7 +161,7 @@ def sigmoid(x: float) -> float:
     return e / (1.0 + e)
 
 
-def logit(p: float, edge: float = 1e-3) -> float:
+def logit(p: float, edge: float = 1e-4) -> float:
     """Log-odds of a probability, kept away from 0 and 1 by `edge`."""
     p = min(max(p, edge), 1.0 - edge)
     return math.log(p / (1.0 - p))
@@ -210,7 +210,11 @@ def load_policy(path: Path) -> Policy:
 def to_yaml(model: Calibration | Policy) -> str:
     """Readable YAML that the loaders read back to the same value."""
     data = model.model_dump(mode="json", exclude_defaults=True)
-    data = {"format": model.format, **data}
+    return plain_yaml({"format": model.format, **data})
+
+
+def plain_yaml(data: Mapping[str, Any]) -> str:
+    """YAML of plain values with numbers of six digits and short mappings on one line."""
     return yaml.dump(_rounded(data), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=100)
 
 
@@ -247,8 +251,8 @@ def _rounded(data: Any) -> Any:
     """Six significant digits are more than any fit can tell."""
     if isinstance(data, float):
         return float(f"{data:.6g}")
-    if isinstance(data, dict):
+    if isinstance(data, Mapping):
         return {str(key): _rounded(value) for key, value in data.items()}
-    if isinstance(data, list):
+    if isinstance(data, list | tuple):
         return [_rounded(value) for value in data]
     return data

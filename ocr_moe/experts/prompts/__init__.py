@@ -17,7 +17,7 @@ from ocr_moe.schema import Field, Kind
 
 _BRACKETS = str.maketrans({"<": "＜", ">": "＞"})
 _BY_KIND = {
-    Kind.DATE: "年月日照原文抄写",
+    Kind.DATE: "年月日，照原文抄写",
     Kind.CODE: "号码，逐位照抄，不增不减",
     Kind.MONEY: "金额，连同单位照原文抄写",
     Kind.PERSON: "人名",

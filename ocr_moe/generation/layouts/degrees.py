@@ -91,7 +91,7 @@ def portrait_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
     pen = look.title(w * rng.uniform(0.06, 0.075), spacing=0.2)
     sheet.text(w / 2, h * 0.26, title_of(sheet, facts), pen, align="m")
     leading = size * rng.uniform(2.0, 2.4)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, h * 0.36, right), size, leading, limit=h * 0.64)
+    last = prose(sheet, look, wording(sheet, facts, look), (left, h * 0.36, right), size, leading, limit=h * 0.68)
     y = max(last + leading * 1.4, h * 0.7)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y + leading, size, edge)
@@ -152,7 +152,7 @@ def lines(sheet: Sheet, facts: Graduate, look: Look) -> None:
             else:
                 sheet.text(x, h * y, text, pen, field=part.field)
                 x += sheet.measure(text, pen)
-    edge = head(sheet, look, facts, w * 0.15, h * 0.8, size)
-    foot(sheet, look, facts, w * 0.88, h * 0.8, size, edge)
+    edge = head(sheet, look, facts, w * 0.15, h * 0.765, size)
+    foot(sheet, look, facts, w * 0.88, h * 0.765, size, edge)
     if not number_high:
         number_line(sheet, look, facts, w * 0.1, h * 0.92)

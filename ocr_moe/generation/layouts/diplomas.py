@@ -58,12 +58,12 @@ def foot(
         pen.underline = False
         width = sheet.measure(facts.school, pen)
         left = min(middle - width / 2, right - width)
-        if left - 5 * size * bool(label) < after:
+        form = look.body(size)
+        label_left = left - sheet.measure(label, form) - 4
+        if label_left < after + size:
             y += 2 * size
         box = sheet.text(left, y, facts.school, pen, field="毕业院校")
-        if label:
-            form = look.body(size)
-            sheet.text(box[0] - sheet.measure(label, form) - 4, y, label, form)
+        sheet.text(label_left, y, label, form)
         middle = (box[0] + box[2]) / 2
         y += size * rng.uniform(1.7, 2.4)
     pen = look.fill(size * rng.uniform(0.95, 1.1), spacing=rng.choice((0, 0, 0.08)))
@@ -81,8 +81,14 @@ def foot(
         )
 
 
-def title(sheet: Sheet, look: Look, facts: Graduate, x: float, y: float, size: float) -> float:
-    """The heading in one or two lines, centred at `x`; returns the last baseline."""
+def title(
+    sheet: Sheet, look: Look, facts: Graduate, x: float, y: float, size: float,
+    room: float | None = None,
+) -> float:
+    """The heading in one or two lines, centred at `x`; returns the last baseline.
+
+    `room`: the widest that a school's name may be.
+    """
     rng = sheet.rng
     first, second = TITLES[facts.form]
     spacing = rng.choice((0.1, 0.3, 0.6, 1.0))
@@ -93,7 +99,7 @@ def title(sheet: Sheet, look: Look, facts: Graduate, x: float, y: float, size: f
         sheet.text(x, y, second, look.title(size * 1.25, spacing=spacing), align="m")
         return y
     if kind == "school":
-        pen = look.title(min(size, sheet.width * 0.36 / len(facts.school) * 1.2))
+        pen = look.title(min(size, (room or sheet.width * 0.43) / len(facts.school)))
         sheet.text(x, y, facts.school, pen, align="m", field="毕业院校")
     else:
         sheet.text(x, y, first, look.title(size * 0.72, spacing=0.15), align="m")
@@ -160,7 +166,8 @@ def spread(sheet: Sheet, facts: Graduate, look: Look) -> None:
     size = w * rng.uniform(0.0195, 0.0225)
     left, right = half + w * 0.05, w * 0.95
     middle = (left + right) / 2
-    base = title(sheet, look, facts, middle, h * rng.uniform(0.15, 0.19), w * rng.uniform(0.026, 0.034))
+    base = title(sheet, look, facts, middle, h * rng.uniform(0.15, 0.19), w * rng.uniform(0.026, 0.034),
+                 right - left)
     leading = size * rng.uniform(1.8, 2.2)
     last = prose(sheet, look, wording(sheet, facts, look), (left, max(base + h * 0.12, h * 0.36), right),
                  size, leading, limit=h * 0.64)
@@ -194,7 +201,7 @@ def portrait_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
         y = photo(sheet, look, facts, rng.choice((w / 2 - wide / 2, left, right - wide)), y + h * 0.02, wide)
     base = title(sheet, look, facts, w / 2, y + h * rng.uniform(0.08, 0.1), w * rng.uniform(0.05, 0.062))
     leading = size * rng.uniform(1.9, 2.4)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, base + h * 0.1, right), size, leading, limit=h * 0.64)
+    last = prose(sheet, look, wording(sheet, facts, look), (left, base + h * 0.1, right), size, leading, limit=h * 0.68)
     y = max(last + leading * 1.3, h * 0.72)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y + leading, size, edge)
@@ -265,7 +272,7 @@ def bilingual(sheet: Sheet, facts: Graduate, look: Look) -> None:
     left, right = w * 0.065, w * 0.46
     pictured = rng.random() < 0.5
     middle = (left + right) / 2 + (w * 0.045 if pictured else 0)
-    base = title(sheet, look, facts, middle, h * 0.15, w * rng.uniform(0.024, 0.029))
+    base = title(sheet, look, facts, middle, h * 0.15, w * rng.uniform(0.024, 0.029), w * 0.28)
     start = max(base + h * 0.1, h * 0.33)
     if pictured:
         wide = w * 0.085

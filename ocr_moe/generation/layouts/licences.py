@@ -130,6 +130,7 @@ def code_line(
     gap = size * rng.choice((0.3, 0.6, 1.0, 1.6))
     total = sheet.measure(name, form) + gap + sheet.measure(text, digits)
     x -= {"l": 0.0, "m": total / 2, "r": total}[align]
+    x = max(min(x, sheet.width - sheet.inset - total - size), sheet.inset + size)
     sheet.text(x, y, name, form)
     box = sheet.text(x + sheet.measure(name, form) + gap, y, text, digits, field="统一社会信用代码")
     if rng.random() < 0.3:

@@ -70,7 +70,7 @@ def wording(sheet: Sheet, facts: Graduate, look: Look) -> list[Run]:
         if facts.level in entry.get("levels", (facts.level,))
         and facts.form == entry.get("form", facts.form)
     ]
-    weights = [0.3 if entry.get("rare") else 1.0 for entry in fitting]
+    weights = [0.15 if entry.get("rare") else 1.0 for entry in fitting]
     chosen = sheet.rng.choices(fitting, weights)[0]
     return fill_in(chosen["text"], printed(facts, look), pad=spaces(sheet))
 
@@ -176,19 +176,21 @@ def form_serial(sheet: Sheet, look: Look, *, low: bool) -> None:
     sheet.text(sheet.width - edge, y, text, pen, align="r")
 
 
-def second_seal(sheet: Sheet, look: Look, box: PixelBox, owner: str) -> None:
-    """A seal over a number, as offices of student records put it."""
+def second_seal(
+    sheet: Sheet, look: Look, box: PixelBox, owner: str, words: Sequence[str]
+) -> None:
+    """A seal over a number, as an archive or an office puts it; `words` name what it is for."""
     rng = sheet.rng
     kind = rng.choice(("round", "round", "oval"))
     width = sheet.width
     if kind == "round":
-        text = owner[:10] + rng.choice(("学历专用章", "教务处", "专用章", "招生就业处"))
+        text = owner[:10] + rng.choice(words)
         layer = seals.round_seal(
             sheet.book, look.title_face, rng, text, round(width * rng.uniform(0.085, 0.13)),
             strength=rng.uniform(0.45, 0.8),
         )
     else:
-        text = rng.choice(("学历证书专用章", "证书专用章", "档案查询专用章", "与原件核对无异"))
+        text = rng.choice((*words, "档案查询专用章", "与原件核对无异", "复印件专用章"))
         layer = seals.oval_seal(
             sheet.book, look.title_face, rng, text, round(width * rng.uniform(0.1, 0.15))
         )

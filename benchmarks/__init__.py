@@ -1,0 +1,1 @@
+"""Benchmarks: what README claims, measured. Run all with `make bench`."""

@@ -1,0 +1,96 @@
+"""Red seals taken off a page before it is read.
+
+A seal stamped over a date or a number hides it from text detectors more than from the eye.  Red ink
+hardly absorbs red light: in the red channel the seal is nearly paper while black type stays black.
+Only patches as large as a seal are touched; red type and thin red rules stay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+REVISION = 1
+"""Changes when pages may come out differently; part of the key of page OCR that rests on it."""
+
+_WORK = 640
+"""Width, in pixels, at which seals are looked for."""
+_RED = 22
+"""How far red must stand above green and blue to be red ink, in grey levels."""
+_SMALLEST, _LARGEST = 0.06, 0.45
+"""Extent of a seal, in page widths."""
+_LEAST_ROUND = 0.45
+"""Shorter over longer side of the hull."""
+_TYPE, _INK = 0.45, 0.72
+"""Brightness in the red channel, relative to the paper, of type under a seal and of the seal."""
+_MARGIN = 0.01
+"""What is taken around a seal, in page widths."""
+
+
+def without_seals(image: Image.Image) -> Image.Image:
+    """The RGB page with red seals faded into the paper; the image itself where there is none."""
+    import cv2
+    import numpy as np
+    from PIL import Image as PillowImage
+
+    boxes = find_seals(image)
+    if not boxes:
+        return image
+    pixels = np.array(image.convert("RGB"))
+    for x0, y0, x1, y1 in boxes:
+        patch = pixels[y0:y1, x0:x1]
+        mask = cv2.dilate(_red(patch).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        light = patch[..., 0].astype(np.float32)
+        paper = np.percentile(patch.reshape(-1, 3), 80, axis=0)
+        # Ink alone is light in the red channel, type under ink is dark; what is between is the edge
+        # of a stroke.
+        share = np.clip((light / max(paper[0], 1.0) - _TYPE) / (_INK - _TYPE), 0.0, 1.0)
+        faded = share[..., None] * paper + (1.0 - share[..., None]) * light[..., None]
+        patch[mask] = np.clip(faded, 0, 255).astype(np.uint8)[mask]
+    return PillowImage.fromarray(pixels)
+
+
+def find_seals(image: Image.Image) -> list[tuple[int, int, int, int]]:
+    """Boxes (x0, y0, x1, y1) in pixels of the patches of red ink that are as large as a seal."""
+    import cv2
+    import numpy as np
+
+    scale = max(image.width / _WORK, 1.0)
+    size = (min(image.width, _WORK), max(round(image.height / scale), 1))
+    small = image.convert("RGB").resize(size, reducing_gap=2.0)
+    mask = _red(np.asarray(small)).astype(np.uint8)
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((11, 11), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    boxes = []
+    for x, y, width, height, area in stats[1:]:
+        long, short = max(width, height), min(width, height)
+        extent = long / small.width
+        if not _SMALLEST <= extent <= _LARGEST or short < _LEAST_ROUND * long:
+            continue
+        if area < 0.08 * width * height:
+            continue
+        margin = _MARGIN * small.width
+        boxes.append(
+            (
+                max(int((x - margin) * scale), 0),
+                max(int((y - margin) * scale), 0),
+                min(int((x + width + margin) * scale) + 1, image.width),
+                min(int((y + height + margin) * scale) + 1, image.height),
+            )
+        )
+    return boxes
+
+
+def _red(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    import numpy as np
+
+    wide = pixels.astype(np.int16)
+    excess = wide[..., 0] - np.maximum(wide[..., 1], wide[..., 2])
+    # A warm light or a yellowed sheet is red all over; ink stands out from it.
+    base = int(np.median(excess)) if excess.size else 0
+    red: NDArray[np.bool_] = excess - max(base, 0) > _RED
+    return red

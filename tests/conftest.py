@@ -1,0 +1,67 @@
+"""What tests share: the shipped synthetic samples, and the command as a real process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "data_samples"
+
+
+@dataclass(frozen=True)
+class Finished:
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Finished]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """This process's environment without any endpoint."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("OCR_MOE_")}
+    return kept | {"PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True", "COLUMNS": "200"} | extra
+
+
+def arguments(args: Sequence[object]) -> list[str]:
+    return [sys.executable, "-m", "ocr_moe.cli.main", *map(str, args)]
+
+
+@pytest.fixture(scope="session")
+def ocr_moe() -> Command:
+    """Run `ocr-moe ARGS…` in a process of its own, and wait for it."""
+
+    def run(
+        *args: object, stdin: str = "", cwd: Path | None = None, env: Mapping[str, str] = {}
+    ) -> Finished:
+        done = subprocess.run(
+            arguments(args),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env=environment(**env),
+            timeout=500,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+def clean_samples(schema: str, count: int) -> list[Path]:
+    """The first shipped samples of a kind whose damage is `clean` or `scan`."""
+    import json
+
+    lines = (SAMPLES / schema / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    easy = [entry["file"] for entry in entries if entry["level"] in ("clean", "scan")]
+    assert len(easy) >= count
+    return [SAMPLES / schema / name for name in easy[:count]]

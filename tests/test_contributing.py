@@ -1,0 +1,70 @@
+"""CONTRIBUTING's four steps to a new expert, and README's own schema, to the letter."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ocr_moe.schema import load_schema
+from tests.conftest import ROOT, Command, clean_samples
+
+
+def blocks(document: str, language: str) -> list[str]:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_a_third_party_expert_in_four_steps(tmp_path: Path, ocr_moe: Command) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    [code] = blocks("CONTRIBUTING.md", "python")
+    (site / "loudest.py").write_text(code)
+    [toml] = blocks("CONTRIBUTING.md", "toml")
+    entry = re.search(r'^(\w+) = "([\w:]+)"', toml, re.MULTILINE)
+    assert entry is not None
+    info = site / "loudest-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: loudest\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[ocr_moe.experts]\n{entry[1]} = {entry[2]}\n")
+    [config] = blocks("CONTRIBUTING.md", "yaml")
+    (tmp_path / "mine.yaml").write_text(config)
+    commands = blocks("CONTRIBUTING.md", "sh")
+    assert "--config mine.yaml --strategy headline" in commands[-1]
+    scan = clean_samples("business_license", 1)[0]
+    done = ocr_moe(
+        *("extract", scan, "--config", "mine.yaml", "--strategy", "headline", "--out", "run"),
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(site)},
+    )
+    assert done.status == 0, done.err
+    record = json.loads((tmp_path / "run" / "records.jsonl").read_text(encoding="utf-8"))
+    assert record["fields"]["名称"]["experts"] == ["headline"]
+    assert "执照" in record["fields"]["名称"]["value"]
+
+
+def test_a_plugin_that_cannot_be_loaded_is_named(tmp_path: Path, ocr_moe: Command) -> None:
+    info = tmp_path / "site" / "broken-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[ocr_moe.experts]\nbroken = no_such_module:Expert\n")
+    (tmp_path / "mine.yaml").write_text("experts: {mine: {kind: broken}}\n")
+    scan = clean_samples("business_license", 1)[0]
+    done = ocr_moe(
+        *("extract", scan, "--config", tmp_path / "mine.yaml", "--out", tmp_path / "run"),
+        env={"PYTHONPATH": str(tmp_path / "site")},
+    )
+    assert done.status == 2
+    assert "no_such_module:Expert cannot be loaded" in done.err
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_schema_in_readme_loads(tmp_path: Path, readme: str) -> None:
+    text = next(block for block in blocks(readme, "yaml") if "fields:" in block)
+    (tmp_path / "receipt.yaml").write_text(text, encoding="utf-8")
+    schema = load_schema(tmp_path / "receipt.yaml")
+    assert schema.names == ("company", "date", "total")
+    assert len(text.splitlines()) <= 16

@@ -1,0 +1,119 @@
+"""From records and a sheet to the files of an evaluation; and two columns of one sheet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from ocr_moe.errors import TruthError, UsageError
+from ocr_moe.evaluation.api import EvaluationOptions, evaluate, score_columns
+from ocr_moe.evaluation.summary import SummaryOptions
+from ocr_moe.schema import Field, Kind
+from tests.evaluationkit import RUNS, SCHEMA, truth_file
+
+QUICK = EvaluationOptions(summary=SummaryOptions(repeats=100))
+
+
+def test_scores_json_keeps_the_contract(tmp_path: Path) -> None:
+    options = EvaluationOptions(skipped={"vision_all": "set X"}, summary=QUICK.summary)
+
+    evaluate(RUNS, [SCHEMA], truth_file(tmp_path), tmp_path / "out", options=options)
+
+    data = json.loads((tmp_path / "out" / "scores.json").read_text("utf-8"))
+    assert {"strategies", "pairs", "skipped"} <= set(data)
+    assert data["skipped"] == {"vision_all": "set X"}
+    strategy = data["strategies"]["moe"]
+    assert {"n_documents", "perfect", "macro", "fields"} <= set(strategy)
+    field = strategy["fields"]["证书编号"]
+    assert {
+        *("n", "right", "accuracy", "interval", "missing", "invented", "failed"),
+        *("coverage", "selective_accuracy", "precision", "recall", "f1"),
+    } <= set(field)
+    assert (field["n"], field["right"], field["accuracy"], len(field["interval"])) == (4, 2, 0.5, 2)
+    names = sorted(file.name for file in (tmp_path / "out").iterdir())
+    assert names == ["accuracy.xlsx", "report.html", "scores.json"]
+
+
+def test_nothing_is_written_without_a_folder(tmp_path: Path) -> None:
+    truth = truth_file(tmp_path)
+    scores = evaluate(RUNS, [SCHEMA], [truth], None, options=QUICK)
+    assert scores.n_documents == 4
+    assert list(tmp_path.iterdir()) == [truth]
+
+
+def test_no_records(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no records"):
+        evaluate({"moe": []}, [SCHEMA], truth_file(tmp_path), None)
+
+
+@pytest.fixture
+def columns(tmp_path: Path) -> Path:
+    rows = [
+        ("核对表", None, None, None),
+        ("证书编号", "备注", "GLM证书编号", "文件名"),
+        ("106131201905004931", "", "106131201905004931", "1.jpg"),
+        ("106131201905000007", "", "1061312019050007", "2.jpg"),
+        ("106131201905000123", "", None, "3.jpg"),
+        (None, "", "106131201905000124", "4.jpg"),
+        ("106131201905000456", "", 1.06131201905e17, "5.jpg"),
+        ("无", "", "106131201905000457", "6.jpg"),
+    ]
+    return truth_file(tmp_path, rows[1:], [str(cell or "") for cell in rows[0]])
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [("证书编号", "GLM证书编号"), ("A", "C"), ("a", "GLM证书编号")]
+)
+def test_two_columns_by_heading_or_letter(columns: Path, left: str, right: str) -> None:
+    out = columns.parent / "out"
+
+    scores = score_columns(columns, left, right, out, options=QUICK)
+
+    field = scores.strategies["GLM证书编号"].fields["证书编号"]
+    # 4.jpg is unverified; the prediction of 5.jpg was damaged by the spreadsheet.
+    assert (field.n, field.right, field.wrong, field.missing, field.invented) == (4, 1, 1, 1, 1)
+    assert field.mistakes == {"zero_run": 1, "missing": 1, "invented": 1}
+    assert (scores.unverified_cells, scores.unscorable_cells) == (1, 1)
+    assert any(problem.kind == "lost_digits" for problem in scores.problems)
+    assert (out / "report.html").exists()
+
+
+def test_two_columns_compared_as_the_field_says(tmp_path: Path) -> None:
+    truth = truth_file(tmp_path, [("2019年6月20日", "2019-06-20")], ("truth", "read"))
+
+    as_text = score_columns(truth, "truth", "read", None, options=QUICK)
+    as_date = score_columns(
+        truth, "A", "B", None, field=Field(name="日期", kind=Kind.DATE), options=QUICK
+    )
+
+    assert as_text.strategies["read"].cells.right == 0
+    assert as_date.strategies["read"].fields["日期"].right == 1
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are(columns: Path) -> None:
+    with pytest.raises(TruthError, match="核对表"):
+        score_columns(columns, "编号", "Z", None)
+
+
+def test_a_csv_works_too(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text("真值,预测\n张三,张三\n李四,李五\n", encoding="gb18030")
+
+    scores = score_columns(path, "真值", "预测", None, options=QUICK)
+
+    assert scores.strategies["预测"].cells.right == 1
+
+
+def test_a_sheet_in_which_every_prediction_is_lost(tmp_path: Path) -> None:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    assert sheet is not None
+    sheet.append(["a", "b"])
+    sheet.append(["106131201905000456", 1.06131201905e17])
+    workbook.save(tmp_path / "t.xlsx")
+
+    with pytest.raises(TruthError, match="usable value in both"):
+        score_columns(tmp_path / "t.xlsx", "a", "b", None)

@@ -1,0 +1,258 @@
+"""report.html in a real browser: one file, no request, no script but its own, nothing injected."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+import ocr_moe.evaluation
+from ocr_moe.evaluation.api import EvaluationOptions, evaluate
+from ocr_moe.evaluation.charts import nice_ticks, pareto
+from ocr_moe.evaluation.crops import crop
+from ocr_moe.evaluation.report import ReportOptions
+from ocr_moe.evaluation.scores import PolicyPoint, Recommendation
+from ocr_moe.evaluation.summary import SummaryOptions
+from ocr_moe.types import Evidence, Record
+from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
+
+HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">"\'&{{7*7}}'
+TEMPLATES = Path(ocr_moe.evaluation.__file__).parent / "templates"
+
+
+def page_of(record: Record, page: int) -> Image.Image:
+    assert page == 1
+    return Image.new("RGB", (800, 600), (200, 220, 255))
+
+
+def write(folder: Path, runs: dict[str, list[Record]], **options: Any) -> str:
+    chosen = EvaluationOptions(summary=SummaryOptions(repeats=100), **options)
+    evaluate(runs, [SCHEMA], truth_file(folder), folder, options=chosen, image_source=page_of)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write(
+        tmp_path_factory.mktemp("report"),
+        RUNS,
+        titles={"moe": "MOE"},
+        provenance={"ocr_page_llm": "recorded answers of Qwen2.5"},
+        skipped={"vision_all": "set OCR_MOE_VISION_BASE_URL"},
+        points=[
+            PolicyPoint(name="oracle", role="oracle", accuracy=0.9, cost=400),
+            PolicyPoint(name="mix", role="random_mix", accuracy=0.5, cost=0),
+            PolicyPoint(name="mix", role="random_mix", accuracy=0.6, cost=900),
+        ],
+        recommendation=Recommendation(
+            name="cascade", certified=False, english="40 more documents.", chinese="还需 40 份。"
+        ),
+    )
+
+
+def test_it_is_one_file_that_refers_to_nothing_outside(report: str) -> None:
+    # Namespaces of SVG are not written either: inline SVG in HTML needs none.
+    assert re.findall(r"(?:https?:)?//[a-z0-9]", report) == []
+    assert "@import" not in report
+    assert set(re.findall(r'(?:src|href)="([^"#]{0,15})', report)) <= {
+        "data:image/jpeg",
+        "data:,",
+        "",
+    }
+
+
+def test_it_says_what_decides(report: str) -> None:
+    for words in (
+        "is the most accurate of 2 strategies",
+        "recorded answers of Qwen2.5",
+        "set OCR_MOE_VISION_BASE_URL",
+        "40 more documents.",
+        "还需 40 份。",
+        "9.jpg",
+        "5.jpg",
+        "理想上限",
+    ):
+        assert words in report
+
+
+def test_crops_of_what_was_misread_are_inside(report: str) -> None:
+    assert report.count("data:image/jpeg;base64,") >= 1
+    assert "1061312019050" in report
+
+
+def test_every_phrase_has_two_languages_and_is_used() -> None:
+    phrases = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
+    sources = (TEMPLATES / "report.html.j2").read_text(encoding="utf-8")
+    for name in ("reportview.py", "report.py", "mistakes.py", "scores.py", "summary.py"):
+        sources += (TEMPLATES.parent / name).read_text(encoding="utf-8")
+    for key, texts in phrases.items():
+        assert len(texts) == 2, key
+        names = [set(re.findall(r"{(\w+)}", text)) for text in texts]
+        assert names[0] == names[1], key
+        stem = re.sub(
+            r"_(money|tokens|seconds|strong|some|none|too_few_errors|no_confidence)$", "_", key
+        )
+        stem = re.sub(r"^role_\w+", "role_", stem)
+        assert key in sources or stem in sources, f"{key} is never shown"
+
+
+def test_the_pareto_front_has_no_dominated_point() -> None:
+    points = [(0.0, 90.0), (10.0, 95.0), (10.0, 92.0), (20.0, 94.0), (30.0, 99.0)]
+    assert pareto(points) == [(0.0, 90.0), (10.0, 95.0), (30.0, 99.0)]
+
+
+def test_ticks_are_round_and_inside() -> None:
+    assert nice_ticks(0, 100) == [0, 20, 40, 60, 80, 100]
+    assert nice_ticks(90.0, 100.0) == [90, 92, 94, 96, 98, 100]
+    assert nice_ticks(5, 5) == [5]
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 1, 1), (0.99, 0.99, 1, 1), (1, 1, 1, 1), (0.5, 0.5, 0.5, 0.5)]
+)
+def test_a_crop_is_had_for_any_box(box: tuple[float, float, float, float]) -> None:
+    assert crop(Image.new("RGB", (300, 200)), box).startswith("data:image/jpeg;base64,")
+
+
+def hostile_runs() -> dict[str, list[Record]]:
+    place = Evidence(box=(0.1, 0.1, 0.4, 0.2), text=HOSTILE)
+    fields = {
+        "姓名": decision(HOSTILE, 0.2, evidence=place, notes=(HOSTILE,)),
+        "毕业日期": decision("2019-06-20"),
+        "证书编号": decision("</style></script>" + HOSTILE, 0.1),
+    }
+    return {HOSTILE: [record("1.jpg", fields)], "moe": RUNS["moe"]}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    executable = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
+    if executable is None:
+        pytest.skip("no Chromium on this machine: install it to test the report in a browser")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=executable,
+            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-sync"]
+            + ["--no-first-run", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield chromium
+        chromium.close()
+
+
+class Visit:
+    """A page opened from a file, with everything it asked for and complained about."""
+
+    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page = browser.new_context(**context).new_page()
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(path.as_uri())
+
+    def outside(self) -> list[str]:
+        return [url for url in self.requests if not url.startswith(("data:", "file:"))]
+
+
+def test_the_browser_asks_for_nothing_and_does_not_complain(
+    browser: Any, report: str, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text(report, encoding="utf-8")
+
+    visit = Visit(browser, tmp_path / "report.html", viewport={"width": 1280, "height": 900})
+
+    assert visit.outside() == []
+    assert len([url for url in visit.requests if url.startswith("file:")]) == 1
+    assert visit.complaints == []
+    assert visit.page.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
+
+
+def test_what_was_read_cannot_act_as_markup(browser: Any, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        hostile_runs(),
+        titles={"moe": HOSTILE},
+        provenance={"moe": HOSTILE},
+        skipped={HOSTILE: HOSTILE},
+        points=[PolicyPoint(name=HOSTILE, role="policy", accuracy=0.5, cost=1)],
+        recommendation=Recommendation(
+            name=HOSTILE, certified=True, english=HOSTILE, chinese=HOSTILE
+        ),
+        report=ReportOptions(heading=HOSTILE, footer=HOSTILE),
+    )
+
+    visit = Visit(browser, tmp_path / "report.html")
+
+    assert visit.page.evaluate("window.pwned === undefined")
+    assert visit.page.locator("script").count() == 1
+    assert visit.page.locator('img[src="x"]').count() == 0
+    assert visit.page.locator("text={{7*7}}").count() > 0
+    assert visit.outside() == []
+    assert visit.complaints == []
+
+
+def test_language_and_theme_can_be_switched(browser: Any, report: str, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(report, encoding="utf-8")
+    visit = Visit(browser, tmp_path / "report.html", locale="zh-CN", color_scheme="dark")
+
+    def background() -> str:
+        return str(visit.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    title = visit.page.locator("#fields h2")
+    assert title.inner_text() == "各字段、各策略的准确率"
+    visit.page.click("[data-do=language]")
+    assert title.inner_text() == "Accuracy by field and strategy"
+    assert visit.page.evaluate("document.documentElement.lang") == "en"
+    dark = background()
+    visit.page.click("[data-do=theme]")
+    assert background() != dark
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_nothing_is_wider_than_the_window(
+    browser: Any, report: str, tmp_path: Path, width: int
+) -> None:
+    (tmp_path / "report.html").write_text(report, encoding="utf-8")
+
+    visit = Visit(browser, tmp_path / "report.html", viewport={"width": width, "height": 800})
+
+    assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_it_can_be_read_without_script_and_prints(
+    browser: Any, report: str, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text(report, encoding="utf-8")
+    visit = Visit(browser, tmp_path / "report.html", java_script_enabled=False, color_scheme="dark")
+
+    assert visit.page.locator("#fields h2").inner_text() == "Accuracy by field and strategy"
+    visit.page.emulate_media(media="print")
+    assert not visit.page.locator(".tools").is_visible()
+    assert visit.page.pdf().startswith(b"%PDF")
+
+
+def test_one_strategy_without_an_error_and_without_pictures(tmp_path: Path) -> None:
+    fields = {
+        "姓名": decision("张三"),
+        "毕业日期": decision("2019-06-20"),
+        "证书编号": decision("106131201905004931"),
+    }
+    evaluate({"moe": [record("1.jpg", fields)]}, [SCHEMA], truth_file(tmp_path), tmp_path)
+
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert "has no wrong cell" in text
+    assert "without any review" in text
+    assert 'id="compare"' not in text

@@ -1,0 +1,482 @@
+"""Reading verified sheets: whatever a spreadsheet did to them is found and told."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from ocr_moe.codes.grammar import CodeGrammar, Segment
+from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.matching import match
+from ocr_moe.evaluation.problems import ProblemKind
+from ocr_moe.evaluation.tables import read_tables
+from ocr_moe.evaluation.truth import Truth, TruthOptions, load_truth
+from ocr_moe.evaluation.truthset import load_truths
+from ocr_moe.schema import Field, Kind, Schema, Subjects
+from ocr_moe.types import DocumentRef
+
+SCHEMA = Schema(
+    name="diploma",
+    fields=(
+        Field(name="姓名", kind=Kind.PERSON, aliases=("学生姓名",)),
+        Field(name="毕业日期", kind=Kind.DATE),
+        Field(
+            name="证书编号",
+            kind=Kind.CODE,
+            aliases=("编号",),
+            grammars=(
+                CodeGrammar(name="18", segments=(Segment(length=18),)),
+                CodeGrammar(name="15", segments=(Segment(length=15),)),
+            ),
+        ),
+    ),
+    subjects=Subjects(
+        pattern=r"(?P<name>[^_]+)_(?P<degree>本科|硕士)",
+        degree_order=("硕士", "本科"),
+    ),
+)
+CODE = "106131202505004931"
+
+
+def sheet(tmp_path: Path, *rows: Sequence[Any], name: str = "truth.xlsx") -> Path:
+    workbook = openpyxl.Workbook()
+    worksheet = workbook.active
+    assert worksheet is not None
+    for row in rows:
+        worksheet.append(list(row))
+    workbook.save(tmp_path / name)
+    return tmp_path / name
+
+
+def kinds(truth: Truth) -> set[ProblemKind]:
+    ours = {ProblemKind.FIELD_WITHOUT_COLUMN}
+    return {problem.kind for problem in truth.problems} - ours
+
+
+def values(truth: Truth, field: str = "证书编号") -> list[str | None]:
+    return [row.cells[field].value for row in truth.rows if field in row.cells]
+
+
+def refs(*paths: str) -> list[DocumentRef]:
+    return [DocumentRef(path=path, sha256=path) for path in paths]
+
+
+def test_columns_by_name_alias_and_with_a_remark(tmp_path: Path) -> None:
+    path = sheet(
+        tmp_path,
+        ["文件名", "学生 姓名", "证书编号（必填）", "备注", "毕业日期："],
+        ["a.jpg", "张三", CODE, "x", "二〇一九年六月二十日"],
+    )
+
+    truth = load_truth(path, SCHEMA)
+
+    assert truth.by == "file"
+    assert truth.fields == ("姓名", "毕业日期", "证书编号")
+    assert {name: cell.value for name, cell in truth.rows[0].cells.items()} == {
+        "姓名": "张三",
+        "毕业日期": "2019-06-20",
+        "证书编号": CODE,
+    }
+    assert kinds(truth) == set()
+
+
+def test_a_title_and_a_two_row_header_with_merged_cells(tmp_path: Path) -> None:
+    path = sheet(
+        tmp_path,
+        ["2019 届毕业生核对表"],
+        [],
+        ["文件名", "个人信息", None, "证书编号"],
+        [None, "姓名", "毕业日期", None],
+        ["a.jpg", "张三", "2019-06-20", CODE],
+    )
+    workbook = openpyxl.load_workbook(path)
+    worksheet = workbook.active
+    for area in ("A1:D1", "A3:A4", "B3:C3", "D3:D4"):
+        worksheet.merge_cells(area)
+    workbook.save(path)
+
+    truth = load_truth(path, SCHEMA)
+
+    assert truth.fields == SCHEMA.names
+    assert [(row.number, row.key) for row in truth.rows] == [(5, "a.jpg")]
+    assert values(truth) == [CODE]
+
+
+def test_merged_values_count_for_each_row_and_are_told(tmp_path: Path) -> None:
+    path = sheet(
+        tmp_path,
+        ["文件名", "毕业日期"],
+        ["a.jpg", "2019-06-20"],
+        ["b.jpg", None],
+        ["c.jpg", "2020-01-02"],
+    )
+    workbook = openpyxl.load_workbook(path)
+    workbook.active.merge_cells("B2:B3")
+    workbook.save(path)
+
+    truth = load_truth(path, SCHEMA)
+
+    assert values(truth, "毕业日期") == ["2019-06-20", "2019-06-20", "2020-01-02"]
+    assert kinds(truth) == {ProblemKind.MERGED}
+
+
+def test_blank_is_unverified_and_markers_mean_absent(tmp_path: Path) -> None:
+    rows = [["file", "姓名", "编号"]]
+    rows += [
+        [f"{i}.jpg", "张三", text] for i, text in enumerate([None, "无", "－", "NULL", "absent"])
+    ]
+    path = sheet(tmp_path, *rows)
+
+    truth = load_truth(path, SCHEMA)
+
+    assert values(truth) == [None] * 4
+    assert truth.blank == 1
+    declared = load_truth(path, SCHEMA, TruthOptions(blank="absent", absent=("NULL",)))
+    assert declared.blank == 0
+    assert values(declared).count(None) == 2
+
+
+def replace_in_sheet(path: Path, old: str, new: str) -> None:
+    """Write into the workbook's XML what another program than openpyxl would have."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    name = "xl/worksheets/sheet1.xml"
+    assert old.encode() in parts[name]
+    parts[name] = parts[name].replace(old.encode(), new.encode())
+    with zipfile.ZipFile(path, "w") as archive:
+        for part, data in parts.items():
+            archive.writestr(part, data)
+
+
+def test_numbers_that_lost_digits_are_not_scored(tmp_path: Path) -> None:
+    rounded = 1.06131202505004e17
+    path = sheet(
+        tmp_path,
+        ["file", "编号"],
+        ["damaged.jpg", rounded],
+        ["also.jpg", 11],
+        ["exact.jpg", 12],
+        ["short.jpg", 123456789012345],
+    )
+    replace_in_sheet(path, "<v>11</v>", "<v>106131202505004000</v>")
+    replace_in_sheet(path, "<v>12</v>", f"<v>{CODE}</v>")
+
+    truth = load_truth(path, SCHEMA)
+
+    assert [row.key for row in truth.rows if row.cells] == ["exact.jpg", "short.jpg"]
+    assert values(truth) == [CODE, "123456789012345"]
+    assert truth.unscorable == 2
+    lost = next(p for p in truth.problems if p.kind is ProblemKind.LOST_DIGITS)
+    assert (lost.rows, lost.field) == ((2, 3), "证书编号")
+    assert "text" in lost.sentence
+    assert ProblemKind.NUMERIC_CODE in kinds(truth)
+
+
+def test_a_number_that_lost_leading_zeros_is_not_scored(tmp_path: Path) -> None:
+    truth = load_truth(
+        sheet(tmp_path, ["file", "编号"], ["a", 12345678901234], ["b", CODE]), SCHEMA
+    )
+
+    assert values(truth) == [CODE]
+    assert any("leading zeros" in problem.sentence for problem in truth.problems)
+
+
+def test_scientific_notation_and_rounded_texts(tmp_path: Path) -> None:
+    rows = [["file", "编号"], ["sci.jpg", "1.06131E+17"]]
+    rows += [[f"{i}.jpg", f"1061312025050{i}000"] for i in range(10, 16)]
+    rows += [[f"h{i}.jpg", str(int(CODE) + i)] for i in range(20)]
+
+    truth = load_truth(sheet(tmp_path, *rows), SCHEMA)
+
+    assert len(values(truth)) == 20
+    assert truth.unscorable == 7
+
+
+def test_one_honest_code_on_three_zeros_is_scored(tmp_path: Path) -> None:
+    rows = [["file", "编号"], ["a.jpg", "106131202505004000"]]
+    rows += [[f"h{i}.jpg", str(int(CODE) + i)] for i in range(20)]
+
+    assert len(values(load_truth(sheet(tmp_path, *rows), SCHEMA))) == 21
+
+
+def test_date_cells_serial_numbers_and_dates_without_a_day(tmp_path: Path) -> None:
+    path = sheet(
+        tmp_path,
+        ["file", "毕业日期"],
+        ["a", dt.datetime(2019, 6, 20)],
+        ["b", dt.date(2019, 6, 20)],
+        ["c", dt.datetime(2019, 6, 1)],
+        ["d", 43636],
+        ["e", "2019.6"],
+    )
+    workbook = openpyxl.load_workbook(path)
+    workbook.active["B4"].number_format = 'yyyy"年"m"月"'
+    workbook.save(path)
+
+    truth = load_truth(path, SCHEMA)
+
+    assert values(truth, "毕业日期") == [
+        "2019-06-20",
+        "2019-06-20",
+        "2019-06",
+        "2019-06-20",
+        "2019-06",
+    ]
+
+
+def test_a_value_that_is_no_date_is_told_and_compared_as_text(tmp_path: Path) -> None:
+    truth = load_truth(sheet(tmp_path, ["file", "毕业日期"], ["a", "夏天"]), SCHEMA)
+
+    assert values(truth, "毕业日期") == ["夏天"]
+    assert kinds(truth) == {ProblemKind.ODD_VALUE}
+
+
+def test_error_cells_and_formulas_without_a_result(tmp_path: Path) -> None:
+    path = sheet(tmp_path, ["file", "姓名", "编号"], ["a", "=A1", CODE], ["b", "#N/A", CODE])
+
+    truth = load_truth(path, SCHEMA)
+
+    assert values(truth, "姓名") == []
+    assert truth.unscorable == 2
+    assert kinds(truth) == {ProblemKind.BAD_CELL}
+
+
+def test_two_columns_for_a_field_and_a_field_without_one(tmp_path: Path) -> None:
+    truth = load_truth(sheet(tmp_path, ["file", "学生姓名", "姓名"], ["a", "李四", "张三"]), SCHEMA)
+
+    assert values(truth, "姓名") == ["张三"]
+    assert kinds(truth) == {ProblemKind.DUPLICATE_COLUMN}
+    assert sum(p.kind is ProblemKind.FIELD_WITHOUT_COLUMN for p in truth.problems) == 2
+
+
+def test_no_usable_column_says_what_was_found_and_what_would_do(tmp_path: Path) -> None:
+    with pytest.raises(TruthError) as raised:
+        load_truth(sheet(tmp_path, ["file", "Namen"], ["a", "b"]), SCHEMA)
+    for words in ("file, Namen", "姓名 (学生姓名)", "证书编号"):
+        assert words in str(raised.value)
+
+
+def test_no_column_for_the_document(tmp_path: Path) -> None:
+    schema = SCHEMA.model_copy(update={"subjects": None})
+    with pytest.raises(TruthError, match="which document"):
+        load_truth(sheet(tmp_path, ["姓名"], ["张三"]), schema)
+    with pytest.raises(TruthError, match="there is no column 'scan'"):
+        load_truth(sheet(tmp_path, ["姓名"], ["张三"]), schema, TruthOptions(file_column="scan"))
+
+
+def test_file_names_are_found_by_their_looks_or_by_option(tmp_path: Path) -> None:
+    path = sheet(tmp_path, ["证件", "姓名"], ["a.jpg", "张三"], ["b.PNG", "李四"])
+    truth = load_truth(path, SCHEMA)
+    assert (truth.by, [row.key for row in truth.rows]) == ("file", ["a.jpg", "b.PNG"])
+    assert kinds(truth) == {ProblemKind.UNKNOWN_COLUMN}
+
+    path = sheet(tmp_path, ["证件", "姓名"], ["a", "张三"])
+    truth = load_truth(path, SCHEMA, TruthOptions(file_column="证件"))
+    assert (truth.by, truth.rows[0].key) == ("file", "a")
+
+
+def test_the_sheet_with_the_columns_is_found(tmp_path: Path) -> None:
+    path = sheet(tmp_path, ["说明"], ["…"])
+    workbook = openpyxl.load_workbook(path)
+    workbook.create_sheet("数据").append(["file", "姓名"])
+    workbook["数据"].append(["a", "张三"])
+    workbook.save(path)
+
+    assert load_truth(path, SCHEMA).sheet == "数据"
+    with pytest.raises(TruthError, match="'Sheet', '数据'"):
+        load_truth(path, SCHEMA, TruthOptions(sheet="nope"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_in_the_encodings_and_delimiters_of_the_wild(
+    tmp_path: Path, encoding: str, delimiter: str
+) -> None:
+    path = tmp_path / "truth.csv"
+    rows = [
+        ["文件名", "姓名", "证书编号"],
+        ["a.jpg", "张三", f'="{CODE}"'],
+        ["b.jpg", "", f"'{CODE}"],
+    ]
+    path.write_bytes("\r\n".join(delimiter.join(row) for row in rows).encode(encoding))
+
+    truth = load_truth(path, SCHEMA)
+
+    assert values(truth) == [CODE, CODE]
+    assert values(truth, "姓名") == ["张三"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.xlsx", b"", "empty"),
+        ("a.xlsx", b"name,code\n", "not one"),
+        ("a.xlsx", b"PK\x03\x04 broken", "not a readable Excel"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "save it as .xlsx"),
+        (
+            "a.xlsx",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"),
+            "password",
+        ),
+        ("a.pdf", b"%PDF-1.7", "not supported"),
+        ("a.csv", b"\x00\x01\x02", "not a text file"),
+        ("a.csv", b"\x81\xff\xfe\xff,\xff", "neither UTF-8 nor"),
+    ],
+)
+def test_wrong_files_are_named_for_what_they_are(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TruthError, match=words):
+        load_truth(tmp_path / name, SCHEMA)
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(TruthError, match="no such file"):
+        load_truth(tmp_path / "none.xlsx", SCHEMA)
+    with pytest.raises(TruthError, match="is a folder"):
+        load_truth(tmp_path, SCHEMA)
+    with pytest.raises(TruthError, match="no rows"):
+        load_truth(sheet(tmp_path, ["file", "姓名"]), SCHEMA)
+
+
+def test_rows_find_documents_with_or_without_folder_and_extension(tmp_path: Path) -> None:
+    rows = [["file", "姓名"]]
+    rows += [[key, "张三"] for key in ("1.JPG", "b/2", r"D:\scans\c\3.jpg", "other/4.png", 5)]
+    truth = load_truth(sheet(tmp_path, *rows), SCHEMA)
+
+    found = match(truth, refs("a/1.jpg", "a/b/2.jpg", "c/3.jpg", "4.jpg", "0005.jpg", "6.jpg"))
+
+    assert [document.key[0] for document in found.documents] == [
+        "0005.jpg",
+        "4.jpg",
+        "a/1.jpg",
+        "a/b/2.jpg",
+        "c/3.jpg",
+    ]
+    assert found.rows_without_document == ()
+    assert found.problems == ()
+
+
+def test_an_exact_row_is_not_taken_by_one_of_another_folder(tmp_path: Path) -> None:
+    path = sheet(tmp_path, ["file", "姓名"], ["x/1.jpg", "张三"], ["y/1.jpg", "李四"])
+
+    found = match(load_truth(path, SCHEMA), refs("y/1.jpg"))
+
+    assert [d.cells["姓名"].value for d in found.documents] == ["李四"]
+    assert found.rows_without_document == ("x/1.jpg",)
+
+
+def test_an_ambiguous_name_is_left_out_and_told(tmp_path: Path) -> None:
+    path = sheet(tmp_path, ["file", "姓名"], ["1.jpg", "张三"])
+
+    found = match(load_truth(path, SCHEMA), refs("a/1.jpg", "b/1.jpg"))
+
+    assert found.documents == ()
+    assert [problem.kind for problem in found.problems] == [ProblemKind.AMBIGUOUS]
+    assert "write the folder" in found.problems[0].sentence
+
+
+def test_pages_of_one_file_need_a_page_column(tmp_path: Path) -> None:
+    pages = [DocumentRef(path="a.pdf", sha256="a", page=page) for page in (1, 2)]
+    without = load_truth(sheet(tmp_path, ["file", "姓名"], ["a.pdf", "张三"]), SCHEMA)
+    assert "page" in match(without, pages).problems[0].sentence
+
+    rows = [
+        ["file", "页码", "姓名"],
+        ["a.pdf", 2, "李四"],
+        ["a.pdf", 1, "张三"],
+        ["a.pdf", 7, "王五"],
+    ]
+    found = match(load_truth(sheet(tmp_path, *rows), SCHEMA), pages)
+    assert [(d.key[1], d.cells["姓名"].value) for d in found.documents] == [
+        (1, "张三"),
+        (2, "李四"),
+    ]
+    assert "no such page" in found.problems[0].sentence
+
+
+def test_contradictory_rows_leave_only_the_differing_cells_out(tmp_path: Path) -> None:
+    path = sheet(
+        tmp_path,
+        ["file", "姓名", "编号"],
+        ["a.jpg", "张三", CODE],
+        ["a", "李四", CODE],
+        ["b", "王五", CODE],
+    )
+
+    found = match(load_truth(path, SCHEMA), refs("a.jpg", "b.jpg"))
+
+    assert set(found.documents[0].cells) == {"证书编号"}
+    assert [p.kind for p in found.problems] == [ProblemKind.CONTRADICTION]
+    assert found.problems[0].rows == (2, 3)
+
+
+def test_by_subject_the_chosen_document_is_scored(tmp_path: Path) -> None:
+    path = sheet(tmp_path, ["姓名", "证书编号"], ["张 三", CODE], ["张三丰", CODE], ["不在", CODE])
+    documents = refs("张三_本科.jpg", "张三_硕士.jpg", "张三丰_本科.jpg", "李四_本科.jpg")
+
+    truth = load_truth(path, SCHEMA)
+    found = match(truth, documents)
+
+    assert truth.by == "subject"
+    assert [d.key[0] for d in found.documents] == ["张三_硕士.jpg", "张三丰_本科.jpg"]
+    assert found.rows_without_document == ("不在",)
+    assert ("张三_本科.jpg", 1) in found.touched
+    assert ("李四_本科.jpg", 1) not in found.touched
+
+
+def test_namesakes_are_left_out_not_merged(tmp_path: Path) -> None:
+    rows = [
+        ["姓名", "证书编号"],
+        ["张三", CODE],
+        ["李四", CODE],
+        ["李四", CODE[::-1]],
+        ["王五", CODE],
+    ]
+    rows.append(["王五", CODE])
+    documents = refs("a/张三_本科.jpg", "b/张三_本科.jpg", "李四_本科.jpg", "王五_本科.jpg")
+
+    found = match(load_truth(sheet(tmp_path, *rows), SCHEMA), documents)
+
+    assert [d.key[0] for d in found.documents] == ["王五_本科.jpg"]
+    told = {problem.kind for problem in found.problems}
+    assert told == {ProblemKind.NAMESAKES, ProblemKind.DUPLICATE_ROW}
+
+
+def test_each_schema_gets_its_sheet(tmp_path: Path) -> None:
+    licence = Schema(name="licence", fields=(Field(name="名称"), Field(name="住所")))
+    one = sheet(tmp_path, ["file", "名称", "住所"], ["l.jpg", "公司", "路"], name="l.xlsx")
+    two = sheet(tmp_path, ["file", "姓名"], ["d.jpg", "张三"], name="d.xlsx")
+
+    truths = load_truths([one, two], [SCHEMA, licence])
+    assert {truth.schema.name: truth.source.name for truth in truths} == {
+        "licence": "l.xlsx",
+        "diploma": "d.xlsx",
+    }
+    with pytest.raises(TruthError, match="both"):
+        load_truths([one, one], [SCHEMA, licence])
+    with pytest.raises(TruthError, match="does not have"):
+        load_truths({"passport": one}, [SCHEMA])
+
+
+def test_a_workbook_written_by_extract_can_be_verified_and_used(tmp_path: Path) -> None:
+    from ocr_moe.recordbook import write_workbook
+    from ocr_moe.types import Decision, Record, Status
+
+    fields = {"证书编号": Decision(value=CODE, status=Status.ACCEPTED)}
+    [document] = refs("班级/张三_本科.jpg")
+    record = Record(document=document, schema_name="diploma", strategy="moe", fields=fields)
+    write_workbook(tmp_path / "records.xlsx", [record], [SCHEMA])
+
+    truth = load_truth(tmp_path / "records.xlsx", SCHEMA)
+
+    assert (truth.by, truth.rows[0].key, truth.rows[0].page) == ("file", "班级/张三_本科.jpg", 1)
+    assert values(truth) == [CODE]
+    assert len(read_tables(tmp_path / "records.xlsx")) == 3
