@@ -37,6 +37,8 @@ class StrategyConfig(Value):
     """A named way to get from documents to decisions."""
 
     title: str = ""
+    """Heads its columns in workbooks and reports; by default the strategy's name."""
+    description: str = ""
     gate: Component
     combiner: Component
 

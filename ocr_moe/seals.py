@@ -23,17 +23,16 @@ _RED = 22
 """How far red must stand above green and blue to be red ink, in grey levels."""
 _SMALLEST, _LARGEST = 0.06, 0.45
 """Extent of a seal, in page widths."""
+_DENSEST = 0.6
+"""Share of a seal's box that ink may cover."""
 _LEAST_ROUND = 0.45
 """Shorter over longer side of the hull."""
-_TYPE, _INK = 0.45, 0.72
-"""Brightness in the red channel, relative to the paper, of type under a seal and of the seal."""
 _MARGIN = 0.01
 """What is taken around a seal, in page widths."""
 
 
 def without_seals(image: Image.Image) -> Image.Image:
     """The RGB page with red seals faded into the paper; the image itself where there is none."""
-    import cv2
     import numpy as np
     from PIL import Image as PillowImage
 
@@ -42,16 +41,32 @@ def without_seals(image: Image.Image) -> Image.Image:
         return image
     pixels = np.array(image.convert("RGB"))
     for x0, y0, x1, y1 in boxes:
-        patch = pixels[y0:y1, x0:x1]
-        mask = cv2.dilate(_red(patch).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-        light = patch[..., 0].astype(np.float32)
-        paper = np.percentile(patch.reshape(-1, 3), 80, axis=0)
-        # Ink alone is light in the red channel, type under ink is dark; what is between is the edge
-        # of a stroke.
-        share = np.clip((light / max(paper[0], 1.0) - _TYPE) / (_INK - _TYPE), 0.0, 1.0)
-        faded = share[..., None] * paper + (1.0 - share[..., None]) * light[..., None]
-        patch[mask] = np.clip(faded, 0, 255).astype(np.uint8)[mask]
+        pixels[y0:y1, x0:x1] = _fade(pixels[y0:y1, x0:x1])
     return PillowImage.fromarray(pixels)
+
+
+def _fade(patch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Take the ink's own share of absorption out of the red channel, which then is the page's."""
+    import cv2
+    import numpy as np
+
+    mask = _red(patch)
+    if not mask.any():
+        return patch
+    light = patch[..., 0].astype(np.float32)
+    paper = np.percentile(patch.reshape(-1, 3), 75, axis=0).astype(np.float32)
+    depth = (light - patch[..., 1:].mean(axis=2)) / np.maximum(light, 1.0)
+    bare = mask & (light > 0.6 * paper[0])
+    if not bare.any():
+        return patch
+    full = max(float(np.percentile(depth[bare], 60)), 0.05)
+    ink = float(np.clip(np.percentile(light[bare] / paper[0], 40), 0.6, 1.0))
+    share = np.clip(depth / full, 0.0, 1.0)
+    level = np.clip(light / (1.0 - (1.0 - ink) * share) / paper[0], 0.0, 1.0)
+    around = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    faded = patch.copy()
+    faded[around] = (level[..., None] * paper)[around].astype(np.uint8)
+    return faded
 
 
 def find_seals(image: Image.Image) -> list[tuple[int, int, int, int]]:
@@ -71,7 +86,9 @@ def find_seals(image: Image.Image) -> list[tuple[int, int, int, int]]:
         extent = long / small.width
         if not _SMALLEST <= extent <= _LARGEST or short < _LEAST_ROUND * long:
             continue
-        if area < 0.08 * width * height:
+        # A ring with a star is mostly paper; a reddish background is not.
+        inked = float(mask[y : y + height, x : x + width].mean())
+        if area < 0.08 * width * height or inked > _DENSEST:
             continue
         margin = _MARGIN * small.width
         boxes.append(
@@ -88,9 +105,10 @@ def find_seals(image: Image.Image) -> list[tuple[int, int, int, int]]:
 def _red(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     import numpy as np
 
-    wide = pixels.astype(np.int16)
-    excess = wide[..., 0] - np.maximum(wide[..., 1], wide[..., 2])
+    red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
+    excess = red - np.maximum(green, blue)
     # A warm light or a yellowed sheet is red all over; ink stands out from it.
-    base = int(np.median(excess)) if excess.size else 0
-    red: NDArray[np.bool_] = excess - max(base, 0) > _RED
-    return red
+    base = max(int(np.median(excess)), 0) if excess.size else 0
+    # Gold is red and green.
+    ink: NDArray[np.bool_] = (excess - base > _RED) & (green - blue < 0.5 * (red - green) + 10)
+    return ink

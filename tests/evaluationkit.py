@@ -109,7 +109,7 @@ def poor() -> list[Record]:
         ),
         record(
             "3.jpg",
-            {name: failed for name in SCHEMA.names},
+            dict.fromkeys(SCHEMA.names, failed),
             strategy="ocr_page_llm",
             cost=cost,
         ),

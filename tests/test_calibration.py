@@ -126,8 +126,10 @@ def test_the_verdict_is_plain(n: int, wrong: int, signal: bool, expected: str) -
 def test_models_are_readable_files_that_come_back_the_same(tmp_path: Path) -> None:
     calibration = Calibration(
         provenance=HERE.model_copy(update={"hashes": ("0123abcd",)}),
-        choice={Kind.CODE: PRIOR},
-        confidence={Kind.CODE: Logistic(bias=1.25, weights={"field=证书编号": Weight(weight=0.5)})},
+        models={
+            Kind.CODE: PRIOR,
+            Kind.ENUM: Logistic(bias=1.25, weights={"field=证书编号": Weight(weight=0.5)}),
+        },
         weights={Kind.ENUM: {"rules": 2.5}},
         quality={"证书编号": quality_of("证书编号", Judged(np.ones(1), np.ones(1, dtype=bool)))},
     )
@@ -143,8 +145,8 @@ def test_models_are_readable_files_that_come_back_the_same(tmp_path: Path) -> No
     ("text", "message"),
     [
         ("format: 9\n", "format 9 is not 1"),
-        ("format: 1\nchoise: {}\n", "did you mean 'choice'"),
-        ("format: 1\nchoice: {code: {bias: x}}\n", "choice.code.bias"),
+        ("format: 1\nmodells: {}\n", "did you mean 'models'"),
+        ("format: 1\nmodels: {code: {bias: x}}\n", "models.code.bias"),
         ("!!python/object/apply:os.system [ls]\n", "not valid YAML"),
     ],
 )
@@ -213,7 +215,7 @@ def test_calibrating_gives_honest_and_useful_confidences() -> None:
     strategies = {"moe": build(None), "rules": build(0.0)}
     result = calibrate(recorded(300), strategies, judged="moe", provenance=HERE)
     calibration = result.calibration
-    assert set(calibration.choice) == set(calibration.confidence) == {Kind.PERSON, Kind.CODE}
+    assert set(calibration.models) == {Kind.PERSON, Kind.CODE}
     assert calibration.provenance is not None
     assert calibration.provenance.documents == 300
     for name, quality in calibration.quality.items():

@@ -129,7 +129,9 @@ def test_lookalikes_are_put_right_but_not_called_exact() -> None:
 
 
 def test_a_bare_label_is_a_spot() -> None:
-    found = find_codes(page(("证书编号：", 100, 900), ("二〇二五年六月", 900, 800)), [DIPLOMA], LABELS)
+    found = find_codes(
+        page(("证书编号：", 100, 900), ("二〇二五年六月", 900, 800)), [DIPLOMA], LABELS
+    )
     assert found.candidates == ()
     assert [spot.label for spot in found.spots] == ["证书编号"]
     (x0, y0), (x1, _), (_, y2), _ = found.spots[0].strip.quad

@@ -35,7 +35,9 @@ def test_segments_are_found() -> None:
     assert DIPLOMA.longest == 13
 
 
-@pytest.mark.parametrize("wrong", ["10613120251", "1061322025123", "1061311997123", "10613A2025123"])
+@pytest.mark.parametrize(
+    "wrong", ["10613120251", "1061322025123", "1061311997123", "10613A2025123"]
+)
 def test_other_forms_are_refused(wrong: str) -> None:
     assert not DIPLOMA.matches(wrong)
 
@@ -45,7 +47,9 @@ def test_the_automaton_accepts_what_the_grammar_matches(code: str) -> None:
     grammars = [
         CodeGrammar(name="a", segments=(Segment(length=1, max_length=2), Segment(length=1))),
         CodeGrammar(name="b", segments=(Segment(length=2, values=("01", "12")), Segment(length=2))),
-        CodeGrammar(name="c", segments=(Segment(length=0, max_length=1), Segment(length=1, alphabet="3"))),
+        CodeGrammar(
+            name="c", segments=(Segment(length=0, max_length=1), Segment(length=1, alphabet="3"))
+        ),
     ]
     automaton = compiled(grammars)
     state = automaton.start
@@ -119,7 +123,9 @@ def test_a_grammar_for_any_strict_field() -> None:
     assert container.matches("CSQU3054383")
     assert container.checks("CSQU3054383") is True
     assert container.checks("CSQU3054384") is False
-    phone = CodeGrammar(name="phone", segments=(Segment(length=1, values=("1",)), Segment(length=10)))
+    phone = CodeGrammar(
+        name="phone", segments=(Segment(length=1, values=("1",)), Segment(length=10))
+    )
     assert phone.matches("13800138000")
     assert phone.checks("13800138000") is None
     assert all(not phone.matches("".join(p)) for p in product("2", "0"))

@@ -23,6 +23,10 @@ from ocr_moe.types import Evidence, Record
 from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
 
 HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">"\'&{{7*7}}'
+CHROMIUM = (
+    "--no-sandbox --disable-gpu --disable-quic --disable-sync --no-first-run "
+    "--disable-background-networking --disable-component-update"
+)
 TEMPLATES = Path(ocr_moe.evaluation.__file__).parent / "templates"
 
 
@@ -143,8 +147,7 @@ def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=executable,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-sync"]
-            + ["--no-first-run", "--disable-background-networking", "--disable-component-update"],
+            args=CHROMIUM.split(),
         )
         yield chromium
         chromium.close()

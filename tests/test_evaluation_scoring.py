@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
 
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.problems import ProblemKind
@@ -14,8 +13,9 @@ from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Outcome, Scoring, score
 from ocr_moe.evaluation.summary import SummaryOptions, summarize
 from ocr_moe.evaluation.truth import load_truth
-from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Cost, Record
+from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
 
 
 @pytest.fixture(scope="module")

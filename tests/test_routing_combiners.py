@@ -87,7 +87,7 @@ def test_confident_compares_experts_on_the_calibrated_scale() -> None:
     )
     said = {"llm": reading("2019-06-26", 0.99), "rules": reading("2019-06-20", 0.9)}
     plain = Confident(Confident.Params())
-    fitted = Confident(Confident.Params(), Calibration(choice={Kind.DATE: braggart}))
+    fitted = Confident(Confident.Params(), Calibration(models={Kind.DATE: braggart}))
     assert combine(plain, "成立日期", said).value == "2019-06-26"
     assert combine(fitted, "成立日期", said).value == "2019-06-20"
 
@@ -204,7 +204,7 @@ def test_moe_takes_the_likeliest_candidate_and_a_vote_is_one() -> None:
     voted = Logistic(bias=0.0, weights={"voted": Weight(weight=3.0)})
     said = {"codes": reading("123956"), "a": reading("723456"), "b": reading("123450")}
     for model, value in [(trusted, "123956"), (voted, "123456")]:
-        combiner = Moe(Moe.Params(), Calibration(choice={Kind.CODE: model}))
+        combiner = Moe(Moe.Params(), Calibration(models={Kind.CODE: model}))
         assert combine(combiner, "代码", said).value == value
 
 
@@ -237,7 +237,7 @@ def test_record_steps_change_decisions_and_keep_the_others() -> None:
 
 def test_a_fitted_confidence_model_judges_the_outcome_of_record_steps() -> None:
     model = Logistic(bias=0.0, weights={"changed": Weight(weight=-2.0)})
-    calibration = Calibration(confidence={Kind.ORGANISATION: model})
+    calibration = Calibration(models={Kind.ORGANISATION: model})
     combiner = Moe(Moe.Params(), calibration, steps=(Rename(),))
     basis: dict[str, dict[str, float]] = {}
     state = State(SCHEMA, {"名称": {"rules": reading("由公司", 0.4)}})

@@ -63,7 +63,8 @@ def batch_of(lines: list[Line], rng: np.random.Generator) -> Batch:
     images = [fitted(line.pixels) for line in lines]
     width = int(np.median([image.shape[1] for image in images]))
     longest = max(_steps(line.text) for line in lines)
-    width = max(width, 4 * longest)
+    # Few different widths: each new one costs the library a compilation of its kernels.
+    width = -(-max(width, 4 * longest) // 32) * 32
     stacked = np.empty((len(images), HEIGHT, width, 3), dtype=np.float32)
     for place, image in enumerate(images):
         scaled = cv2.resize(image, (width, HEIGHT), interpolation=cv2.INTER_LINEAR)

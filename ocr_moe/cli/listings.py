@@ -27,7 +27,7 @@ def strategies(config: options.ConfigFile = None) -> None:
     ready, skipped = Workshop(chosen).available_strategies()
     for name, settings in chosen.strategies.items():
         default = " (default)" if name == chosen.strategy else ""
-        typer.echo(f"{name}{default}: {settings.title}")
+        typer.echo(f"{name}{default}: {settings.description or settings.title}")
         if name in skipped:
             typer.echo(f"  cannot run here: {skipped[name]}")
         else:

@@ -42,9 +42,7 @@ class Automaton:
 
     def log_weight(self, state: State) -> float | None:
         """Log of the weight of the likeliest grammar that ends here, or None where none does."""
-        ends = [
-            self._log_weights[g] for g, s, _, _ in state if s == len(self.grammars[g].segments)
-        ]
+        ends = [self._log_weights[g] for g, s, _, _ in state if s == len(self.grammars[g].segments)]
         return max(ends) if ends else None
 
     def _steps(self, node: _Node) -> list[tuple[str, _Node]]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SKIP_COST = 2.5
 """Nats for leaving out a time step that surely holds a letter or digit."""
-LOOKALIKE = 0.1
+LOOKALIKE = 0.03
 """How much of a glyph's probability also speaks for each glyph that looks like it."""
 FLOOR = 1e-5
 """Least probability of a character at a time step: no recogniser is sure enough to forbid one."""
@@ -174,9 +174,7 @@ def score(evidence: Evidence, codes: Sequence[str]) -> list[float]:
     return [float(x) for x in total]
 
 
-def _search(
-    evidence: Evidence, automaton: Automaton, beam: int
-) -> dict[str, tuple[float, float]]:
+def _search(evidence: Evidence, automaton: Automaton, beam: int) -> dict[str, tuple[float, float]]:
     """Code → (approximate log-likelihood, log-weight) by prefix beam search."""
     import numpy as np
 

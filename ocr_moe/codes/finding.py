@@ -252,7 +252,8 @@ def _continues(first: _Run, second: _Run, grammars: Sequence[CodeGrammar]) -> bo
     lengths = _lengths(grammars)
     if first.line.index == second.line.index:
         return False
-    if len(first.code) + len(second.code) not in lengths or len(first.code) in lengths:
+    together = len(first.code) + len(second.code)
+    if together > max(lengths) or len(first.code) in lengths or len(second.code) in lengths:
         return False
     if min(len(first.code), len(second.code)) < 3:
         return False
@@ -267,7 +268,8 @@ def _continues(first: _Run, second: _Run, grammars: Sequence[CodeGrammar]) -> bo
     gap = second.left - first.right
     same_row = abs(drop) < 0.6 * height and -0.5 * height < gap < 4 * height
     next_row = 0.6 * height <= drop < 2.5 * height and second.left < first.right
-    return same_row or next_row
+    # On one row a gap may have swallowed characters; on two, the lengths must add up.
+    return (same_row and together >= min(lengths) - 4) or (next_row and together in lengths)
 
 
 def _as_code(
@@ -405,9 +407,7 @@ def _strength(rank: int) -> float:
     return max(5.0 - 0.25 * rank, 2.5)
 
 
-def _label_of(
-    frame: _Frame, run: _Run, labels: dict[str, int]
-) -> tuple[str | None, float]:
+def _label_of(frame: _Frame, run: _Run, labels: dict[str, int]) -> tuple[str | None, float]:
     """The label that announces the run, and what that is worth."""
     best: tuple[str | None, float] = (None, 0.0)
 
@@ -462,7 +462,8 @@ def _alien(frame: _Frame, run: _Run, aliens: set[str], label_worth: float) -> bo
     lefts = [
         line
         for line in frame.lines
-        if line.index != run.line.index and (_relation(line, run) or 0.0) >= 0.7
+        if line.index != run.line.index
+        and (_relation(line, run) or 0.0) >= 0.7
         and line.right <= run.left + line.height
     ]
     if not lefts:
@@ -471,9 +472,7 @@ def _alien(frame: _Frame, run: _Run, aliens: set[str], label_worth: float) -> bo
     return any(len(label) > 1 and nearest.endswith(label) for label in aliens)
 
 
-def _spots(
-    frame: _Frame, labels: dict[str, int], grammars: Sequence[CodeGrammar]
-) -> list[Spot]:
+def _spots(frame: _Frame, labels: dict[str, int], grammars: Sequence[CodeGrammar]) -> list[Spot]:
     """Places beside and under labels, the strongest label first."""
     longest = max(g.longest for g in grammars)
     spots = []
@@ -487,7 +486,9 @@ def _spots(
         reach = 0.62 * height * (longest + 3)
         start = _x_of(line, folded, found[2])
         beside = frame.box(
-            start, line.middle - 0.75 * height, start + reach + 2 * height,
+            start,
+            line.middle - 0.75 * height,
+            start + reach + 2 * height,
             line.middle + 0.75 * height,
         )
         spots.append((labels[label], Spot(label, Strip(beside, 0.2, 0.2))))

@@ -83,9 +83,7 @@ def fuse(
     codes = sorted({h.code for hypotheses in votes for h in hypotheses})
     if not codes:
         return None
-    likelihoods = [
-        [max(x, _IMPOSSIBLE) for x in score(view.evidence, codes)] for view in views
-    ]
+    likelihoods = [[max(x, _IMPOSSIBLE) for x in score(view.evidence, codes)] for view in views]
     recognizers = sorted({view.recognizer for view in views})
     pooled = []
     priors = [_prior(code, grammars, params, announced) for code in codes]

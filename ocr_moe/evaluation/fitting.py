@@ -326,19 +326,21 @@ def _fit(
     strategies: Mapping[str, Build],
     start: Calibration,
 ) -> Calibration:
-    """Choice models from all candidates; around them, confidence models from all decisions."""
+    """Models of all candidates first; then, around them, of the decisions they lead to as well."""
     states = _states(documents, groups, strategies, start)
-    choice = _by_kind(_choice_rows(states), start.choice)
+    candidates = _candidate_rows(states)
     first = start.model_copy(
         update={
-            "choice": choice,
-            "confidence": {},
+            "models": {
+                **start.models,
+                **{kind: _fitted(of, start.models.get(kind, PRIOR)) for kind, of in candidates},
+            },
             "weights": vote_weights(documents),
             "provenance": None,
             "quality": {},
         }
     )
-    valued: dict[Kind, list[Row]] = defaultdict(list)
+    decided: dict[Kind, list[Row]] = defaultdict(list)
     empty: list[Row] = []
     for name, build in strategies.items():
         _, combiner = build(first)
@@ -350,13 +352,13 @@ def _fit(
                 if field.name not in document.verified or decision.status is Status.FAILED:
                     continue
                 row = Row(basis[field.name], document.right(field.name, decision.value), group)
-                (empty if decision.value is None else valued[field.kind]).append(row)
-    confidence = {
-        kind: _fitted(rows, start.confidence.get(kind) or _with_notes(choice[kind]))
-        for kind, rows in sorted(valued.items())
+                (empty if decision.value is None else decided[field.kind]).append(row)
+    models = {
+        kind: _fitted([*of, *decided[kind]], start.models.get(kind, PRIOR))
+        for kind, of in candidates
     }
     absence = _fitted(empty, start.absence or ABSENCE_PRIOR) if empty else start.absence
-    return first.model_copy(update={"confidence": confidence, "absence": absence})
+    return first.model_copy(update={"models": {**start.models, **models}, "absence": absence})
 
 
 _States = Mapping[str, list[tuple[RecordedDocument, str, State]]]
@@ -380,7 +382,7 @@ def _states(
     return found
 
 
-def _choice_rows(states: _States) -> dict[Kind, list[Row]]:
+def _candidate_rows(states: _States) -> list[tuple[Kind, list[Row]]]:
     """Every different value that an expert gave, once per set of experts that had been asked."""
     rows: dict[Kind, list[Row]] = defaultdict(list)
     seen: set[tuple[str, int, str, frozenset[str]]] = set()
@@ -399,24 +401,11 @@ def _choice_rows(states: _States) -> dict[Kind, list[Row]]:
             for value in values:
                 features = candidate_features(field, readings, value)
                 rows[field.kind].append(Row(features, document.right(field.name, value), group))
-    return rows
-
-
-def _by_kind(
-    rows: Mapping[Kind, Sequence[Row]], start: Mapping[Kind, Logistic]
-) -> dict[Kind, Logistic]:
-    return {kind: _fitted(rows[kind], start.get(kind, PRIOR)) for kind in sorted(rows)}
+    return sorted(rows.items())
 
 
 def _fitted(rows: Sequence[Row], start: Logistic) -> Logistic:
     return fit_logistic(rows, start, choose_strength(rows, start))
-
-
-def _with_notes(choice: Logistic) -> Logistic:
-    """A choice model as the start of a confidence model: contradictions speak against a value."""
-    weights = {**choice.weights}
-    weights.setdefault("notes", PRIOR.weights["notes"])
-    return Logistic(bias=choice.bias, weights=weights)
 
 
 def vote_weights(documents: Sequence[RecordedDocument]) -> dict[Kind, dict[str, float]]:

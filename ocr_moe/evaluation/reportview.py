@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
+from ocr_moe.errors import DocumentError
 from ocr_moe.evaluation import metrics
 from ocr_moe.evaluation.charts import Curve, Mark, Plot, Words, draw, interval_bar, pareto
 from ocr_moe.evaluation.crops import ImageSource, crop, whole
@@ -712,7 +713,11 @@ class _Pictures:
 
     def _page(self, number: int) -> Any:
         if number not in self._pages and self._record is not None and self._source is not None:
-            self._pages[number] = self._source(self._record, number)
+            try:
+                self._pages[number] = self._source(self._record, number)
+            except DocumentError:
+                # The scan was moved or changed since the run: the report goes without its picture.
+                self._pages[number] = None
         return self._pages.get(number)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from ocr_moe.alignment import find_evidence, fold, occurs_verbatim
 from ocr_moe.errors import ChatAnswerError
-from ocr_moe.normalize import normalize
+from ocr_moe.normalize import clean_text, normalize
 from ocr_moe.protocols import ChatReply
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Evidence, Failure, Line, Reading
@@ -206,11 +206,11 @@ def _reading(
     raw = _text_of(given, field)
     if raw is None or fold(raw) in _NOTHING:
         return Reading(field=field.name, raw=raw, score=score, features=features)
-    raw = _without_label(raw, field)
-    value = normalize(field, raw)
-    evidence, agreement = _evidence(field, value, raw, pages)
+    bare = _bare(raw, field)
+    value = normalize(field, bare)
+    evidence, agreement = _evidence(field, value, bare, pages)
     features["evidence_score"] = agreement
-    features["in_ocr"] = float(any(occurs_verbatim(raw, lines) for lines in pages))
+    features["in_ocr"] = float(any(occurs_verbatim(bare, lines) for lines in pages))
     notes = () if value is not None else (f"{raw!r} is not a value of this field",)
     return Reading(
         field=field.name,
@@ -234,13 +234,24 @@ def _evidence(
     return best
 
 
-def _without_label(raw: str, field: Field) -> str:
-    """The value without the label that some models copy along."""
+def _bare(raw: str, field: Field) -> str:
+    """The value without what some models copy along: its label, what the schema trims, and what
+    follows the name of an organisation (云南农业大学纺织工程专业)."""
+    raw = clean_text(raw)
     for label in sorted((field.name, *field.labels), key=len, reverse=True):
         match = re.match(rf"\s*{re.escape(label)}\s*[:：]\s*(?=\S)", raw)
         if match:
-            return raw[match.end() :]
-    return raw
+            raw = raw[match.end() :]
+            break
+    if field.kind in (Kind.DATE, Kind.ENUM):
+        return raw
+    bare = raw
+    for expression in field.trim:
+        bare = re.sub(expression, "", bare)
+    if field.kind is Kind.ORGANISATION and field.shape and not re.search(field.shape, bare):
+        ends = range(len(bare) - 1, 1, -1)
+        bare = next((bare[:end] for end in ends if re.search(field.shape, bare[:end])), bare)
+    return bare or raw
 
 
 def _text_of(given: Any, field: Field) -> str | None:

@@ -426,9 +426,7 @@ def _line_height(text: PageText, strip: Strip) -> float:
     return math.hypot((dx - ax) * text.width, (dy - ay) * text.height)
 
 
-def _reread(
-    page: Page, read: object, side: int, top: float, bottom: float
-) -> PageText:
+def _reread(page: Page, read: object, side: int, top: float, bottom: float) -> PageText:
     """A band of the page as another engine reads it: coloured ink faded, at another scale."""
     from PIL import Image as PillowImage
 

@@ -17,7 +17,7 @@ from pydantic import Field as PydanticField
 from ocr_moe.errors import EngineError
 from ocr_moe.experts.answers import REVISION as ANSWERS_REVISION
 from ocr_moe.experts.asking import Question, ask, digest, groups
-from ocr_moe.experts.crops import cut, locate
+from ocr_moe.experts.crops import cut, locate, shrink
 from ocr_moe.experts.prompts import data_section, load
 from ocr_moe.normalize import REVISION as NORMALIZE_REVISION
 from ocr_moe.protocols import ChatImage, Document, Page, Services
@@ -113,9 +113,7 @@ class Vision:
             if not images:
                 if whole is None:
                     whole = tuple(
-                        self._encode(
-                            cut(page.image, (0.0, 0.0, 1.0, 1.0), 1.0, self.params.max_side)
-                        )
+                        self._encode(shrink(page.image, 1.0, self.params.max_side))
                         for page in document.pages
                     )
                 images = whole

@@ -61,16 +61,22 @@ class Logistic(Value):
 
     def logit(self, features: Mapping[str, float]) -> float:
         """Log-odds; features that the model does not know are passed over."""
-        known, total = self._compiled
-        for name, x in features.items():
-            term = known.get(name)
-            if term is not None:
-                slope, offset, low, high = term
-                total += slope * (low if x < low else high if x > high else x) + offset
-        return total
+        return self._compiled[1] + self.added(features)
 
     def probability(self, features: Mapping[str, float]) -> float:
         return sigmoid(self.logit(features))
+
+    def added(self, features: Mapping[str, float]) -> float:
+        """What these features add to the log-odds of a vector in which they were missing."""
+        known = self._compiled[0]
+        total = 0.0
+        for name in features if len(features) < len(known) else known:
+            x = features.get(name)
+            term = known.get(name)
+            if x is not None and term is not None:
+                slope, offset, low, high = term
+                total += slope * (low if x < low else high if x > high else x) + offset
+        return total
 
     @cached_property
     def _compiled(self) -> tuple[dict[str, tuple[float, float, float, float]], float]:
@@ -102,14 +108,13 @@ class Provenance(Value):
 
 
 class Calibration(Value):
-    """Confidence models per kind of field, and what else was learnt about the experts."""
+    """A confidence model per kind of field, and what else was learnt about the experts."""
 
     format: int = FORMAT
     provenance: Provenance | None = None
-    choice: dict[Kind, Logistic] = {}
-    """Chance that a candidate value is right, seen alone: chooses between candidates."""
-    confidence: dict[Kind, Logistic] = {}
-    """Chance that a decided value is right, seen with all the record's other decisions."""
+    models: dict[Kind, Logistic] = {}
+    """Chance that a value is right: of a candidate seen alone, and, with the features that only the
+    whole record tells, of a decided value."""
     absence: Logistic | None = None
     """Chance that a field without a value is not on the document."""
     weights: dict[Kind, dict[str, float]] = {}
@@ -117,11 +122,8 @@ class Calibration(Value):
     quality: dict[str, Quality] = {}
     """Per field, cross-fitted by document."""
 
-    def choice_of(self, field: Field) -> Logistic:
-        return self.choice.get(field.kind, PRIOR)
-
-    def confidence_of(self, field: Field) -> Logistic:
-        return self.confidence.get(field.kind) or self.choice.get(field.kind, PRIOR)
+    def model_of(self, field: Field) -> Logistic:
+        return self.models.get(field.kind, PRIOR)
 
     def absence_of(self) -> Logistic:
         return self.absence or ABSENCE_PRIOR

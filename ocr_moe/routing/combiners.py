@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 
 from ocr_moe.errors import ConfigError
 from ocr_moe.protocols import State
-from ocr_moe.routing.calibration import UNFITTED, Calibration, sigmoid
+from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic, sigmoid
 from ocr_moe.routing.features import absence_features, candidate_features, record_features
 from ocr_moe.routing.settings import StepSettings, Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
@@ -94,6 +94,7 @@ class _Draft:
     readings: Readings
     value: str | None = None
     features: dict[str, float] = dataclass_field(default_factory=dict)
+    model: Logistic = PRIOR
     logit: float | None = None
     """Log-odds of the value, or of the field's absence; None where nobody could answer."""
     experts: tuple[str, ...] = ()
@@ -103,9 +104,8 @@ class _Draft:
 
     def decision(self) -> Decision:
         confidence = None if self.logit is None else sigmoid(self.logit)
-        return _decision(
-            self, self.value, confidence, Status.FAILED if confidence is None else Status.ABSTAINED
-        )
+        status = Status.FAILED if confidence is None else Status.ABSTAINED
+        return _decision(self, self.value, confidence, status)
 
 
 class Combiner:
@@ -152,18 +152,23 @@ class Combiner:
                 for name, draft in drafts.items()
             }
             failed_checks = self._check(state.schema, values)
-        surenesses = [draft.logit for draft in drafts.values() if draft.logit is not None]
-        sureness = sum(surenesses)
+        known = [draft.logit for draft in drafts.values() if draft.logit is not None]
+        total = sum(known)
         decisions = {}
         for name, draft in drafts.items():
             others = None
-            if draft.logit is not None and len(surenesses) > 1:
-                others = (sureness - draft.logit) / (len(surenesses) - 1)
+            if draft.logit is not None and len(known) > 1:
+                others = (total - draft.logit) / (len(known) - 1)
             notes = failed_checks.get(name, ())
-            features = self._evidence(draft, bound.get(name), len(notes), others)
-            decisions[name] = self._settle(draft, bound.get(name), notes, features)
+            changed = bound.get(name)
+            more = record_features(draft.value, changed, len(notes), others)
+            decisions[name] = (
+                self._settle(draft, more, notes)
+                if changed is None
+                else self._settle_changed(draft, changed, more, notes)
+            )
             if basis is not None:
-                basis[name] = features
+                basis[name] = {**draft.features, **more}
         return decisions
 
     def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
@@ -199,37 +204,40 @@ class Combiner:
         field, readings = draft.field, draft.readings
         values = list(dict.fromkeys(str(reading.value) for reading in speaking.values()))
         value = values[0] if len(values) == 1 else self._choose(field, speaking, values)
+        model = self._calibration.model_of(field)
         features = candidate_features(field, readings, value)
-        chance = self._calibration.choice_of(field).logit(features)
-        if features["silent"] > 0.0 and not field.required and chance < 0.0:
+        logit = model.logit(features)
+        if logit < 0.0 and not field.required and features["silent"] > 0.0:
             absent = self._calibration.absence_of().logit(absence_features(field, readings))
-            if absent > chance:
+            if absent > logit:
                 self._leave_empty(draft, errors)
                 return
-        draft.value, draft.features, draft.logit = value, features, chance
-        carriers = [(e, r) for e, r in speaking.items() if r.value == value]
+        draft.value, draft.features, draft.model, draft.logit = value, features, model, logit
+        carriers = [pair for pair in speaking.items() if pair[1].value == value]
         if len(carriers) > 1:
             carriers.sort(key=_own_score, reverse=True)
+        notes: list[str] = []
         for _, reading in carriers:
-            if not draft.characters and len(reading.characters) == len(value):
+            if reading.characters and not draft.characters:
                 draft.characters = reading.characters
             if draft.evidence is None:
                 draft.evidence = reading.evidence
+            if reading.notes:
+                notes += reading.notes
         if carriers:
-            draft.experts = tuple(expert for expert, _ in carriers)
+            draft.experts = tuple([expert for expert, _ in carriers])
         else:
             draft.experts = tuple(speaking)
             draft.characters = vote(self._ballots(field, speaking)).shares
-        notes = [note for _, reading in carriers for note in reading.notes]
         if len(values) > 1:
             notes += _otherwise(speaking, value)
         if notes or errors:
             draft.notes = _distinct(notes, errors)
 
     def _leave_empty(self, draft: _Draft, errors: Sequence[str]) -> None:
-        features = absence_features(draft.field, draft.readings)
-        draft.features = features
-        draft.logit = self._calibration.absence_of().logit(features)
+        draft.model = self._calibration.absence_of()
+        draft.features = absence_features(draft.field, draft.readings)
+        draft.logit = draft.model.logit(draft.features)
         silent = [
             note
             for reading in draft.readings.values()
@@ -238,46 +246,48 @@ class Combiner:
         ]
         draft.notes = _distinct(silent, _otherwise(draft.readings, None), errors)
 
-    def _evidence(
-        self, draft: _Draft, bound: Decision | None, failed_checks: int, others: float | None
-    ) -> dict[str, float]:
-        """All features of the field's final value."""
-        if bound is None or bound.value == draft.value:
-            features = draft.features
-        elif bound.value is not None:
-            features = candidate_features(draft.field, draft.readings, bound.value)
-        else:
-            features = absence_features(draft.field, draft.readings)
-        features.update(record_features(draft.value, bound, failed_checks, others))
-        return features
-
     def _settle(
+        self, draft: _Draft, more: Mapping[str, float], failed_checks: Sequence[str]
+    ) -> Decision:
+        """Confidence and status of a field in the light of the whole record."""
+        if draft.logit is None:
+            return draft.decision()
+        confidence = sigmoid(draft.logit + draft.model.added(more))
+        status = self._status(draft.field, draft.value, confidence)
+        return _decision(draft, draft.value, confidence, status, failed_checks)
+
+    def _settle_changed(
         self,
         draft: _Draft,
-        bound: Decision | None,
+        bound: Decision,
+        more: Mapping[str, float],
         failed_checks: Sequence[str],
-        features: Mapping[str, float],
     ) -> Decision:
-        """Confidence and status of one field in the light of the whole record.
+        """The same for a field on which a record-level step had its say.
 
-        `bound` is the field's decision after the record-level steps where they changed it.
+        Where no model was fitted, the step's own confidence stands. `draft` takes over the
+        features of the value that the step put there.
         """
-        if draft.logit is None if bound is None else bound.status is Status.FAILED:
-            return bound or draft.decision()
-        field = draft.field
-        value = draft.value if bound is None else bound.value
-        confidence: float | None
-        if value is None:
-            confidence = self._calibration.absence_of().probability(features)
-        elif bound is not None and field.kind not in self._calibration.confidence:
-            confidence = bound.confidence
-        else:
-            confidence = self._calibration.confidence_of(field).probability(features)
-        status = Status.ABSTAINED
-        if self._accept.reached(field, confidence):
-            status = Status.ABSENT if value is None else Status.ACCEPTED
-        source = draft if bound is None else bound
-        return _decision(source, value, confidence, status, failed_checks)
+        if bound.status is Status.FAILED:
+            return bound
+        if bound.value != draft.value or draft.logit is None:
+            if bound.value is None:
+                draft.model = self._calibration.absence_of()
+                draft.features = absence_features(draft.field, draft.readings)
+            else:
+                draft.model = self._calibration.model_of(draft.field)
+                draft.features = candidate_features(draft.field, draft.readings, bound.value)
+            draft.logit = draft.model.logit(draft.features)
+        confidence = bound.confidence
+        if bound.value is None or draft.field.kind in self._calibration.models:
+            confidence = sigmoid(draft.logit + draft.model.added(more))
+        status = self._status(draft.field, bound.value, confidence)
+        return _decision(bound, bound.value, confidence, status, failed_checks)
+
+    def _status(self, field: Field, value: str | None, confidence: float | None) -> Status:
+        if not self._accept.reached(field, confidence):
+            return Status.ABSTAINED
+        return Status.ABSENT if value is None else Status.ACCEPTED
 
     def _weights(self, field: Field) -> Mapping[str, float]:
         return self._calibration.weights.get(field.kind, {})
@@ -297,7 +307,7 @@ class Combiner:
 
     def _alone(self, field: Field, readings: Readings) -> dict[str, float]:
         """Each speaking expert's chance to be right, as if it had been the only one asked."""
-        model = self._calibration.choice_of(field)
+        model = self._calibration.model_of(field)
         return {
             expert: model.probability(candidate_features(field, {expert: reading}, reading.value))
             for expert, reading in readings.items()
@@ -426,7 +436,7 @@ class Moe(Combiner):
             elected = self._elected(field, readings)
             if elected not in candidates:
                 candidates.append(elected)
-        model = self._calibration.choice_of(field)
+        model = self._calibration.model_of(field)
         chances = {
             value: model.logit(candidate_features(field, readings, value)) for value in candidates
         }
@@ -485,8 +495,7 @@ def _decision(
     status: Status,
     failed_checks: Sequence[str] = (),
 ) -> Decision:
-    """A decision from parts that are valid already: a replay makes a million of them."""
-    return Decision.model_construct(
+    return Decision(
         value=value,
         confidence=confidence,
         status=status,

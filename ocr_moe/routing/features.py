@@ -48,16 +48,18 @@ def candidate_features(
     for expert, reading in readings.items():
         if reading.error is not None:
             failed += 1
-            features[f"{expert}.failed"] = 1.0
+            features[expert + ".failed"] = 1.0
         elif reading.value is None:
             silent += 1
-            features[f"{expert}.silent"] = 1.0
+            features[expert + ".silent"] = 1.0
         elif reading.value == value:
             carriers += 1
             features[expert] = 1.0
-            if reading.score is not None:
-                score = max(score, reading.score)
-                features[f"{expert}.score"] = logit(reading.score)
+            own = reading.score
+            if own is not None:
+                features[expert + ".score"] = logit(own)
+                if own > score:
+                    score = own
             if reading.evidence is not None:
                 evidence = 1.0
             if reading.characters:
@@ -65,15 +67,16 @@ def candidate_features(
             if len(reading.alternatives) > 1:
                 best, second = reading.alternatives[:2]
                 margin = max(margin, best.logprob - second.logprob)
+            prefix = expert + "."
             for name, x in reading.features.items():
-                features[f"{expert}.{name}"] = x
+                features[prefix + name] = x
         else:
             rivals += 1
-            features[f"{expert}.differs"] = 1.0
+            features[expert + ".differs"] = 1.0
             similar = max(similar, Indel.normalized_similarity(value, reading.value))
-            if reading.score is not None:
-                rival_score = max(rival_score, reading.score)
-    features["agree"] = float(max(carriers - 1, 0))
+            if reading.score is not None and reading.score > rival_score:
+                rival_score = reading.score
+    features["agree"] = carriers - 1.0 if carriers else 0.0
     features["rivals"] = float(rivals)
     features["silent"] = float(silent)
     features["failed"] = float(failed)

@@ -1,0 +1,414 @@
+"""The code reader against plain engines, on the same images in one run, and what each part adds.
+
+    python benchmarks/codes.py [--per-level 200] [--seed 7707] [--layouts heldout]
+                               [--licences FOLDER] [--ablation] [--out reports/codes]
+
+Documents are generated afresh; neither their seed nor, by default, their layouts were used for
+training or tuning.  Systems compared:
+
+- `rapidocr`, `paddleocr`: the engine's default reading of the page, its most code-like line;
+- `engine`: PP-OCR's own best path over the line that the code reader found, no grammar;
+- `codes`: the code reader;
+- `bound`: the code reader, the rules for the other fields, and the record-level binding.
+
+`--licences` names a folder with real business licences: `labels.jsonl` with `file` and
+`fields.social_credit_code`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ocr_moe.build import Workshop
+from ocr_moe.codes.finding import Candidate, find_codes
+from ocr_moe.config import find_schema, load_config
+from ocr_moe.evaluation.metrics import auroc, mcnemar_exact, wilson
+from ocr_moe.experts.codes import CodesExpert, CodesParams, Crop
+from ocr_moe.generation import generate
+from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Page, Posterior, State
+from ocr_moe.righting import read_upright, turn
+from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.types import DocumentRef, Line, PageText, Reading
+
+LEVELS = ("clean", "scan", "photo", "hard")
+SYSTEMS = ("rapidocr", "paddleocr", "engine", "codes", "bound")
+
+
+@dataclass(frozen=True)
+class BenchPage:
+    """A righted page whose text is already read."""
+
+    path: Path
+    text: PageText
+    number: int = 1
+
+    @cached_property
+    def image(self) -> Image.Image:
+        with Image.open(self.path) as opened:
+            return turn(ImageOps.exif_transpose(opened).convert("RGB"), self.text.rotation)
+
+
+@dataclass(frozen=True)
+class BenchDocument:
+    ref: DocumentRef
+    schema: Schema
+    pages: Sequence[Page]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image with the truth of its code."""
+
+    path: Path
+    level: str
+    truth: str | None
+    schema: Schema
+
+    @property
+    def field(self) -> Field:
+        return next(f for f in self.schema.fields if f.kind is Kind.CODE)
+
+
+@dataclass
+class Outcome:
+    """What every system said of one case."""
+
+    case: Case
+    values: dict[str, str | None] = field(default_factory=dict)
+    confidence: dict[str, float] = field(default_factory=dict)
+    page_seconds: float = 0.0
+    seconds: float = 0.0
+    look: int = 0
+
+    def right(self, system: str) -> bool:
+        return self.values[system] == self.case.truth
+
+
+class Remembering:
+    """Services whose engines and recognisers answer a repeated question from memory."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._recognizers: dict[str, _RememberingRecognizer] = {}
+        self._engines: dict[str, _RememberingEngine] = {}
+
+    def chat(self, name: str) -> ChatModel:
+        return self._workshop.chat(name)
+
+    def engine(self, name: str) -> OcrEngine:
+        if name not in self._engines:
+            self._engines[name] = _RememberingEngine(self._workshop.engine(name))
+        return self._engines[name]
+
+    def recognizer(self, name: str) -> LineRecognizer:
+        if name not in self._recognizers:
+            self._recognizers[name] = _RememberingRecognizer(self._workshop.recognizer(name))
+        return self._recognizers[name]
+
+    def forget(self) -> None:
+        for recognizer in self._recognizers.values():
+            recognizer.known.clear()
+        for engine in self._engines.values():
+            engine.known.clear()
+
+
+class _RememberingRecognizer:
+    def __init__(self, asked: LineRecognizer) -> None:
+        self._asked = asked
+        self.known: dict[bytes, Posterior] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        return self._asked.fingerprint
+
+    def recognize(self, crops: Sequence[Image.Image]) -> list[Posterior]:
+        posteriors = []
+        for crop in crops:
+            key = crop.tobytes()
+            if key not in self.known:
+                self.known[key] = self._asked.recognize([crop])[0]
+            posteriors.append(self.known[key])
+        return posteriors
+
+
+class _RememberingEngine:
+    def __init__(self, asked: OcrEngine) -> None:
+        self._asked = asked
+        self.known: dict[bytes, tuple[Line, ...]] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        return self._asked.fingerprint
+
+    def read(self, image: Image.Image) -> tuple[Line, ...]:
+        key = image.tobytes()
+        if key not in self.known:
+            self.known[key] = self._asked.read(image)
+        return self.known[key]
+
+
+def ablations(full: CodesParams) -> dict[str, CodesParams]:
+    """The code reader without one of its ingredients each."""
+
+    def without(**changed: object) -> CodesParams:
+        return full.model_copy(update=changed)
+
+    def crops(keep: Callable[[Crop], bool]) -> tuple[Crop, ...]:
+        return tuple(crop for crop in full.crops if keep(crop))
+
+    variants = {
+        "no second look": without(second_look=None),
+        "one view": without(crops=full.crops[:1]),
+        "no colour suppression": without(crops=crops(lambda crop: crop.colour)),
+        "no check characters": without(
+            fusion=full.fusion.model_copy(update={"check_passed": 0.0, "hint_passed": 0.0})
+        ),
+        "no label prior": without(fusion=full.fusion.model_copy(update={"announced": 0.0})),
+        "every page looked at": without(sure_confidence=1.1),
+        "every view always": without(enough_margin=1e9),
+    }
+    for name in full.recognizers:
+        if len(full.recognizers) > 1:
+            rest = tuple(other for other in full.recognizers if other != name)
+            variants[f"no {name}"] = without(recognizers=rest)
+    return variants
+
+
+def generated(folder: Path, per_level: int, seed: int, layouts: Sequence[str]) -> list[Case]:
+    """The same number of certificates at every damage level."""
+    schema = find_schema("graduation_certificate")
+    samples = generate(
+        folder,
+        schema=schema.name,
+        count=per_level * len(LEVELS),
+        seed=seed,
+        levels=LEVELS,
+        layouts=layouts,
+    )
+    code = next(f.name for f in schema.fields if f.kind is Kind.CODE)
+    return [Case(folder / s.file, s.level, s.truth[code], schema) for s in samples]
+
+
+def licences(folder: Path) -> list[Case]:
+    schema = find_schema("business_license")
+    cases = []
+    for line in (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines():
+        label = json.loads(line)
+        truth = label["fields"].get("social_credit_code")
+        cases.append(Case(folder / label["file"], "licences", truth, schema))
+    return cases
+
+
+def plain_reading(text: PageText, wanted: Field, schema: Schema) -> Candidate | None:
+    """What stands at the code's label or looks most like one, as the engine read it."""
+    aliens = [label for f in schema.fields if f.name != wanted.name for label in f.labels]
+    found = find_codes(text, wanted.grammars, wanted.labels, aliens).candidates
+    return found[0] if found and found[0].score > 0.0 else None
+
+
+class Bench:
+    """Runs all systems over a case."""
+
+    def __init__(self, workshop: Workshop, ablation: bool) -> None:
+        self.services = Remembering(workshop)
+        self._workshop = workshop
+        self._codes = CodesExpert("codes", _configured(workshop), self.services)
+        self._rules = workshop.expert("rules")
+        self._combiner = workshop.strategy("moe").combiner
+        self._engine = workshop.engine("default")
+        self._rapid = workshop.engine("rapid")
+        self.variants = {
+            name: CodesExpert(name, params, self.services)
+            for name, params in (ablations(_configured(workshop)) if ablation else {}).items()
+        }
+
+    def run(self, case: Case) -> Outcome:
+        outcome = Outcome(case)
+        self.services.forget()
+        with Image.open(case.path) as opened:
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+        started = time.perf_counter()
+        rotation, lines = read_upright(image, self._engine.read)
+        outcome.page_seconds = time.perf_counter() - started
+        upright = turn(image, rotation)
+        text = _page_text("paddle", upright, rotation, lines)
+        rapid = _page_text("rapid", upright, rotation, self._rapid.read(upright))
+        page = BenchPage(case.path, text)
+        document = BenchDocument(DocumentRef(path=case.path.name, sha256=""), case.schema, (page,))
+        wanted = case.field
+        for system, read in (("rapidocr", rapid), ("paddleocr", text)):
+            plain = plain_reading(read, wanted, case.schema)
+            outcome.values[system] = plain.run if plain is not None else None
+            outcome.confidence[system] = plain.confidence if plain is not None else 0.0
+        started = time.perf_counter()
+        reading = self._codes.read(document, [wanted]).readings[0]
+        outcome.seconds = time.perf_counter() - started
+        outcome.look = int(reading.features.get("look", 0.0))
+        outcome.values["codes"] = reading.value
+        outcome.confidence["codes"] = reading.score or 0.0
+        free = wanted.model_copy(update={"grammars": ()})
+        unbound = self._codes.read(document, [free]).readings[0]
+        outcome.values["engine"] = unbound.value
+        outcome.confidence["engine"] = unbound.score or 0.0
+        decided = self._decide(document, reading)
+        outcome.values["bound"] = decided[0]
+        outcome.confidence["bound"] = decided[1]
+        for name, variant in self.variants.items():
+            outcome.values[name] = variant.read(document, [wanted]).readings[0].value
+        return outcome
+
+    def _decide(self, document: BenchDocument, reading: Reading) -> tuple[str | None, float]:
+        others = [f for f in document.schema.fields if f.name != reading.field]
+        readings: dict[str, dict[str, Reading]] = {reading.field: {"codes": reading}}
+        for other in self._rules.read(document, others).readings:
+            readings[other.field] = {"rules": other}
+        decisions = self._combiner.combine(State(schema=document.schema, readings=readings))
+        decision = decisions[reading.field]
+        return decision.value, decision.confidence or 0.0
+
+
+def _configured(workshop: Workshop) -> CodesParams:
+    return CodesParams.model_validate(workshop.config.experts["codes"].params)
+
+
+def _page_text(engine: str, image: Image.Image, rotation: int, lines: tuple[Line, ...]) -> PageText:
+    return PageText.model_validate(
+        {
+            "engine": engine,
+            "width": image.width,
+            "height": image.height,
+            "rotation": rotation,
+            "lines": lines,
+        }
+    )
+
+
+def accuracy_table(outcomes: Sequence[Outcome], systems: Sequence[str]) -> list[list[str]]:
+    """Exact codes a level and system, with 95 % Wilson intervals."""
+    levels = list(dict.fromkeys(o.case.level for o in outcomes))
+    rows = [["level", "n", *systems]]
+    for level in levels:
+        group = [o for o in outcomes if o.case.level == level]
+        cells = []
+        for system in systems:
+            right = sum(o.right(system) for o in group)
+            low, high = wilson(right, len(group))
+            cells.append(f"{100 * right / len(group):.1f} % [{100 * low:.1f}, {100 * high:.1f}]")
+        rows.append([level, str(len(group)), *cells])
+    return rows
+
+
+def confidence_table(outcomes: Sequence[Outcome], systems: Sequence[str]) -> list[list[str]]:
+    """AUROC on photo and hard, and errors among the surest 90 %."""
+    rows = [["system", "AUROC photo+hard", "wrong at 90 % coverage", "of"]]
+    for system in systems:
+        damaged = [o for o in outcomes if o.case.level in ("photo", "hard")] or list(outcomes)
+        area = auroc(
+            np.array([o.confidence[system] for o in damaged]),
+            np.array([o.right(system) for o in damaged]),
+        )
+        surest = sorted(outcomes, key=lambda o: -o.confidence[system])
+        surest = surest[: round(0.9 * len(surest))]
+        wrong = sum(not o.right(system) for o in surest)
+        rows.append([system, "–" if area is None else f"{area:.4f}", str(wrong), str(len(surest))])
+    return rows
+
+
+def ablation_table(outcomes: Sequence[Outcome], variants: Iterable[str]) -> list[list[str]]:
+    """Exact codes without one ingredient against all of them; exact McNemar test."""
+    rows = [["variant", "exact", "only the full reader right", "only the variant right", "p"]]
+    full = sum(o.right("codes") for o in outcomes)
+    rows.append(["full", f"{full}/{len(outcomes)}", "", "", ""])
+    for name in variants:
+        ours = sum(o.right("codes") and not o.right(name) for o in outcomes)
+        theirs = sum(o.right(name) and not o.right("codes") for o in outcomes)
+        right = sum(o.right(name) for o in outcomes)
+        p = mcnemar_exact(ours, theirs)
+        rows.append([name, f"{right}/{len(outcomes)}", str(ours), str(theirs), f"{p:.3g}"])
+    return rows
+
+
+def time_table(outcomes: Sequence[Outcome]) -> list[list[str]]:
+    """What the code reader adds to page OCR."""
+    rows = [["level", "page OCR s", "code reader s", "added", "at first sight", "second look"]]
+    levels = list(dict.fromkeys(o.case.level for o in outcomes))
+    for level in [*levels, "all"]:
+        group = [o for o in outcomes if level in ("all", o.case.level)]
+        page = sum(o.page_seconds for o in group)
+        own = sum(o.seconds for o in group)
+        rows.append(
+            [
+                level,
+                f"{page / len(group):.3f}",
+                f"{own / len(group):.3f}",
+                f"{100 * own / page:.0f} %",
+                f"{100 * np.mean([o.look == 1 for o in group]):.0f} %",
+                f"{100 * np.mean([o.look == 3 for o in group]):.0f} %",
+            ]
+        )
+    return rows
+
+
+def markdown(tables: Mapping[str, Sequence[Sequence[str]]]) -> str:
+    parts = []
+    for title, rows in tables.items():
+        parts += [f"## {title}", "", "| " + " | ".join(rows[0]) + " |"]
+        parts.append("|" + "---|" * len(rows[0]))
+        parts += ["| " + " | ".join(row) + " |" for row in rows[1:]]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--per-level", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=7707)
+    parser.add_argument("--layouts", nargs="+", default=["heldout"])
+    parser.add_argument("--licences", type=Path)
+    parser.add_argument("--ablation", action="store_true")
+    parser.add_argument("--out", type=Path, default=Path("reports/codes"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    cases = licences(options.licences) if options.licences else []
+    if options.per_level:
+        cases += generated(options.out / "images", options.per_level, options.seed, options.layouts)
+    bench = Bench(Workshop(load_config()), options.ablation)
+    outcomes = []
+    with open(options.out / "outcomes.jsonl", "w", encoding="utf-8") as stream:
+        for case in cases:
+            outcome = bench.run(case)
+            outcomes.append(outcome)
+            line = {
+                "file": case.path.name,
+                "level": case.level,
+                "truth": case.truth,
+                "values": outcome.values,
+                "confidence": outcome.confidence,
+                "look": outcome.look,
+                "seconds": [round(outcome.page_seconds, 3), round(outcome.seconds, 3)],
+            }
+            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            stream.flush()
+    tables = {
+        "Exact codes": accuracy_table(outcomes, SYSTEMS),
+        "Confidence": confidence_table(outcomes, SYSTEMS),
+        "Time": time_table(outcomes),
+    }
+    if bench.variants:
+        tables["Ablation"] = ablation_table(outcomes, bench.variants)
+    report = markdown(tables)
+    (options.out / "codes.md").write_text(report, encoding="utf-8")
+    print(report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Batches against a real HTTP server: budgets, broken endpoints, retries, and secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ocr_moe
+from ocr_moe.api import Options
+from ocr_moe.config import load_config
+from ocr_moe.documents import IMPORTED
+from ocr_moe.images import digest
+from ocr_moe.store import Store
+from ocr_moe.types import Line, PageText
+from tests.chatserver import ChatServer, Reply
+from tests.conftest import clean_samples
+
+KEY = "sk-very-secret"
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three scans, and page OCR for them, so that only the endpoint is under test."""
+    folder = tmp_path_factory.mktemp("scans")
+    pages = []
+    for number, sample in enumerate(clean_samples("business_license", 3)):
+        target = folder / f"{number}{sample.suffix}"
+        target.write_bytes(sample.read_bytes())
+        quad = ((0.1, 0.1), (0.6, 0.1), (0.6, 0.15), (0.1, 0.15))
+        line = Line(text=f"名称 第{number}有限公司", confidence=0.99, quad=quad)
+        text = PageText(engine="hand", width=1000, height=700, rotation=0, lines=(line,))
+        entry = {"sha256": digest(target), "page": 1, "text": text.model_dump(mode="json")}
+        pages.append(json.dumps(entry, ensure_ascii=False))
+    (folder / "pages.jsonl").write_text("\n".join(pages), encoding="utf-8")
+    return folder
+
+
+def options(scans: Path, config: Path | None = None, **more: object) -> Options:
+    return Options(
+        schema="business_license",
+        ocr=scans / "pages.jsonl",
+        config=config,
+        workers=1,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def name_only(request: object) -> dict[str, str | None]:
+    return {"名称": "某某有限公司"}
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
+    with ChatServer(answer=name_only) as server:
+        for name in [name for name in os.environ if name.startswith("OCR_MOE_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("OCR_MOE_TEXT_BASE_URL", server.base_url)
+        monkeypatch.setenv("OCR_MOE_TEXT_API_KEY", KEY)
+        yield server
+
+
+def test_answers_are_stored_and_never_asked_again(
+    server: ChatServer, scans: Path, tmp_path: Path
+) -> None:
+    first = ocr_moe.extract(
+        scans, out=tmp_path / "run", strategy="ocr_page_llm", options=options(scans)
+    )
+    assert first.outcome is not None
+    assert first.outcome.asked == 3
+    assert set(first.to_frame()["名称"]) == {"某某有限公司"}
+    seen = len(server.requests)
+    again = ocr_moe.extract(
+        scans, out=tmp_path / "run", strategy="ocr_page_llm", options=options(scans)
+    )
+    assert again.outcome is not None
+    assert again.outcome.asked == 0
+    assert len(server.requests) == seen
+
+
+def test_a_budget_stops_cleanly_and_a_higher_one_goes_on(
+    server: ChatServer, scans: Path, tmp_path: Path
+) -> None:
+    priced = tmp_path / "priced.yaml"
+    priced.write_text("chat: {text: {kind: openai, prompt_price: 1000000}}\n")
+    run = ocr_moe.extract(
+        scans,
+        out=tmp_path / "run",
+        strategy="ocr_page_llm",
+        options=options(scans, priced, max_cost=0.5),
+    )
+    assert run.outcome is not None
+    assert run.outcome.asked == 1
+    assert run.outcome.stopped is not None
+    assert "--max-cost" in run.outcome.stopped
+    on = ocr_moe.extract(
+        scans, out=tmp_path / "run", strategy="ocr_page_llm", options=options(scans, priced)
+    )
+    assert on.outcome is not None
+    assert on.outcome.asked == 2
+    assert on.outcome.stopped is None
+    assert len(on.to_frame()) == 3
+
+
+def test_a_failing_call_fails_its_document_only_and_can_be_retried(
+    server: ChatServer, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = tmp_path / "quick.yaml"
+    quick.write_text("chat: {text: {kind: openai, retries: 0, model: test-model}}\n")
+    with ChatServer(answer=name_only, script=[Reply(status=401, body="no")]) as refusing:
+        monkeypatch.setenv("OCR_MOE_TEXT_BASE_URL", refusing.base_url)
+        run = ocr_moe.extract(
+            scans, out=tmp_path / "run", strategy="ocr_page_llm", options=options(scans, quick)
+        )
+    assert run.outcome is not None
+    assert run.outcome.failed == 1
+    assert "401" in run.outcome.failures[0] or "key" in run.outcome.failures[0]
+    statuses = run.statuses()["名称"].value_counts().to_dict()
+    assert statuses.pop("failed") == 1
+    assert sum(statuses.values()) == 2
+    retried = ocr_moe.extract(
+        scans,
+        out=tmp_path / "run",
+        strategy="ocr_page_llm",
+        options=options(scans, quick, retry_failed=True),
+    )
+    assert retried.outcome is not None
+    assert retried.outcome.asked == 1
+    assert retried.outcome.failed == 0
+
+
+def test_the_key_is_nowhere_in_the_run(server: ChatServer, scans: Path, tmp_path: Path) -> None:
+    ocr_moe.extract(scans, out=tmp_path / "run", strategy="ocr_page_llm", options=options(scans))
+    sent = [request.headers.get("Authorization", "") for request in server.requests]
+    assert any(KEY in header for header in sent)
+    for file in (tmp_path / "run").rglob("*"):
+        if file.is_file():
+            assert KEY.encode() not in file.read_bytes(), file
+
+
+def test_an_endpoint_that_is_down_fails_every_document_clearly(
+    monkeypatch: pytest.MonkeyPatch, scans: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OCR_MOE_TEXT_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OCR_MOE_TEXT_MODEL", "m")
+    quick = tmp_path / "quick.yaml"
+    quick.write_text("chat: {text: {kind: openai, retries: 0, timeout: 2}}\n")
+    run = ocr_moe.extract(
+        scans, out=tmp_path / "run", strategy="ocr_page_llm", options=options(scans, quick)
+    )
+    assert run.outcome is not None
+    assert run.outcome.failed == 3
+    assert all("127.0.0.1" in failure for failure in run.outcome.failures)
+
+
+def test_moe_asks_the_llm_only_where_the_others_are_unsure(
+    server: ChatServer, scans: Path, tmp_path: Path
+) -> None:
+    run = ocr_moe.extract(scans, out=tmp_path / "run", options=options(scans))
+    with Store(run.folder / "store.sqlite", write=False) as store:
+        asked = {expert for page in _documents(scans) for expert, _ in store.answers(page, 1)}
+        assert store.get_page(_documents(scans)[0], 1, IMPORTED) is not None
+    assert {"rules", "ocr_page_llm"} <= asked
+    first = next(r for r in server.requests if "名称" in r.prompt)
+    assert "有限公司" in first.prompt
+
+
+def test_configuration_can_be_given_as_an_object(scans: Path, tmp_path: Path) -> None:
+    config = load_config().model_copy(update={"workers": 1})
+    run = ocr_moe.extract(
+        scans,
+        out=tmp_path / "run",
+        strategy="rules",
+        options=Options(schema="business_license", ocr=scans / "pages.jsonl", config=config),
+    )
+    assert len(run.to_frame()) == 3
+
+
+def _documents(scans: Path) -> list[str]:
+    lines = (scans / "pages.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["sha256"] for line in lines]
