@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import statistics
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -94,11 +94,13 @@ def read_form(
     vocabulary: Mapping[str | None, Sequence[str]],
     weak: Mapping[str, Sequence[str]] | None = None,
     multiline: Collection[str] = (),
+    claims: Callable[[Collection[str], str], bool] | None = None,
 ) -> Form:
     """Find the labels of `vocabulary` (field name, or None for other labels, → its labels).
 
     `weak` labels stand for a field only where it has no better one; their rank is WEAK and more.
-    Only the values of `multiline` fields go on over further lines.
+    Only the values of `multiline` fields go on over further lines.  `claims` tells whether a line
+    looks like the value of one of some fields; it is asked about fields whose label is not found.
     """
     words: list[Word] = [
         (squeeze(label), name, rank)
@@ -111,7 +113,11 @@ def read_form(
     labels = [label for row in sheet.rows for label in _labels_of_row(row, words)]
     labels = _settle(labels)
     labels += _damaged(sheet, words, labels)
-    return _assign(sheet, labels, multiline)
+    found = {label.name for label in labels}
+    unlabelled = {name for name in vocabulary if name is not None and name not in found}
+    return _assign(
+        sheet, labels, multiline, lambda text: bool(claims and claims(unlabelled, text))
+    )
 
 
 def squeeze(text: str) -> str:
@@ -322,7 +328,12 @@ def _torn(
     return None
 
 
-def _assign(sheet: Sheet, labels: Sequence[Label], multiline: Collection[str]) -> Form:
+def _assign(
+    sheet: Sheet,
+    labels: Sequence[Label],
+    multiline: Collection[str],
+    claimed: Callable[[str], bool],
+) -> Form:
     values = _value_pieces(sheet, labels)
     blocks: dict[int, Block] = {}
     rest: list[Piece] = []
@@ -341,7 +352,7 @@ def _assign(sheet: Sheet, labels: Sequence[Label], multiline: Collection[str]) -
         block = Block(label, "right", _lines(pieces))
         block.distance = max(0.0, (block.lines[0][0].u0 - label.u1) / label.height)
         blocks[index] = block
-    rest = _continue(labels, blocks, rest, multiline)
+    rest = _continue(labels, blocks, rest, multiline, claimed)
     under, rest = _below(labels, blocks, rest)
     orphans = _orphans(sheet, labels, blocks, rest)
     found: dict[int, list[Block]] = {}
@@ -421,13 +432,15 @@ def _continue(
     blocks: dict[int, Block],
     rest: Sequence[Piece],
     multiline: Collection[str],
+    claimed: Callable[[str], bool],
 ) -> list[Piece]:
     """Give lines that stand under a block's last line, at its left edge, to the block."""
     left: list[Piece] = []
+    right = max((p.u1 for block in blocks.values() for p in block.pieces), default=1.0)
     for piece in sorted(rest, key=lambda p: p.v):
         best: tuple[float, Block] | None = None
         for block in blocks.values():
-            cost = _continuation(piece, block, labels, multiline)
+            cost = _continuation(piece, block, labels, multiline, right, claimed)
             if cost is not None and (best is None or cost < best[0]):
                 best = (cost, block)
         if best is None:
@@ -448,9 +461,17 @@ def _beside(piece: Piece, line: Sequence[Piece]) -> bool:
 
 
 def _continuation(
-    piece: Piece, block: Block, labels: Sequence[Label], multiline: Collection[str]
+    piece: Piece,
+    block: Block,
+    labels: Sequence[Label],
+    multiline: Collection[str],
+    right: float,
+    claimed: Callable[[str], bool],
 ) -> float | None:
-    """The cost of taking a piece for the next line of a block, or None where it cannot be."""
+    """The cost of taking a piece for the next line of a block, or None where it cannot be.
+
+    `right` is how far the values of the form reach.
+    """
     last = block.lines[-1]
     size = max(piece.height, last[0].height)
     drop = (piece.v - last[0].v) / size
@@ -468,8 +489,10 @@ def _continuation(
         han = any(_HAN.search(p.text) for p in last)
         if han and not _HAN.search(piece.text) and _WORD.search(piece.text):
             return None
-        if len(block.lines) == 1 and drop * size > 0.75 * _pitch(block.label, labels):
-            # As far away as the next field: another value whose label was not read.
+        far = drop * size > 0.75 * _pitch(block.label, labels)
+        full = last[-1].u1 >= right - 2.5 * size
+        if len(block.lines) == 1 and far and (not full or claimed(piece.text)):
+            # As far away as the next field: a value whose label was not read.
             return None
     return abs(drop) + abs(piece.u0 - edge) / size * 0.1
 

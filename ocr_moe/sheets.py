@@ -7,6 +7,7 @@ formula, number or link, so that `=1+1` stays `=1+1` and an 18-digit number keep
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -198,12 +199,15 @@ def writing(path: Path, *, rows_per_sheet: int = MAX_ROWS) -> Iterator[Book]:
 
     if not 1 <= rows_per_sheet <= MAX_ROWS:
         raise ValueError(f"rows_per_sheet must be between 1 and {MAX_ROWS}")
-    with replacing(path) as temporary:
+    with (
+        replacing(path) as temporary,
+        tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as scratch,
+    ):
         workbook = xlsxwriter.Workbook(
             str(temporary),
             {
                 "constant_memory": True,
-                "tmpdir": str(path.parent),
+                "tmpdir": scratch,
                 "strings_to_formulas": False,
                 "strings_to_numbers": False,
                 "strings_to_urls": False,

@@ -1,4 +1,7 @@
-"""Pages of OCR lines, set up in code: one text row a line, boxes parted by `|`."""
+"""Pages of OCR lines, set up in code: one text row a line, boxes parted by `|`.
+
+`>>text` stands two steps further right, `@0.5 text` begins at half the page's width.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,9 @@ def page(
     for row in rows.strip("\n").split("\n"):
         x = 0.1
         for box in row.split("|"):
+            if box.startswith("@"):
+                place, box = box[1:].split(" ", 1)
+                x = float(place)
             text = box.lstrip(">")
             x += INDENT * (len(box) - len(text))
             wide = sum(1.0 if ord(char) > 255 else 0.55 for char in text)

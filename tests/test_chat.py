@@ -377,3 +377,38 @@ def test_threads_are_gone_after_the_server() -> None:
     with ChatServer(lambda _: ZHANG) as server:
         ask(endpoint(server))
     assert threading.active_count() <= before + 1
+
+
+def test_a_refused_image_is_not_searched_away_and_a_bare_refusal_is() -> None:
+    """The endpoint's own name, `vision`, must not pass for the server's words."""
+    with ChatServer(
+        lambda _: ZHANG, structured=frozenset({"json_object"}), refusal_words="bad request"
+    ) as server:
+        chat = build("vision", ChatParams(base_url=server.base_url, retries=0))
+        assert ask(chat).content == ZHANG
+        assert chat.capabilities is not None
+        assert chat.capabilities.structured is Structured.JSON_OBJECT
+
+
+def test_a_busy_server_keeps_its_form() -> None:
+    busy = [failure(429, "later", retry_after="0.1") for _ in range(3)]
+    with ChatServer(lambda _: ZHANG, script=busy) as server:
+        chat = endpoint(server, retries=3)
+        assert ask(chat).constrained
+        assert chat.capabilities is not None
+        assert chat.capabilities.structured is Structured.JSON_SCHEMA
+
+
+def test_an_error_inside_a_200_is_told() -> None:
+    reply = Reply('{"error": {"message": "no provider has capacity"}}')
+    with ChatServer(lambda _: reply) as server:
+        with pytest.raises(ChatAnswerError, match="no provider has capacity"):
+            ask(endpoint(server))
+
+
+def test_the_probe_does_without_a_list_of_models() -> None:
+    with ChatServer(lambda _: "hello", models_reply=page(404)) as server:
+        assert not endpoint(server).probe().answers
+        report = endpoint(server, model="chosen").probe()
+        assert report.answers
+        assert report.model == "chosen"

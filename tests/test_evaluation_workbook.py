@@ -98,6 +98,8 @@ def test_the_figures_of_every_field_and_strategy(book: openpyxl.Workbook) -> Non
     assert found["moe", "all cells"]["n"] == 11
     assert found["moe", "all cells"]["coverage"] == pytest.approx(7 / 11)
     assert found["moe", "毕业日期"]["invented"] == 1
+    review = {row["strategy"]: row for row in rows(book, "review")}
+    assert (review["moe"]["cells to check"], review["moe"]["of cells"]) == (5, 11)
 
 
 def test_values_cannot_become_formulas(tmp_path: Path) -> None:

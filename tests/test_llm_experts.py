@@ -249,6 +249,32 @@ def test_half_an_answer_gives_the_whole_values_and_errors_for_the_rest(finish: s
     assert "cut off" in errors(answer)["证书编号"]
 
 
+def test_a_missing_brace_costs_nothing_that_is_whole() -> None:
+    said = '{"姓名": "张三", "毕业日期": "2019-06-20", "学历层次": "本科", "证书编号": "%s"'
+    with ChatServer(lambda _: said.replace("%s", NUMBER), structured=frozenset()) as server:
+        answer = read(server)
+    assert values(answer) == NORMAL
+    assert set(errors(answer)) == {"注册资本"}
+
+
+def test_what_the_schema_trims_is_trimmed() -> None:
+    school = Field(
+        name="毕业院校",
+        kind=Kind.ORGANISATION,
+        shape="(?:大学|学院)$",
+        trim=("^学校[:：]?",),
+    )
+    given = {"毕业院校": "学校云南农业大学纺织工程专业"}
+    with ChatServer(lambda _: given) as server:
+        expert = OcrText("x", OcrTextParams(), Lent(chat(server.base_url)))
+        page_of = text_page("在云南农", "业大学纺织工程专业学习")
+        (reading,) = expert.read(OneDocument((page_of,)), (school,)).readings
+    assert reading.value == "云南农业大学"
+    assert reading.raw == "学校云南农业大学纺织工程专业"
+    assert reading.evidence is not None
+    assert reading.evidence.text == "云南农业大学"
+
+
 def test_a_required_field_left_out_is_an_error_and_an_optional_one_absent() -> None:
     given = {name: value for name, value in GOOD.items() if name not in ("姓名", "注册资本")}
     with ChatServer(lambda _: given) as server:

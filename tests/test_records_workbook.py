@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +195,22 @@ def test_equal_records_are_equal_bytes(tmp_path: Path) -> None:
 
     assert (tmp_path / "one.xlsx").read_bytes() == (tmp_path / "two.xlsx").read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["one.xlsx", "two.xlsx"]
+
+
+def test_an_exception_on_the_way_leaves_the_old_workbook_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "records.xlsx"
+    path.write_bytes(b"old")
+
+    def records() -> Iterator[Record]:
+        yield record("a.jpg", {"姓名": decision("张三")})
+        raise RuntimeError("the store is gone")
+
+    class Rows:
+        def __iter__(self) -> Iterator[Record]:
+            return records()
+
+    with pytest.raises(RuntimeError, match="the store is gone"):
+        write_workbook(path, Rows(), [DIPLOMA])
+
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -205,9 +205,10 @@ class ChatEndpoint:
         """One answer to one question.
 
         `constrained` in the reply says that the server was bound to `json_schema` and kept to it.
-        An answer cut off at `max_tokens` comes back with `truncated`.  Raises ChatError: one of
+        An answer cut off at `max_tokens` comes back with `truncated`.  The first call finds out
+        what the server can do; its refused attempts are not part of the cost.  Raises ChatError:
         ChatConnectionError, ChatAuthError, ChatRateLimitError, ChatServerError, ChatRequestError,
-        and ChatAnswerError for an empty answer, a refusal, or one that is not of the protocol.
+        or ChatAnswerError for an empty answer, a refusal, or one that is not of the protocol.
         """
         messages = _messages(system, user, images)
         started = time.perf_counter()
@@ -233,8 +234,13 @@ class ChatEndpoint:
     def probe(self) -> EndpointReport:
         """Ask the server what it is and what it obeys, with a few tiny requests; never raises."""
         started = time.perf_counter()
+        models: tuple[str, ...] = ()
         try:
             models = self._models()
+        except ChatError as error:
+            if self._model == "auto":
+                return self._report(answers=False, problem=str(error))
+        try:
             model = self.model
         except ChatError as error:
             return self._report(answers=False, problem=str(error))
@@ -312,7 +318,7 @@ class ChatEndpoint:
             logprobs=self.params.logprobs is not False,
         )
         current: Capabilities | None = best
-        reachable = False
+        reachable = patient = False
         while current is not None:
             plainest = self._plainer(current, None) is None
             try:
@@ -321,29 +327,28 @@ class ChatEndpoint:
                     messages,
                     json_schema,
                     max_tokens,
-                    retries=self.params.retries if plainest else 0,
+                    retries=self.params.retries if plainest or patient else 0,
                 )
-            except (
-                ChatRequestError,
-                ChatServerError,
-                ChatRateLimitError,
-                ChatAnswerError,
-            ) as error:
+            except ChatRateLimitError:
+                if plainest or patient:
+                    raise
+                patient = True
+            except (ChatRequestError, ChatServerError, ChatAnswerError) as error:
                 if plainest or _is_about_content(error):
                     raise
                 if not reachable and not _named(error):
                     # Is it the form of the request, or is the server unwell? One token tells.
                     self._request(self._plainest(current), messages, None, 1)
                     reachable = True
-                    if isinstance(error, ChatServerError | ChatRateLimitError):
+                    if isinstance(error, ChatServerError):
                         continue
                 current = self._plainer(current, error)
-                continue
-            if current.logprobs and self.params.logprobs is None and not _logprobs(completion):
-                current = current.model_copy(update={"logprobs": False})
-            if json_schema is not None:
-                self._capabilities = current
-            return completion, current
+            else:
+                if current.logprobs and self.params.logprobs is None and not _logprobs(completion):
+                    current = current.model_copy(update={"logprobs": False})
+                if json_schema is not None:
+                    self._capabilities = current
+                return completion, current
         raise AssertionError("the plainest form either returned or raised")
 
     def _plainest(self, capabilities: Capabilities) -> Capabilities:
@@ -374,7 +379,7 @@ class ChatEndpoint:
     ) -> ChatReply:
         choice = completion.choices[0]
         message = choice.message
-        content = message.content or ""
+        content = message.content if isinstance(message.content, str) else ""
         if getattr(message, "refusal", None) and not content.strip():
             raise ChatAnswerError(f"{self._who} refused to answer: {_short(message.refusal)}")
         if choice.finish_reason == "content_filter":
@@ -386,7 +391,7 @@ class ChatEndpoint:
         constrained = (
             json_schema is not None
             and capabilities.structured in (Structured.JSON_SCHEMA, Structured.JSON_OBJECT_SCHEMA)
-            and (truncated or _keeps_to(content, json_schema))
+            and _keeps_to(content, json_schema)
         )
         usage = completion.usage
         prompt = int(getattr(usage, "prompt_tokens", 0) or 0)
@@ -446,7 +451,8 @@ class ChatEndpoint:
         choices = getattr(completion, "choices", None)
         if choices and getattr(choices[0], "message", None) is not None:
             return
-        said = _short(completion if isinstance(completion, str) else "")
+        body = completion if isinstance(completion, str) else getattr(completion, "error", "")
+        said = _short(body or "")
         raise ChatAnswerError(
             f"{self._who} answered with something other than a chat completion"
             f"{f' ({said})' if said else ''}. Check the base URL: it usually ends in /v1."
@@ -644,14 +650,20 @@ _IMAGE = ("image", "multimodal", "vision", "content type", "content part")
 
 def _named(error: ChatError) -> str | None:
     """Which part of the request an error complains of, if it says so."""
-    said = str(error).lower()
+    said = _words(error)
     return next((name for name, words in _NAMES if any(word in said for word in words)), None)
 
 
 def _is_about_content(error: ChatError) -> bool:
     """Whether an error is about the document (too long, an image), whatever the request's form."""
-    said = str(error).lower()
+    said = _words(error)
     return _named(error) is None and any(word in said for word in (*_CONTENT, *_IMAGE))
+
+
+def _words(error: ChatError) -> str:
+    """What the server itself said, without our sentence around it."""
+    cause = error.__cause__
+    return _said(cause).lower() if hasattr(cause, "body") else ""
 
 
 def _said(error: Any) -> str:

@@ -747,7 +747,8 @@ def _round_percent(value: float) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−")
+    scaled = round(100 * value, 1)
+    return f"{scaled:+.1f}".replace("-", "−") if scaled else "0.0"
 
 
 def _amount(value: float) -> str:

@@ -31,6 +31,7 @@ def write_accuracy(
         _side_by_side(book, scoring, scores)
         _worst_documents(book, scoring, scores)
         _fields(book, scores)
+        _review(book, scores)
         _mistakes(book, scores)
         _pairs(book, scores)
         _costs(book, scores)
@@ -210,6 +211,28 @@ def _fields(book: Book, scores: Scores) -> None:
                     confidence.signal.replace("_", " "),
                 ]
             )
+
+
+def _review(book: Book, scores: Scores) -> None:
+    columns = [
+        Column("strategy", 18),
+        Column("target accuracy", 11, "0.0#%"),
+        Column("cells to check", 10, "0"),
+        Column("of cells", 10, "0"),
+        Column("up to confidence", 12, "0.000"),
+        Column("accuracy after the check", 13, _PERCENT),
+        Column("coverage", 11, _PERCENT),
+        Column("accuracy of accepted cells", 13, _PERCENT),
+    ]
+    sheet = book.sheet("review", columns)
+    for name, score in scores.strategies.items():
+        review = score.review
+        sheet.append(
+            [
+                *(name, review.target, review.checked, review.cells, review.threshold),
+                *(review.accuracy, score.cells.coverage, score.cells.selective_accuracy),
+            ]
+        )
 
 
 def _mistakes(book: Book, scores: Scores) -> None:

@@ -46,14 +46,17 @@ _NOTHING = frozenset(
     )
 )
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL | re.IGNORECASE)
+_ENDS_WITH_VALUE = re.compile(r':\s*"(?:[^"\\]|\\.)*"\s*,?\s*$')
 _THOUGHT = re.compile(r"^.*</think>", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class _Parsed:
     values: dict[str, Any]
-    cut: bool
-    """Whether the object was not closed: its last value may be half a value."""
+    cut: bool = False
+    """Whether the object was not closed."""
+    half: bool = False
+    """Whether its last value may be half a value."""
 
 
 def answer_schema(fields: Sequence[Field]) -> dict[str, Any]:
@@ -79,8 +82,7 @@ def readings_of(
     does not.  Raises ChatAnswerError when the answer holds none of the fields.
     """
     parsed = _parse(reply, fields)
-    truncated = reply.truncated or parsed.cut
-    last = next(reversed(parsed.values), None) if truncated else None
+    last = next(reversed(parsed.values), None) if parsed.half else None
     given = _by_field(parsed.values, fields)
     if not given:
         raise ChatAnswerError(
@@ -92,10 +94,10 @@ def readings_of(
         key = given.get(field.name)
         if key is not None and key != last:
             readings.append(_reading(reply, field, key, parsed.values[key], pages))
-        elif key is None and not field.required and not truncated:
+        elif key is None and not field.required and not parsed.cut:
             readings.append(Reading(field=field.name))
         else:
-            why = "was cut off before" if truncated else "left out"
+            why = "was cut off before" if parsed.cut else "left out"
             readings.append(
                 failed(field, ChatAnswerError(f"The answer of {reply.model} {why} this field."))
             )
@@ -111,16 +113,15 @@ def _parse(reply: ChatReply, fields: Sequence[Field]) -> _Parsed:
     content = reply.content.strip()
     loaded = _loads(content)
     if loaded is not None:
-        return _Parsed(_object_in(loaded, fields), cut=False)
-    if reply.constrained and not reply.truncated:
-        raise ChatAnswerError(f"The model {reply.model} broke the agreed form: {_quote(content)}")
+        return _Parsed(_object_in(loaded, fields))
     content = _THOUGHT.sub("", content).strip()
     if fenced := _FENCE.search(content):
         content = fenced.group(1).strip()
     start = content.find("{")
     if start < 0:
+        cut = " and was cut off" if reply.truncated else ""
         raise ChatAnswerError(
-            f"The model {reply.model} answered without JSON: {_quote(reply.content)}"
+            f"The model {reply.model} answered without JSON{cut}: {_quote(reply.content)}"
         )
     content = content[start:]
     end = _end_of_object(content)
@@ -129,7 +130,8 @@ def _parse(reply: ChatReply, fields: Sequence[Field]) -> _Parsed:
         from json_repair import repair_json
 
         loaded = _loads(repair_json(content[:end] if end else content, ensure_ascii=False))
-    return _Parsed(_object_in(loaded, fields), cut=end is None)
+    half = end is None and not _ENDS_WITH_VALUE.search(content)
+    return _Parsed(_object_in(loaded, fields), cut=end is None, half=half)
 
 
 def _loads(text: str) -> Any:

@@ -36,7 +36,7 @@ from __future__ import annotations
 import re
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
@@ -67,6 +67,8 @@ _DEFAULT_FALLBACKS: Mapping[Kind, tuple[Fallback, ...]] = {
     Kind.TEXT: (),
 }
 _MULTILINE = (Kind.TEXT, Kind.ORGANISATION)
+_TELLING = (Kind.PERSON, Kind.DATE, Kind.MONEY, Kind.CODE)
+"""Kinds whose values are known by their looks."""
 _DATE_CHARACTERS = re.compile(r"^[\d〇○◯零OoQ一二三四五六七八九十廿卅壹贰叁肆伍陆柒捌玖拾元年月日曰 .-]+$")
 _YEARLESS = re.compile(
     r"(?:[\d〇○零一二三四五六七八九]{0,4}年)?"
@@ -294,11 +296,22 @@ def _prepare(schema: Schema, number: int, text: PageText) -> _Page:
             vocabulary,
             weak={each.name: each.weak_labels for each in schema.fields},
             multiline={each.name for each in schema.fields if each.kind in _MULTILINE},
+            claims=lambda names, line: _claimed(schema, names, line),
         ),
         running=running,
         snapped=snap(running.text, schema.anchors),
         lined=sheet.lined(),
     )
+
+
+def _claimed(schema: Schema, names: Collection[str], line: str) -> bool:
+    """Whether a line is just what a value of one of these fields looks like."""
+    for each in schema.fields:
+        if each.name in names and each.kind in _TELLING:
+            value = normalize(each, line)
+            if value is not None and plausibility(each, value) >= 0.9:
+                return True
+    return False
 
 
 def _own_labels(wanted: Field) -> tuple[str, ...]:
@@ -324,7 +337,7 @@ def snap(text: str, anchors: Sequence[str]) -> str:
                 start = at - shift
                 window = text[max(start, 0) : start + len(word)]
                 at = text.find(part, at + 1)
-                if start < 0 or len(window) != len(word):
+                if start < 0 or len(window) != len(word) or window in anchors:
                     continue
                 wrong = [a for a, b in zip(window, word, strict=True) if a != b]
                 if len(wrong) == 1 and not wrong[0].isascii():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
-import os
-import tempfile
+import io
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocr_moe.generation.spec import Sample
 
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+
+EPOCH = b"2026-01-01T00:00:00Z"
 ABSENT = "无"
 FILE_COLUMN = "文件名"
 FIELDS = {
@@ -50,20 +54,18 @@ def write_truth(path: Path, schema: str, samples: Sequence[Sample]) -> None:
     sheet.freeze_panes = "B2"
     sheet.auto_filter.ref = sheet.dimensions
     book.properties.creator = "ocr-moe generate"
-    book.properties.created = book.properties.modified = datetime.datetime(2026, 1, 1)
     _save_reproducibly(book, path)
 
 
-def _save_reproducibly(book, path: Path) -> None:  # type: ignore[no-untyped-def]
-    """Saves so that the same cells give the same bytes: zip entries carry no time of writing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".xlsx")
-    os.close(handle)
-    try:
-        book.save(name)
-        with zipfile.ZipFile(name) as source, zipfile.ZipFile(path, "w") as target:
-            for item in source.infolist():
-                fixed = zipfile.ZipInfo(item.filename, (2026, 1, 1, 0, 0, 0))
-                fixed.compress_type = zipfile.ZIP_DEFLATED
-                target.writestr(fixed, source.read(item))
-    finally:
-        os.unlink(name)
+def _save_reproducibly(book: Workbook, path: Path) -> None:
+    """Saves so that the same cells give the same bytes: no time of writing is left in the file."""
+    buffer = io.BytesIO()
+    book.save(buffer)
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w") as target:
+        for item in source.infolist():
+            content = source.read(item)
+            if item.filename == "docProps/core.xml":
+                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", EPOCH, content)
+            fixed = zipfile.ZipInfo(item.filename, (2026, 1, 1, 0, 0, 0))
+            fixed.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(fixed, content)

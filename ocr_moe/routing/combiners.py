@@ -141,10 +141,10 @@ class Combiner:
         bound: Mapping[str, Decision] = {}
         if self._steps:
             alone = {name: draft.decision() for name, draft in drafts.items()}
-            changed: Mapping[str, Decision] = alone
+            joint: Mapping[str, Decision] = alone
             for step in self._steps:
-                changed = step.bind(state, changed)
-            bound = {name: d for name, d in changed.items() if d is not alone[name]}
+                joint = step.bind(state, joint)
+            bound = {name: d for name, d in joint.items() if d is not alone[name]}
         failed_checks: Mapping[str, list[str]] = {}
         if self._check is not None:
             values = {
