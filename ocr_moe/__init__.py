@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ocr_moe.version import __version__
+
 if TYPE_CHECKING:
     from ocr_moe.api import Options, Run, compare, extract
 
-__version__ = "0.1.0"
 __all__ = ["Options", "Run", "__version__", "compare", "extract"]
 
 

@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ocr_moe import __version__
 from ocr_moe.build import Workshop
 from ocr_moe.documents import IMPORTED, PageReader, open_document
 from ocr_moe.errors import (
@@ -33,6 +32,7 @@ from ocr_moe.runners.serial import SerialRunner
 from ocr_moe.schema import Schema
 from ocr_moe.store import Records, Store, is_failed
 from ocr_moe.types import Answer, Cost, DocumentRef, Failure, PageText, Record
+from ocr_moe.version import __version__
 
 STORE = "store.sqlite"
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-from ocr_moe import __version__
 from ocr_moe.build import Workshop
 from ocr_moe.config import Config
 from ocr_moe.errors import EndpointMissingError, OcrMoeError
+from ocr_moe.version import __version__
 
 REQUIRED = ("paddleocr", "onnxruntime", "rapidocr", "openai", "pillow", "pypdfium2", "openpyxl")
 OPTIONAL = {"paddlepaddle": "the paddle backends of PaddleOCR; pip install 'ocr-moe[paddle]'"}

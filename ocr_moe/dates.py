@@ -59,7 +59,7 @@ _MONTHS = {
 _MONTH_NAME = "(?:" + "|".join(sorted(_MONTHS, key=len, reverse=True)) + r")\b\.?"
 
 _YEAR_MONTH_DAY = re.compile(
-    rf"(?P<y>{_CENTURY_ROUND}|(?:{_D}\s*){{2,4}})\s*{_NIAN}\s*度?\s*"
+    rf"(?P<y>{_CENTURY_ROUND}|(?:{_D}\s*){{2,4}}|(?<!第)二)\s*{_NIAN}\s*度?\s*"
     rf"(?P<m>元|正|(?:{_N}\s*){{1,3}})\s*月"
     rf"(?:\s*(?P<d>(?:{_N}\s*){{1,4}}?)\s*(?:{_RI}|(?!{_N}|\s)))?"
 )
@@ -74,7 +74,10 @@ _SEPARATED = re.compile(
     r"(?<!\d)(?P<y>(?:19|20)\d\d)\s*[-./、年]\s*(?P<m>\d{1,2})\s*[-./、月]\s*(?P<d>\d{1,2})(?!\d)"
 )
 _COMPACT = re.compile(
-    r"(?<!\d)(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
+    r"(?<!\d)(?P<y>(?:19|20)\d\d)[. ]?(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])(?!\d)"
+)
+_SPACED = re.compile(
+    rf"(?<!\d)(?P<y>(?:19|20)\d\d)\s+(?P<m>0?[1-9]|1[0-2])\s+(?P<d>[12]\d|3[01]|0?[1-9])(?:\s*{_RI}|(?!\s?\d))"
 )
 _DAY_FIRST = re.compile(
     r"(?<!\d)(?P<a>\d{1,2})\s?(?P<sep>[-./])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<y>(?:19|20)\d\d|\d\d)(?!\d)"
@@ -104,6 +107,7 @@ _EVERYWHERE = (
     _MONTH_MARK_LOST,
     _SEPARATED,
     _COMPACT,
+    _SPACED,
     _DAY_NAME_YEAR,
     _NAME_DAY_YEAR,
     _DAY_FIRST,
@@ -217,18 +221,25 @@ def _join(year: int, month: int | None, day: int | None) -> str | None:
 def _year(text: str) -> int | None:
     text = re.sub(r"\s", "", text)
     digits = "".join(str(_DIGIT.get(char, 0)) for char in text)
-    if len(digits) == 2 and (text.isdigit() or digits[0] > "2"):
-        return 2000 + int(digits) if int(digits) < 70 else 1900 + int(digits)
-    if len(digits) == 3 and digits[0] == "2":
-        # An engine drops a 〇 more readily than any other character: 二一九 is 2019, 二〇九 is 2009.
-        digits = f"20{digits[1:]}" if digits[1] != "0" else f"200{digits[2]}"
-    elif len(digits) == 3 and digits.startswith("19"):
-        digits = f"{digits}0"
-    elif len(digits) == 3 and digits[0] == "0":
-        digits = f"2{digits}"
-    if len(digits) == 2 and digits[0] == "2":
-        digits = f"200{digits[1]}"
-    if len(digits) != 4:
-        return None
-    year = int(digits)
+    year = int(_mended(digits) or 0)
     return year if 1900 <= year <= 2099 else None
+
+
+def _mended(digits: str) -> str | None:
+    """The four digits of a year of which an engine may have dropped some.
+
+    It drops a 〇 more readily than any other character, and loses the head of a year rather than
+    its tail: 二一九 is 2019, 二〇九 2009, 一九九 1990, 〇六 2006.
+    """
+    if len(digits) == 4:
+        # A worn 9 is read as 0: nobody was born in 1095.
+        return f"19{digits[2:]}" if digits[:2] == "10" and digits[2] > "4" else digits
+    if len(digits) == 3:
+        if digits.startswith("19"):
+            return f"{digits}0"
+        if digits[0] == "2":
+            return f"20{digits[1:]}" if digits[1] != "0" else f"200{digits[2]}"
+        return f"2{digits}" if digits[0] == "0" else None
+    if len(digits) == 2:
+        return f"20{digits}" if int(digits) < 50 else f"19{digits}"
+    return "2000" if digits == "2" else None

@@ -14,7 +14,7 @@ import re
 import statistics
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ocr_moe.types import Box, Evidence, Line, PageText
@@ -165,6 +165,13 @@ class Sheet:
         height = max(_distance(top, bottom), 1e-6)
         starts, total = _advance(line.text)
         tall = height > 1.5 * width and len(glyphs) > 1
+        if tall and not _WIDE.search(line.text):
+            # Latin runs sideways, if at all: a frame's ornament, read as letters.
+            tilted = Glyph("", index, 0, 0.0, 0.0, 0.0, 0.0)
+            row = tuple(
+                replace(tilted, char=char, offset=offset, height=width) for char, offset in glyphs
+            )
+            return False, [Piece(row, line.confidence)]
         if tall:
             step = height / len(line.text)
             placed = []

@@ -71,6 +71,8 @@ def _person(_: Field, value: str) -> float:
 
 
 def _organisation(_: Field, value: str) -> float:
+    if _HAN.search(value) and re.search(r"[,;:。]", value):
+        return 0.15
     letters = sum(char.isalpha() for char in value)
     if letters < 3 or letters < 0.5 * len(value):
         return 0.1

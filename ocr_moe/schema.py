@@ -70,8 +70,9 @@ class Field(Value):
     weak_labels: tuple[str, ...] = ()
     """Labels of something near the field, believed where none of `labels` has a value."""
     patterns: tuple[str, ...] = ()
-    """Regular expressions over the page's running text; the group `value` (or the whole match) is
-    the value. Tried in order, before labels."""
+    """Regular expressions over the page's running text (rows joined); the group `value`, or the
+    whole match, holds the value. The first are believed most. One that begins with `(?m)` runs over
+    lines, like `line_patterns`."""
     values: dict[str, tuple[str, ...]] = {}
     """enum: the allowed values, each with the synonyms by which it is printed."""
     line_patterns: tuple[str, ...] = ()

@@ -99,6 +99,20 @@ def test_few_rows_leave_the_starting_model_nearly_as_it_was() -> None:
     assert fit_logistic([], start) is start
 
 
+def test_what_was_never_seen_to_vary_keeps_what_the_start_says_of_it() -> None:
+    start = Logistic(
+        bias=0.0,
+        weights={"agree": Weight(weight=1.6, high=3.0), "score": Weight(weight=1.0, high=4.0)},
+    )
+    alone = [Row({"agree": 0.0, "score": x / 10, "odd": 1.0}, x > 10, str(x)) for x in range(20)]
+    model = fit_logistic(alone, start)
+    gain = model.logit({"agree": 2.0, "score": 1.0}) - model.logit({"agree": 0.0, "score": 1.0})
+    assert gain == pytest.approx(3.2)
+    assert model.logit({"agree": 9.0}) == model.logit({"agree": 3.0})
+    assert model.logit({"score": 4.0}) > model.logit({"score": 1.9})
+    assert model.logit({"score": 9.0}) == model.logit({"score": 4.0})
+
+
 def test_the_strength_of_the_prior_follows_the_amount_of_data() -> None:
     wrong_start = Logistic(bias=0.0, weights={"score": Weight(weight=-2.0)})
     assert choose_strength(rows(2000, seed=2), wrong_start) <= 3.0

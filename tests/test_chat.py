@@ -401,9 +401,11 @@ def test_a_busy_server_keeps_its_form() -> None:
 
 def test_an_error_inside_a_200_is_told() -> None:
     reply = Reply('{"error": {"message": "no provider has capacity"}}')
-    with ChatServer(lambda _: reply) as server:
-        with pytest.raises(ChatAnswerError, match="no provider has capacity"):
-            ask(endpoint(server))
+    with (
+        ChatServer(lambda _: reply) as server,
+        pytest.raises(ChatAnswerError, match="no provider has capacity"),
+    ):
+        ask(endpoint(server))
 
 
 def test_the_probe_does_without_a_list_of_models() -> None:

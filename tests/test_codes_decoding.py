@@ -158,8 +158,9 @@ def test_the_length_that_is_printed_wins_over_a_shorter_variant() -> None:
 
 def test_unknown_characters_and_long_codes_are_impossible() -> None:
     evidence = reduce(line("12"), NUMBER.characters)
-    assert score(evidence, ["1X", "123456789"]) == [-math.inf, -math.inf]
+    assert score(evidence, ["1X", "123456789", ""]) == [-math.inf] * 3
     assert score(evidence, []) == []
+    assert score(evidence, [""]) == [-math.inf]
 
 
 def test_free_reading_is_the_best_path() -> None:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.evaluation import metrics
@@ -41,6 +41,7 @@ def test_holm_steps_down_and_keeps_the_order() -> None:
 
 
 @given(st.lists(st.floats(0, 1), max_size=8))
+@settings(deadline=None)
 def test_holm_never_lowers_a_p_value_and_keeps_their_ranking(p_values: list[float]) -> None:
     adjusted = metrics.holm(p_values)
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
@@ -106,6 +107,7 @@ def test_what_has_no_confidence_is_checked_first() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30))
+@settings(deadline=None)
 def test_the_review_curve_starts_at_the_accuracy_and_ends_at_one(
     cells: list[tuple[float, bool]],
 ) -> None:
@@ -170,6 +172,7 @@ def test_confused_and_marked_characters() -> None:
 
 
 @given(st.text("0123456789OIl", max_size=20), st.text("0123456789OIl", max_size=20))
+@settings(deadline=None)
 def test_what_is_not_marked_is_the_same_on_both_sides(truth: str, value: str) -> None:
     in_truth, in_value = marks(truth, value)
 

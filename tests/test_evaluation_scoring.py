@@ -186,6 +186,16 @@ def test_nothing_in_common_names_a_few_of_both(tmp_path: Path) -> None:
         score(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
 
 
+def test_rows_without_a_verified_cell(tmp_path: Path) -> None:
+    rows = [("1.jpg", None, None, None), ("2.jpg", "李四", None, None)]
+    truth = load_truth(truth_file(tmp_path, rows), SCHEMA)
+
+    assert score(RUNS, [truth]).documents == (("2.jpg", 1),)
+    empty = load_truth(truth_file(tmp_path, rows[:1]), SCHEMA)
+    with pytest.raises(TruthError, match="empty or damaged"):
+        score(RUNS, [empty])
+
+
 def test_two_schemas_that_share_a_field_keep_their_figures_apart(tmp_path: Path) -> None:
     licence = Schema(name="licence", fields=(Field(name="姓名"), Field(name="住所")))
     (tmp_path / "l").mkdir()

@@ -116,7 +116,7 @@ records = st.builds(
 
 
 @given(records)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_there_and_back_is_the_same(record: Record) -> None:
     line = json.dumps(record_to_json(record), allow_nan=False)
     again = record_from_json(json.loads(line))
@@ -212,6 +212,7 @@ def test_where_a_document_is_written(path: str, page: int, where: str) -> None:
 
 
 @given(st.text(min_size=0, max_size=300))
+@settings(deadline=None)
 def test_no_path_leaves_the_folder_or_breaks_a_file_system(path: str) -> None:
     safe = document_path(DocumentRef(path=path, sha256=""))
 

@@ -1,8 +1,9 @@
 """Trains the recogniser for code lines on shards that `shards.py` makes alongside.
 
-The learning rate warms up, stays, and falls linearly over the last part of `--samples` (Hu et al.
+The learning rate warms up, stays, and falls linearly over the last part of the run (Hu et al.
 2024, arXiv:2404.06395), so a run can be prolonged or ended early by resuming it with another
-number as long as it has not begun to fall.  The weights that count are an exponential moving
+`--samples` as long as it has not begun to fall.  A run with `--minutes` ends by the clock, and is
+then not repeatable to the bit.  The weights that count are an exponential moving
 average.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -134,10 +136,10 @@ def _ratio(pixels: Pixels) -> float:
     return pixels.shape[1] / pixels.shape[0]
 
 
-def rate(seen: int, samples: int) -> float:
-    """The learning rate after so many samples."""
+def rate(seen: int, progress: float) -> float:
+    """The learning rate after so many samples, at that share of the run."""
     rise = min(seen / WARM_UP, 1.0)
-    fall = min(max((samples - seen) / (FALL * samples), 0.0), 1.0)
+    fall = min(max((1.0 - progress) / FALL, 0.0), 1.0)
     return PEAK_RATE * rise * fall
 
 
@@ -228,10 +230,10 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.seen, self.next_shard = state["seen"], state["next_shard"]
 
-    def step(self, lines: list[Line], rng: np.random.Generator, samples: int) -> float:
+    def step(self, lines: list[Line], rng: np.random.Generator, progress: float) -> float:
         """One update; the batch's mean loss per character."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate(self.seen, samples)
+            group["lr"] = rate(self.seen, progress)
         batch = batch_of(lines, rng)
         pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
@@ -271,6 +273,7 @@ def main() -> None:
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=300_000)
+    parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--every", type=int, default=5, help="validate every so many rounds")
@@ -281,15 +284,24 @@ def main() -> None:
     run = Run(options.out, options.seed)
     log = (options.out / "log.jsonl").open("a", encoding="utf-8")
     began = time.monotonic()
+
+    def progress() -> float:
+        elapsed = (time.monotonic() - began) / 60
+        return max(run.seen / options.samples, elapsed / options.minutes)
+
     for count, batches in enumerate(rounds(options.shards, run.next_shard, options.seed), start=1):
         rng = np.random.default_rng((options.seed, 4, run.next_shard))
-        losses = [run.step(batch, rng, options.samples) for batch in batches]
+        losses = []
+        for batch in batches:
+            if progress() >= 1:
+                break
+            losses.append(run.step(batch, rng, progress()))
         run.next_shard += 2
-        done = run.seen >= options.samples
+        done = progress() >= 1
         entry: dict[str, object] = {
             "seen": run.seen,
-            "loss": round(float(np.mean(losses)), 4),
-            "rate": round(rate(run.seen, options.samples), 6),
+            "loss": round(float(np.mean(losses)), 4) if losses else None,
+            "rate": round(rate(run.seen, progress()), 6),
             "seconds": round(time.monotonic() - began),
         }
         if count % options.every == 0 or done:

@@ -40,7 +40,7 @@ app.command("strategies")(listings.strategies)
 @app.callback(invoke_without_command=True)
 def _version(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
     if version:
-        from ocr_moe import __version__
+        from ocr_moe.version import __version__
 
         typer.echo(f"ocr-moe {__version__}")
         raise typer.Exit

@@ -135,21 +135,21 @@ def decode(
 def score(evidence: Evidence, codes: Sequence[str]) -> list[float]:
     """Log-likelihood of each code, summed over all its alignments, skips included.
 
-    `-inf` for a code with a character that has no column, or longer than the line.
+    `-inf` for an empty code, one with a character that has no column, or longer than the line.
     """
     import numpy as np
 
     if not codes:
         return []
     column = {character: i for i, character in enumerate(evidence.characters)}
-    longest = max(len(code) for code in codes)
+    longest = max(1, *(len(code) for code in codes))
     count, steps = len(codes), len(evidence.rest)
     known = np.array([bool(c) and all(x in column for x in c) for c in codes])
     index = np.zeros((count, longest), dtype=np.intp)
     for row, code in enumerate(codes):
         if known[row]:
             index[row, : len(code)] = [column[c] for c in code]
-    lengths = np.array([len(code) for code in codes])
+    lengths = np.array([max(len(code), 1) for code in codes])
     repeats = np.zeros((count, longest), dtype=bool)
     repeats[:, 1:] = index[:, 1:] == index[:, :-1]
     skipped = np.concatenate([[0.0], np.cumsum(evidence.skip)])

@@ -24,6 +24,10 @@ _NUMBER_SIGN = re.compile(r"(?<![A-Z])N[O0]\s*[.:°º,]*|№")
 _BRACKETED = re.compile(r"\([^()]{0,12}\)")  # (1-1), (副本): never part of a code
 _SHORT_LABEL = 3
 _MIN_RUN = 5
+_READ = 0.8  # line confidence from which a place counts as read
+_LEAST_BAND = 0.025  # of the page's height
+_OVERLAP = 0.02
+_INNER_BANDS = 2
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,34 @@ def find_codes(
         if all(candidate.run not in other.run for other in distinct):
             distinct.append(candidate)
     return Findings(tuple(distinct), tuple(_spots(frame, ranked, grammars)))
+
+
+def empty_bands(page: PageText) -> list[tuple[float, float]]:
+    """(top, bottom) fractions of the parts of the page where no line was read surely.
+
+    The margins first: numbers stand at the head or the foot. A band overlaps its neighbours a
+    little, and ones too low for a line of type are left out.
+    """
+    spans = sorted(
+        (line.box[1], line.box[3])
+        for line in page.lines
+        if line.confidence > _READ and len(line.text) > 1 and not _on_end(line.quad, page)
+    )
+    bands = []
+    reached = 0.0
+    for top, bottom in [*spans, (1.0, 1.0)]:
+        if top - reached > _LEAST_BAND:
+            bands.append((max(reached - _OVERLAP, 0.0), min(top + _OVERLAP, 1.0)))
+        reached = max(reached, bottom)
+    margins = [b for b in bands if b[0] == 0.0 or b[1] == 1.0]
+    inner = sorted((b for b in bands if b not in margins), key=lambda b: b[0] - b[1])
+    return [*reversed(margins), *inner[:_INNER_BANDS]]
+
+
+def _on_end(quad: Quad, page: PageText) -> bool:
+    (ax, ay), (bx, by), _, (dx, dy) = quad
+    along = math.hypot((bx - ax) * page.width, (by - ay) * page.height)
+    return along < math.hypot((dx - ax) * page.width, (dy - ay) * page.height)
 
 
 class _Frame:

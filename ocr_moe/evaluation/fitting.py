@@ -43,6 +43,8 @@ _STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
 """Candidate precisions of the prior; cross-validation chooses."""
 _BIAS_PRECISION = 0.5
 _MOST_STEPS = 50
+_CONSTANT = 1e-9
+"""Features that vary by less tell nothing."""
 _FOLDS = 5
 _FEW = 5
 """With fewer errors than this nothing is said about how well confidence ranks."""
@@ -107,7 +109,7 @@ class _Table:
             seen = values[there]
             gaps = not there.all()
             old = start.weights.get(name)
-            varies = seen.size > 0 and float(seen.std()) > 1e-9
+            varies = seen.size > 0 and float(seen.std()) > _CONSTANT
             if not varies and not (gaps and seen.size) and old is None:
                 continue
             if gaps and not varies and old is None:
@@ -118,9 +120,7 @@ class _Table:
                 continue
             mean = float(seen.mean()) if seen.size else (old.mean if old else 0.0)
             scale = float(seen.std()) if varies else (old.scale if old else 1.0)
-            low = float(seen.min()) if seen.size else -math.inf
-            high = float(seen.max()) if seen.size else math.inf
-            columns.append(_Column(name, mean, scale, low, high, gaps))
+            columns.append(_Column(name, mean, scale, *_range(seen, old), gaps))
             vectors.append(np.where(there, (values - mean) / scale, 0.0))
             slope = old.weight / old.scale if old else 0.0
             weights.append(slope * scale)
@@ -147,6 +147,22 @@ class _Table:
             )
             at += 2 if column.missing else 1
         return Logistic(bias=float(solution[0]), weights=weights)
+
+
+def _range(seen: Floats, old: Weight | None) -> tuple[float, float]:
+    """Where the model may be trusted: what was seen, and what the starting model vouches for."""
+    span = (float(seen.min()), float(seen.max())) if seen.size else None
+    if old is None:
+        return span or (-math.inf, math.inf)
+    vouched = (
+        -math.inf if old.low is None else old.low,
+        math.inf if old.high is None else old.high,
+    )
+    if span is None or float(seen.std()) <= _CONSTANT:
+        return vouched
+    if old.low is None and old.high is None:
+        return span
+    return min(span[0], vouched[0]), max(span[1], vouched[1])
 
 
 def _map_fit(x: Floats, y: Floats, w: Floats, start: Floats, strength: float) -> Floats:

@@ -7,7 +7,7 @@ the truth stays behind `RecordedDocument.right`.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -19,6 +19,8 @@ from ocr_moe.types import Answer, Cost, Decision, Failure, Reading
 
 Judge = Callable[[Field, str | None], bool]
 """Whether a value is right for a field of one document."""
+
+_MOST_OF_ONE_SUBJECT = 12
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,11 @@ def groups_of(documents: Sequence[RecordedDocument]) -> list[str]:
         return i
 
     first: dict[tuple[str, str], int] = {}
+    people = _people(documents)
     for i, document in enumerate(documents):
         keys = [("sha256", document.sha256)]
-        if document.subject is not None:
-            keys.append(("subject", document.subject))
+        if document.subject in people:
+            keys.append(("subject", str(document.subject)))
         for key in keys:
             a, b = root(first.setdefault(key, i)), root(i)
             parent[max(a, b)] = min(a, b)
@@ -188,10 +191,18 @@ def split(
 
 def leaked(parts: Iterable[Iterable[RecordedDocument]]) -> list[str]:
     """Hashes and subjects that stand in more than one part. Empty when the parts are clean."""
+    listed = [list(part) for part in parts]
+    people = _people([document for part in listed for document in part])
     sides: dict[str, set[int]] = defaultdict(set)
-    for side, part in enumerate(parts):
+    for side, part in enumerate(listed):
         for document in part:
             sides[f"sha256 {document.sha256}"].add(side)
-            if document.subject is not None:
+            if document.subject in people:
                 sides[f"subject {document.subject}"].add(side)
     return sorted(key for key, where in sides.items() if len(where) > 1)
+
+
+def _people(documents: Iterable[RecordedDocument]) -> frozenset[str | None]:
+    """Subjects that can be one person: names like `scan` (of scan_001, scan_002, …) are none."""
+    counts = Counter(d.subject for d in documents if d.subject is not None)
+    return frozenset(name for name, count in counts.items() if count <= _MOST_OF_ONE_SUBJECT)

@@ -120,7 +120,8 @@ class Scoring:
 def score(runs: Mapping[str, Sequence[Record]], truths: Sequence[Truth]) -> Scoring:
     """Score the records of each strategy against the verified sheets, one sheet a schema.
 
-    Raises TruthError when not one row belongs to a document, naming a few of both.
+    Raises TruthError when not one row belongs to a document, naming a few of both, or when none of
+    their cells is verified.
     """
     documents = _all_documents(runs)
     matches = [match(truth, documents) for truth in truths]
@@ -128,8 +129,14 @@ def score(runs: Mapping[str, Sequence[Record]], truths: Sequence[Truth]) -> Scor
     verified: dict[DocumentKey, list[tuple[Truth, VerifiedDocument]]] = {}
     for truth, found in zip(truths, matches, strict=True):
         for document in found.documents:
-            verified.setdefault(document.key, []).append((truth, document))
+            if document.cells:
+                verified.setdefault(document.key, []).append((truth, document))
     if not verified:
+        if any(found.documents for found in matches):
+            raise TruthError(
+                "nothing can be scored: every cell of the rows that belong to documents is empty "
+                "or damaged"
+            )
         raise TruthError(_nothing_in_common(truths, documents))
     fields = _columns(truths)
     keys = tuple(sorted(verified))

@@ -13,7 +13,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +46,7 @@ class Table:
 
     name: str
     rows: tuple[tuple[int, tuple[RawCell, ...]], ...]
-    merged: tuple[tuple[int, int, int], ...] = field(default=())
+    merged: tuple[tuple[int, int, int], ...] = ()
     """Vertically merged cells: (first row, last row, column counted from 0)."""
 
 

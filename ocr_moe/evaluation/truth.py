@@ -285,15 +285,10 @@ class _Reader:
 
     def _key_column(self) -> tuple[Literal["file", "subject"], int]:
         options = self._options
-        for wanted, by in ((options.file_column, "file"), (options.subject_column, "subject")):
-            if wanted is not None:
-                column = self._column_of((wanted,))
-                if column is None:
-                    there = listed(filter(None, self._header.headings), 20)
-                    raise TruthError(
-                        f"{self._path}: there is no column {wanted!r}; there are {there}"
-                    )
-                return ("file" if by == "file" else "subject"), column
+        if options.file_column is not None:
+            return "file", self._column_named(options.file_column)
+        if options.subject_column is not None:
+            return "subject", self._column_named(options.subject_column)
         column = self._column_of(FILE_HEADINGS)
         if column is not None and any(_at(cells, column).text for _, cells in self._body):
             return "file", column
@@ -321,6 +316,13 @@ class _Reader:
             f"{listed(filter(None, self._header.headings), 20)}. Name the file in a column "
             f"{listed(FILE_HEADINGS, 3)} or 文件名{subject}, or say which column it is"
         )
+
+    def _column_named(self, name: str) -> int:
+        column = self._column_of((name,))
+        if column is None:
+            there = listed(filter(None, self._header.headings), 20)
+            raise TruthError(f"{self._path}: there is no column {name!r}; there are {there}")
+        return column
 
     def _column_of(self, names: Iterable[str]) -> int | None:
         plain = [_plain(heading) for heading in self._header.headings]
@@ -450,7 +452,7 @@ class _Reader:
                 return str(from_excel(serial).date().isoformat())
         if item.kind is not Kind.CODE:
             return text
-        if item.grammars and not _fits_length(item, text) and _fits_with_zeros(item, text):
+        if item.grammars and not _fits_length(item, text) and _is_short(item, text):
             self._unusable(
                 ProblemKind.LOST_DIGITS,
                 f"{item.name}: a number that is too short; it may have lost leading zeros",
@@ -516,5 +518,5 @@ def _fits_length(item: Field, value: str) -> bool:
     return any(shortest <= len(value) <= longest for shortest, longest in _lengths(item))
 
 
-def _fits_with_zeros(item: Field, value: str) -> bool:
+def _is_short(item: Field, value: str) -> bool:
     return any(len(value) < shortest for shortest, _ in _lengths(item))

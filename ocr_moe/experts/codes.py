@@ -26,7 +26,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -36,11 +36,11 @@ from ocr_moe.codes.automaton import compiled
 from ocr_moe.codes.confidence import ConfidenceModel
 from ocr_moe.codes.decoding import Evidence as LineEvidence
 from ocr_moe.codes.decoding import free_reading, join, reduce
-from ocr_moe.codes.finding import Candidate, Findings, Strip, find_codes
+from ocr_moe.codes.finding import Candidate, Findings, Strip, empty_bands, find_codes
 from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
 from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.experts.linecrops import colourfulness, crop_strip, sharpness, without_colour
-from ocr_moe.protocols import Document, Page, Services
+from ocr_moe.protocols import Document, OcrEngine, Page, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageText, Reading, Value
 
@@ -53,6 +53,7 @@ _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
 )
 _RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
+_HALVES = ((0.0, 0.55), (0.45, 1.0))
 _YEAR = re.compile(r"(?:19|20)\d{2}")
 
 
@@ -75,11 +76,13 @@ class CodesParams(Value):
     """The OCR engine for pages on which no place was found; None: no such look."""
     second_look_sides: tuple[int, ...] = (1000, 1400)
     """Longest sides of the page, in pixels, at which it looks, one after the other."""
+    second_look_whole: bool = True
+    """Whether it looks at the whole page where the parts without text had nothing."""
     sure_confidence: float = 0.995
     """Line confidence from which page OCR's reading may stand."""
     places: int = PydanticField(default=3, ge=1)
     """How many candidate places are looked at."""
-    least_place: float = 2.5
+    least_place: float = 0.0
     """Score below which a line of digits is no candidate."""
     crops: tuple[Crop, ...] = (
         Crop(name="plain", padding=0.05),
@@ -91,6 +94,11 @@ class CodesParams(Value):
     """Nats between the best two codes from which the first view is enough."""
     unknown_gap: float = 9.0
     """Nats by which the free reading must beat every grammar to be of no known form."""
+    unlabelled_gap: float = 3.0
+    """The same where no label says that a code stands there."""
+    least_fit: float = -1.5
+    """Log-likelihood per character below which a code was not read but made up."""
+    least_unlabelled_fit: float = -0.4
     fusion: FusionParams = FusionParams()
     confidence: ConfidenceModel = ConfidenceModel()
 
@@ -153,17 +161,19 @@ class CodesExpert:
         places = self._plausible([(p, c) for p, f in found for c in f.candidates])
         if places and self._sure(*places[0], places[1:]):
             return self._first_sight(field, *places[0])
-        seen = [self._look(page, c, grammars, look=2) for page, c in places[: self._params.places]]
-        if not any(self._settled(s) for s in seen):
-            for page, findings in found:
-                spots = [
-                    _bare(spot.label, spot.strip) for spot in findings.spots[: self._params.places]
-                ]
-                seen += [self._look(page, c, grammars, look=2) for c in spots]
-        if not any(self._settled(s) for s in seen):
+        spots = [(page, _bare(spot.label, spot.strip)) for page, f in found for spot in f.spots]
+        seen: list[_Seen] = []
+        for page, candidate in (*places[: self._params.places], *spots[: self._params.places]):
+            # A place without label or form is only looked at while there is none with them.
+            weak = candidate.label is None and candidate.code is None
+            if not (weak and any(self._credible(s) for s in seen)) and not (
+                not candidate.run and any(self._credible(s) for s in seen)
+            ):
+                seen.append(self._look(page, candidate, grammars, look=2))
+        if not any(self._credible(s) for s in seen):
             for page in document.pages:
                 seen += self._second_look(page, find, grammars)
-        return self._answer(field, grammars, seen)
+        return self._answer(field, seen)
 
     def _plausible(
         self, candidates: Sequence[tuple[Page, Candidate]]
@@ -251,53 +261,52 @@ class CodesExpert:
         free = "".join(_free_run(free_reading(p)[0]) for p in posteriors)
         return View(recognizer, crop_name, join(parts), free)
 
-    def _settled(self, seen: _Seen) -> bool:
-        """Whether a look found a code that needs no further search of the page."""
+    def _credible(self, seen: _Seen) -> bool:
+        """Whether a code was read there, not made up from something else."""
         fused = seen.fused
         if fused is None or seen.candidate.alien:
             return False
-        return fused.features["gap"] < self._params.unknown_gap and (
-            seen.candidate.label is not None or seen.candidate.code is not None
-        )
+        gap, fit = fused.features["gap"], fused.features["logprob"]
+        if seen.candidate.label is not None or seen.candidate.code is not None:
+            return gap < self._params.unknown_gap and fit > self._params.least_fit
+        return gap < self._params.unlabelled_gap and fit > self._params.least_unlabelled_fit
 
     def _second_look(
-        self, page: Page, find: object, grammars: Sequence[CodeGrammar]
+        self,
+        page: Page,
+        find: Callable[[PageText], Findings],
+        grammars: Sequence[CodeGrammar],
     ) -> list[_Seen]:
+        """The page's empty parts, then the whole of it, by the sensitive engine."""
         if self._params.second_look is None:
             return []
         engine = self._services.engine(self._params.second_look)
-        assert callable(find)
-        for side in self._params.second_look_sides:
-            for top, bottom in ((0.0, 0.55), (0.45, 1.0)):
-                text = _reread(page, engine.read, side, top, bottom)
-                likely = self._plausible([(page, c) for c in find(text).candidates])
-                looked = [
-                    self._look(page, c, grammars, look=3)
-                    for _, c in likely[:1]
-                    if c.label is not None or c.code is not None
-                ]
-                if any(self._settled(s) for s in looked):
-                    return looked
-        return []
+        looks = [
+            (side, band)
+            for side in self._params.second_look_sides
+            for band in empty_bands(page.text)
+        ]
+        if self._params.second_look_whole:
+            looks += [(self._params.second_look_sides[0], band) for band in _HALVES]
+        seen: list[_Seen] = []
+        for side, band in looks:
+            text = _reread(page, engine, side, band)
+            likely = self._plausible([(page, c) for c in find(text).candidates])
+            for _, candidate in likely[:2]:
+                seen.append(self._look(page, candidate, grammars, look=3))
+                if self._credible(seen[-1]):
+                    return seen
+        return seen
 
-    def _answer(
-        self, field: Field, grammars: Sequence[CodeGrammar], seen: Sequence[_Seen]
-    ) -> Reading:
-        legible = [s for s in seen if s.fused is not None]
-        if not legible:
-            return self._unknown(field, grammars, seen)
-        best = max(legible, key=_worth)
+    def _answer(self, field: Field, seen: Sequence[_Seen]) -> Reading:
+        credible = [s for s in seen if self._credible(s)]
+        if not credible:
+            return self._unknown(field, seen)
+        best = max(credible, key=_worth)
         fused = best.fused
         assert fused is not None
-        if fused.features["gap"] >= self._params.unknown_gap and len(best.free) >= 5:
-            return self._unknown(field, grammars, [best])
         rivals = {
-            s.fused.code
-            for s in legible
-            if s.fused is not None
-            and s.fused.code != fused.code
-            and s.fused.features["gap"] < self._params.unknown_gap
-            and not s.candidate.alien
+            s.fused.code for s in credible if s.fused is not None and s.fused.code != fused.code
         }
         features = (
             _place_features(best.candidate, best.page.text, float(best.look), fused)
@@ -327,9 +336,7 @@ class CodesExpert:
             notes=tuple(notes),
         )
 
-    def _unknown(
-        self, field: Field, grammars: Sequence[CodeGrammar], seen: Sequence[_Seen]
-    ) -> Reading:
+    def _unknown(self, field: Field, seen: Sequence[_Seen]) -> Reading:
         """A labelled number of no known form is handed over as it stands; else there is none."""
         labelled = [
             s for s in seen if s.candidate.label is not None and not s.candidate.alien and s.free
@@ -426,25 +433,23 @@ def _line_height(text: PageText, strip: Strip) -> float:
     return math.hypot((dx - ax) * text.width, (dy - ay) * text.height)
 
 
-def _reread(page: Page, read: object, side: int, top: float, bottom: float) -> PageText:
+def _reread(page: Page, engine: OcrEngine, side: int, band: tuple[float, float]) -> PageText:
     """A band of the page as another engine reads it: coloured ink faded, at another scale."""
     from PIL import Image as PillowImage
 
-    assert callable(read)
     image = page.image
-    upper, lower = int(top * image.height), round(bottom * image.height)
-    band = image.crop((0, upper, image.width, lower))
+    upper, lower = int(band[0] * image.height), round(band[1] * image.height)
+    cut = image.crop((0, upper, image.width, lower))
     scale = side / max(image.size)
-    size = (max(round(band.width * scale), 8), max(round(band.height * scale), 8))
-    band = without_colour(band.resize(size, PillowImage.Resampling.LANCZOS))
+    size = (max(round(cut.width * scale), 8), max(round(cut.height * scale), 8))
+    cut = without_colour(cut.resize(size, PillowImage.Resampling.LANCZOS))
     share = (lower - upper) / image.height
     lines = []
-    line: Line
-    for line in read(band):
+    for line in engine.read(cut):
         tl, tr, br, bl = ((x, upper / image.height + y * share) for x, y in line.quad)
         lines.append(Line(text=line.text, confidence=line.confidence, quad=(tl, tr, br, bl)))
     return PageText(
-        engine="second look",
+        engine=engine.fingerprint,
         width=image.width,
         height=image.height,
         rotation=page.text.rotation,

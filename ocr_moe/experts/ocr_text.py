@@ -15,7 +15,7 @@ from pydantic import Field as PydanticField
 
 from ocr_moe.experts.answers import REVISION as ANSWERS_REVISION
 from ocr_moe.experts.asking import Question, ask, digest, groups
-from ocr_moe.experts.crops import cut, locate
+from ocr_moe.experts.crops import cut, locate, needed_magnification
 from ocr_moe.experts.prompts import data_section, load
 from ocr_moe.normalize import REVISION as NORMALIZE_REVISION
 from ocr_moe.protocols import Document, Services
@@ -39,7 +39,7 @@ class OcrTextParams(Value):
     engine: str = "default"
     """Name of the OCR engine that reads the crops."""
     magnify: float = PydanticField(default=2.0, ge=1.0, le=6.0)
-    """How much crops are enlarged before they are read."""
+    """How much crops are enlarged at most before they are read."""
     max_crop_side: int = PydanticField(default=2000, ge=64)
     """Pixels of a magnified crop's long side, at most."""
     max_tokens: int = PydanticField(default=1024, ge=16)
@@ -108,18 +108,16 @@ class OcrText:
         )
 
     def _crop_texts(self, document: Document, fields: Sequence[Field]) -> str:
-        sections, unknown = [], []
-        for field in fields:
-            found = locate(document.schema, field, document.pages)
-            lines: list[str] = []
-            if found is not None:
-                page, region = found
-                crop = cut(page.image, region, self.params.magnify, self.params.max_crop_side)
-                lines = row_texts(self._read(crop))
-            if lines:
-                sections.append(data_section("ocr", [f"（{field.name}附近）", *lines]))
+        places, unknown = locate(document.schema, fields, document.pages)
+        sections = []
+        for place in places:
+            magnify = needed_magnification(place, self.params.magnify)
+            crop = cut(place.page.image, place.box, magnify, self.params.max_crop_side)
+            if lines := row_texts(self._read(crop)):
+                names = "、".join(field.name for field in place.fields)
+                sections.append(data_section("ocr", [f"（{names}附近）", *lines]))
             else:
-                unknown.append(field)
+                unknown.extend(place.fields)
         if unknown or not sections:
             sections.append(self._page_text(document))
         return "\n".join(sections)

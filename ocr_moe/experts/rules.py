@@ -81,6 +81,7 @@ _PRICE = re.compile(
 _ALNUM_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z\s.·-]*[0-9A-Za-z]")
 _STRAY = 2
 """Stray characters at the ends of a code that are forgiven."""
+_FOR_LINES = re.compile(r"\(\?[aiLsux]*m")
 _LOOKS_LIKE = {"O": "0", "Q": "0", "I": "1", "L": "1", "S": "5", "Z": "2", "B": "8"}
 _PERSON_HEAD = re.compile(
     r"[\u3400-\u9fff]{1,8}(?:[·•・.][\u3400-\u9fff]{1,8})*|[A-Za-z][A-Za-z'. ,-]*[A-Za-z.]"
@@ -223,12 +224,18 @@ def _best(
     wanted: Field, offered: Sequence[tuple[_Candidate, _Page]], trace: bool
 ) -> Reading:
     beliefs: dict[str, float] = {}
+    witnesses: dict[tuple[str, Glyph | None, bool, bool], float] = {}
     for candidate, _ in offered:
-        # Sources that agree support one another, but they read the same OCR lines.
-        held = beliefs.get(candidate.value, 0.0)
-        high, low = max(held, candidate.belief), min(held, candidate.belief)
-        beliefs[candidate.value] = high + 0.3 * low * (1 - high)
+        # The same characters, found in the same way by two patterns, are one witness.
+        first = candidate.glyphs[0] if candidate.glyphs else None
+        place = (candidate.value, first, candidate.pattern > 0, candidate.label > 0)
+        witnesses[place] = max(witnesses.get(place, 0.0), candidate.belief)
+    for (each, *_), belief in sorted(witnesses.items(), key=lambda item: -item[1]):
+        held = beliefs.get(each, 0.0)
+        beliefs[each] = held + 0.3 * belief * (1 - held) if held else belief
     value = max(beliefs, key=lambda v: beliefs[v])
+    if wanted.kind is Kind.ORGANISATION:
+        value = _full_name(value, [candidate.value for candidate, _ in offered])
     chosen, page = max(
         ((c, p) for c, p in offered if c.value == value), key=lambda pair: pair[0].belief
     )
@@ -264,6 +271,12 @@ def _best(
         evidence=page.sheet.evidence(chosen.glyphs, page.number),
         features={name: round(number, 6) for name, number in features.items()},
     )
+
+
+def _full_name(value: str, offered: Sequence[str]) -> str:
+    """The longer name that begins with `value`, where several places on the page agree on it."""
+    longer = [o for o in offered if o.startswith(value) and o != value and offered.count(o) > 1]
+    return max(longer, key=lambda each: (offered.count(each), len(each)), default=value)
 
 
 def _parses(wanted: Field, value: str) -> float:
@@ -368,9 +381,12 @@ def _candidates(wanted: Field, page: _Page) -> Iterator[_Candidate]:
 
 
 def _by_pattern(wanted: Field, page: _Page) -> Iterator[_Candidate]:
+    # An expression that is written for lines runs over lines.
+    running = [each for each in wanted.patterns if not _FOR_LINES.match(each)]
+    lined = [*wanted.line_patterns, *(each for each in wanted.patterns if _FOR_LINES.match(each))]
     for expressions, text, searched, start in (
-        (wanted.patterns, page.running, page.snapped, 0.97),
-        (wanted.line_patterns, page.lined, page.lined.text, 0.95),
+        (running, page.running, page.snapped, 0.97),
+        (lined, page.lined, page.lined.text, 0.95),
     ):
         for rank, expression in enumerate(expressions):
             for match in _compiled(expression).finditer(searched):
@@ -428,6 +444,9 @@ def _in_block(wanted: Field, block: Block, prior: float) -> Iterator[_Candidate]
         _without_gaps(wanted, line) for line in block.lines if line[0].u0 <= edge + 8 * size
     ]
     if wanted.kind in _MULTILINE:
+        if wanted.kind is Kind.ORGANISATION:
+            # The date of a foot stands under the name of a school, and may be taken for its rest.
+            lines = [lines[0], *(line for line in lines[1:] if not _is_date(line))]
         for count in {len(lines), 1} if wanted.kind is Kind.ORGANISATION else {len(lines)}:
             text = join_rows([tuple(line) for line in lines[:count]])
             # What goes on under a name that is complete may be something else.
@@ -443,6 +462,11 @@ def _in_block(wanted: Field, block: Block, prior: float) -> Iterator[_Candidate]
         candidate = _candidate(wanted, text, (0, len(text.text)), prior * (1 - 0.1 * rank))
         if candidate is not None:
             yield candidate
+
+
+def _is_date(line: Sequence[Piece]) -> bool:
+    text = join_rows([tuple(line)]).text
+    return any(len(text) <= span.end - span.start + 2 for span in find_dates(text))
 
 
 def _separate(wanted: Field, line: Sequence[Piece]) -> bool:
@@ -488,9 +512,17 @@ def _candidate(
     belief = plausibility(wanted, value)
     if belief <= 0.0:
         return None
+    if wanted.kind is Kind.PERSON and _torn(inner.glyphs(start, end)):
+        belief *= 0.9
     if wanted.kind is Kind.DATE and not find_dates(raw)[0].whole:
         belief *= 0.6
     return _Candidate(value, raw, inner.glyphs(start, end), prior, belief)
+
+
+def _torn(glyphs: Sequence[Glyph]) -> bool:
+    """Whether a word runs from one box of several letters into another."""
+    lines = [glyph.line for glyph in glyphs]
+    return len(set(lines)) > 1 and max(lines.count(line) for line in set(lines)) > 1
 
 
 def _trimmed(wanted: Field, text: str, span: tuple[int, int]) -> list[int]:
@@ -620,14 +652,30 @@ def _first_line(wanted: Field, page: _Page) -> Iterator[_Candidate]:
             yield candidate
 
 
+def _labelled(wanted: Field, page: _Page) -> set[Glyph]:
+    """Where the values close beside the labels of other fields begin."""
+    return {
+        block.lines[0][0].glyphs[0]
+        for index, label in enumerate(page.form.labels)
+        if label.name != wanted.name and label.quality >= 0.75
+        for block in page.form.blocks.get(index, ())[:1]
+        if block.distance <= 2
+    }
+
+
 def _organisation(wanted: Field, page: _Page) -> Iterator[_Candidate]:
     tall = page.sheet.height
+    others = _labelled(wanted, page)
     for position, (row, text) in enumerate(_row_texts(page)):
         candidate = _whole(wanted, page, text, 0.6)
         if candidate is None or not is_organisation(candidate.value):
             continue
+        if candidate.glyphs[0] in others:
+            continue
         size = statistics.median(piece.height for piece in row) / tall
         prior = 0.6 + 0.1 * min(max(size - 1.0, 0.0), 2.0)
+        # Side by side stand a name and something else more often than two parts of a name.
+        prior *= 0.9 if len(row) > 1 else 1.0
         if candidate.value.isascii():
             # A letterhead stands on top; further down, names are of other parties.
             prior -= 0.02 * min(position, 10)
@@ -645,6 +693,7 @@ def _dates(wanted: Field, page: _Page) -> list[_Candidate]:
         (page.running, (span.start, span.end))
         for span in find_dates(text)
         if not re.search(r"born\s*(?:on|in)?\s*$", text[: span.start], re.IGNORECASE)
+        and not re.match(r"\s*出?生[,，。在于于]", text[span.end :])
     ]
     known = {glyph for source, span in spans for glyph in source.glyphs(*span)}
     for scattered in _scattered_dates(page.sheet):
@@ -724,20 +773,13 @@ def _anywhere(wanted: Field, page: _Page) -> Iterator[_Candidate]:
                     yield _Candidate(value, word, page.running.glyphs(at, at + len(word)), 0.5, 1.0)
                     break
         return
-    others = {
-        glyph
-        for index, label in enumerate(page.form.labels)
-        if label.name != wanted.name and label.quality >= 0.75
-        for block in page.form.blocks.get(index, ())[:1]
-        for glyph in block.lines[0][0].glyphs
-        if block.distance <= 2
-    }
+    others = _labelled(wanted, page)
     for _, text in _row_texts(page):
         candidate = _whole(wanted, page, text, 0.75)
         if (
             candidate is not None
             and candidate.plausibility >= 0.7
-            and others.isdisjoint(candidate.glyphs)
+            and candidate.glyphs[0] not in others
         ):
             yield candidate
 

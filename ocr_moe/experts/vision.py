@@ -121,14 +121,15 @@ class Vision:
 
     def _crops(self, document: Document, fields: Sequence[Field]) -> tuple[ChatImage, ...]:
         """The regions of all fields, or nothing where the region of one cannot be told."""
-        crops = []
-        for field in fields:
-            found = locate(document.schema, field, document.pages)
-            if found is None:
-                return ()
-            page, region = found
-            crops.append(cut(page.image, region, self.params.magnify, self.params.max_side))
-        return tuple(self._encode(crop) for crop in crops)
+        places, unknown = locate(document.schema, fields, document.pages)
+        if unknown:
+            return ()
+        return tuple(
+            self._encode(
+                cut(place.page.image, place.box, self.params.magnify, self.params.max_side)
+            )
+            for place in places
+        )
 
     def _hint(self, pages: Sequence[Page]) -> str:
         return data_section("ocr", [text for page in pages for text in row_texts(page.text)])

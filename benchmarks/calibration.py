@@ -1,0 +1,72 @@
+"""Fit the confidences that ship with ocr_moe, on certificates made for this alone.
+
+    python -m benchmarks.calibration
+
+Generates the documents (another seed than data_samples), reads them with every expert that needs no
+endpoint, fits, and tells the cross-fitted quality. A second start goes on where the first stopped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from ocr_moe.api import _laboratory
+from ocr_moe.batch import STORE, Batch
+from ocr_moe.build import Workshop
+from ocr_moe.cli.session import progress
+from ocr_moe.config import config_folder, find_schema, load_config
+from ocr_moe.files import write_text
+from ocr_moe.generation import generate
+from ocr_moe.images import discover
+from ocr_moe.routing.calibration import to_yaml
+from ocr_moe.store import Store
+
+STRATEGIES = ("rules", "moe")
+TRUTH = "verified.xlsx"
+OUT = config_folder() / "calibration" / "default.yaml"
+
+
+def main(
+    out: Path = OUT,
+    work: Path = Path("reports/calibration"),
+    certificates: int = 300,
+    licences: int = 150,
+    seed: int = 90210,
+) -> None:
+    """Generate, read, fit, and write the calibration file."""
+    counts = {"graduation_certificate": certificates, "business_license": licences}
+    for schema, count in counts.items():
+        if not (work / "scans" / schema / TRUTH).is_file():
+            generate(work / "scans" / schema, schema=schema, count=count, seed=seed)
+    config = load_config()
+    workshop = Workshop(config)
+    schemas = [find_schema(name) for name in counts]
+    with (
+        Batch(
+            work / "run",
+            workshop=workshop,
+            strategies=[workshop.strategy(name) for name in STRATEGIES],
+            schemas=schemas,
+        ) as batch,
+        progress() as report,
+    ):
+        batch.execute(discover([str(work / "scans")]), report=report)
+    sheets = [work / "scans" / schema / TRUTH for schema in counts]
+    with Store(work / "run" / STORE, write=False) as store:
+        laboratory = _laboratory(store, sheets, config)
+        result = laboratory.calibrate(
+            f"made by ocr-moe generate with the seed {seed}: {certificates} certificates and "
+            f"{licences} business licences of all damage levels",
+            synthetic=True,
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, to_yaml(result.calibration))
+    for quality in result.calibration.quality.values():
+        typer.echo(quality.verdict)
+    typer.echo(str(out))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,206 @@
+"""The code reader on real pixels, read by the real engine and recognisers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
+
+from ocr_moe.build import Workshop
+from ocr_moe.codes.grammar import CodeGrammar, Segment
+from ocr_moe.config import find_schema, load_config
+from ocr_moe.experts.codes import CodesExpert, CodesParams
+from ocr_moe.generation.fonts import FontBook, load
+from ocr_moe.protocols import Page
+from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.types import DocumentRef, PageText, Reading
+
+CODE = "106131202505004931"
+CREDIT = "91110000600037341L"
+WIDTH, HEIGHT = 1100, 760
+TITLE = ("毕业证书", 420, 60, 56)
+DATE = ("二〇二五年六月二十日", 640, 560, 30)
+
+
+@dataclass(frozen=True)
+class DrawnPage:
+    image: Image.Image
+    text: PageText
+    number: int = 1
+
+
+@dataclass(frozen=True)
+class DrawnDocument:
+    ref: DocumentRef
+    schema: Schema
+    pages: Sequence[Page]
+
+
+@pytest.fixture(scope="module")
+def workshop() -> Workshop:
+    return Workshop(load_config())
+
+
+@pytest.fixture(scope="module")
+def reader(workshop: Workshop) -> CodesExpert:
+    return CodesExpert("codes", CodesParams(), workshop)
+
+
+def drawn(*texts: tuple[str, int, int, int]) -> Image.Image:
+    """(text, left, top, size in pixels) in a plain face on a white page."""
+    book = FontBook.discover()
+    face = book.of("hei")[0]
+    image = Image.new("RGB", (WIDTH, HEIGHT), (250, 249, 244))
+    draw = ImageDraw.Draw(image)
+    for text, left, top, size in texts:
+        draw.text((left, top), text, fill=(25, 25, 25), font=load(face.path, face.index, size))
+    return image
+
+
+def read(
+    workshop: Workshop, reader: CodesExpert, image: Image.Image, schema: Schema, name: str
+) -> Reading:
+    lines = workshop.engine("default").read(image)
+    text = PageText(engine="x", width=WIDTH, height=HEIGHT, rotation=0, lines=lines)
+    document = DrawnDocument(
+        DocumentRef(path="a.png", sha256=""), schema, (DrawnPage(image, text),)
+    )
+    return reader.read(document, [schema.field(name)]).readings[0]
+
+
+def certificate(workshop: Workshop, reader: CodesExpert, image: Image.Image) -> Reading:
+    return read(workshop, reader, image, find_schema("graduation_certificate"), "证书编号")
+
+
+def test_a_plain_number_is_read_at_first_sight(workshop: Workshop, reader: CodesExpert) -> None:
+    image = drawn(TITLE, DATE, (f"证书编号：{CODE}", 120, 660, 28))
+    reading = certificate(workshop, reader, image)
+    assert reading.value == CODE
+    assert reading.features["look"] == 1.0
+    assert reading.score is not None
+    assert reading.score > 0.99
+    assert len(reading.characters) == len(CODE)
+    assert reading.evidence is not None
+    x0, y0, x1, y1 = reading.evidence.box
+    assert x0 * WIDTH < 260 < 480 < x1 * WIDTH
+    assert y0 * HEIGHT < 674 < y1 * HEIGHT
+
+
+def test_a_stamped_and_blurred_number_is_read_from_its_crop(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    image = drawn(TITLE, DATE, (f"证书编号：{CODE}", 120, 660, 24))
+    seal = ImageDraw.Draw(image)
+    for width in range(0, 180, 60):
+        seal.ellipse((300 + width // 2, 600, 440 + width // 2, 740), outline=(205, 60, 60), width=6)
+    image = image.filter(ImageFilter.GaussianBlur(1.4))
+    reading = certificate(workshop, reader, image)
+    assert reading.value == CODE
+    assert reading.alternatives[0].value == CODE
+    assert reading.features["look"] >= 1.0
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        [TITLE, DATE],
+        [TITLE, DATE, ("证书编号：", 120, 660, 28)],
+        [TITLE, DATE, ("联系电话：13800138000", 120, 660, 28)],
+    ],
+    ids=["empty", "no code", "bare label", "telephone"],
+)
+def test_no_number_is_invented(
+    workshop: Workshop, reader: CodesExpert, texts: list[tuple[str, int, int, int]]
+) -> None:
+    reading = certificate(workshop, reader, drawn(*texts))
+    assert reading.value is None
+    assert reading.error is None
+    assert reading.alternatives == ()
+
+
+def test_the_labelled_of_two_numbers_wins_with_a_note(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    other = "106131202505009999"
+    image = drawn(TITLE, DATE, (f"证书编号：{CODE}", 120, 660, 28), (other, 640, 300, 28))
+    reading = certificate(workshop, reader, image)
+    assert reading.value == CODE
+    assert any(other in note for note in reading.notes)
+    assert reading.features["rivals"] == 1.0
+
+
+def test_a_number_of_no_known_form_is_handed_over_with_a_note(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    unknown = "7731906428"
+    image = drawn(TITLE, DATE, (f"证书编号：{unknown}", 120, 660, 28))
+    reading = certificate(workshop, reader, image)
+    assert reading.value == unknown
+    assert reading.score is not None
+    assert reading.score < 0.2
+    assert any("no known form" in note for note in reading.notes)
+
+
+def test_a_wrong_check_character_is_never_repaired_in_silence(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    schema = find_schema("business_license")
+    wrong = CREDIT[:-1] + "M"
+    readings = {}
+    for code in (CREDIT, wrong):
+        image = drawn(("营业执照", 420, 60, 56), (f"统一社会信用代码 {code}", 120, 200, 28))
+        readings[code] = read(workshop, reader, image, schema, "统一社会信用代码")
+        assert readings[code].value == code
+    assert readings[CREDIT].notes == ()
+    assert any("check character" in note for note in readings[wrong].notes)
+    assert (readings[wrong].score or 0.0) < 0.5 < (readings[CREDIT].score or 0.0)
+
+
+CONTAINER = Schema(
+    name="waybill",
+    fields=(
+        Field(
+            name="container",
+            kind=Kind.CODE,
+            labels=("Container No.", "Container"),
+            grammars=(
+                CodeGrammar(
+                    name="iso6346",
+                    check="iso6346",
+                    segments=(
+                        Segment(name="owner", length=3, alphabet="letters"),
+                        Segment(name="kind", length=1, alphabet="UJZ"),
+                        Segment(name="serial", length=7),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
+
+def test_a_schema_of_ones_own_needs_only_a_grammar(workshop: Workshop, reader: CodesExpert) -> None:
+    image = drawn(("SEA WAYBILL", 420, 60, 44), ("Container No. CSQU 305438 3", 120, 300, 28))
+    reading = read(workshop, reader, image, CONTAINER, "container")
+    assert reading.value == "CSQU3054383"
+    assert reading.features["check"] == 1.0
+
+
+def test_the_same_page_gives_the_same_reading_in_every_thread(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    image = drawn(TITLE, (f"证书编号：{CODE}", 120, 660, 20)).filter(ImageFilter.GaussianBlur(1.8))
+    with ThreadPoolExecutor(3) as pool:
+        readings = list(pool.map(lambda _: certificate(workshop, reader, image), range(3)))
+    assert readings[0] == readings[1] == readings[2]
+    assert readings[0].value == CODE
+
+
+def test_the_fingerprint_tells_parameters_apart(workshop: Workshop, reader: CodesExpert) -> None:
+    other = CodesExpert("codes", CodesParams(second_look=None), workshop)
+    assert other.fingerprint != reader.fingerprint
+    assert CodesExpert("again", CodesParams(), workshop).fingerprint == reader.fingerprint
