@@ -24,7 +24,7 @@ from ocr_moe.errors import (
 )
 from ocr_moe.files import write_text
 from ocr_moe.images import Source, digest
-from ocr_moe.pipeline import Ledger, StoredAnswers, Strategy, extract
+from ocr_moe.pipeline import Ledger, StoredAnswers, Strategy, extract, fingerprint_of
 from ocr_moe.protocols import OcrEngine
 from ocr_moe.recognition import recognise
 from ocr_moe.runners.pool import PoolRunner
@@ -187,7 +187,7 @@ class Batch:
             strategies[strategy.name] = {
                 "title": strategy.title,
                 "provenance": strategy.provenance or None,
-                "experts": {n: e.fingerprint for n, e in sorted(strategy.experts.items())},
+                "experts": {n: fingerprint_of(e) for n, e in sorted(strategy.experts.items())},
                 **counts,
                 "fields": dict(sorted(statuses.items())),
                 "cost": {k: round(v, 6) for k, v in cost.model_dump().items()},
@@ -205,7 +205,7 @@ class Batch:
         }
 
     def _answers_of(self, strategy: Strategy) -> Callable[[Record], dict[str, list[Answer]]]:
-        fingerprints = {name: expert.fingerprint for name, expert in strategy.experts.items()}
+        fingerprints = {name: fingerprint_of(expert) for name, expert in strategy.experts.items()}
 
         def of(record: Record) -> dict[str, list[Answer]]:
             found: dict[str, list[Answer]] = {}

@@ -12,6 +12,7 @@ import statistics
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from ocr_moe.layout import Glyph, Piece, Row, Sheet
@@ -50,15 +51,15 @@ class Label:
     def u0(self) -> float:
         return self.glyphs[0].u0
 
-    @property
+    @cached_property
     def u1(self) -> float:
         return max(glyph.u1 for glyph in self.glyphs)
 
-    @property
+    @cached_property
     def height(self) -> float:
         return statistics.median(glyph.height for glyph in self.glyphs)
 
-    @property
+    @cached_property
     def v(self) -> float:
         return statistics.fmean(glyph.v for glyph in self.glyphs)
 
@@ -115,9 +116,7 @@ def read_form(
     labels += _damaged(sheet, words, labels)
     found = {label.name for label in labels}
     unlabelled = {name for name in vocabulary if name is not None and name not in found}
-    return _assign(
-        sheet, labels, multiline, lambda text: bool(claims and claims(unlabelled, text))
-    )
+    return _assign(sheet, labels, multiline, lambda text: bool(claims and claims(unlabelled, text)))
 
 
 def squeeze(text: str) -> str:
@@ -168,7 +167,8 @@ def _near(string: str, word: str, starts: Sequence[int]) -> list[tuple[int, int]
     places = []
     for start in starts:
         window = string[start : start + len(word)]
-        if len(window) == len(word):
+        # Two errors at most: one of the first three characters is right.
+        if len(window) == len(word) and any(a == b for a, b in zip(window[:3], word, strict=False)):
             errors = sum(a != b for a, b in zip(window, word, strict=True))
             if 0 < errors <= allowed:
                 places.append((start, errors))
@@ -481,8 +481,7 @@ def _continuation(
     if not _beside(piece, last):
         aligned = abs(piece.u0 - edge) <= 2.6 * size or (
             # Where a value is glued to its label, its true edge is not known.
-            block.distance == 0.0
-            and block.label.u0 - size <= piece.u0 <= block.label.u1 + 5 * size
+            block.distance == 0.0 and block.label.u0 - size <= piece.u0 <= block.label.u1 + 5 * size
         )
         if block.label.name not in multiline or not aligned or not 0.3 < drop <= _PITCH:
             return None

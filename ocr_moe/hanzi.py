@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
+from importlib import import_module
+from typing import Any
 
 _FEW = 0.2
 """Share of traditional characters up to which a page is taken for a simplified one."""
@@ -37,7 +39,5 @@ def _unchanged(char: str) -> str:
 
 
 @cache
-def _converter():  # type: ignore[no-untyped-def]
-    from opencc import OpenCC
-
-    return OpenCC("t2s")
+def _converter() -> Any:
+    return import_module("opencc").OpenCC("t2s")

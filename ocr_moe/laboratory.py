@@ -28,6 +28,7 @@ from ocr_moe.evaluation.scores import PolicyPoint
 from ocr_moe.evaluation.scores import Recommendation as Words
 from ocr_moe.evaluation.truth import Truth, TruthCell
 from ocr_moe.normalize import equal
+from ocr_moe.pipeline import fingerprint_of
 from ocr_moe.protocols import Combiner, Gate
 from ocr_moe.routing.calibration import Calibration, Provenance
 from ocr_moe.schema import Field
@@ -113,7 +114,11 @@ def open_laboratory(
                 seconds = record.cost.ocr_seconds
                 cost = Cost(seconds=seconds, ocr_seconds=seconds)
                 refs.setdefault(record.schema_name, {})[record.document] = cost
-    current = {name: workshop.expert(name).fingerprint for name in workshop.available_experts()}
+    current = {
+        name: found
+        for name in workshop.available_experts()
+        if (found := fingerprint_of(workshop.expert(name))) is not None
+    }
     documents = [
         document
         for truth in truths

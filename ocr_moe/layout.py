@@ -258,8 +258,8 @@ def _expand(text: str) -> list[tuple[str, int]]:
     """NFKC characters with the index of the character they come from; no space beside CJK."""
     out: list[tuple[str, int]] = []
     for offset, char in enumerate(text):
-        for normal in unicodedata.normalize("NFKC", char):
-            out.append((" " if normal.isspace() else normal, offset))
+        normal = unicodedata.normalize("NFKC", char)
+        out += [(" " if each.isspace() else each, offset) for each in normal]
     kept: list[tuple[str, int]] = []
     for position, (char, offset) in enumerate(out):
         if char == " ":
@@ -376,7 +376,9 @@ def _rows(pieces: Sequence[Piece]) -> list[Row]:
         for row in rows:
             nearest = min(row, key=lambda p: max(p.u0 - piece.u1, piece.u0 - p.u1, 0.0))
             gap = abs(nearest.v - piece.v)
-            if gap > 0.5 * min(max(nearest.height, piece.height * 0.6), max(piece.height, nearest.height * 0.6)):
+            if gap > 0.5 * min(
+                max(nearest.height, piece.height * 0.6), max(piece.height, nearest.height * 0.6)
+            ):
                 continue
             overlap = min(nearest.u1, piece.u1) - max(nearest.u0, piece.u0)
             if overlap > 0.4 * min(nearest.u1 - nearest.u0, piece.u1 - piece.u0):

@@ -42,8 +42,12 @@ def normalize(field: Field, raw: str) -> str | None:
     date: ISO 8601.  enum: one of the field's values.  code: characters only.
     """
     text = clean_text(raw)
-    if not text:
-        return None
+    value = _by_kind(field, text) if text else None
+    # Taking spaces out may have brought a letter and its accent together.
+    return unicodedata.normalize("NFC", value) if value else None
+
+
+def _by_kind(field: Field, text: str) -> str | None:
     match field.kind:
         case Kind.DATE:
             return parse_date(text)

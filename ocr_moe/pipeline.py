@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ocr_moe.errors import BudgetExceededError, OcrMoeError, UsageError
+from ocr_moe.errors import BudgetExceededError, ExpertError, OcrMoeError, UsageError
 from ocr_moe.protocols import Combiner, Document, Expert, Gate, State
 from ocr_moe.schema import Field
 from ocr_moe.store import Question, Store
@@ -105,7 +105,10 @@ class StoredAnswers:
         digest = self._digests.get(names)
         if digest is None:
             digest = self._digests[names] = digest_fields(document.schema.name, fields)
-        key = (expert.fingerprint, digest)
+        try:
+            key = (expert.fingerprint, digest)
+        except ExpertError as error:  # a server that is down cannot say which model it has
+            return failed_answer(expert.name, fields, error)
         if key not in self._known:
             self._known[key] = self._look_up(expert, document, fields, names, digest)
         return self._known[key]
@@ -145,20 +148,40 @@ def ask(expert: Expert, document: Document, fields: Sequence[Field]) -> Answer:
     except UsageError:
         raise
     except Exception as error:  # an expert, perhaps a third party's, must not end the batch
-        message = str(error) or type(error).__name__
-        if not isinstance(error, OcrMoeError):
-            message = f"unexpected error in expert {expert.name}: {message}"
-        failure = Failure(type=type(error).__name__, message=message)
-        answer = Answer(
-            expert=expert.fingerprint,
-            readings=tuple(Reading(field=field.name, error=failure) for field in fields),
-            cost=Cost(seconds=round(time.perf_counter() - start, 4)),
-        )
+        seconds = round(time.perf_counter() - start, 4)
+        answer = failed_answer(expert.name, fields, error, expert.fingerprint, seconds)
     asked = [field.name for field in fields]
     given = [reading.field for reading in answer.readings]
     if given != asked:
         raise TypeError(f"expert {expert.name} was asked for {asked} and answered {given}")
     return answer
+
+
+def failed_answer(
+    name: str,
+    fields: Sequence[Field],
+    error: Exception,
+    fingerprint: str = "",
+    seconds: float = 0.0,
+) -> Answer:
+    """A failed reading for every field."""
+    message = str(error) or type(error).__name__
+    if not isinstance(error, OcrMoeError):
+        message = f"unexpected error in expert {name}: {message}"
+    failure = Failure(type=type(error).__name__, message=message)
+    return Answer(
+        expert=fingerprint or name,
+        readings=tuple(Reading(field=field.name, error=failure) for field in fields),
+        cost=Cost(seconds=seconds),
+    )
+
+
+def fingerprint_of(expert: Expert) -> str | None:
+    """The expert's fingerprint, or None where its server does not answer."""
+    try:
+        return expert.fingerprint
+    except ExpertError:
+        return None
 
 
 def digest_fields(schema: str, fields: Sequence[Field]) -> str:

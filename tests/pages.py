@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ocr_moe.schema import Schema
 from ocr_moe.types import DocumentRef, Line, PageText, Point
@@ -68,4 +68,4 @@ class TextDocument:
 
     schema: Schema
     pages: Sequence[TextPage]
-    ref: DocumentRef = DocumentRef(path="page.jpg", sha256="0" * 64)
+    ref: DocumentRef = field(default_factory=lambda: DocumentRef(path="page.jpg", sha256="0" * 64))

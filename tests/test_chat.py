@@ -174,6 +174,17 @@ def test_parameters_that_a_model_does_not_take_are_left_out() -> None:
         assert server.requests[-1].body["max_completion_tokens"] == 1024
 
 
+def test_temperature_is_left_out_even_where_nothing_else_can_be() -> None:
+    def answer(request: Any) -> Any:
+        return failure(400, "unsupported: temperature") if "temperature" in request.body else ZHANG
+
+    with ChatServer(answer) as server:
+        chat = endpoint(server, structured="none", logprobs=False)
+        assert ask(chat).content == ZHANG
+        ask(chat)
+        assert len(server.requests) == 3
+
+
 def test_one_search_for_many_threads() -> None:
     with ChatServer(lambda _: ZHANG, structured=frozenset()) as server:
         chat = endpoint(server)
@@ -301,7 +312,7 @@ def test_the_fingerprint_holds_what_decides_the_answer() -> None:
 
     assert of() == of(timeout=5, retries=9, concurrency=1, prompt_price=3)
     assert len({of(), of(model="n"), of(temperature=0.5), of(seed=1), of(extra_body={"a": 1})}) == 5
-    assert of() != of(base_url="http://127.0.0.1:2/v1")
+    assert of() == of(base_url="http://127.0.0.1:2/v1")
 
 
 def test_the_probe_tells_taking_from_obeying() -> None:

@@ -38,7 +38,7 @@ SCHEMA = Schema(
         Field(name="编号", kind=Kind.CODE, grammars=(DIPLOMA,)),
         Field(name="学校", kind=Kind.ORGANISATION),
         Field(name="日期", kind=Kind.DATE),
-        Field(name="层次", kind=Kind.ENUM, values={name: () for name in LEVELS}),
+        Field(name="层次", kind=Kind.ENUM, values=dict.fromkeys(LEVELS, ())),
     ),
 )
 CODE = "106101201905000123"

@@ -143,7 +143,6 @@ def test_an_endpoint_that_is_down_fails_every_document_clearly(
     monkeypatch: pytest.MonkeyPatch, scans: Path, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("OCR_MOE_TEXT_BASE_URL", "http://127.0.0.1:9/v1")
-    monkeypatch.setenv("OCR_MOE_TEXT_MODEL", "m")
     quick = tmp_path / "quick.yaml"
     quick.write_text("chat: {text: {kind: openai, retries: 0, timeout: 2}}\n")
     run = ocr_moe.extract(
@@ -152,6 +151,9 @@ def test_an_endpoint_that_is_down_fails_every_document_clearly(
     assert run.outcome is not None
     assert run.outcome.failed == 3
     assert all("127.0.0.1" in failure for failure in run.outcome.failures)
+    # The default strategy goes on with the experts that need no server.
+    moe = ocr_moe.extract(scans, out=tmp_path / "moe", options=options(scans, quick))
+    assert list(moe.to_frame()["名称"]) == [f"第{n}有限公司" for n in range(3)]
 
 
 def test_moe_asks_the_llm_only_where_the_others_are_unsure(

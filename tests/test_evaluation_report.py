@@ -93,8 +93,8 @@ def test_crops_of_what_was_misread_are_inside(report: str) -> None:
 def test_every_phrase_has_two_languages_and_is_used() -> None:
     phrases = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
     sources = (TEMPLATES / "report.html.j2").read_text(encoding="utf-8")
-    for name in ("reportview.py", "report.py", "mistakes.py", "scores.py", "summary.py"):
-        sources += (TEMPLATES.parent / name).read_text(encoding="utf-8")
+    for module in TEMPLATES.parent.glob("*.py"):
+        sources += module.read_text(encoding="utf-8")
     for key, texts in phrases.items():
         assert len(texts) == 2, key
         names = [set(re.findall(r"{(\w+)}", text)) for text in texts]
@@ -259,3 +259,17 @@ def test_one_strategy_without_an_error_and_without_pictures(tmp_path: Path) -> N
     assert "has no wrong cell" in text
     assert "without any review" in text
     assert 'id="compare"' not in text
+
+
+def test_a_tie_is_called_one(tmp_path: Path) -> None:
+    surer = [
+        r.model_copy(update={"fields": {n: d for n, d in r.fields.items() if n != "毕业日期"}})
+        for r in RUNS["moe"]
+    ]
+    sheet = truth_file(tmp_path, [("3.jpg", "王五", None, "106131201905000123")])
+
+    scores = evaluate({"moe": RUNS["moe"], "twin": surer}, [SCHEMA], sheet, tmp_path)
+
+    assert scores.strategies["moe"].macro == scores.strategies["twin"].macro == 1.0
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "None of 2 strategies is more accurate than" in text

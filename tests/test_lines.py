@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from ocr_moe.engines.lines import (
     OTHER,
@@ -21,23 +21,10 @@ from ocr_moe.engines.lines import (
     _rapidocr_models,
 )
 from ocr_moe.errors import EngineError
-from ocr_moe.protocols import LineRecognizer, Posterior
+from ocr_moe.protocols import LineRecognizer
+from tests.printedlines import greedy, printed
 
 CODE = "106131202000004931"
-
-
-def printed(text: str, size: int = 30, ink: tuple[int, int, int] = (20, 20, 20)) -> Image.Image:
-    font = ImageFont.load_default(size)
-    width = int(font.getlength(text)) + size
-    image = Image.new("RGB", (width, int(size * 1.5)), (250, 247, 240))
-    ImageDraw.Draw(image).text((size // 2, size // 5), text, font=font, fill=ink)
-    return image
-
-
-def greedy(posterior: Posterior) -> str:
-    best = posterior.probabilities.argmax(axis=1)
-    kept = [k for place, k in enumerate(best) if place == 0 or best[place - 1] != k]
-    return "".join(posterior.alphabet[k] for k in kept)
 
 
 @pytest.fixture(scope="module")
@@ -45,37 +32,26 @@ def ppocr() -> PpOcrLines:
     return PpOcrLines("ppocr", PpOcrParams())
 
 
-@pytest.fixture(scope="module")
-def specialist() -> SpecialistLines:
-    return SpecialistLines("specialist", SpecialistParams())
-
-
-@pytest.fixture(params=["ppocr", "specialist"])
-def recognizer(request: pytest.FixtureRequest) -> OnnxLines:
-    found: OnnxLines = request.getfixturevalue(request.param)
-    return found
-
-
-def test_both_are_line_recognizers(recognizer: OnnxLines) -> None:
-    assert isinstance(recognizer, LineRecognizer)
+def test_it_is_a_line_recognizer(ppocr: PpOcrLines) -> None:
+    assert isinstance(ppocr, LineRecognizer)
 
 
 @pytest.mark.parametrize(
     "code", [CODE, "91350211MA8TWXLP7C", "350211000000000", "1074842019000085"]
 )
-def test_a_printed_code_is_read(recognizer: OnnxLines, code: str) -> None:
-    (posterior,) = recognizer.recognize([printed(code)])
+def test_a_printed_code_is_read(ppocr: PpOcrLines, code: str) -> None:
+    (posterior,) = ppocr.recognize([printed(code)])
     assert greedy(posterior).replace(OTHER, "") == code
 
 
 @pytest.mark.parametrize("size", [12, 16, 48, 120])
-def test_a_code_is_read_at_any_size(recognizer: OnnxLines, size: int) -> None:
-    (posterior,) = recognizer.recognize([printed(CODE, size)])
+def test_a_code_is_read_at_any_size(ppocr: PpOcrLines, size: int) -> None:
+    (posterior,) = ppocr.recognize([printed(CODE, size)])
     assert greedy(posterior).replace(OTHER, "") == CODE
 
 
-def test_rows_are_distributions_over_the_alphabet(recognizer: OnnxLines) -> None:
-    (posterior,) = recognizer.recognize([printed("No. " + CODE)])
+def test_rows_are_distributions_over_the_alphabet(ppocr: PpOcrLines) -> None:
+    (posterior,) = ppocr.recognize([printed("No. " + CODE)])
     steps, columns = posterior.probabilities.shape
     assert posterior.probabilities.dtype == np.float32
     assert columns == len(posterior.alphabet) == len(set(posterior.alphabet))
@@ -87,34 +63,24 @@ def test_rows_are_distributions_over_the_alphabet(recognizer: OnnxLines) -> None
     np.testing.assert_allclose(posterior.probabilities.sum(axis=1), 1.0, atol=1e-5)
 
 
-def test_a_posterior_does_not_depend_on_its_neighbours(recognizer: OnnxLines) -> None:
-    alone = recognizer.recognize([printed(CODE)])[0]
-    among = recognizer.recognize([printed("A" * 60), printed(CODE), printed("7")])[1]
+def test_a_posterior_does_not_depend_on_its_neighbours(ppocr: PpOcrLines) -> None:
+    alone = ppocr.recognize([printed(CODE)])[0]
+    among = ppocr.recognize([printed("A" * 60), printed(CODE), printed("7")])[1]
     assert alone.alphabet == among.alphabet
     np.testing.assert_array_equal(alone.probabilities, among.probabilities)
 
 
-def test_no_crops_no_posteriors(recognizer: OnnxLines) -> None:
-    assert recognizer.recognize([]) == []
+def test_no_crops_no_posteriors(ppocr: PpOcrLines) -> None:
+    assert ppocr.recognize([]) == []
 
 
-def test_blank_paper_holds_no_code(specialist: SpecialistLines) -> None:
-    (posterior,) = specialist.recognize([Image.new("RGB", (400, 40), (250, 250, 250))])
-    assert greedy(posterior).replace(OTHER, "") == ""
-
-
-def test_the_specialist_calls_a_label_other(specialist: SpecialistLines) -> None:
-    (posterior,) = specialist.recognize([printed("No. " + CODE)])
-    assert greedy(posterior) == OTHER + CODE
-
-
-def test_a_crop_without_pixels_is_an_engine_error(recognizer: OnnxLines) -> None:
+def test_a_crop_without_pixels_is_an_engine_error(ppocr: PpOcrLines) -> None:
     with pytest.raises(EngineError, match="1x20 pixels"):
-        recognizer.recognize([Image.new("RGB", (1, 20))])
+        ppocr.recognize([Image.new("RGB", (1, 20))])
 
 
-def test_a_grey_crop_is_read_as_well(recognizer: OnnxLines) -> None:
-    (posterior,) = recognizer.recognize([printed(CODE).convert("L")])
+def test_a_grey_crop_is_read_as_well(ppocr: PpOcrLines) -> None:
+    (posterior,) = ppocr.recognize([printed(CODE).convert("L")])
     assert greedy(posterior).replace(OTHER, "") == CODE
 
 
@@ -195,19 +161,18 @@ class TestModels:
         with pytest.raises(EngineError, match="does not say its alphabet"):
             SpecialistLines("s", SpecialistParams(model=detector)).recognize([printed(CODE)])
 
-    def test_the_fingerprint_follows_weights_and_parameters(self, tmp_path: Path) -> None:
-        shipped = SpecialistLines("s", SpecialistParams())
-        copy = Path(shutil.copy(shipped._file, tmp_path / "copy.onnx"))
-        same = SpecialistLines("other name", SpecialistParams(model=copy, threads=2))
-        assert same.fingerprint == shipped.fingerprint
-        copy.write_bytes(copy.read_bytes() + b"\0")
-        changed = SpecialistLines("s", SpecialistParams(model=copy))
-        assert changed.fingerprint != shipped.fingerprint
+    def test_the_fingerprint_follows_weights_and_parameters(
+        self, tmp_path: Path, ppocr: PpOcrLines
+    ) -> None:
+        weights = _rapidocr_models() / "PP-OCRv6_rec_small.onnx"
+        copy = Path(shutil.copy(weights, tmp_path / "copy.onnx"))
+        same = PpOcrLines("other name", PpOcrParams(model=copy, threads=2))
+        assert same.fingerprint == ppocr.fingerprint
+        with copy.open("ab") as stream:
+            stream.write(b"\0")
+        assert PpOcrLines("p", PpOcrParams(model=copy)).fingerprint != ppocr.fingerprint
         narrow = PpOcrLines("p", PpOcrParams(characters="0123456789"))
-        assert narrow.fingerprint != PpOcrLines("p", PpOcrParams()).fingerprint
-
-    def test_the_shipped_model_is_small(self) -> None:
-        assert SpecialistLines("s", SpecialistParams())._file.stat().st_size <= 8_000_000
+        assert narrow.fingerprint != ppocr.fingerprint
 
 
 def _of(kind: str, path: Path) -> OnnxLines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -113,7 +114,7 @@ def test_every_date_survives_every_way_of_printing_it(day: date) -> None:
 def test_dates_lie_within_the_text_and_apart(text: str) -> None:
     spans = find_dates(text)
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
-    assert all(a.end <= b.start for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(spans))
 
 
 def test_dates_are_found_in_prose_with_their_places() -> None:

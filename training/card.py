@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import string
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +94,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     specialist = SpecialistLines("specialist", SpecialistParams(model=options.model))
@@ -105,7 +103,6 @@ def main() -> None:
         for group in ("seen", "unseen")
         for name in SETS
     ]
-    last = json.loads(options.log.read_text(encoding="utf-8").splitlines()[-1])
     session = onnxruntime.InferenceSession(str(options.model))
     weights = options.model.read_bytes()
     environment = Environment(
@@ -117,8 +114,8 @@ def main() -> None:
     )
     card = environment.get_template("card.md.j2").render(
         rows=rows,
-        last=last,
         seen=int(session.get_modelmeta().custom_metadata_map["seen"]),
+        parameters=f"{len(weights) / 2e6:.1f}",
         bytes=len(weights),
         sha256=hashlib.sha256(weights).hexdigest(),
         lines=sum(row.lines for row in rows),

@@ -185,13 +185,14 @@ class ChatEndpoint:
 
     @property
     def fingerprint(self) -> str:
-        """Server, model and decoding parameters, without secrets. Raises ChatError where the model
-        is `auto` and the server does not tell its name."""
+        """Model and decoding parameters, without secrets; the server's address is not part of it, so
+        that a moved server's answers stay known. Raises ChatError where the model is `auto` and the
+        server does not tell its name."""
         decoding = json.dumps(
             [self.params.temperature, self.params.seed, self.params.extra_body], sort_keys=True
         )
         digest = hashlib.sha256(decoding.encode()).hexdigest()[:8]
-        return f"chat r{REVISION} {self.model}@{self.host} {digest}"
+        return f"chat r{REVISION} {self.model} {digest}"
 
     def complete(
         self,
@@ -317,9 +318,9 @@ class ChatEndpoint:
             structured=self.params.structured or _LEVELS[0],
             logprobs=self.params.logprobs is not False,
         )
-        current: Capabilities | None = best
+        current = best
         reachable = patient = False
-        while current is not None:
+        while True:
             plainest = self._plainer(current, None) is None
             try:
                 completion = self._request(
@@ -334,7 +335,8 @@ class ChatEndpoint:
                     raise
                 patient = True
             except (ChatRequestError, ChatServerError, ChatAnswerError) as error:
-                if plainest or _is_about_content(error):
+                plainer = self._plainer(current, error)
+                if plainer is None or _is_about_content(error):
                     raise
                 if not reachable and not _named(error):
                     # Is it the form of the request, or is the server unwell? One token tells.
@@ -342,14 +344,13 @@ class ChatEndpoint:
                     reachable = True
                     if isinstance(error, ChatServerError):
                         continue
-                current = self._plainer(current, error)
+                current = plainer
             else:
                 if current.logprobs and self.params.logprobs is None and not _logprobs(completion):
                     current = current.model_copy(update={"logprobs": False})
                 if json_schema is not None:
                     self._capabilities = current
                 return completion, current
-        raise AssertionError("the plainest form either returned or raised")
 
     def _plainest(self, capabilities: Capabilities) -> Capabilities:
         update = {"structured": Structured.NONE, "logprobs": False}

@@ -19,7 +19,7 @@ from ocr_moe.types import Line, Value
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 1
+REVISION = 2
 
 
 class PaddleEngine:
@@ -47,8 +47,9 @@ class PaddleEngine:
         instances: int = PydanticField(default=0, ge=0)
         """Pages that are read at once, each with its own copy of the models (some 300 MB); 0: one
         a core."""
-        detection_limit: int | None = None
-        """Longest side, in pixels, at which text is looked for; None: PaddleOCR's own limit."""
+        detection_limit: int | None = 1600
+        """Longest side, in pixels, at which text is looked for (it is read at full resolution);
+        None: PaddleOCR's own limit. A 300-dpi scan takes a third of the time that way."""
         detection_threshold: float | None = None
         box_threshold: float | None = None
         unclip_ratio: float | None = None
@@ -126,7 +127,12 @@ class PaddleEngine:
             "engine": p.backend,
         }
         if p.backend == "onnxruntime":
-            arguments["engine_config"] = {"intra_op_num_threads": p.threads}
+            # Arenas keep the memory of the largest page for good: 2.5 GB after a 300-dpi scan.
+            arguments["engine_config"] = {
+                "intra_op_num_threads": p.threads,
+                "enable_cpu_mem_arena": False,
+                "enable_mem_pattern": False,
+            }
         else:
             arguments["enable_mkldnn"] = p.mkldnn
         if p.lang is not None or p.ocr_version is not None:

@@ -16,6 +16,7 @@ Words = Callable[[str], Markup]
 """Gives a phrase of the report in both languages, as <tspan> elements."""
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 22, 18, 50
+_LABEL = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +214,8 @@ def _marks(plot: Plot, x: Callable[[float], float], y: Callable[[float], float])
                 mark.look, _n(left), _n(top), 7 if mark.look == "best" else 5.5
             )
         parts.append(shape)
-        text = plot.words(mark.words) if mark.words else escape(mark.label)
-        shown = mark.label if not mark.words else mark.words
+        shown = mark.words or _shortened(mark.label)
+        text = plot.words(mark.words) if mark.words else escape(shown)
         label = _place(plot, left, top, _text_width(shown), placed)
         parts.append(
             Markup('<text class="label {}" x="{}" y="{}" text-anchor="{}">{}</text>').format(
@@ -259,6 +260,10 @@ def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float,
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     return width * height if width > 0 and height > 0 else 0.0
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= _LABEL else label[: _LABEL - 1] + "…"
 
 
 def _text_width(text: str) -> float:

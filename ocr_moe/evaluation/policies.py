@@ -726,6 +726,8 @@ def _three_parts(
 
 
 def _demand(documents: Sequence[RecordedDocument], n: int) -> None:
+    if not any(document.answers for document in documents):
+        raise TruthError("no expert's answer about a verified document is recorded")
     if len(documents) < n:
         raise TruthError(
             f"{len(documents)} verified document(s) with recorded answers are too few: "

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from ocr_moe.errors import DocumentError
-from ocr_moe.evaluation import metrics
-from ocr_moe.evaluation.charts import Curve, Mark, Plot, Words, draw, interval_bar, pareto
-from ocr_moe.evaluation.crops import ImageSource, crop, whole
-from ocr_moe.evaluation.mistakes import Mistake, Span, marks
+from ocr_moe.evaluation.charts import Words, interval_bar
+from ocr_moe.evaluation.crops import ImageSource
+from ocr_moe.evaluation.mistakes import Mistake
+from ocr_moe.evaluation.reportcharts import cost_charts, review_chart, risk_chart
 from ocr_moe.evaluation.scores import (
     CellScore,
     Interval,
@@ -24,29 +22,23 @@ from ocr_moe.evaluation.scores import (
     Scores,
     StrategyScore,
 )
-from ocr_moe.evaluation.scoring import CellView, Outcome, Scoring, shown_key
-from ocr_moe.evaluation.summary import cost_of, mistake_at
-from ocr_moe.evaluation.workbook import worst_first
-from ocr_moe.types import Record, Value
+from ocr_moe.evaluation.scoring import Scoring
+from ocr_moe.evaluation.summary import cost_of
+from ocr_moe.evaluation.worstdocuments import WorstDocuments, WorstOptions
+from ocr_moe.types import Record
 
 _LISTED = 40
-_CURVE_POINTS = 400
 _NARROW = "\u202f"
 """A narrow space that does not break."""
 
 
-class ViewOptions(Value):
+class ViewOptions(WorstOptions):
     """What the report shows."""
 
     heading: str = ""
     """A line above the verdict: the run, the data set."""
     footer: str = ""
     """Versions, date: whatever should stand at the end."""
-    documents: int = 12
-    """How many of the worst documents to show."""
-    cells_per_document: int = 8
-    image_bytes: int = 8_000_000
-    """Crops stop when they take this much of the page."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +48,8 @@ class View:
     heading: str
     footer: str
     many: bool
+    tie: bool
+    """The next strategy is exactly as accurate."""
     cells: str
     documents: str
     target: str
@@ -141,7 +135,7 @@ def build_view(
     strategies = tuple(_strategy(name, scores) for name in order)
     best = strategies[0]
     start = _bar_start(scores)
-    documents = _WorstDocuments(scoring, scores, runs, options, image_source)
+    documents = WorstDocuments(scoring, scores, runs, options, image_source)
     worst = documents.views()
     lists = [
         _list("rows_without", scores.rows_without_document),
@@ -151,6 +145,8 @@ def build_view(
         heading=options.heading,
         footer=options.footer,
         many=len(order) > 1,
+        tie=len(order) > 1
+        and scores.strategies[order[1]].macro == scores.strategies[order[0]].macro,
         cells=f"{scores.n_cells:,}",
         documents=f"{scores.n_documents:,}",
         target=_round_percent(scores.target),
@@ -161,10 +157,10 @@ def build_view(
         recommendation=recommendation,
         bar_start=_percent(start, 0),
         field_rows=_field_rows(scores, order, start),
-        cost_charts=_cost_charts(scores, order, points, words),
+        cost_charts=cost_charts(scores, order, points, words),
         has_bounds=any(point.role in ("oracle", "random_mix") for point in points),
-        review_chart=_review_chart(scoring, scores, order, words),
-        risk_chart=_risk_chart(scoring, scores, order, words),
+        review_chart=review_chart(scoring, scores, order, words),
+        risk_chart=risk_chart(scoring, scores, order, words),
         mistake_kinds=_mistake_kinds(scores),
         mistakes=_mistake_rows(
             [(scores.strategies[name].title, scores.strategies[name].cells) for name in order]
@@ -345,155 +341,6 @@ def _cells(
     return cells
 
 
-def _cost_charts(
-    scores: Scores, order: Sequence[str], points: Sequence[PolicyPoint], words: Words
-) -> tuple[Markup, ...]:
-    measures = [scores.cost_measure]
-    if scores.cost_measure != "seconds":
-        measures.append("seconds")
-    charts = []
-    for measure in measures:
-        own = points if measure == scores.cost_measure else ()
-        costs = {
-            name: cost_of(scores.strategies[name].cost.total, measure)
-            / max(scores.strategies[name].cost.documents, 1)
-            for name in order
-        }
-        if len(order) + len(own) > 1 and any(costs.values()):
-            charts.append(_cost_chart(scores, order, costs, own, measure, words))
-    return tuple(charts)
-
-
-def _cost_chart(
-    scores: Scores,
-    order: Sequence[str],
-    costs: Mapping[str, float],
-    points: Sequence[PolicyPoint],
-    measure: str,
-    words: Words,
-) -> Markup:
-    factor = 1000.0 if measure == "money" else 1.0
-    placed = []
-    for name in reversed(order):
-        score = scores.strategies[name]
-        low, high = score.macro_interval
-        look = "best" if name == scores.best else "dot"
-        mark = Mark(score.title, factor * costs[name], 100 * (score.macro or 0.0))
-        placed.append(replace(mark, low=100 * low, high=100 * high, look=look))
-    looks = {"oracle": "oracle", "recommended": "recommended", "best_single": "single"}
-    singles = [point for point in points if point.role != "random_mix"]
-    for point in singles:
-        named = f"role_{point.role}" if point.role in looks else ""
-        placed.append(
-            Mark(
-                point.name,
-                factor * point.cost,
-                100 * point.accuracy,
-                look=looks.get(point.role, "dot"),
-                words=named,
-            )
-        )
-    mix = sorted((factor * p.cost, 100 * p.accuracy) for p in points if p.role == "random_mix")
-    reachable = [(mark.x, mark.y) for mark in placed if mark.look != "oracle"]
-    heights = [mark.low if mark.low is not None else mark.y for mark in placed]
-    heights += [height for _, height in mix]
-    bottom = max(0.0, 5 * math.floor((min(heights) - 1) / 5))
-    right = max([mark.x for mark in placed] + [cost for cost, _ in mix]) * 1.12 or 1.0
-    return draw(
-        Plot(
-            x_title=words(f"axis_{measure}"),
-            y_title=words("axis_accuracy"),
-            x_range=(-0.035 * right, right),
-            y_range=(bottom, 100.0),
-            curves=(
-                Curve(mix, "mix"),
-                Curve(pareto(reachable), "front", steps=True),
-            ),
-            marks=placed,
-            title="accuracy against cost",
-            words=words,
-        )
-    )
-
-
-def _review_chart(scoring: Scoring, scores: Scores, order: Sequence[str], words: Words) -> Markup:
-    curves = []
-    most = max(score.review.cells for score in scores.strategies.values())
-    lows = []
-    for name in reversed(order):
-        grid = scoring.grids[name]
-        values = metrics.review_curve(grid.confidence[grid.scored], grid.right[grid.scored])
-        steps = np.unique(np.linspace(0, len(values) - 1, _CURVE_POINTS).astype(int))
-        look = "line best" if name == scores.best else "line"
-        curves.append(Curve([(float(k), 100 * float(values[k])) for k in steps], look))
-        lows.append(100 * float(values[0]))
-    review = scores.strategies[scores.best].review
-    mark = Mark(f"{review.checked:,}", review.checked, 100 * review.accuracy, look="best")
-    bottom = max(0.0, min(99.0, 5 * math.floor((min(lows) - 1) / 5)))
-    return draw(
-        Plot(
-            x_title=words("axis_checked"),
-            y_title=words("axis_after"),
-            x_range=(0.0, float(most) or 1.0),
-            y_range=(bottom, 100.0),
-            height=330,
-            width=560,
-            curves=curves,
-            marks=(mark,),
-            drops=((mark.x, mark.y),),
-            rules=((100 * scores.target, words("target_line")),),
-            title="accuracy after review",
-            words=words,
-        )
-    )
-
-
-def _risk_chart(
-    scoring: Scoring, scores: Scores, order: Sequence[str], words: Words
-) -> Markup | None:
-    curves = []
-    top = 100 * (1 - scores.target) * 2
-    for name in reversed(order):
-        grid = scoring.grids[name]
-        found = metrics.risk_coverage(grid.confidence[grid.scored], grid.right[grid.scored])
-        if len(found.coverage) == 0:
-            continue
-        count = len(found.coverage)
-        steps = np.unique(np.linspace(0, count - 1, _CURVE_POINTS).astype(int))
-        points = [(100 * float(found.coverage[k]), 100 * float(found.risk[k])) for k in steps]
-        look = "line best" if name == scores.best else "line"
-        curves.append(Curve(points, look))
-        # The first few cells of a curve are noise; the scale is set by where it ends.
-        top = max(top, 1.15 * points[-1][1])
-    if not curves:
-        return None
-    cells = scores.strategies[scores.best].cells
-    chosen = []
-    if cells.coverage and cells.selective_accuracy is not None:
-        risk = 100 * (1 - cells.selective_accuracy)
-        top = max(top, 1.1 * risk)
-        chosen.append(Mark("", 100 * cells.coverage, risk, look="best", words="chosen_point"))
-    clipped = [
-        Curve([(left, min(high, top)) for left, high in curve.points], curve.look)
-        for curve in curves
-    ]
-    return draw(
-        Plot(
-            x_title=words("axis_coverage"),
-            y_title=words("axis_risk"),
-            x_range=(0.0, 100.0),
-            y_range=(0.0, top),
-            height=330,
-            width=560,
-            curves=clipped,
-            marks=chosen,
-            rules=((100 * (1 - scores.target), words("target_line")),),
-            title="risk and coverage",
-            words=words,
-        )
-    )
-
-
 def _mistake_kinds(scores: Scores) -> tuple[str, ...]:
     return tuple(
         kind.value
@@ -615,121 +462,6 @@ def _list(words: str, items: Sequence[str]) -> dict[str, Any]:
         "shown": list(items[:_LISTED]),
         "more": max(0, len(items) - _LISTED),
     }
-
-
-class _WorstDocuments:
-    """The documents with most errors of the best strategy, with crops of what was misread."""
-
-    def __init__(
-        self,
-        scoring: Scoring,
-        scores: Scores,
-        runs: Mapping[str, Sequence[Record]],
-        options: ViewOptions,
-        image_source: ImageSource | None,
-    ) -> None:
-        self._scoring = scoring
-        self._scores = scores
-        self._options = options
-        self._image_source = image_source
-        self._records = {
-            (record.document.path, record.document.page): record for record in runs[scores.best]
-        }
-        self._budget = options.image_bytes
-        grid = scoring.grids[scores.best]
-        wrong = np.asarray((grid.scored & ~grid.right).any(axis=1))
-        ranked = [index for index in worst_first(scoring, scores) if wrong[index]]
-        self._chosen = ranked[: options.documents]
-        self.hidden = len(ranked) - len(self._chosen)
-
-    def views(self) -> tuple[dict[str, Any], ...]:
-        cells: dict[int, list[CellView]] = {index: [] for index in self._chosen}
-        for cell in self._scoring.cells(self._scores.best):
-            if cell.document in cells:
-                cells[cell.document].append(cell)
-        return tuple(self._document(index, cells[index]) for index in self._chosen)
-
-    def _document(self, index: int, cells: Sequence[CellView]) -> dict[str, Any]:
-        key = self._scoring.documents[index]
-        wrong = [cell for cell in cells if cell.outcome is not Outcome.RIGHT]
-        pictures = _Pictures(self._records.get(key), self._image_source)
-        shown = []
-        for cell in wrong[: self._options.cells_per_document]:
-            picture = pictures.of(cell.field.field.name) if self._budget > 0 else ""
-            self._budget -= len(picture)
-            shown.append(self._cell(cell, picture))
-        return {
-            "name": shown_key(key),
-            "wrong": len(wrong),
-            "total": len(cells),
-            "cells": shown,
-        }
-
-    def _cell(self, cell: CellView, picture: str) -> dict[str, Any]:
-        truth, value = cell.truth.value or "", cell.value or ""
-        in_truth, in_value = marks(truth, value) if truth and value else ((), ())
-        elsewhere = [
-            self._scores.strategies[name].title
-            for name, grid in self._scoring.grids.items()
-            if grid.outcomes[cell.document, cell.column] == Outcome.RIGHT
-        ]
-        return {
-            "field": cell.field.key,
-            "mistake": mistake_at(
-                self._scoring, self._scores.best, cell.document, cell.column
-            ).value,
-            "truth": _marked(truth, in_truth, "truth"),
-            "value": _marked(value, in_value, ""),
-            "confidence": "" if cell.confidence is None else f"{cell.confidence:.3f}",
-            "elsewhere": ", ".join(elsewhere),
-            "crop": Markup(picture),
-        }
-
-
-class _Pictures:
-    """The crops of one document; its pages are asked for once."""
-
-    def __init__(self, record: Record | None, source: ImageSource | None) -> None:
-        self._record = record
-        self._source = source
-        self._pages: dict[int, Any] = {}
-        self._whole_shown = False
-
-    def of(self, field: str) -> str:
-        """A picture of the field's place, else once of the whole page, as a data URL or empty."""
-        if self._record is None or self._source is None:
-            return ""
-        decision = self._record.fields.get(field)
-        evidence = decision.evidence if decision is not None else None
-        page = self._page(evidence.page if evidence is not None else 1)
-        if page is None:
-            return ""
-        if evidence is not None:
-            return crop(page, evidence.box)
-        if self._whole_shown:
-            return ""
-        self._whole_shown = True
-        return whole(page)
-
-    def _page(self, number: int) -> Any:
-        if number not in self._pages and self._record is not None and self._source is not None:
-            try:
-                self._pages[number] = self._source(self._record, number)
-            except DocumentError:
-                # The scan was moved or changed since the run: the report goes without its picture.
-                self._pages[number] = None
-        return self._pages.get(number)
-
-
-def _marked(text: str, spans: Sequence[Span], look: str) -> Markup:
-    parts = []
-    position = 0
-    for start, end in spans:
-        parts.append(escape(text[position:start]))
-        parts.append(Markup('<mark class="{}">{}</mark>').format(look, text[start:end]))
-        position = end
-    parts.append(escape(text[position:]))
-    return Markup("").join(parts)
 
 
 def _percent(value: float | None, places: int) -> str:

@@ -172,7 +172,8 @@ class Scores(Value):
     skipped: dict[str, str]
     """Strategies that could not be run, with what to set."""
     best: str
-    """The strategy with the highest macro accuracy; the cheaper one where they tie."""
+    """The strategy with the highest macro accuracy; where they tie the one that leaves fewer cells
+    to check, then the cheaper one."""
     fields: tuple[str, ...]
     n_documents: int
     n_cells: int

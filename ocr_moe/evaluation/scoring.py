@@ -174,6 +174,17 @@ def shown_key(key: DocumentKey) -> str:
     return path if page == 1 else f"{path} (page {page})"
 
 
+def worst_first(scoring: Scoring, strategy: str) -> list[int]:
+    """Documents in which the strategy has most cells not right first, then by all strategies'."""
+    grid = scoring.grids[strategy]
+    own = (grid.scored & ~grid.right).sum(axis=1)
+    everyone = sum((other.scored & ~other.right).sum(axis=1) for other in scoring.grids.values())
+    return sorted(
+        range(len(scoring.documents)),
+        key=lambda i: (-int(own[i]), -int(everyone[i]), scoring.documents[i]),
+    )
+
+
 class _Judge:
     """Decides about a cell; remembers comparisons, of which a run repeats many."""
 

@@ -82,6 +82,7 @@ def summarize(
         names,
         key=lambda name: (
             -(strategies[name].macro or 0.0),
+            strategies[name].review.checked,
             _per_document(costs, documents, name, measure),
         ),
     )

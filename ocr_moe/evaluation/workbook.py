@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ocr_moe.evaluation.mistakes import Mistake, marks
 from ocr_moe.evaluation.scores import CellScore, Scores, StrategyScore
-from ocr_moe.evaluation.scoring import Outcome, ScoredField, Scoring, shown_key
+from ocr_moe.evaluation.scoring import Outcome, ScoredField, Scoring, shown_key, worst_first
 from ocr_moe.schema import Kind
 from ocr_moe.sheets import MAX_ROWS, Book, Cell, Column, Content, writing
 
@@ -41,17 +41,6 @@ def write_accuracy(
 def heading(title: str, field: str) -> str:
     """The heading of a strategy's column beside the verified one: `MOE策略证书编号`."""
     return f"{title}策略{field}"
-
-
-def worst_first(scoring: Scoring, scores: Scores) -> list[int]:
-    """Documents with the most cells not right first, the best strategy's errors before others'."""
-    best = scoring.grids[scores.best]
-    own = (best.scored & ~best.right).sum(axis=1)
-    everyone = sum((grid.scored & ~grid.right).sum(axis=1) for grid in scoring.grids.values())
-    return sorted(
-        range(len(scoring.documents)),
-        key=lambda i: (-int(own[i]), -int(everyone[i]), scoring.documents[i]),
-    )
 
 
 def _summary(book: Book, scores: Scores) -> None:
@@ -121,7 +110,7 @@ def _side_by_side(book: Book, scoring: Scoring, scores: Scores) -> None:
         ]
     sheet = book.sheet("side by side", columns)
     best = scoring.grids[scores.best]
-    for row in worst_first(scoring, scores):
+    for row in worst_first(scoring, scores.best):
         errors = int((best.scored[row] & ~best.right[row]).sum())
         cells: list[Content] = [shown_key(scoring.documents[row]), errors]
         for column, scored in enumerate(scoring.fields):
@@ -163,7 +152,7 @@ def _worst_documents(book: Book, scoring: Scoring, scores: Scores) -> None:
         Column("confidence", 11, "0.000"),
     ]
     sheet = book.sheet("not right", columns)
-    rank = {document: place for place, document in enumerate(worst_first(scoring, scores))}
+    rank = {document: place for place, document in enumerate(worst_first(scoring, scores.best))}
     wrong = [cell for cell in scoring.cells(scores.best) if cell.outcome is not Outcome.RIGHT]
     for cell in sorted(wrong, key=lambda cell: rank[cell.document]):
         in_truth, in_value = marks(cell.truth.value or "", cell.value or "")

@@ -39,7 +39,13 @@ from ocr_moe.codes.decoding import free_reading, join, reduce
 from ocr_moe.codes.finding import Candidate, Findings, Strip, empty_bands, find_codes
 from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
 from ocr_moe.codes.grammar import CodeGrammar, Segment
-from ocr_moe.experts.linecrops import colourfulness, crop_strip, sharpness, without_colour
+from ocr_moe.experts.linecrops import (
+    colourfulness,
+    crop_strip,
+    ink_contrast,
+    sharpness,
+    without_colour,
+)
 from ocr_moe.protocols import Document, OcrEngine, Page, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageText, Reading, Value
@@ -85,13 +91,17 @@ class CodesParams(Value):
     least_place: float = 0.0
     """Score below which a line of digits is no candidate."""
     crops: tuple[Crop, ...] = (
-        Crop(name="plain", padding=0.05),
-        Crop(name="tight", padding=-0.15),
-        Crop(name="colourless", padding=-0.05, colour=False),
+        Crop(name="colourless", padding=0.0, colour=False),
+        Crop(name="tight", padding=-0.1),
+        Crop(name="colourless tight", padding=-0.1, colour=False),
     )
     """The views, in the order in which they are taken until the reading is sure."""
     enough_margin: float = 7.0
     """Nats between the best two codes from which the first view is enough."""
+    doubt_margin: float = 2.0
+    """Nats between the best two codes below which a place is boxed anew."""
+    closer_look_side: int = 1600
+    """Longest side of the page, in pixels, at which that is done."""
     unknown_gap: float = 9.0
     """Nats by which the free reading must beat every grammar to be of no known form."""
     unlabelled_gap: float = 3.0
@@ -173,6 +183,8 @@ class CodesExpert:
         if not any(self._credible(s) for s in seen):
             for page in document.pages:
                 seen += self._second_look(page, find, grammars)
+        elif (doubtful := self._doubtful(seen)) is not None:
+            seen += self._closer_look(doubtful, find, grammars)
         return self._answer(field, seen)
 
     def _plausible(
@@ -226,7 +238,7 @@ class CodesExpert:
             ]
             first = first or images
             if not crop.colour:
-                images = [without_colour(image) for image in images]
+                images = [_faded(image) for image in images]
             views.append(self._view(recognizer, crop.name, images, grammars))
             fused = fuse(views, grammars, self._params.fusion, candidate.label)
             if fused is not None and self._enough(fused, candidate, views):
@@ -298,6 +310,29 @@ class CodesExpert:
                     return seen
         return seen
 
+    def _doubtful(self, seen: Sequence[_Seen]) -> _Seen | None:
+        """The best place, where its reading is unsure and its line was badly boxed."""
+        best = max((s for s in seen if self._credible(s)), key=_worth)
+        assert best.fused is not None
+        if self._params.second_look is None:
+            return None
+        unsure = best.fused.features["margin"] < self._params.doubt_margin
+        cut_off = best.candidate.run != best.fused.code
+        return best if unsure and cut_off else None
+
+    def _closer_look(
+        self, seen: _Seen, find: Callable[[PageText], Findings], grammars: Sequence[CodeGrammar]
+    ) -> list[_Seen]:
+        """The rows around a doubtful place, boxed anew by the sensitive engine."""
+        assert self._params.second_look is not None
+        engine = self._services.engine(self._params.second_look)
+        ys = [y for strip in seen.candidate.strips for _, y in strip.quad]
+        room = 1.5 * seen.measures["height"] / seen.page.text.height
+        band = (max(min(ys) - room, 0.0), min(max(ys) + room, 1.0))
+        text = _reread(seen.page, engine, self._params.closer_look_side, band)
+        likely = self._plausible([(seen.page, c) for c in find(text).candidates])
+        return [self._look(seen.page, c, grammars, look=3) for _, c in likely[:1]]
+
     def _answer(self, field: Field, seen: Sequence[_Seen]) -> Reading:
         credible = [s for s in seen if self._credible(s)]
         if not credible:
@@ -356,11 +391,17 @@ class CodesExpert:
         )
 
 
+def _faded(image: Image.Image) -> Image.Image:
+    """Without coloured ink, unless that is what the code is printed in."""
+    faded = without_colour(image)
+    return faded if ink_contrast(faded) > 0.5 * ink_contrast(image) else image
+
+
 def _worth(seen: _Seen) -> float:
     """Rank of a place after it was read: its label and form, and how well the form fits."""
     fused = seen.fused
     assert fused is not None
-    fit = max(fused.features["logprob"], -2.0) * 2.0 - min(fused.features["gap"], 10.0)
+    fit = max(fused.features["logprob_mean"], -2.0) * 4.0 - min(fused.features["gap"], 10.0)
     check = 2.0 if fused.checked else -1.0 if fused.checked is False else 0.0
     return seen.candidate.score + fit + check
 

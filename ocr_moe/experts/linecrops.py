@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LOWEST = 48
 _HIGHEST = 96
 _WIDEST = 2400
+_LEAST_SEAL = 30  # pixels of strong colour below which there is no seal to lift
 
 
 def crop_strip(
@@ -58,9 +59,10 @@ def crop_strip(
 
 
 def without_colour(image: Image.Image) -> Image.Image:
-    """Coloured ink (a red seal, a gold heading) faded into the paper; black type stays.
+    """Coloured ink (a red seal, a gold frame) lifted to the paper's brightness; black type stays.
 
-    Each pixel's brightest channel, and where the colour is strong, the paper's brightness there.
+    Each pixel's brightest channel; where the colour is strong, scaled by what lifts this page's
+    coloured ink to its paper, so that type under a seal keeps its contrast to the seal.
     """
     import cv2
     import numpy as np
@@ -69,16 +71,23 @@ def without_colour(image: Image.Image) -> Image.Image:
     pixels = np.asarray(image.convert("RGB")).astype(np.float32)
     brightest = pixels.max(axis=2)
     colour = brightest - pixels.min(axis=2)
-    size = max(round(min(image.size) / 3) | 1, 15)
-    paper = _paper(brightest, size)
-    tint = float(np.median(colour))
-    share = np.clip((colour - tint - 25.0) / 35.0, 0.0, 1.0)
-    # A dark pixel under a seal is type: its brightest channel is far below the paper's.
-    dark = np.clip((0.55 * paper - brightest) / (0.15 * paper + 1.0), 0.0, 1.0)
-    share *= 1.0 - dark
-    grey = brightest * (1.0 - share) + paper * share
-    grey8 = np.clip(grey, 0, 255).astype(np.uint8)
-    return PillowImage.fromarray(cv2.cvtColor(grey8, cv2.COLOR_GRAY2RGB))
+    paper = np.maximum(_paper(brightest, max(round(min(image.size) / 3), 15)), 1.0)
+    share = np.clip((colour - float(np.median(colour)) - 25.0) / 35.0, 0.0, 1.0)
+    seal = (share > 0.9) & (brightest > 0.6 * paper)
+    lift = 1.0
+    if seal.sum() > _LEAST_SEAL:
+        lift = 1.0 / max(float(np.median(brightest[seal] / paper[seal])), 0.5)
+    lifted = np.minimum(brightest * (1.0 + share * (lift - 1.0)), np.maximum(paper, brightest))
+    grey = np.clip(lifted, 0, 255).astype(np.uint8)
+    return PillowImage.fromarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
+
+
+def ink_contrast(image: Image.Image) -> float:
+    """Brightness of the paper minus that of the darkest type, 0-255."""
+    import numpy as np
+
+    grey = np.asarray(image.convert("L"))
+    return float(np.median(grey) - np.percentile(grey, 3))
 
 
 def colourfulness(image: Image.Image) -> float:

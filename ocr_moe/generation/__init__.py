@@ -13,6 +13,14 @@ from ocr_moe.generation.render import render
 from ocr_moe.generation.spec import Rendered, Sample, Spec
 
 __all__ = [
-    "LEVELS", "Damaged", "FontBook", "Rendered", "Sample", "Spec", "damage", "generate",
-    "layout_names", "render",
+    "LEVELS",
+    "Damaged",
+    "FontBook",
+    "Rendered",
+    "Sample",
+    "Spec",
+    "damage",
+    "generate",
+    "layout_names",
+    "render",
 ]

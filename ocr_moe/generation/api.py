@@ -15,8 +15,8 @@ from ocr_moe.generation.damage import encode
 from ocr_moe.generation.fonts import FontBook
 from ocr_moe.generation.layouts import select
 from ocr_moe.generation.plan import plan
-from ocr_moe.generation.render import Rendered, render
-from ocr_moe.generation.spec import LEVEL_NAMES, Sample, Spec
+from ocr_moe.generation.render import render
+from ocr_moe.generation.spec import LEVEL_NAMES, Rendered, Sample, Spec
 from ocr_moe.generation.workbook import write_truth
 from ocr_moe.types import Box, Quad
 

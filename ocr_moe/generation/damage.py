@@ -48,7 +48,11 @@ LEVELS: dict[str, Level] = {
         perspective=0.03, scale=(0.6, 0.9), blur=(0.45, 1.1), noise=7, jpeg=(50, 80), falloff=0.35
     ),
     "hard": Level(
-        perspective=0.06, scale=(0.45, 0.65), blur=(0.55, 1.3), noise=11, jpeg=(35, 60),
+        perspective=0.06,
+        scale=(0.45, 0.65),
+        blur=(0.55, 1.3),
+        noise=11,
+        jpeg=(35, 60),
         falloff=0.35,
     ),
 }
@@ -94,8 +98,12 @@ def damage(image: Image.Image, level: str, rng: Random, quads: Quads | None = No
             for name, places in quads.items()
         }
         pixels = cv2.warpPerspective(
-            pixels, matrix, size, dst=_surface(size, bool(chosen.perspective), rng),
-            flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_TRANSPARENT,
+            pixels,
+            matrix,
+            size,
+            dst=_surface(size, bool(chosen.perspective), rng),
+            flags=cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_TRANSPARENT,
         )
     if scale < 1:
         height, width = pixels.shape[:2]

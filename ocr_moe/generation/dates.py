@@ -9,8 +9,19 @@ DIGITS = "〇一二三四五六七八九"
 TENS = ("", "十", "二十", "三十")
 CAPITAL_DIGITS = "零壹贰叁肆伍陆柒捌玖"
 MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 
 
 def chinese_number(number: int) -> str:

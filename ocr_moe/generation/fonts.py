@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -70,9 +70,7 @@ class FontBook(Value):
                     f"unknown typeface {unknown[0]!r}; known are {', '.join(sorted(known))}"
                 )
             keep_latin = not any(f.name in only for f in faces if f.script != "cjk")
-            faces = [
-                f for f in faces if f.name in only or (keep_latin and f.script != "cjk")
-            ]
+            faces = [f for f in faces if f.name in only or (keep_latin and f.script != "cjk")]
         if not any(face.script == "cjk" for face in faces):
             where = ", ".join(str(root) for root in roots)
             raise ConfigError(
@@ -132,14 +130,10 @@ def _missing_glyph(path: str, index: int) -> bytes:
 
 def _glyph(path: str, index: int, char: str) -> bytes:
     mask = load(path, index, 32).getmask(char)
-    return bytes(mask)  # type: ignore[call-overload, no-any-return]
+    return bytes(mask)
 
 
 @lru_cache(maxsize=65536)
 def covers(path: str, index: int, char: str) -> bool:
     """Whether the face has a glyph of its own for `char`."""
     return char.isspace() or _glyph(path, index, char) not in (b"", _missing_glyph(path, index))
-
-
-def names(faces: Iterable[Typeface]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(face.name for face in faces))

@@ -9,7 +9,63 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from ocr_moe.types import Value
+
 Row = dict[str, str]
+
+
+class Industry(Value):
+    """A line of business: what stands in a company's name, and phrases of its scope."""
+
+    name: str
+    tail: tuple[str, ...]
+
+
+class Shop(Value):
+    name: str
+    scope: str
+
+
+class Business(Value):
+    """Parts of which licences are made."""
+
+    brands: tuple[str, ...]
+    industries: tuple[Industry, ...]
+    shops: tuple[Shop, ...]
+    farms: tuple[str, ...]
+    streets: tuple[str, ...]
+    street_kinds: tuple[str, ...]
+    buildings: tuple[str, ...]
+    villages: tuple[str, ...]
+    types: dict[str, tuple[str, ...]]
+    """Types of business by family; `oldcompany` are those of companies before 2015."""
+    endings: tuple[str, ...]
+    authorities: tuple[str, ...]
+
+
+class English(Value):
+    """What stands on the English half of bilingual certificates."""
+
+    diploma: tuple[str, ...]
+    degree: tuple[str, ...]
+    """Wordings with {placeholders}."""
+    subjects: dict[str, str]
+    """Names of the branches of degrees, by their Chinese names."""
+    syllables: tuple[str, ...]
+    """Syllables that Latin spellings of names are made of."""
+
+
+class Wording(Value):
+    """A sentence of a certificate with {placeholders}, and for whom it is used."""
+
+    text: str
+    form: str | None = None
+    levels: tuple[str, ...] = ()
+    rare: bool = False
+    """Whether it is seldom used: such wordings leave out a field."""
+
+    def suits(self, form: str, level: str) -> bool:
+        return self.form in (None, form) and (not self.levels or level in self.levels)
 
 
 class School(NamedTuple):
@@ -50,9 +106,24 @@ def table(name: str) -> tuple[Row, ...]:
 
 
 @cache
-def tree(name: str) -> Any:
-    """The content of a YAML file of the package data."""
-    return yaml.safe_load(_text(name))
+def business() -> Business:
+    return Business.model_validate(yaml.safe_load(_text("business.yaml")))
+
+
+@cache
+def wordings(kind: str) -> tuple[Wording, ...]:
+    """The Chinese wordings of `diploma` or `degree` certificates."""
+    return tuple(Wording.model_validate(entry) for entry in _wordings()[kind])
+
+
+@cache
+def english_words() -> English:
+    return English.model_validate(_wordings()["english"])
+
+
+@cache
+def _wordings() -> Any:
+    return yaml.safe_load(_text("wordings.yaml"))
 
 
 @cache

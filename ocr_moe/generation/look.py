@@ -39,14 +39,23 @@ class Look:
 
     @classmethod
     def draw(cls, rng: Random, book: FontBook, *, older: bool = False) -> Look:
-        body = rng.choice(book.of(*rng.choices((("song",), ("kai",), ("hei",), ("fang",)),
-                                               weights=(45, 30, 15, 10))[0]))
+        body = rng.choice(
+            book.of(
+                *rng.choices((("song",), ("kai",), ("hei",), ("fang",)), weights=(45, 30, 15, 10))[
+                    0
+                ]
+            )
+        )
         fill = body
         if rng.random() < 0.55:
             fill = rng.choice(book.of(*rng.choice((("song",), ("kai",), ("hei",), ("songbold",)))))
         digit = rng.choice(
-            (body, fill, *rng.choices(book.of("serif", "sans", "mono"), k=3),
-             rng.choice(book.of("fang", "song")))
+            (
+                body,
+                fill,
+                *rng.choices(book.of("serif", "sans", "mono"), k=3),
+                rng.choice(book.of("fang", "song")),
+            )
         )
         body_ink, fill_ink = rng.choice(BLACKS), rng.choice(BLACKS)
         dates = DateStyle.draw(rng, "arabic chinese chinese" if older else "arabic chinese")
@@ -64,7 +73,9 @@ class Look:
             fill_face=fill,
             digit_face=digit,
             latin_face=rng.choice(book.of("serif", "sans", "italic")),
-            title_ink=rng.choice((body_ink, (178, 30, 34), (150, 110, 30), (120, 70, 20), body_ink)),
+            title_ink=rng.choice(
+                (body_ink, (178, 30, 34), (150, 110, 30), (120, 70, 20), body_ink)
+            ),
             body_ink=body_ink,
             fill_ink=fill_ink,
             accent=rng.choice(FRAMES),
@@ -82,9 +93,7 @@ class Look:
         return Pen(self.body_face, round(size), self.body_ink, spacing)
 
     def fill(self, size: float, *, spacing: float = 0.0) -> Pen:
-        return Pen(
-            self.fill_face, round(size), self.fill_ink, spacing, self.shift, self.underline
-        )
+        return Pen(self.fill_face, round(size), self.fill_ink, spacing, self.shift, self.underline)
 
     def digits(self, size: float) -> Pen:
         return Pen(self.digit_face, round(size), self.fill_ink, self.digit_spacing, self.shift / 2)

@@ -8,8 +8,10 @@ from itertools import count as counter
 from random import Random
 
 from ocr_moe.generation import damage
-from ocr_moe.generation.facts import Graduate, Licence, draw_certificates, draw_licence
+from ocr_moe.generation.businesses import draw_licence
+from ocr_moe.generation.facts import Graduate, Licence
 from ocr_moe.generation.fonts import FontBook
+from ocr_moe.generation.graduates import draw_certificates
 from ocr_moe.generation.layouts import Layout, select
 from ocr_moe.generation.spec import Spec
 
@@ -17,8 +19,14 @@ SUFFIXES = ((".jpg", 86), (".png", 9), (".webp", 3), (".jpeg", 2))
 
 
 def plan(
-    schema: str, *, count: int, seed: int, levels: Sequence[str], layouts: Sequence[str] | None,
-    fonts: FontBook, width: int = 1500,
+    schema: str,
+    *,
+    count: int,
+    seed: int,
+    levels: Sequence[str],
+    layouts: Sequence[str] | None,
+    fonts: FontBook,
+    width: int = 1500,
 ) -> list[tuple[str, Spec]]:
     """File names and specs of a set. Levels alternate, so that each has its share.
 
@@ -29,7 +37,10 @@ def plan(
         damage.level_named(level)
     chosen = select(schema, layouts)
     rng = Random(f"{schema} {seed}")
-    documents = _certificates(rng, chosen) if schema == "graduation_certificate" else _licences(rng, chosen)
+    documents: Iterator[tuple[Graduate | Licence, Layout]]
+    documents = (
+        _certificates(rng, chosen) if schema == "graduation_certificate" else _licences(rng, chosen)
+    )
     planned: list[tuple[str, Spec]] = []
     taken: set[str] = set()
     seals = _shuffled_thirds(rng, count)
@@ -56,7 +67,9 @@ def plan(
     return planned
 
 
-def _certificates(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Graduate, Layout]]:
+def _certificates(
+    rng: Random, chosen: Sequence[Layout]
+) -> Iterator[tuple[Graduate | Licence, Layout]]:
     """Certificates, student by student; now and then one of an earlier student's name."""
     seen: list[str] = []
     used: Counter[str] = Counter()
@@ -69,14 +82,15 @@ def _certificates(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Gradu
         for facts in certificates:
             before = int(facts.issued[:4]) < 2003
             fitting = [
-                layout for layout in chosen
+                layout
+                for layout in chosen
                 if layout.accepts(facts) and (before or not layout.older)
             ]
             if fitting:
                 yield facts, _pick(rng, fitting, used)
 
 
-def _licences(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Licence, Layout]]:
+def _licences(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Graduate | Licence, Layout]]:
     used: Counter[str] = Counter()
     while True:
         facts = draw_licence(rng, era="old" if rng.random() < 0.35 else "modern")

@@ -50,13 +50,20 @@ def render(spec: Spec) -> Rendered:
         for field, value in spec.facts.truth().items()
     }
     return Rendered(
-        result.image, truth, result.quads, tuple(sheet.used), int(result.settings["jpeg"]),
+        result.image,
+        truth,
+        result.quads,
+        tuple(sheet.used),
+        int(result.settings["jpeg"]),
         result.settings,
     )
 
 
 def _quad(box: PixelBox, size: tuple[int, int]) -> Quad:
     x0, y0, x1, y1 = (
-        box[0] / size[0], box[1] / size[1], box[2] / size[0], box[3] / size[1],
+        box[0] / size[0],
+        box[1] / size[1],
+        box[2] / size[0],
+        box[3] / size[1],
     )
     return ((x0, y0), (x1, y0), (x1, y1), (x0, y1))

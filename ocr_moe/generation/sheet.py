@@ -118,7 +118,11 @@ class Sheet:
             if not glyph.text.isspace():
                 stroke = 0.4 if pen.bold else 0
                 self.draw.text(
-                    (x, top), glyph.text, font=glyph.font, fill=pen.ink, anchor="ls",
+                    (x, top),
+                    glyph.text,
+                    font=glyph.font,
+                    fill=pen.ink,
+                    anchor="ls",
                     stroke_width=stroke,
                 )
                 drawn = (x + ink[0], top + ink[1], x + ink[2], top + ink[3])
@@ -136,8 +140,14 @@ class Sheet:
         return whole or (x, y, x, y)
 
     def flow(
-        self, box: tuple[float, float, float], runs: Sequence[tuple[Run, Pen]], *,
-        leading: float, indent: float = 0.0, justify: bool = True, align: str = "l",
+        self,
+        box: tuple[float, float, float],
+        runs: Sequence[tuple[Run, Pen]],
+        *,
+        leading: float,
+        indent: float = 0.0,
+        justify: bool = True,
+        align: str = "l",
     ) -> float:
         """Sets runs as a paragraph from the first baseline on; returns the last baseline.
 
@@ -172,7 +182,7 @@ class Sheet:
         glyphs = [glyph for run, pen in runs for glyph in self._glyphs(run, pen)]
         lines, room = 0, width - indent
         while glyphs:
-            glyphs = glyphs[_fit(glyphs, room):]
+            glyphs = glyphs[_fit(glyphs, room) :]
             lines, room = lines + 1, width
         return lines
 
@@ -192,17 +202,19 @@ class Sheet:
         self.text(left, y, line, pen)
         return y
 
-    def stamp(self, layer: Image.Image, x: float, y: float, *, field: str | None = None) -> None:
+    def stamp(self, layer: Image.Image, x: float, y: float) -> None:
         """Prints `layer` (white where nothing is) over what is there, centred at `x`, `y`."""
         left, top = round(x - layer.width / 2), round(y - layer.height / 2)
-        area = (max(0, left), max(0, top), min(self.width, left + layer.width),
-                min(self.height, top + layer.height))
+        area = (
+            max(0, left),
+            max(0, top),
+            min(self.width, left + layer.width),
+            min(self.height, top + layer.height),
+        )
         if area[0] >= area[2] or area[1] >= area[3]:
             return
         piece = layer.crop((area[0] - left, area[1] - top, area[2] - left, area[3] - top))
         self.image.paste(ImageChops.multiply(self.image.crop(area), piece), area[:2])
-        if field:
-            self.marks.append((field, tuple(float(v) for v in area)))  # type: ignore[arg-type]
 
     def box_of(self, field: str) -> PixelBox | None:
         """The hull of the last place where a field was drawn."""

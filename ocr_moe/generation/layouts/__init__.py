@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from ocr_moe.errors import ConfigError
 from ocr_moe.generation.facts import Graduate, Licence
@@ -12,7 +11,8 @@ from ocr_moe.generation.look import Look
 from ocr_moe.generation.sheet import Sheet
 
 Facts = Graduate | Licence
-F = TypeVar("F", Graduate, Licence)
+DrawCertificate = Callable[[Sheet, Graduate, Look], None]
+DrawLicence = Callable[[Sheet, Licence, Look], None]
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,18 @@ _LAYOUTS: dict[str, Layout] = {}
 
 
 def certificate(
-    name: str, *, kind: str, ratio: tuple[float, float], forms: Sequence[str] = (),
-    heldout: bool = False, older: bool = False, weight: float = 1.0,
-) -> Callable[[Callable[[Sheet, Graduate, Look], None]], Callable[[Sheet, Graduate, Look], None]]:
+    name: str,
+    *,
+    kind: str,
+    ratio: tuple[float, float],
+    forms: Sequence[str] = (),
+    heldout: bool = False,
+    older: bool = False,
+    weight: float = 1.0,
+) -> Callable[[DrawCertificate], DrawCertificate]:
     """Registers a layout of graduation certificates of a kind, for some forms of study or all."""
 
-    def register(draw: Callable[[Sheet, Graduate, Look], None]) -> Callable[[Sheet, Graduate, Look], None]:
+    def register(draw: DrawCertificate) -> DrawCertificate:
         def accepts(facts: Facts) -> bool:
             return (
                 isinstance(facts, Graduate)
@@ -50,30 +56,41 @@ def certificate(
                 and (not forms or facts.form in forms)
             )
 
-        _add(Layout(name, "graduation_certificate", ratio, accepts, draw, heldout, older, weight))  # type: ignore[arg-type]
+        def run(sheet: Sheet, facts: Facts, look: Look) -> None:
+            assert isinstance(facts, Graduate)
+            draw(sheet, facts, look)
+
+        schema = "graduation_certificate"
+        _LAYOUTS[name] = Layout(name, schema, ratio, accepts, run, heldout, older, weight)
         return draw
 
     return register
 
 
 def licence(
-    name: str, *, era: str, families: Sequence[str], ratio: tuple[float, float],
-    heldout: bool = False, weight: float = 1.0,
-) -> Callable[[Callable[[Sheet, Licence, Look], None]], Callable[[Sheet, Licence, Look], None]]:
+    name: str,
+    *,
+    era: str,
+    families: Sequence[str],
+    ratio: tuple[float, float],
+    heldout: bool = False,
+    weight: float = 1.0,
+) -> Callable[[DrawLicence], DrawLicence]:
     """Registers a layout of business licences of an era, for some families of businesses."""
 
-    def register(draw: Callable[[Sheet, Licence, Look], None]) -> Callable[[Sheet, Licence, Look], None]:
+    def register(draw: DrawLicence) -> DrawLicence:
         def accepts(facts: Facts) -> bool:
             return isinstance(facts, Licence) and facts.era == era and facts.family in families
 
-        _add(Layout(name, "business_license", ratio, accepts, draw, heldout, False, weight))  # type: ignore[arg-type]
+        def run(sheet: Sheet, facts: Facts, look: Look) -> None:
+            assert isinstance(facts, Licence)
+            draw(sheet, facts, look)
+
+        schema = "business_license"
+        _LAYOUTS[name] = Layout(name, schema, ratio, accepts, run, heldout, False, weight)
         return draw
 
     return register
-
-
-def _add(layout: Layout) -> None:
-    _LAYOUTS[layout.name] = layout
 
 
 def layouts(schema: str | None = None) -> tuple[Layout, ...]:

@@ -39,7 +39,15 @@ def prose_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
         photo(sheet, look, facts, left, h * rng.uniform(0.27, 0.32), w * 0.12)
         text_left = left + w * 0.155
     leading = size * rng.uniform(1.8, 2.2)
-    last = prose(sheet, look, wording(sheet, facts, look), (text_left, h * 0.34, right), size, leading, limit=h * 0.64)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (text_left, h * 0.34, right),
+        size,
+        leading,
+        limit=h * 0.64,
+    )
     y = max(last + leading * 1.2, h * 0.68)
     edge = head(sheet, look, facts, text_left, y, size)
     foot(sheet, look, facts, right, y + leading * rng.choice((0, 0.8)), size, edge)
@@ -69,7 +77,15 @@ def spread(sheet: Sheet, facts: Graduate, look: Look) -> None:
     pen = look.title(w * rng.uniform(0.032, 0.04), spacing=rng.choice((0.1, 0.4)))
     sheet.text((left + right) / 2, h * 0.19, title_of(sheet, facts), pen, align="m")
     leading = size * rng.uniform(1.8, 2.2)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, h * 0.32, right), size, leading, limit=h * 0.64)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, h * 0.32, right),
+        size,
+        leading,
+        limit=h * 0.64,
+    )
     y = max(last + leading * 1.2, h * 0.66)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y + leading, size, edge)
@@ -91,7 +107,15 @@ def portrait_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
     pen = look.title(w * rng.uniform(0.06, 0.075), spacing=0.2)
     sheet.text(w / 2, h * 0.26, title_of(sheet, facts), pen, align="m")
     leading = size * rng.uniform(2.0, 2.4)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, h * 0.36, right), size, leading, limit=h * 0.68)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, h * 0.36, right),
+        size,
+        leading,
+        limit=h * 0.68,
+    )
     y = max(last + leading * 1.4, h * 0.7)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y + leading, size, edge)
@@ -112,7 +136,15 @@ def bilingual(sheet: Sheet, facts: Graduate, look: Look) -> None:
     pen = look.title(w * rng.uniform(0.03, 0.036), spacing=0.15)
     sheet.text((left + right) / 2, h * 0.2, title_of(sheet, facts), pen, align="m")
     leading = size * rng.uniform(1.8, 2.2)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, h * 0.32, right), size, leading, limit=h * 0.64)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, h * 0.32, right),
+        size,
+        leading,
+        limit=h * 0.64,
+    )
     y = max(last + leading, h * 0.66)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y + leading, size, edge)
@@ -130,7 +162,9 @@ def lines(sheet: Sheet, facts: Graduate, look: Look) -> None:
     if number_high:
         number_line(sheet, look, facts, w * 0.93, h * 0.09, align="r")
     sheet.text(w / 2, h * 0.2, facts.school, look.title(w * 0.036), align="m", field="毕业院校")
-    sheet.text(w / 2, h * 0.29, title_of(sheet, facts), look.title(w * 0.04, spacing=0.3), align="m")
+    sheet.text(
+        w / 2, h * 0.29, title_of(sheet, facts), look.title(w * 0.04, spacing=0.3), align="m"
+    )
     big = look.fill(w * 0.034, spacing=0.2)
     sheet.text(w / 2, h * 0.39, facts.person.name, big, align="m", field="姓名")
     size = w * rng.uniform(0.021, 0.024)

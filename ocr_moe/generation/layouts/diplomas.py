@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ocr_moe.generation.facts import Graduate, draw_name
+from ocr_moe.generation.facts import Graduate
+from ocr_moe.generation.graduates import draw_name
 from ocr_moe.generation.layouts import certificate
 from ocr_moe.generation.layouts.pieces import (
     background,
@@ -16,7 +17,7 @@ from ocr_moe.generation.layouts.pieces import (
     signed,
     wording,
 )
-from ocr_moe.generation.lexicons import tree
+from ocr_moe.generation.lexicons import english_words
 from ocr_moe.generation.look import Look
 from ocr_moe.generation.ornaments import paper, pictures
 from ocr_moe.generation.sheet import Pen, Sheet
@@ -28,8 +29,10 @@ TITLES = {
     "online": ("网络教育", "毕业证书"),
     "selfstudy": ("高等教育自学考试", "毕业证书"),
 }
-HEADS = {"diploma": ("校长：", "校（院）长：", "校　长", "院长：", "校长(签章)："),
-         "degree": ("校长：", "学位评定委员会主席：", "校长、学位评定委员会主席：", "主席：")}
+HEADS = {
+    "diploma": ("校长：", "校（院）长：", "校　长", "院长：", "校长(签章)："),
+    "degree": ("校长：", "学位评定委员会主席：", "校长、学位评定委员会主席：", "主席："),
+}
 
 
 def head(sheet: Sheet, look: Look, facts: Graduate, x: float, y: float, size: float) -> float:
@@ -39,7 +42,12 @@ def head(sheet: Sheet, look: Look, facts: Graduate, x: float, y: float, size: fl
 
 
 def foot(
-    sheet: Sheet, look: Look, facts: Graduate, right: float, y: float, size: float,
+    sheet: Sheet,
+    look: Look,
+    facts: Graduate,
+    right: float,
+    y: float,
+    size: float,
     after: float = 0.0,
 ) -> None:
     """School and date, right-aligned at the foot, with the seal over them.
@@ -75,14 +83,21 @@ def foot(
     owner = facts.school if facts.form != "selfstudy" else "高等教育自学考试委员会"
     if rng.random() < 0.92:
         office_seal(
-            sheet, look, owner,
+            sheet,
+            look,
+            owner,
             (date[0] + date[2]) / 2 + sheet.width * rng.uniform(-0.06, 0.06),
             y - size * rng.uniform(0.2, 1.8),
         )
 
 
 def title(
-    sheet: Sheet, look: Look, facts: Graduate, x: float, y: float, size: float,
+    sheet: Sheet,
+    look: Look,
+    facts: Graduate,
+    x: float,
+    y: float,
+    size: float,
     room: float | None = None,
 ) -> float:
     """The heading in one or two lines, centred at `x`; returns the last baseline.
@@ -115,7 +130,9 @@ def prose_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
     background(sheet, look)
     size = w * rng.uniform(0.022, 0.027)
     left, right = w * rng.uniform(0.08, 0.12), w * rng.uniform(0.88, 0.92)
-    base = title(sheet, look, facts, w / 2, h * rng.uniform(0.14, 0.18), w * rng.uniform(0.036, 0.05))
+    base = title(
+        sheet, look, facts, w / 2, h * rng.uniform(0.14, 0.18), w * rng.uniform(0.036, 0.05)
+    )
     side = rng.choice(("left", "right", "none"))
     wide = w * rng.uniform(0.1, 0.125)
     start = max(base + h * 0.1, h * 0.34)
@@ -124,7 +141,15 @@ def prose_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
         lower = photo(sheet, look, facts, x, h * rng.uniform(0.1, 0.14), wide)
         start = max(start, lower + size * 1.6)
     leading = size * rng.uniform(1.75, 2.15)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, start, right), size, leading, limit=h * 0.64)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, start, right),
+        size,
+        leading,
+        limit=h * 0.64,
+    )
     y = max(last + leading * 1.2, h * rng.uniform(0.68, 0.73))
     edge = 0.0
     if rng.random() < 0.8:
@@ -136,8 +161,13 @@ def prose_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
         number_line(sheet, look, facts, right, h * rng.uniform(0.88, 0.935), align="r")
 
 
-@certificate("diploma_spread", kind="diploma", ratio=(0.66, 0.72), weight=1.6,
-             forms=("regular", "adult", "online", "graduate"))
+@certificate(
+    "diploma_spread",
+    kind="diploma",
+    ratio=(0.66, 0.72),
+    weight=1.6,
+    forms=("regular", "adult", "online", "graduate"),
+)
 def spread(sheet: Sheet, facts: Graduate, look: Look) -> None:
     """An open booklet: photograph and number on the left page, text on the right one."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
@@ -156,21 +186,42 @@ def spread(sheet: Sheet, facts: Graduate, look: Look) -> None:
     top = h * rng.uniform(0.22, 0.34)
     lower = photo(sheet, look, facts, half / 2 - wide / 2, top, wide)
     if rng.random() < 0.4:
-        sheet.text(half / 2, h * 0.16, "".join(TITLES[facts.form]), look.title(w * 0.024), align="m")
+        sheet.text(
+            half / 2, h * 0.16, "".join(TITLES[facts.form]), look.title(w * 0.024), align="m"
+        )
     place = rng.choice(("photo", "photo", "foot"))
     y = lower + h * rng.uniform(0.07, 0.12) if place == "photo" else h * 0.88
     number_line(sheet, look, facts, half / 2, y, align="m")
     if rng.random() < 0.3:
-        sheet.text(half / 2, h * 0.92, "中华人民共和国教育部学历证书查询网址：http://www.chsi.com.cn",
-                   look.body(w * 0.0105), align="m")
+        sheet.text(
+            half / 2,
+            h * 0.92,
+            "中华人民共和国教育部学历证书查询网址：http://www.chsi.com.cn",
+            look.body(w * 0.0105),
+            align="m",
+        )
     size = w * rng.uniform(0.0195, 0.0225)
     left, right = half + w * 0.05, w * 0.95
     middle = (left + right) / 2
-    base = title(sheet, look, facts, middle, h * rng.uniform(0.15, 0.19), w * rng.uniform(0.026, 0.034),
-                 right - left)
+    base = title(
+        sheet,
+        look,
+        facts,
+        middle,
+        h * rng.uniform(0.15, 0.19),
+        w * rng.uniform(0.026, 0.034),
+        right - left,
+    )
     leading = size * rng.uniform(1.8, 2.2)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, max(base + h * 0.12, h * 0.36), right),
-                 size, leading, limit=h * 0.64)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, max(base + h * 0.12, h * 0.36), right),
+        size,
+        leading,
+        limit=h * 0.64,
+    )
     y = max(last + leading * 1.1, h * 0.7)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y + (leading if rng.random() < 0.6 else 0), size, edge)
@@ -198,10 +249,27 @@ def portrait_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
         number_line(sheet, look, facts, right, y, align="r")
     wide = w * rng.uniform(0.16, 0.2)
     if rng.random() < 0.7:
-        y = photo(sheet, look, facts, rng.choice((w / 2 - wide / 2, left, right - wide)), y + h * 0.02, wide)
-    base = title(sheet, look, facts, w / 2, y + h * rng.uniform(0.08, 0.1), w * rng.uniform(0.05, 0.062))
+        y = photo(
+            sheet,
+            look,
+            facts,
+            rng.choice((w / 2 - wide / 2, left, right - wide)),
+            y + h * 0.02,
+            wide,
+        )
+    base = title(
+        sheet, look, facts, w / 2, y + h * rng.uniform(0.08, 0.1), w * rng.uniform(0.05, 0.062)
+    )
     leading = size * rng.uniform(1.9, 2.4)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, base + h * 0.1, right), size, leading, limit=h * 0.68)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, base + h * 0.1, right),
+        size,
+        leading,
+        limit=h * 0.68,
+    )
     y = max(last + leading * 1.3, h * 0.72)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y + leading, size, edge)
@@ -214,7 +282,9 @@ def table_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
     """Labels and values in rows, ruled or with leaders, instead of prose."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
     background(sheet, look)
-    base = title(sheet, look, facts, w / 2, h * rng.uniform(0.13, 0.16), w * rng.uniform(0.036, 0.045))
+    base = title(
+        sheet, look, facts, w / 2, h * rng.uniform(0.13, 0.16), w * rng.uniform(0.036, 0.045)
+    )
     size = w * rng.uniform(0.019, 0.022)
     values = printed(facts, look)
     rows = [
@@ -254,15 +324,18 @@ def table_page(sheet: Sheet, facts: Graduate, look: Look) -> None:
     if columns == 1 and rng.random() < 0.8:
         photo(sheet, look, facts, w * 0.78, top - size, w * 0.115)
     y = top + step * lines + size * 0.3
-    text = rng.choice(("修完教学计划规定的全部课程，成绩合格，准予毕业。", "成绩合格，准予毕业，特发此证。"))
+    text = rng.choice(
+        ("修完教学计划规定的全部课程，成绩合格，准予毕业。", "成绩合格，准予毕业，特发此证。")
+    )
     sheet.text(left, y, text, look.body(size))
     edge = head(sheet, look, facts, left, h * 0.83, size)
     foot(sheet, look, facts, w * 0.9, h * 0.82, size, edge)
-    number_line(sheet, look, facts, *((left, h * 0.93) if rng.random() < 0.6 else (w * 0.66, h * 0.075)))
+    number_line(
+        sheet, look, facts, *((left, h * 0.93) if rng.random() < 0.6 else (w * 0.66, h * 0.075))
+    )
 
 
-@certificate("diploma_bilingual", kind="diploma", ratio=(0.66, 0.72),
-             forms=("regular", "graduate"))
+@certificate("diploma_bilingual", kind="diploma", ratio=(0.66, 0.72), forms=("regular", "graduate"))
 def bilingual(sheet: Sheet, facts: Graduate, look: Look) -> None:
     """Chinese on one half, English on the other."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
@@ -279,7 +352,15 @@ def bilingual(sheet: Sheet, facts: Graduate, look: Look) -> None:
         lower = photo(sheet, look, facts, left, h * 0.1, wide)
         start = max(start, lower + size * 1.6)
     leading = size * rng.uniform(1.8, 2.1)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, start, right), size, leading, limit=h * 0.64)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, start, right),
+        size,
+        leading,
+        limit=h * 0.64,
+    )
     y = max(last + leading, h * 0.68)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y + leading, size, edge)
@@ -294,25 +375,30 @@ def english_half(
     rng, h = sheet.rng, sheet.height
     left, right = sides
     middle = (left + right) / 2
-    words = {"diploma": ("DIPLOMA", "GRADUATION CERTIFICATE", "Certificate of Graduation"),
-             "degree": ("CERTIFICATE OF DEGREE", "DIPLOMA", "Degree Certificate")}
+    words = {
+        "diploma": ("DIPLOMA", "GRADUATION CERTIFICATE", "Certificate of Graduation"),
+        "degree": ("CERTIFICATE OF DEGREE", "DIPLOMA", "Degree Certificate"),
+    }
     text = rng.choice(words[facts.kind])
     pen = Pen(look.latin_face, round(size * 1.5), look.title_ink)
     pen.size = round(pen.size * min(1.0, (right - left) / sheet.measure(text, pen)))
     sheet.text(middle, h * 0.18, text, pen, align="m")
-    runs = fill_in(rng.choice(tree("wordings.yaml")["english"][facts.kind]), english_values(facts))
+    runs = fill_in(rng.choice(getattr(english_words(), facts.kind)), english_values(facts))
     text = "".join(run.text for run in runs)
     pen = Pen(look.latin_face, round(size * 0.95), look.body_ink)
     y = sheet.words((left, h * 0.32, right), text, pen, leading=size * 1.7)
-    sheet.text(left, max(y + size * 3, h * 0.7), rng.choice(("President", "President:", "Chairman")), pen)
+    sheet.text(
+        left, max(y + size * 3, h * 0.7), rng.choice(("President", "President:", "Chairman")), pen
+    )
     layer = pictures.signature(rng, round(size * 4), round(size * 1.8))
     sheet.stamp(layer, left + size * 8, max(y + size * 3, h * 0.7) - size * 0.4)
     if rng.random() < 0.5:
         sheet.text(left, h * 0.915, f"Certificate No. {facts.number}", pen, field="证书编号")
 
 
-@certificate("diploma_older", kind="diploma", ratio=(0.62, 0.74), forms=("regular",), older=True,
-             weight=1.2)
+@certificate(
+    "diploma_older", kind="diploma", ratio=(0.62, 0.74), forms=("regular",), older=True, weight=1.2
+)
 def older(sheet: Sheet, facts: Graduate, look: Look) -> None:
     """1990s and early 2000s: kai or song, Chinese numerals, a vertical heading or none."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
@@ -323,9 +409,19 @@ def older(sheet: Sheet, facts: Graduate, look: Look) -> None:
     x = w * rng.uniform(0.09, 0.12)
     lower = photo(sheet, look, facts, x, h * rng.uniform(0.14, 0.24), wide)
     pen = look.title(w * rng.uniform(0.04, 0.055), spacing=rng.choice((0.3, 0.8)))
-    sheet.text((left + right) / 2, h * 0.17, rng.choice(("毕业证书", "毕业证", "毕业证书")), pen, align="m")
+    sheet.text(
+        (left + right) / 2, h * 0.17, rng.choice(("毕业证书", "毕业证", "毕业证书")), pen, align="m"
+    )
     leading = size * rng.uniform(1.8, 2.1)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, h * 0.31, right), size, leading, limit=h * 0.64)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, h * 0.31, right),
+        size,
+        leading,
+        limit=h * 0.64,
+    )
     y = max(last + leading * 1.2, h * 0.7)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y + leading * 0.5, size, edge)
@@ -335,7 +431,9 @@ def older(sheet: Sheet, facts: Graduate, look: Look) -> None:
         number_line(sheet, look, facts, x, h * 0.92)
 
 
-@certificate("diploma_selfstudy", kind="diploma", ratio=(0.68, 0.74), forms=("selfstudy",), weight=3)
+@certificate(
+    "diploma_selfstudy", kind="diploma", ratio=(0.68, 0.74), forms=("selfstudy",), weight=3
+)
 def selfstudy(sheet: Sheet, facts: Graduate, look: Look) -> None:
     """Self-study examinations: two issuers side by side at the foot."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
@@ -348,8 +446,15 @@ def selfstudy(sheet: Sheet, facts: Graduate, look: Look) -> None:
         photo(sheet, look, facts, left, h * 0.3, w * 0.12)
         left = w * 0.27
     leading = size * 2
-    last = prose(sheet, look, wording(sheet, facts, look), (left, max(base + h * 0.12, h * 0.36), right),
-                 size, leading, limit=h * 0.64)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, max(base + h * 0.12, h * 0.36), right),
+        size,
+        leading,
+        limit=h * 0.64,
+    )
     y = max(last + leading * 1.2, h * 0.68)
     issuer = f"{facts.person.province}高等教育自学考试委员会"
     sheet.text(w * 0.1, y, issuer, look.body(size * 0.92))

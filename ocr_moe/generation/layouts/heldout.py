@@ -63,8 +63,15 @@ def rail(sheet: Sheet, facts: Graduate, look: Look) -> None:
     wide = w * 0.11
     lower = photo(sheet, look, facts, right - wide, h * 0.2, wide)
     leading = size * rng.uniform(1.7, 2.0)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, h * 0.26, right - wide - size * 2),
-                 size, leading, limit=h * 0.62)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, h * 0.26, right - wide - size * 2),
+        size,
+        leading,
+        limit=h * 0.62,
+    )
     y = max(last + leading * 1.3, lower + leading, h * 0.66)
     edge = head(sheet, look, facts, left, y, size)
     foot(sheet, look, facts, right, y, size, edge)
@@ -76,13 +83,17 @@ def narrow(sheet: Sheet, facts: Graduate, look: Look) -> None:
     rng, w, h = sheet.rng, sheet.width, sheet.height
     background(sheet, look)
     base = h * 0.13
-    sheet.text(w / 2, base, rng.choice(("毕业证书", "毕 业 证 书")), look.title(w * 0.06), align="m")
+    sheet.text(
+        w / 2, base, rng.choice(("毕业证书", "毕 业 证 书")), look.title(w * 0.06), align="m"
+    )
     wide = w * 0.17
     x = w * 0.12
     lower = photo(sheet, look, facts, x, h * 0.2, wide)
-    size = number_size(sheet)
+    size: float = number_size(sheet)
     if look.numbered:
-        sheet.text(x, lower + size * 1.8, rng.choice(("证书编号", "编号：", "证书编号：")), look.body(size))
+        sheet.text(
+            x, lower + size * 1.8, rng.choice(("证书编号", "编号：", "证书编号：")), look.body(size)
+        )
         half = (len(facts.number) + 1) // 2
         for n, part in enumerate((facts.number[:half], facts.number[half:])):
             pen = look.digits(size)
@@ -90,8 +101,15 @@ def narrow(sheet: Sheet, facts: Graduate, look: Look) -> None:
             sheet.text(x, lower + size * (3.3 + 1.45 * n), part, pen, field="证书编号")
     size = w * rng.uniform(0.025, 0.029)
     leading = size * rng.uniform(1.8, 2.1)
-    last = prose(sheet, look, wording(sheet, facts, look), (x + wide + w * 0.06, h * 0.23, w * 0.88),
-                 size, leading, limit=h * 0.66)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (x + wide + w * 0.06, h * 0.23, w * 0.88),
+        size,
+        leading,
+        limit=h * 0.66,
+    )
     y = max(last + leading * 1.4, lower + leading * 2, h * 0.7)
     head(sheet, look, facts, x, y, size)
     foot(sheet, look, facts, w * 0.7, y + leading * 1.2, size)
@@ -107,10 +125,17 @@ def register(sheet: Sheet, facts: Graduate, look: Look) -> None:
     values = printed(facts, look)
     issued = Run(look.foot_dates.write(facts.issued), "毕业日期")
     rows: list[tuple[str, Run | None]] = [
-        ("姓名", values["name"]), ("性别", values["sex"]), ("出生日期", values["birth"]),
-        ("入学日期", values["start"]), ("毕业日期", issued), ("学校名称", values["school"]),
-        ("专业", values["major"]), ("层次", values["level"]), ("学制", values["years"]),
-        ("学历类别", Run("".join(TITLES[facts.form][:1]))), ("毕（结）业", Run("毕业")),
+        ("姓名", values["name"]),
+        ("性别", values["sex"]),
+        ("出生日期", values["birth"]),
+        ("入学日期", values["start"]),
+        ("毕业日期", issued),
+        ("学校名称", values["school"]),
+        ("专业", values["major"]),
+        ("层次", values["level"]),
+        ("学制", values["years"]),
+        ("学历类别", Run("".join(TITLES[facts.form][:1]))),
+        ("毕（结）业", Run("毕业")),
     ]
     if look.numbered:
         rows.append(("证书编号", Run(facts.number, "证书编号")))
@@ -134,8 +159,12 @@ def register(sheet: Sheet, facts: Graduate, look: Look) -> None:
     groups = " ".join(code[n : n + 4] for n in range(0, 16, 4))
     sheet.text(left, y, f"在线验证码 {groups}", look.body(size))
     sheet.image.paste(pictures.qr_code(rng, round(w * 0.12)), (round(right - w * 0.13), round(y)))
-    notes = ("注意事项：", "1、备案表是依据国家有关规定对学历证书电子注册复核备案的结果。",
-             "2、备案表内容验证办法：登录网站并输入在线验证码。", "3、未经学历信息权属人同意，不得将备案表用于违背权属人意愿之用途。")
+    notes = (
+        "注意事项：",
+        "1、备案表是依据国家有关规定对学历证书电子注册复核备案的结果。",
+        "2、备案表内容验证办法：登录网站并输入在线验证码。",
+        "3、未经学历信息权属人同意，不得将备案表用于违背权属人意愿之用途。",
+    )
     for n, note in enumerate(notes):
         sheet.text(left, y + h * 0.05 + n * size * 1.7, note, look.body(size * 0.72))
 
@@ -152,8 +181,15 @@ def medal(sheet: Sheet, facts: Graduate, look: Look) -> None:
     size = w * rng.uniform(0.022, 0.026)
     left, right = w * 0.12, w * 0.88
     leading = size * rng.uniform(1.7, 2.0)
-    last = prose(sheet, look, wording(sheet, facts, look), (left, h * 0.39, right), size, leading,
-                 limit=h * 0.6)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (left, h * 0.39, right),
+        size,
+        leading,
+        limit=h * 0.6,
+    )
     photo(sheet, look, facts, right - w * 0.11, max(last + leading * 0.6, h * 0.66), w * 0.105)
     y = max(last + leading * 1.3, h * 0.7)
     foot(sheet, look, facts, w * 0.4, y, size)
@@ -174,16 +210,28 @@ def strip(sheet: Sheet, facts: Graduate, look: Look) -> None:
     size = w * rng.uniform(0.028, 0.031)
     leading = size * 2.1
     first = lower + leading * 1.4
-    last = prose(sheet, look, wording(sheet, facts, look), (w * 0.12, first, w * 0.88), size, leading,
-                 limit=h * 0.74)
+    last = prose(
+        sheet,
+        look,
+        wording(sheet, facts, look),
+        (w * 0.12, first, w * 0.88),
+        size,
+        leading,
+        limit=h * 0.74,
+    )
     y = max(last + leading * 1.2, h * 0.77)
     edge = head(sheet, look, facts, w * 0.12, y, size * 0.9)
     foot(sheet, look, facts, w * 0.86, y + leading * 0.6, size * 0.9, edge)
 
 
 def ruled(
-    sheet: Sheet, look: Look, rows: Sequence[Row], sides: tuple[float, float], top: float,
-    step: float, size: float,
+    sheet: Sheet,
+    look: Look,
+    rows: Sequence[Row],
+    sides: tuple[float, float],
+    top: float,
+    step: float,
+    size: float,
 ) -> float:
     """Entries in a ruled table, labels in cells of their own; returns the lower edge."""
     left, right = sides
@@ -197,10 +245,16 @@ def ruled(
         height = max(step, step * 0.55 + lines * pen.size * 1.3)
         band(sheet, (240, 236, 224), (left, y, split, y + height))
         sheet.draw.rectangle((left, y, right, y + height), outline=(140, 130, 110))
-        sheet.text((left + split) / 2, y + height / 2 + size * 0.36, row.label, look.body(size), align="m")
+        sheet.text(
+            (left + split) / 2, y + height / 2 + size * 0.36, row.label, look.body(size), align="m"
+        )
         first = y + height / 2 - (lines - 1) * pen.size * 0.65 + pen.size * 0.36
-        sheet.flow((split + size * 0.6, first, right - size * 0.4), run, leading=pen.size * 1.3,
-                   justify=False)
+        sheet.flow(
+            (split + size * 0.6, first, right - size * 0.4),
+            run,
+            leading=pen.size * 1.3,
+            justify=False,
+        )
         y += height
     return y
 
@@ -213,7 +267,10 @@ def ruled_modern(sheet: Sheet, facts: Licence, look: Look) -> None:
     rows = [Row("统一社会信用代码", facts.code, "统一社会信用代码"), *rows_of(facts, sheet)]
     size = w * rng.uniform(0.0195, 0.0215)
     lower = ruled(sheet, look, rows, (w * 0.1, w * 0.9), h * 0.2, h * 0.044, size)
-    sheet.image.paste(pictures.qr_code(rng, round(w * 0.12)), (round(w * 0.11), round(max(lower + h * 0.03, h * 0.8))))
+    sheet.image.paste(
+        pictures.qr_code(rng, round(w * 0.12)),
+        (round(w * 0.11), round(max(lower + h * 0.03, h * 0.8))),
+    )
     authority(sheet, look, facts, w * 0.68, max(lower + h * 0.05, h * 0.82), size)
 
 
@@ -222,11 +279,17 @@ def ruled_old(sheet: Sheet, facts: Licence, look: Look) -> None:
     """An older licence with its number at the upper left and the entries ruled."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
     paper_of(sheet, look)
-    text = {"company": "企业法人营业执照", "individual": "个体工商户营业执照"}.get(facts.family, "营业执照")
+    text = {"company": "企业法人营业执照", "individual": "个体工商户营业执照"}.get(
+        facts.family, "营业执照"
+    )
     heading(sheet, look, w / 2, h * 0.14, w * 0.042, text)
-    size = number_size(sheet)
-    box = sheet.text(w * 0.11, h * 0.235, rng.choice(("注册号：", "注册号", "营业执照注册号：")), look.body(size))
-    sheet.text(box[2] + size * 0.4, h * 0.235, facts.code, look.digits(size), field="统一社会信用代码")
+    size: float = number_size(sheet)
+    box = sheet.text(
+        w * 0.11, h * 0.235, rng.choice(("注册号：", "注册号", "营业执照注册号：")), look.body(size)
+    )
+    sheet.text(
+        box[2] + size * 0.4, h * 0.235, facts.code, look.digits(size), field="统一社会信用代码"
+    )
     size = w * rng.uniform(0.015, 0.0165)
     lower = ruled(sheet, look, rows_of(facts, sheet), (w * 0.1, w * 0.9), h * 0.265, h * 0.05, size)
     authority(sheet, look, facts, w * 0.74, max(lower + h * 0.05, h * 0.84), size)
@@ -243,17 +306,23 @@ def mirror(sheet: Sheet, facts: Licence, look: Look) -> None:
     side = round(w * 0.09)
     sheet.image.paste(pictures.qr_code(rng, side), (round(w * 0.8), round(h * 0.09)))
     size = number_size(sheet)
-    sheet.text(w * 0.93, h * 0.27, facts.code, look.digits(size), field="统一社会信用代码", align="r")
-    sheet.text(w * 0.93, h * 0.27 + size * 1.5, "（统一社会信用代码）", look.body(size * 0.8), align="r")
+    sheet.text(
+        w * 0.93, h * 0.27, facts.code, look.digits(size), field="统一社会信用代码", align="r"
+    )
+    sheet.text(
+        w * 0.93, h * 0.27 + size * 1.5, "（统一社会信用代码）", look.body(size * 0.8), align="r"
+    )
     size = w * rng.uniform(0.0165, 0.0185)
     y = h * 0.36
     for row in rows_of(facts, sheet):
         pen = look.fill(size)
         pen.underline = False
         box = sheet.text(w * 0.1, y, f"{row.label}：", look.body(size))
-        last = sheet.flow((box[2] + size * 0.3, y, w * 0.9), [(Run(row.value, row.field), pen)],
-                          leading=size * 1.4, justify=False)
+        last = sheet.flow(
+            (box[2] + size * 0.3, y, w * 0.9),
+            [(Run(row.value, row.field), pen)],
+            leading=size * 1.4,
+            justify=False,
+        )
         y = last + h * 0.047
     authority(sheet, look, facts, w * 0.72, max(y, h * 0.84), size)
-
-

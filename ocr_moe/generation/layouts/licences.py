@@ -51,7 +51,9 @@ def rows_of(facts: Licence, sheet: Sheet) -> list[Row]:
         if old:
             head = rng.choice(("经营者姓名", "经营者"))
     elif facts.family == "partnership":
-        head = "投资人" if facts.type == "个人独资企业" else rng.choice(("执行事务合伙人", "负责人"))
+        head = (
+            "投资人" if facts.type == "个人独资企业" else rng.choice(("执行事务合伙人", "负责人"))
+        )
         place = "主要经营场所"
     elif facts.family == "cooperative":
         place = rng.choice(("住所", "住　所"))
@@ -60,8 +62,11 @@ def rows_of(facts: Licence, sheet: Sheet) -> list[Row]:
         head = rng.choice(("法定代表人姓名", "法定代表人"))
     rows = [
         Row("名称" if not individual or rng.random() < 0.8 else "字号名称", facts.name, "名称"),
-        Row("公司类型" if old and facts.family == "company" and rng.random() < 0.5 else "类型",
-            facts.type, "类型"),
+        Row(
+            "公司类型" if old and facts.family == "company" and rng.random() < 0.5 else "类型",
+            facts.type,
+            "类型",
+        ),
         Row(place, facts.address, "住所"),
         Row(head, facts.person, "法定代表人"),
     ]
@@ -93,9 +98,7 @@ def label(sheet: Sheet, text: str, x: float, y: float, width: float, pen: Pen) -
         sheet.text(x + n * advance, y, char, pen)
 
 
-def entries(
-    sheet: Sheet, look: Look, rows: Sequence[Row], column: Column, size: float
-) -> float:
+def entries(sheet: Sheet, look: Look, rows: Sequence[Row], column: Column, size: float) -> float:
     """Sets rows one below the other; long values wrap under themselves; returns the next y."""
     form, fill = look.body(size), look.fill(size)
     form.bold = look.title_face is look.body_face
@@ -108,7 +111,9 @@ def entries(
             pen.size = max(11, round(pen.size * sheet.rng.uniform(0.72, 0.95)))
         x = column.left + column.label_width + size * 1.1
         last = sheet.flow(
-            (x, y, column.right), [(Run(row.value, row.field), pen)], leading=pen.size * 1.32,
+            (x, y, column.right),
+            [(Run(row.value, row.field), pen)],
+            leading=pen.size * 1.32,
             justify=False,
         )
         y = max(y + column.step, last + column.step * 0.9)
@@ -121,7 +126,11 @@ def code_line(
     """统一社会信用代码 or 注册号, and its value; sometimes with (1/1) behind it."""
     rng = sheet.rng
     size = number_size(sheet)
-    name = "统一社会信用代码" if facts.era == "modern" else rng.choice(("注册号", "注册号", "注 册 号", "注册号："))
+    name = (
+        "统一社会信用代码"
+        if facts.era == "modern"
+        else rng.choice(("注册号", "注册号", "注 册 号", "注册号："))
+    )
     form = look.body(size * rng.uniform(0.95, 1.15))
     form.bold = rng.random() < 0.4
     digits = look.digits(size)
@@ -149,13 +158,13 @@ def heading(sheet: Sheet, look: Look, x: float, y: float, size: float, text: str
         y += size * 0.62
         below = look.body(size * 0.33)
         below.ink = pen.ink
-        sheet.text(x, y, rng.choice(("（副　本）", "(副 本)", "（副本）", "（正　本）")), below, align="m")
+        sheet.text(
+            x, y, rng.choice(("（副　本）", "(副 本)", "（副本）", "（正　本）")), below, align="m"
+        )
     return y
 
 
-def authority(
-    sheet: Sheet, look: Look, facts: Licence, x: float, y: float, size: float
-) -> None:
+def authority(sheet: Sheet, look: Look, facts: Licence, x: float, y: float, size: float) -> None:
     """登记机关 with the seal and the date."""
     rng = sheet.rng
     label(sheet, "登记机关", x - size * 3, y, size * 6, look.body(size))
@@ -164,9 +173,13 @@ def authority(
     pen.underline = False
     box = sheet.text(x + size * rng.uniform(-1, 2), date, facts.issued, pen)
     office_seal(
-        sheet, look, facts.region + facts.authority.split("（")[0],
-        (box[0] + box[2]) / 2 + size * rng.uniform(-1.5, 1.5), (y + date) / 2,
-        size=sheet.width * rng.uniform(0.09, 0.14) if sheet.width > sheet.height
+        sheet,
+        look,
+        facts.region + facts.authority.split("（")[0],
+        (box[0] + box[2]) / 2 + size * rng.uniform(-1.5, 1.5),
+        (y + date) / 2,
+        size=sheet.width * rng.uniform(0.09, 0.14)
+        if sheet.width > sheet.height
         else sheet.width * rng.uniform(0.13, 0.18),
         below=rng.choice(("", "登记专用章", "(1)", str(rng.randrange(10**12, 10**13)))),
     )
@@ -186,16 +199,33 @@ def small_print(sheet: Sheet, look: Look, facts: Licence) -> None:
     rng, w, h = sheet.rng, sheet.width, sheet.height
     pen = look.body(w * (0.011 if w > h else 0.0145))
     if rng.random() < 0.7:
-        sheet.text(w * 0.06, h - w * 0.012, rng.choice((
-            "企业信用信息公示系统网址：http://www.gsxt.gov.cn", "http://www.gsxt.gov.cn",
-            "国家企业信用信息公示系统网址：http://www.gsxt.gov.cn")), pen)
+        sheet.text(
+            w * 0.06,
+            h - w * 0.012,
+            rng.choice(
+                (
+                    "企业信用信息公示系统网址：http://www.gsxt.gov.cn",
+                    "http://www.gsxt.gov.cn",
+                    "国家企业信用信息公示系统网址：http://www.gsxt.gov.cn",
+                )
+            ),
+            pen,
+        )
     if rng.random() < 0.7:
-        sheet.text(w * 0.94, h - w * 0.012, rng.choice((
-            "国家市场监督管理总局监制", "中华人民共和国国家工商行政管理总局监制")), pen, align="r")
+        sheet.text(
+            w * 0.94,
+            h - w * 0.012,
+            rng.choice(("国家市场监督管理总局监制", "中华人民共和国国家工商行政管理总局监制")),
+            pen,
+            align="r",
+        )
     if rng.random() < 0.4:
-        notice = rng.choice((
-            "市场主体应当于每年1月1日至6月30日通过国家企业信用信息公示系统报送公示年度报告",
-            "应当于每年1月1日至6月30日通过企业信用信息公示系统报送上一年度年度报告"))
+        notice = rng.choice(
+            (
+                "市场主体应当于每年1月1日至6月30日通过国家企业信用信息公示系统报送公示年度报告",
+                "应当于每年1月1日至6月30日通过企业信用信息公示系统报送上一年度年度报告",
+            )
+        )
         sheet.text(w * 0.5, h - sheet.inset - 0.8 * pen.size, notice, pen, align="m")
 
 
@@ -206,12 +236,17 @@ def portrait(sheet: Sheet, facts: Licence, look: Look) -> None:
     paper_of(sheet, look)
     emblem = round(w * rng.uniform(0.15, 0.2))
     sheet.stamp(pictures.emblem(rng, emblem, mono=rng.random() < 0.1), w / 2, h * 0.09)
-    base = heading(sheet, look, w / 2, h * rng.uniform(0.2, 0.225), w * rng.uniform(0.088, 0.108), "营业执照")
+    base = heading(
+        sheet, look, w / 2, h * rng.uniform(0.2, 0.225), w * rng.uniform(0.088, 0.108), "营业执照"
+    )
     code_line(sheet, look, facts, w * rng.uniform(0.5, 0.62), base + h * 0.04)
     size = w * rng.uniform(0.0215, 0.0265)
     column = Column(
-        w * rng.uniform(0.11, 0.15), base + h * rng.uniform(0.08, 0.1), w * rng.uniform(0.86, 0.9),
-        size * 6.1, h * rng.uniform(0.037, 0.042),
+        w * rng.uniform(0.11, 0.15),
+        base + h * rng.uniform(0.08, 0.1),
+        w * rng.uniform(0.86, 0.9),
+        size * 6.1,
+        h * rng.uniform(0.037, 0.042),
     )
     rows = rows_of(facts, sheet)
     if facts.family == "individual" and rng.random() < 0.5:
@@ -230,14 +265,31 @@ def landscape(sheet: Sheet, facts: Licence, look: Look) -> None:
     rng, w, h = sheet.rng, sheet.width, sheet.height
     paper_of(sheet, look)
     sheet.stamp(pictures.emblem(rng, round(w * rng.uniform(0.08, 0.1))), w / 2, h * 0.1)
-    base = heading(sheet, look, w / 2, h * rng.uniform(0.25, 0.28), w * rng.uniform(0.05, 0.06), "营业执照")
-    code_line(sheet, look, facts, *rng.choice(((w * 0.5, base + h * 0.045), (w * 0.26, h * 0.16), (w * 0.75, base + h * 0.045))))
+    base = heading(
+        sheet, look, w / 2, h * rng.uniform(0.25, 0.28), w * rng.uniform(0.05, 0.06), "营业执照"
+    )
+    code_line(
+        sheet,
+        look,
+        facts,
+        *rng.choice(
+            ((w * 0.5, base + h * 0.045), (w * 0.26, h * 0.16), (w * 0.75, base + h * 0.045))
+        ),
+    )
     size = w * rng.uniform(0.0165, 0.019)
-    column = Column(w * 0.11, base + h * 0.115, w * rng.uniform(0.8, 0.89), size * 6.1, h * rng.uniform(0.047, 0.052))
+    column = Column(
+        w * 0.11,
+        base + h * 0.115,
+        w * rng.uniform(0.8, 0.89),
+        size * 6.1,
+        h * rng.uniform(0.047, 0.052),
+    )
     entries(sheet, look, rows_of(facts, sheet), column, size)
     if rng.random() < 0.8:
         side = round(w * rng.uniform(0.075, 0.1))
-        sheet.image.paste(pictures.qr_code(rng, side), (round(w * rng.choice((0.1, 0.82))), round(h * 0.08)))
+        sheet.image.paste(
+            pictures.qr_code(rng, side), (round(w * rng.choice((0.1, 0.82))), round(h * 0.08))
+        )
     authority(sheet, look, facts, w * 0.72, h * 0.84, size)
     small_print(sheet, look, facts)
 
@@ -249,11 +301,22 @@ def columns(sheet: Sheet, facts: Licence, look: Look) -> None:
     paper_of(sheet, look)
     sheet.stamp(pictures.emblem(rng, round(w * rng.uniform(0.085, 0.105))), w / 2, h * 0.1)
     size = w * rng.uniform(0.0155, 0.0175)
-    base = heading(sheet, look, w / 2, h * rng.uniform(0.26, 0.29), w * rng.uniform(0.055, 0.068), "营业执照")
+    base = heading(
+        sheet, look, w / 2, h * rng.uniform(0.26, 0.29), w * rng.uniform(0.055, 0.068), "营业执照"
+    )
     side = round(w * 0.085)
     sheet.image.paste(pictures.qr_code(rng, side), (round(w * 0.76), round(h * 0.1)))
     pen = look.body(w * 0.0095)
-    for n, text in enumerate(("扫描二维码登录", "‘国家企业信用", "信息公示系统’", "了解更多登记、", "备案、许可、", "监管信息。")):
+    for n, text in enumerate(
+        (
+            "扫描二维码登录",
+            "‘国家企业信用",
+            "信息公示系统’",
+            "了解更多登记、",
+            "备案、许可、",
+            "监管信息。",
+        )
+    ):
         sheet.text(w * 0.855, h * 0.115 + n * w * 0.0125, text, pen)
     code_block(sheet, look, facts, w * 0.1, h * 0.13)
     rows = {row.field or row.label: row for row in rows_of(facts, sheet)}
@@ -274,11 +337,18 @@ def code_block(sheet: Sheet, look: Look, facts: Licence, x: float, y: float) -> 
     sheet.text(x, y, "统一社会信用代码", look.body(size))
     digits = look.digits(size)
     digits.spacing = min(digits.spacing, 0.1)
-    sheet.text(x, y + size * sheet.rng.uniform(1.4, 1.8), facts.code, digits, field="统一社会信用代码")
+    sheet.text(
+        x, y + size * sheet.rng.uniform(1.4, 1.8), facts.code, digits, field="统一社会信用代码"
+    )
 
 
-@licence("licence_old_company", era="old", families=("company", "partnership", "cooperative"),
-         ratio=(0.66, 0.76), weight=1.5)
+@licence(
+    "licence_old_company",
+    era="old",
+    families=("company", "partnership", "cooperative"),
+    ratio=(0.66, 0.76),
+    weight=1.5,
+)
 def old_company(sheet: Sheet, facts: Licence, look: Look) -> None:
     """企业法人营业执照 before 2014: landscape, some entries side by side."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
@@ -288,13 +358,21 @@ def old_company(sheet: Sheet, facts: Licence, look: Look) -> None:
     text = {"company": "企业法人营业执照", "partnership": "营业执照"}.get(
         facts.family, "农民专业合作社法人营业执照"
     )
-    base = heading(sheet, look, w / 2, h * rng.uniform(0.25, 0.28), w * rng.uniform(0.04, 0.05), text)
+    base = heading(
+        sheet, look, w / 2, h * rng.uniform(0.25, 0.28), w * rng.uniform(0.04, 0.05), text
+    )
     code_line(sheet, look, facts, w * rng.uniform(0.62, 0.75), base + h * 0.05)
     size = w * rng.uniform(0.0165, 0.019)
     rows = rows_of(facts, sheet)
     dates = [row for row in rows if row.field in ("成立日期", "营业期限")]
     body = [row for row in rows if row not in dates]
-    column = Column(w * 0.1, base + h * 0.115, w * rng.uniform(0.82, 0.9), size * 7.2, h * rng.uniform(0.048, 0.054))
+    column = Column(
+        w * 0.1,
+        base + h * 0.115,
+        w * rng.uniform(0.82, 0.9),
+        size * 7.2,
+        h * rng.uniform(0.048, 0.054),
+    )
     y = entries(sheet, look, body, column, size)
     low = Column(w * 0.1, max(y, h * 0.77), w * 0.6, size * 5, h * 0.05)
     entries(sheet, look, dates, low, size)
@@ -305,14 +383,23 @@ def old_company(sheet: Sheet, facts: Licence, look: Look) -> None:
     small_print(sheet, look, facts)
 
 
-@licence("licence_old_individual", era="old", families=("individual",), ratio=(0.66, 0.76), weight=1.6)
+@licence(
+    "licence_old_individual", era="old", families=("individual",), ratio=(0.66, 0.76), weight=1.6
+)
 def old_individual(sheet: Sheet, facts: Licence, look: Look) -> None:
     """个体工商户营业执照 before 2014."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
     paper_of(sheet, look)
     if rng.random() < 0.8:
         sheet.stamp(pictures.emblem(rng, round(w * rng.uniform(0.085, 0.115))), w / 2, h * 0.1)
-    base = heading(sheet, look, w / 2, h * rng.uniform(0.25, 0.28), w * rng.uniform(0.042, 0.052), "个体工商户营业执照")
+    base = heading(
+        sheet,
+        look,
+        w / 2,
+        h * rng.uniform(0.25, 0.28),
+        w * rng.uniform(0.042, 0.052),
+        "个体工商户营业执照",
+    )
     code_line(sheet, look, facts, w * rng.uniform(0.6, 0.75), base + h * 0.05)
     size = w * rng.uniform(0.018, 0.021)
     rows = [row for row in rows_of(facts, sheet) if row.field != "类型" or rng.random() < 0.4]
@@ -328,7 +415,9 @@ def old_portrait(sheet: Sheet, facts: Licence, look: Look) -> None:
     rng, w, h = sheet.rng, sheet.width, sheet.height
     paper_of(sheet, look)
     sheet.stamp(pictures.emblem(rng, round(w * rng.uniform(0.13, 0.17))), w / 2, h * 0.085)
-    text = {"company": "企业法人营业执照", "individual": "个体工商户营业执照"}.get(facts.family, "营业执照")
+    text = {"company": "企业法人营业执照", "individual": "个体工商户营业执照"}.get(
+        facts.family, "营业执照"
+    )
     size = w * (0.062 if len(text) > 4 else 0.09)
     base = heading(sheet, look, w / 2, h * rng.uniform(0.19, 0.21), size, text)
     code_line(sheet, look, facts, w * rng.uniform(0.55, 0.7), base + h * 0.04)

@@ -6,19 +6,38 @@ import re
 from collections.abc import Sequence
 
 from ocr_moe.generation.dates import chinese_number, english_date
-from ocr_moe.generation.facts import Graduate, program_length
-from ocr_moe.generation.lexicons import tree
+from ocr_moe.generation.facts import Graduate
+from ocr_moe.generation.lexicons import english_words, wordings
 from ocr_moe.generation.look import Look
 from ocr_moe.generation.ornaments import paper, pictures, seals
 from ocr_moe.generation.sheet import Pen, PixelBox, Run, Sheet
 
 DIPLOMA_LABELS = (
-    "证书编号：", "证书编号：", "证书编号", "编号：", "编号", "学校编号：", "毕业证书编号：", "证书编号：No.",
-    "证书编号:", "电子注册号：", "No.", "编号：No.", "证 书 编 号：", "注册号：",
+    "证书编号：",
+    "证书编号：",
+    "证书编号",
+    "编号：",
+    "编号",
+    "学校编号：",
+    "毕业证书编号：",
+    "证书编号：No.",
+    "证书编号:",
+    "电子注册号：",
+    "No.",
+    "编号：No.",
+    "证 书 编 号：",
+    "注册号：",
 )
 DEGREE_LABELS = (
-    "证书编号：", "学位证书编号：", "证书编号", "编号：", "学位证书编号", "证书编号：No.", "(证书编号：",
-    "学位证书编号:", "证书编号:",
+    "证书编号：",
+    "学位证书编号：",
+    "证书编号",
+    "编号：",
+    "学位证书编号",
+    "证书编号：No.",
+    "(证书编号：",
+    "学位证书编号:",
+    "证书编号:",
 )
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -27,9 +46,7 @@ def background(sheet: Sheet, look: Look, *, framed: bool = True) -> None:
     """Fine patterns on the paper, and a border, each or not."""
     rng = sheet.rng
     if rng.random() < 0.55:
-        sheet.image.paste(
-            paper.guilloche(rng, sheet.image, look.accent, rng.uniform(0.06, 0.22))
-        )
+        sheet.image.paste(paper.guilloche(rng, sheet.image, look.accent, rng.uniform(0.06, 0.22)))
     if rng.random() < 0.2:
         text = rng.choice(("毕业证书", "学历证书", "CERTIFICATE", "高等教育", "学位证书"))
         sheet.image.paste(
@@ -53,7 +70,7 @@ def printed(facts: Graduate, look: Look) -> dict[str, Run]:
         "end": Run(look.dates.write(facts.end), filled=True),
         "school": Run(facts.school, "毕业院校", filled=True),
         "major": Run(facts.major, "专业", filled=True),
-        "length": Run(program_length(facts.years), filled=True),
+        "length": Run(f"{chinese_number(facts.years)}年制", filled=True),
         "years": Run(f"{chinese_number(facts.years)}年", filled=True),
         "age": Run(chinese_number(int(facts.issued[:4]) - int(person.birth[:4])), filled=True),
         "level": Run(facts.level, "学历层次", filled=True),
@@ -64,20 +81,11 @@ def printed(facts: Graduate, look: Look) -> dict[str, Run]:
 
 def wording(sheet: Sheet, facts: Graduate, look: Look) -> list[Run]:
     """A wording that suits the certificate, cut into runs."""
-    fitting = [
-        entry
-        for entry in tree("wordings.yaml")[facts.kind]
-        if facts.level in entry.get("levels", (facts.level,))
-        and facts.form == entry.get("form", facts.form)
-    ]
-    weights = [0.15 if entry.get("rare") else 1.0 for entry in fitting]
+    fitting = [entry for entry in wordings(facts.kind) if entry.suits(facts.form, facts.level)]
+    weights = [0.15 if entry.rare else 1.0 for entry in fitting]
     chosen = sheet.rng.choices(fitting, weights)[0]
-    return fill_in(chosen["text"], printed(facts, look), pad=spaces(sheet))
-
-
-def spaces(sheet: Sheet) -> str:
-    """What is put around filled-in values in prose: nothing, or a space."""
-    return sheet.rng.choice(("", "", " ", " ", "  "))
+    pad = sheet.rng.choice(("", "", " ", " ", "  "))
+    return fill_in(chosen.text, printed(facts, look), pad)
 
 
 def fill_in(text: str, values: dict[str, Run], pad: str = "") -> list[Run]:
@@ -99,8 +107,14 @@ def pens(runs: Sequence[Run], form: Pen, filled: Pen) -> list[tuple[Run, Pen]]:
 
 
 def prose(
-    sheet: Sheet, look: Look, runs: Sequence[Run], box: tuple[float, float, float], size: float,
-    leading: float, *, limit: float,
+    sheet: Sheet,
+    look: Look,
+    runs: Sequence[Run],
+    box: tuple[float, float, float],
+    size: float,
+    leading: float,
+    *,
+    limit: float,
 ) -> float:
     """A paragraph with an indent of two characters; returns its last baseline.
 
@@ -110,14 +124,14 @@ def prose(
     spacing = sheet.rng.choice((0, 0, 0.03, 0.06))
     while True:
         indent = 2 * size * (1 + spacing)
-        inked = pens(runs, look.body(size, spacing=spacing), look.fill(size * ratio, spacing=spacing))
+        inked = pens(
+            runs, look.body(size, spacing=spacing), look.fill(size * ratio, spacing=spacing)
+        )
         lines = sheet.lines_of(box[2] - box[0], inked, indent=indent)
         if box[1] + (lines - 1) * leading <= limit or size < sheet.width * 0.013:
             break
         size, leading = size * 0.96, leading * 0.94
-    return sheet.flow(
-        box, inked, leading=leading, indent=indent, justify=sheet.rng.random() < 0.5
-    )
+    return sheet.flow(box, inked, leading=leading, indent=indent, justify=sheet.rng.random() < 0.5)
 
 
 def grouped(number: str, groups: Sequence[int]) -> str:
@@ -137,17 +151,22 @@ def number_size(sheet: Sheet) -> int:
 
 
 def number_line(
-    sheet: Sheet, look: Look, facts: Graduate, x: float, y: float, *, align: str = "l",
-    labels: Sequence[str] = (),
+    sheet: Sheet,
+    look: Look,
+    facts: Graduate,
+    x: float,
+    y: float,
+    *,
+    align: str = "l",
 ) -> None:
     """The label and the number on one line, kept inside the border."""
     rng = sheet.rng
     if not look.numbered:
         return
-    label = rng.choice(labels or (DIPLOMA_LABELS if facts.kind == "diploma" else DEGREE_LABELS))
+    label = rng.choice(DIPLOMA_LABELS if facts.kind == "diploma" else DEGREE_LABELS)
     if look.form_serial and label != "No.":
         form_serial(sheet, look, low=y < sheet.height / 2)
-    closing = "）" if label.startswith("（") else (")" if label.startswith("(") else "")
+    closing = ")" if label.startswith("(") else ""
     size = number_size(sheet)
     digits, form = look.digits(size), look.body(size * rng.uniform(0.95, 1.1))
     text = grouped(facts.number, look.digit_groups)
@@ -159,9 +178,7 @@ def number_line(
     x = max(min(x, sheet.width - sheet.inset - total - 0.5 * size), sheet.inset + 0.5 * size)
     y = max(min(y, sheet.height - sheet.inset - 0.5 * size), sheet.inset + 1.3 * size)
     sheet.text(x, y, label, form)
-    box = sheet.text(
-        x + sheet.measure(label, form) + gap, y, text, digits, field="证书编号"
-    )
+    box = sheet.text(x + sheet.measure(label, form) + gap, y, text, digits, field="证书编号")
     if closing:
         sheet.text(box[2] + 4, y, closing, form)
 
@@ -169,16 +186,18 @@ def number_line(
 def form_serial(sheet: Sheet, look: Look, *, low: bool) -> None:
     """The printer's running number of the blank form, in a corner: not the certificate's."""
     rng = sheet.rng
-    text = rng.choice(("No.", "NO ", "№ ", "")) + f"{rng.randrange(10**7):0{rng.choice((6, 7, 8))}d}"
-    pen = Pen(look.latin_face, round(sheet.width * 0.013), rng.choice(((170, 40, 40), look.body_ink)))
+    text = (
+        rng.choice(("No.", "NO ", "№ ", "")) + f"{rng.randrange(10**7):0{rng.choice((6, 7, 8))}d}"
+    )
+    pen = Pen(
+        look.latin_face, round(sheet.width * 0.013), rng.choice(((170, 40, 40), look.body_ink))
+    )
     edge = sheet.inset + sheet.width * 0.03
     y = sheet.height - edge if low else edge + pen.size
     sheet.text(sheet.width - edge, y, text, pen, align="r")
 
 
-def second_seal(
-    sheet: Sheet, look: Look, box: PixelBox, owner: str, words: Sequence[str]
-) -> None:
+def second_seal(sheet: Sheet, look: Look, box: PixelBox, owner: str, words: Sequence[str]) -> None:
     """A seal over a number, as an archive or an office puts it; `words` name what it is for."""
     rng = sheet.rng
     kind = rng.choice(("round", "round", "oval"))
@@ -186,7 +205,11 @@ def second_seal(
     if kind == "round":
         text = owner[:10] + rng.choice(words)
         layer = seals.round_seal(
-            sheet.book, look.title_face, rng, text, round(width * rng.uniform(0.085, 0.13)),
+            sheet.book,
+            look.title_face,
+            rng,
+            text,
+            round(width * rng.uniform(0.085, 0.13)),
             strength=rng.uniform(0.45, 0.8),
         )
     else:
@@ -200,17 +223,28 @@ def second_seal(
 
 
 def office_seal(
-    sheet: Sheet, look: Look, text: str, x: float, y: float, *, size: float | None = None,
+    sheet: Sheet,
+    look: Look,
+    text: str,
+    x: float,
+    y: float,
+    *,
+    size: float | None = None,
     below: str = "",
 ) -> None:
     """The issuer's round seal, centred at a point."""
     diameter = round(size or sheet.width * sheet.rng.uniform(0.105, 0.15))
     sheet.stamp(
         seals.round_seal(
-            sheet.book, sheet.rng.choice(sheet.book.of("song", "hei", "fang")), sheet.rng, text,
-            diameter, below=below,
+            sheet.book,
+            sheet.rng.choice(sheet.book.of("song", "hei", "fang")),
+            sheet.rng,
+            text,
+            diameter,
+            below=below,
         ),
-        x, y,
+        x,
+        y,
     )
 
 
@@ -224,9 +258,7 @@ def photo(sheet: Sheet, look: Look, facts: Graduate, x: float, y: float, width: 
         seal = seals.steel_seal(
             sheet.book, look.title_face, rng, facts.school, round(width * rng.uniform(0.9, 1.1))
         )
-        sheet.stamp(
-            seal, x + width * rng.uniform(0.6, 1.0), y + height * rng.uniform(0.75, 1.0)
-        )
+        sheet.stamp(seal, x + width * rng.uniform(0.6, 1.0), y + height * rng.uniform(0.75, 1.0))
     return y + height
 
 
@@ -250,8 +282,12 @@ def signed(
         right = left + size * 3.6
     if kind in ("seal", "both"):
         layer = seals.square_seal(
-            sheet.book, rng.choice(sheet.book.of("kai", "song")), rng, name,
-            round(size * rng.uniform(1.7, 2.3)), carved=rng.random() < 0.3,
+            sheet.book,
+            rng.choice(sheet.book.of("kai", "song")),
+            rng,
+            name,
+            round(size * rng.uniform(1.7, 2.3)),
+            carved=rng.random() < 0.3,
         )
         sheet.stamp(layer, right + size * 1.3, y - size * 0.35)
         right += size * 2.5
@@ -261,9 +297,10 @@ def signed(
 def english_values(facts: Graduate) -> dict[str, Run]:
     """Placeholders of the English wordings. They are not fields: the truth is Chinese."""
     person = facts.person
-    degree = {"本科": "Bachelor", "硕士研究生": "Master", "博士研究生": "Doctor"}
+    degree = {"硕士研究生": "Master", "博士研究生": "Doctor"}.get(facts.level, "Bachelor")
+    subject = english_words().subjects.get(facts.degree[:-2], "Science")
     return {
-        "name_en": Run(person.province[:0] + _romanised(person.name)),
+        "name_en": Run(_romanised(person.name)),
         "sex_en": Run("male" if person.sex == "男" else "female"),
         "birth_en": Run(english_date(person.birth)),
         "major_en": Run(facts.major_english),
@@ -272,23 +309,12 @@ def english_values(facts: Graduate) -> dict[str, Run]:
         "end_en": Run(english_date(facts.end)),
         "issued_en": Run(english_date(facts.issued)),
         "years_en": Run(str(facts.years)),
-        "degree_en": Run(f"{degree.get(facts.level, 'Bachelor')} of {english_field(facts.degree)}"),
+        "degree_en": Run(f"{degree} of {subject}"),
     }
-
-
-def english_field(degree: str) -> str:
-    fields = {
-        "哲学": "Philosophy", "经济学": "Economics", "法学": "Law", "教育学": "Education",
-        "文学": "Arts", "历史学": "History", "理学": "Science", "工学": "Engineering",
-        "农学": "Agriculture", "医学": "Medicine", "管理学": "Management", "艺术学": "Fine Arts",
-        "建筑学": "Architecture",
-    }
-    return fields.get(degree[:-2], "Science")
 
 
 def _romanised(name: str) -> str:
     """A Latin name of the right shape. Spelling a name needs a dictionary that this has not."""
-    syllables = ("Zhang Wang Li Chen Liu Yang Huang Zhao Wu Zhou Xu Sun Ma Zhu Hu Guo He Lin Luo "
-                 "Wei Jing Tao Hui Yan Lei Xin Jun Bo Min Na Fei Hao Yu Ting Peng Kai Rui").split()
+    syllables = english_words().syllables
     picked = [syllables[ord(char) % len(syllables)] for char in name if char != "·"]
     return f"{picked[0]} {''.join(picked[1:]).capitalize()}"

@@ -12,12 +12,27 @@ from ocr_moe.generation.fonts import Typeface, load
 
 Colour = tuple[int, int, int]
 TINTS: tuple[Colour, ...] = (
-    (255, 255, 255), (254, 252, 246), (252, 248, 236), (250, 244, 226), (248, 244, 240),
-    (246, 250, 246), (244, 248, 252), (253, 245, 243), (247, 240, 224), (242, 240, 232),
+    (255, 255, 255),
+    (254, 252, 246),
+    (252, 248, 236),
+    (250, 244, 226),
+    (248, 244, 240),
+    (246, 250, 246),
+    (244, 248, 252),
+    (253, 245, 243),
+    (247, 240, 224),
+    (242, 240, 232),
 )
 FRAMES: tuple[Colour, ...] = (
-    (168, 42, 40), (150, 110, 40), (186, 146, 72), (44, 96, 60), (40, 70, 130), (120, 60, 40),
-    (92, 92, 92), (200, 120, 110), (120, 150, 120),
+    (168, 42, 40),
+    (150, 110, 40),
+    (186, 146, 72),
+    (44, 96, 60),
+    (40, 70, 130),
+    (120, 60, 40),
+    (92, 92, 92),
+    (200, 120, 110),
+    (120, 150, 120),
 )
 
 
@@ -32,8 +47,10 @@ def blank(rng: Random, size: tuple[int, int], tint: Colour | None = None) -> Ima
 
 def tinted(image: Image.Image, mask: Image.Image, colour: Colour, strength: float) -> Image.Image:
     """Multiplies a pattern (`L`, 255 where ink is) in a colour onto the image."""
-    layers = [mask.point([round(255 - v * strength * (255 - c) / 255) for v in range(256)])
-              for c in colour]
+    layers = [
+        mask.point([round(255 - v * strength * (255 - c) / 255) for v in range(256)])
+        for c in colour
+    ]
     return ImageChops.multiply(image, Image.merge("RGB", layers))
 
 
@@ -44,7 +61,6 @@ def guilloche(rng: Random, image: Image.Image, colour: Colour, strength: float) 
     y, x = np.mgrid[0 : height // step + 1, 0 : width // step + 1].astype(np.float32) * step
     kind = rng.choice(("waves", "waves", "rosette", "moire", "mesh"))
     period = rng.uniform(14, 30)
-    lines: np.ndarray  # type: ignore[type-arg]
     if kind == "waves":
         swing, length = rng.uniform(8, 34), rng.uniform(90, 320)
         first = np.sin((y + swing * np.sin(x * 2 * math.pi / length)) * 2 * math.pi / period)
@@ -103,7 +119,8 @@ def frame(rng: Random, image: Image.Image, colour: Colour, margin: float) -> int
             inner = rng.randint(8, 16)
             draw.rectangle(
                 (box[0] + inner, box[1] + inner, box[2] - inner, box[3] - inner),
-                outline=colour, width=rng.randint(1, 2),
+                outline=colour,
+                width=rng.randint(1, 2),
             )
         if kind == "corners":
             _corners(draw, box, colour, round(width * rng.uniform(0.03, 0.05)))
@@ -111,7 +128,9 @@ def frame(rng: Random, image: Image.Image, colour: Colour, margin: float) -> int
     band = round(width * rng.uniform(0.014, 0.026))
     for reach in (0, band):
         draw.rectangle(
-            (box[0] + reach, box[1] + reach, box[2] - reach, box[3] - reach), outline=colour, width=2
+            (box[0] + reach, box[1] + reach, box[2] - reach, box[3] - reach),
+            outline=colour,
+            width=2,
         )
     motif = {"key": _key, "waves": _wave, "scallop": _scallop, "dense": _lozenge}[kind]
     size = max(8, band - 6)

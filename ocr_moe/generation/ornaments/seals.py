@@ -6,17 +6,30 @@ import math
 from random import Random
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from ocr_moe.generation.fonts import FontBook, Typeface, load
 
 Colour = tuple[int, int, int]
-REDS: tuple[Colour, ...] = ((214, 40, 40), (198, 30, 45), (225, 60, 50), (190, 45, 60), (210, 70, 80))
+REDS: tuple[Colour, ...] = (
+    (214, 40, 40),
+    (198, 30, 45),
+    (225, 60, 50),
+    (190, 45, 60),
+    (210, 70, 80),
+)
 
 
 def round_seal(
-    book: FontBook, face: Typeface, rng: Random, text: str, diameter: int, *,
-    below: str = "", colour: Colour | None = None, strength: float | None = None,
+    book: FontBook,
+    face: Typeface,
+    rng: Random,
+    text: str,
+    diameter: int,
+    *,
+    below: str = "",
+    colour: Colour | None = None,
+    strength: float | None = None,
 ) -> Image.Image:
     """A round seal with a star: `text` along the upper arc, `below` straight under the star."""
     mask = _round_mask(book, face, rng, text, diameter, below)
@@ -38,14 +51,14 @@ def square_seal(
     for n, char in enumerate(text):
         font = _font(book, face, char, size)
         x = side * (0.72 if n < 2 else 0.28)
-        draw.text((x, side * (0.29 if n % 2 == 0 else 0.71)), char, font=font, fill=ink, anchor="mm")
+        draw.text(
+            (x, side * (0.29 if n % 2 == 0 else 0.71)), char, font=font, fill=ink, anchor="mm"
+        )
     mask = mask.rotate(rng.uniform(-4, 4), Image.Resampling.BICUBIC)
     return _inked(mask, rng, rng.choice(REDS), rng.uniform(0.6, 0.95))
 
 
-def oval_seal(
-    book: FontBook, face: Typeface, rng: Random, text: str, width: int
-) -> Image.Image:
+def oval_seal(book: FontBook, face: Typeface, rng: Random, text: str, width: int) -> Image.Image:
     """An oval office stamp: one or two straight lines of text in an ellipse."""
     height = round(width * rng.uniform(0.5, 0.62))
     mask = Image.new("L", (width, height), 0)
@@ -69,13 +82,15 @@ def steel_seal(
 ) -> Image.Image:
     """A blind seal, embossed without ink: only light and shadow of its relief."""
     mask = _round_mask(book, face, rng, text, diameter, "")
-    relief = ImageOps.expand(mask, 4).filter(ImageFilter.GaussianBlur(1.1)).filter(
-        ImageFilter.Kernel((3, 3), (-2, -1, 0, -1, 0, 1, 0, 1, 2), scale=3, offset=255)
+    relief = (
+        ImageOps.expand(mask, 4)
+        .filter(ImageFilter.GaussianBlur(1.1))
+        .filter(ImageFilter.Kernel((3, 3), (-2, -1, 0, -1, 0, 1, 0, 1, 2), scale=3, offset=255))
     )
     return ImageOps.colorize(ImageOps.crop(relief, 3), (120, 120, 124), (255, 255, 255))
 
 
-def _font(book: FontBook, face: Typeface, char: str, size: int):  # type: ignore[no-untyped-def]
+def _font(book: FontBook, face: Typeface, char: str, size: int) -> ImageFont.FreeTypeFont:
     chosen = book.covering(face, char)
     return load(chosen.path, chosen.index, max(6, size))
 
