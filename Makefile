@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "The venv module is missing. Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Setting up $(VENV) (about 1 GB, a few minutes the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,schools]'
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || \
 	  { $(BIN)/python -c 'import cv2'; echo "OpenCV cannot be loaded. Debian: apt-get install libgl1 libglib2.0-0"; exit 1; }
 	@touch $@

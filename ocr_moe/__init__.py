@@ -1,8 +1,8 @@
 """ocr_moe: certificates in, a checked spreadsheet out.
 
-    import ocr_moe
-    run = ocr_moe.extract("scans/", out="run")
-    run.to_frame()
+import ocr_moe
+run = ocr_moe.extract("scans/", out="run")
+run.to_frame()
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr_moe.build import Workshop
-from ocr_moe.documents import IMPORTED, PageReader, open_document
+from ocr_moe.documents import IMPORTED, PageReader, open_document, page_key
 from ocr_moe.errors import (
     BudgetExceededError,
     DocumentError,
@@ -197,7 +197,9 @@ class Batch:
             "ocr_moe": __version__,
             "versions": _versions(),
             "started": self.store.get_meta("started"),
-            "engine": self._workshop.engine("default").fingerprint,
+            "engine": page_key(
+                self._workshop.engine("default"), self._workshop.config.remove_seals
+            ),
             "schemas": [schema.name for schema in self.schemas],
             "strategies": strategies,
             "inputs": len(identity["inputs"]) if identity else 0,
@@ -218,7 +220,10 @@ class Batch:
 
     def _process(self, source: Source, sha256: str, engine: OcrEngine) -> Iterator[Record]:
         """All records of one file, under every strategy. Never raises for a bad document."""
-        reader = PageReader(source, sha256, engine, self.store, self._workshop.config.images)
+        config = self._workshop.config
+        reader = PageReader(
+            source, sha256, engine, self.store, config.images, remove_seals=config.remove_seals
+        )
         page, pages = 1, 1
         try:
             pages = reader.count()
@@ -272,7 +277,7 @@ class Batch:
         identity = {
             "inputs": dict(inputs),
             "schemas": {s.name: _digest(s.model_dump(mode="json")) for s in self.schemas},
-            "pages": {key: config[key] for key in ("images", "ocr", "engines")},
+            "pages": {key: config[key] for key in ("images", "ocr", "remove_seals", "engines")},
             "strategies": {
                 "chosen": strategies,
                 "experts": {

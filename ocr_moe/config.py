@@ -66,6 +66,8 @@ class Config(Value):
     """Documents that are read at once."""
     ocr: str = "paddle"
     """The engine that reads pages, by its name under `engines`."""
+    remove_seals: bool = True
+    """Whether red seals are faded before a page is read; text under them is found that way."""
     engines: dict[str, Component] = {}
     recognizers: dict[str, Component] = {}
     chat: dict[str, Component] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,27 @@ from ocr_moe.images import ImageFile, ImageLimits, Source
 from ocr_moe.protocols import OcrEngine, Page
 from ocr_moe.righting import read_upright, turn
 from ocr_moe.schema import Schema
+from ocr_moe.seals import REVISION as SEALS_REVISION
+from ocr_moe.seals import without_seals
 from ocr_moe.store import Store
-from ocr_moe.types import DocumentRef, PageText
+from ocr_moe.types import DocumentRef, Line, PageText
 
 if TYPE_CHECKING:
     from PIL import Image
 
 IMPORTED = "imported"
 """The engine under which page OCR from elsewhere is stored; it is preferred where there is any."""
+
+
+def page_key(engine: OcrEngine, remove_seals: bool) -> str:
+    """What page OCR is stored under: the engine, and what is done to pages before it."""
+    return f"{engine.fingerprint} seals-r{SEALS_REVISION}" if remove_seals else engine.fingerprint
+
+
+def reader_of(engine: OcrEngine, remove_seals: bool) -> Callable[[Image.Image], tuple[Line, ...]]:
+    if not remove_seals:
+        return engine.read
+    return lambda image: engine.read(without_seals(image))
 
 
 class PageReader:
@@ -29,11 +42,19 @@ class PageReader:
     """
 
     def __init__(
-        self, source: Source, sha256: str, engine: OcrEngine, store: Store, limits: ImageLimits
+        self,
+        source: Source,
+        sha256: str,
+        engine: OcrEngine,
+        store: Store,
+        limits: ImageLimits,
+        *,
+        remove_seals: bool = True,
     ) -> None:
         self._source = source
         self._sha256 = sha256
-        self._engine = engine
+        self._read = reader_of(engine, remove_seals)
+        self._key = page_key(engine, remove_seals)
         self._store = store
         self._limits = limits
         self._lock = threading.Lock()
@@ -48,17 +69,17 @@ class PageReader:
         return pages
 
     def text(self, page: int) -> PageText:
-        for engine in (IMPORTED, self._engine.fingerprint):
+        for engine in (IMPORTED, self._key):
             text = self._store.get_page(self._sha256, page, engine)
             if text is not None:
                 return text
         image = self.pixels(page)
         start = time.perf_counter()
-        rotation, lines = read_upright(image, self._engine.read)
+        rotation, lines = read_upright(image, self._read)
         seconds = time.perf_counter() - start
         sideways = rotation in (90, 270)
         text = PageText(
-            engine=self._engine.fingerprint,
+            engine=self._key,
             width=image.height if sideways else image.width,
             height=image.width if sideways else image.height,
             rotation=rotation,

@@ -346,6 +346,8 @@ def _assign(
             anchored.setdefault(index, []).append(piece)
     for index, pieces in anchored.items():
         label = labels[index]
+        pieces, stray = _near_side(pieces)
+        rest += stray
         if any(_HAN.search(p.text) for p in pieces):
             # A watermark's web address close to a Chinese value.
             pieces = [p for p in pieces if _HAN.search(p.text) or not _WORD.search(p.text)]
@@ -360,6 +362,18 @@ def _assign(
         for index, block in group.items():
             found.setdefault(index, []).append(block)
     return Form(tuple(labels), {i: tuple(b) for i, b in found.items()}, tuple(orphans))
+
+
+def _near_side(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """What begins beside the label, and what stands far off and not on one line with it."""
+    first = min(pieces, key=lambda p: p.u0)
+    stray = [
+        piece
+        for piece in pieces
+        if piece.u0 - first.u1 > 6 * first.height
+        and abs(piece.v - first.v) > 0.35 * max(piece.height, first.height)
+    ]
+    return [piece for piece in pieces if piece not in stray], stray
 
 
 def _value_pieces(sheet: Sheet, labels: Sequence[Label]) -> list[Piece]:

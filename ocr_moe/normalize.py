@@ -148,7 +148,7 @@ def _loose(text: str) -> str:
     text = _DASHES.sub("-", _DOTS.sub("·", text.translate(_QUOTES)))
     if _HAS_CJK.search(text):
         text = re.sub(r"\s", "", text)
-    return text.rstrip(".。,;、")
+    return text.rstrip(".。,;、*")
 
 
 def _same_amount(a: str, b: str) -> bool:

@@ -55,7 +55,10 @@ def page(tmp_path: Path) -> Path:
             "chat: {text: {kind: openai, base_ur: x}}",
             r"chat\.text.*base_ur.*did you mean 'base_url'",
         ),
-        ("strategies: {rules: {gate: {kind: fixed, default: [ruls]}}}", r"no expert 'ruls'.*'rules'"),
+        (
+            "strategies: {rules: {gate: {kind: fixed, default: [ruls]}}}",
+            r"no expert 'ruls'.*'rules'",
+        ),
         ("ocr: padle", r"no engine.*'padle'; did you mean 'paddle'"),
         ("- a list", r"expected a mapping"),
         ("a: [", r"not valid YAML"),

@@ -156,7 +156,9 @@ def test_a_run_is_evaluated_from_python(comparison: tuple[Path, str], tmp_path: 
     assert "证书编号" in frame
 
 
-def test_two_columns_of_a_sheet(comparison: tuple[Path, str], ocr_moe: Command, tmp_path: Path) -> None:
+def test_two_columns_of_a_sheet(
+    comparison: tuple[Path, str], ocr_moe: Command, tmp_path: Path
+) -> None:
     from openpyxl import Workbook
 
     book = Workbook()

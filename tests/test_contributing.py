@@ -68,3 +68,31 @@ def test_the_schema_in_readme_loads(tmp_path: Path, readme: str) -> None:
     schema = load_schema(tmp_path / "receipt.yaml")
     assert schema.names == ("company", "date", "total")
     assert len(text.splitlines()) <= 16
+
+
+def test_the_schema_in_the_guide_to_codes_loads(tmp_path: Path) -> None:
+    [text] = blocks("docs/codes.md", "yaml")
+    (tmp_path / "slip.yaml").write_text(text, encoding="utf-8")
+    schema = load_schema(tmp_path / "slip.yaml")
+    [container] = schema.field("container").grammars
+    assert container.matches("CSQU3054383")
+    assert container.checks("CSQU3054383")
+    assert container.checks("CSQU3054384") is False
+    [resident] = schema.field("identity").grammars
+    assert resident.checks("11010519491231002X")
+
+
+@pytest.mark.slow
+def test_the_python_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = blocks("docs/python.md", "python")
+    folder = tmp_path / "data_samples" / "business_license"
+    folder.mkdir(parents=True)
+    for sample in clean_samples("business_license", 2):
+        (folder / sample.name).write_bytes(sample.read_bytes())
+    sheet = ROOT / "data_samples" / "business_license" / "verified.xlsx"
+    (folder / "verified.xlsx").write_bytes(sheet.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(first + second, names)
+    assert len(names["frame"]) == 2  # type: ignore[arg-type]
+    assert (tmp_path / "comparison" / "recommended.yaml").is_file()

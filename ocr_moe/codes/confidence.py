@@ -8,27 +8,27 @@ from collections.abc import Mapping
 from ocr_moe.types import Value
 
 _WEIGHTS = {
-    "margin": 0.35,
-    "gap_mean": -0.3,
-    "agreement": 1.0,
-    "agreement_free": 1.5,
-    "check": 1.5,
-    "year": 1.5,
-    "label": 0.5,
-    "first_agrees": 1.0,
-    "alien": -4.0,
+    "margin": 0.85,
+    "agreement": 0.4,
+    "agreement_free": 0.3,
+    "first_agrees": 1.25,
+    "label": 0.6,
     "rivals": -1.0,
+    "check_passed": 1.5,
+    "check_failed": -7.0,
 }
+_LARGEST = {"margin": 8.0}
 
 
 class ConfidenceModel(Value):
-    """P(right) = 1 / (1 + exp(-(intercept + Σ weight · feature))); absent features count as 0.
+    """P(right) = 1 / (1 + exp(-(intercept + Σ weight · feature))); absent features count as 0, a margin
+    counts up to 8 nats, and the feature `check` counts as `check_passed` and `check_failed`.
 
     The weights are fitted on generated documents with seeds of their own (`benchmarks/codes.py`);
     a calibration model may take the same features and replace the score.
     """
 
-    intercept: float = -2.0
+    intercept: float = -1.5
     weights: dict[str, float] = _WEIGHTS
     at_first_sight: float = 0.998
     """P(right) of what page OCR read surely."""
@@ -36,6 +36,11 @@ class ConfidenceModel(Value):
     def probability(self, features: Mapping[str, float]) -> float:
         if features.get("look") == 1.0:
             return self.at_first_sight
-        terms = [weight * features.get(name, 0.0) for name, weight in self.weights.items()]
+        check = features.get("check", 0.0)
+        known = {**features, "check_passed": max(check, 0.0), "check_failed": max(-check, 0.0)}
+        terms = [
+            weight * min(known.get(name, 0.0), _LARGEST.get(name, math.inf))
+            for name, weight in self.weights.items()
+        ]
         logit = self.intercept + sum(terms)
         return round(1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0))), 6)

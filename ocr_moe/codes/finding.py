@@ -171,6 +171,11 @@ def empty_bands(page: PageText) -> list[tuple[float, float]]:
     return [*reversed(margins), *inner[:_INNER_BANDS]]
 
 
+def _lengthwise(quad: Quad) -> Quad:
+    """The corners of a line that runs down the page, in the order of its text."""
+    return (quad[1], quad[2], quad[3], quad[0])
+
+
 def _on_end(quad: Quad, page: PageText) -> bool:
     (ax, ay), (bx, by), _, (dx, dy) = quad
     along = math.hypot((bx - ax) * page.width, (by - ay) * page.height)
@@ -189,7 +194,9 @@ class _Frame:
         )
         angle = slopes[len(slopes) // 2] if slopes else 0.0
         self._cos, self._sin = math.cos(angle), math.sin(angle)
-        self.quads = [line.quad for line in page.lines]
+        self.quads = [
+            _lengthwise(line.quad) if _on_end(line.quad, page) else line.quad for line in page.lines
+        ]
         self.lines = [
             self._placed(i, line.text, line.confidence, line.quad)
             for i, line in enumerate(page.lines)

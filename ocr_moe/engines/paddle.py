@@ -67,7 +67,9 @@ class PaddleEngine:
     def fingerprint(self) -> str:
         """Name, version, digest of the weights where they are local files, and parameters."""
         if self._fingerprint is None:
-            changed = self._params.model_dump(exclude_defaults=True, exclude={"threads", "instances"})
+            changed = self._params.model_dump(
+                exclude_defaults=True, exclude={"threads", "instances"}
+            )
             parts = [f"paddleocr-{_version()}", f"r{REVISION}"]
             parts += [f"{key}={value}" for key, value in sorted(changed.items())]
             for folder in (self._params.detection_model_dir, self._params.recognition_model_dir):

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -39,13 +40,22 @@ from ocr_moe.routing.features import candidate_features, state_features
 from ocr_moe.schema import Kind
 from ocr_moe.types import Cost, Decision, Status
 
-_STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0)
+_STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Candidate precisions of the prior; cross-validation chooses."""
 _BIAS_PRECISION = 0.5
 _MOST_STEPS = 50
 _CONSTANT = 1e-9
 """Features that vary by less tell nothing."""
 _FOLDS = 5
+_RISING = frozenset(
+    (
+        *("score", "agree", "evidence", "weakest", "margin", "bound", "others", "confidence"),
+        *("conf", "line_confidence", "plausibility", "support", "parses", "check", "agreement"),
+        *("logprob", "logprob_mean", "logprob_min", "evidence_score", "in_ocr", "margin_character"),
+    )
+)
+_FALLING = frozenset(("rivals", "rival_score", "notes", "gap", "gap_mean", "snapped"))
+"""Features that can only speak for a value, or only against it, whatever a few documents say."""
 _FEW = 5
 """With fewer errors than this nothing is said about how well confidence ranks."""
 
@@ -67,14 +77,15 @@ def fit_logistic(rows: Sequence[Row], start: Logistic = PRIOR, strength: float =
     """Maximum a posteriori logistic regression around `start`.
 
     Columns are standardised; `strength` is the precision of the Gaussian prior on each standardised
-    weight. A feature that is missing in some rows gets a weight for that as well.
+    weight. A feature that is missing in some rows gets a weight for that as well. Features whose
+    direction is known do not get a weight of the wrong sign.
     """
     if not rows:
         return start
     table = _Table.of(rows, start)
     y = np.array([row.right for row in rows], dtype=np.float64)
     w = np.array([row.weight for row in rows], dtype=np.float64)
-    return table.model(_map_fit(table.matrix, y, w, table.start, strength))
+    return table.model(table.fit(np.arange(len(rows)), y, w, strength))
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,30 @@ class _Table:
                 vectors.append((~there).astype(np.float64))
                 weights.append((old.missing if old else 0.0) - shift)
         return cls(np.column_stack(vectors), tuple(columns), np.array(weights))
+
+    @cached_property
+    def signs(self) -> Floats:
+        """Per column of the matrix +1 or -1 where the weight has to have that sign, else 0."""
+        signs = [0.0]
+        for column in self.columns:
+            name = column.name.rpartition(".")[2]
+            signs.append(float(name in _RISING) - float(name in _FALLING))
+            if column.missing:
+                signs.append(0.0)
+        return np.array(signs)
+
+    def fit(self, rows: NDArray[np.intp], y: Floats, w: Floats, strength: float) -> Floats:
+        """Weights with the signs that they have to have; the others are 0."""
+        free = np.ones(self.matrix.shape[1], dtype=bool)
+        while True:
+            solution = np.zeros(len(free))
+            solution[free] = _map_fit(
+                self.matrix[np.ix_(rows, free)], y[rows], w[rows], self.start[free], strength
+            )
+            wrong = free & (solution * self.signs < 0.0)
+            if not wrong.any():
+                return solution
+            free &= ~wrong
 
     def model(self, solution: Floats) -> Logistic:
         weights: dict[str, Weight] = {}
@@ -200,20 +235,31 @@ def _sigmoid(z: Floats) -> Floats:
 
 
 def choose_strength(rows: Sequence[Row], start: Logistic = PRIOR) -> float:
-    """The precision of the prior with the best log-likelihood over folds of whole groups."""
+    """The strongest prior that is as good as the best one, over folds of whole groups.
+
+    As good: its log-likelihood is within a standard error of the best one's (the one-standard-error
+    rule of Breiman et al. 1984), because other documents than these are what counts.
+    """
     groups = [row.group for row in rows]
     if len(set(groups)) < 2 * _FOLDS or len({row.right for row in rows}) < 2:
         return _STRENGTHS[-1]
     table = _Table.of(rows, start)
     y = np.array([row.right for row in rows], dtype=np.float64)
     w = np.array([row.weight for row in rows], dtype=np.float64)
-    losses = dict.fromkeys(_STRENGTHS, 0.0)
+    losses = []
     for inside, outside in _folds(groups):
+        fold = []
         for strength in _STRENGTHS:
-            beta = _map_fit(table.matrix[inside], y[inside], w[inside], table.start, strength)
-            z = table.matrix[outside] @ beta
-            losses[strength] += float(w[outside] @ (np.logaddexp(0.0, z) - y[outside] * z))
-    return min(losses, key=lambda strength: losses[strength])
+            z = table.matrix[outside] @ table.fit(np.array(inside), y, w, strength)
+            loss = w[outside] @ (np.logaddexp(0.0, z) - y[outside] * z)
+            fold.append(float(loss) / float(w[outside].sum()))
+        losses.append(fold)
+    means = np.mean(losses, axis=0)
+    best = int(np.argmin(means))
+    away = np.array(losses) - np.array(losses)[:, [best]]
+    errors = away.std(axis=0, ddof=1) / math.sqrt(len(losses))
+    good = [i for i in range(len(_STRENGTHS)) if means[i] - means[best] <= errors[i]]
+    return _STRENGTHS[max(good)]
 
 
 def _folds(groups: Sequence[str]) -> Iterable[tuple[list[int], list[int]]]:
@@ -262,16 +308,19 @@ def calibrate(
     judged: str,
     start: Calibration = UNFITTED,
     provenance: Provenance,
+    groups: Sequence[str] | None = None,
 ) -> CalibrationResult:
     """Fit confidences on all documents; tell their quality for the strategy named `judged`.
 
     The rows are all states that the strategies pass through, so that a cascade's early decisions
     are calibrated as well as the last ones. `start` is the model that few documents fall back to.
+    `groups` tells which documents stay together in cross-validation (say, those of one layout); by
+    default those of one file or subject do.
     Raises TruthError when no verified cell was read.
     """
     if not any(document.verified for document in documents):
         raise TruthError("there is no verified cell to calibrate on")
-    groups = groups_of(documents)
+    groups = groups_of(documents) if groups is None else groups
     cells: dict[str, tuple[list[float], list[bool]]] = defaultdict(lambda: ([], []))
     for inside, outside in _folds(groups):
         fitted = _fit(

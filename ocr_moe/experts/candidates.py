@@ -210,8 +210,10 @@ def _in_block(wanted: Field, block: Block, prior: float) -> Iterator[Candidate]:
     lines = [_without_gaps(wanted, line) for line in block.lines if line[0].u0 <= edge + 8 * size]
     if wanted.kind in _MULTILINE:
         if wanted.kind is Kind.ORGANISATION:
-            # The date of a foot stands under the name of a school, and may be taken for its rest.
-            lines = [lines[0], *(line for line in lines[1:] if not _is_date(line))]
+            # Under the name of a school stand a date and a seal that repeats the name.
+            name = join_rows([tuple(lines[0])]).text
+            rest = [line for line in lines[1:] if join_rows([tuple(line)]).text not in name]
+            lines = [lines[0], *(line for line in rest if not _is_date(line))]
         for count in {len(lines), 1} if wanted.kind is Kind.ORGANISATION else {len(lines)}:
             text = join_rows([tuple(line) for line in lines[:count]])
             # What goes on under a name that is complete may be something else.

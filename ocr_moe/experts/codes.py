@@ -21,7 +21,6 @@ stands there), `rivals` (other codes of the form on the page), `place` (score of
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 import re
@@ -119,11 +118,15 @@ class _Seen:
 
     page: Page
     candidate: Candidate
+    views: tuple[View, ...]
     fused: Fused | None
-    free: str
-    """The code-like run that the first recogniser reads without a grammar."""
     look: int
     measures: dict[str, float]
+
+    @property
+    def free(self) -> str:
+        """The longest code-like run that a view reads without a grammar."""
+        return max((view.free for view in self.views), key=len, default="")
 
 
 class CodesExpert:
@@ -174,18 +177,19 @@ class CodesExpert:
         spots = [(page, _bare(spot.label, spot.strip)) for page, f in found for spot in f.spots]
         seen: list[_Seen] = []
         for page, candidate in (*places[: self._params.places], *spots[: self._params.places]):
-            # A place without label or form is only looked at while there is none with them.
-            weak = candidate.label is None and candidate.code is None
-            if not (weak and any(self._credible(s) for s in seen)) and not (
-                not candidate.run and any(self._credible(s) for s in seen)
-            ):
+            # A bare label, or digits without label or form, only matter while nothing better does.
+            weak = candidate.code is None and (candidate.label is None or not candidate.run)
+            if not (weak and any(self._credible(s) for s in seen)):
                 seen.append(self._look(page, candidate, grammars, look=2))
         if not any(self._credible(s) for s in seen):
             for page in document.pages:
                 seen += self._second_look(page, find, grammars)
-        elif (doubtful := self._doubtful(seen)) is not None:
-            seen += self._closer_look(doubtful, find, grammars)
-        return self._answer(field, seen)
+        credible = sorted((s for s in seen if self._credible(s)), key=_worth, reverse=True)
+        if not credible:
+            return self._unknown(field, seen)
+        if self._doubtful(credible[0]):
+            credible[0] = self._closer_look(credible[0], find, grammars)
+        return self._answer(field, credible[0], credible[1:])
 
     def _plausible(
         self, candidates: Sequence[tuple[Page, Candidate]]
@@ -229,32 +233,36 @@ class CodesExpert:
         self, page: Page, candidate: Candidate, grammars: Sequence[CodeGrammar], look: int
     ) -> _Seen:
         """Read a candidate's crops, with as many views as it takes."""
-        views: list[View] = []
-        fused: Fused | None = None
-        first: list[Image.Image] = []
-        for crop, recognizer in itertools.product(self._params.crops, self._params.recognizers):
-            images = [
+        cut = {
+            crop.padding: [
                 crop_strip(page.image, strip, padding=crop.padding) for strip in candidate.strips
             ]
-            first = first or images
-            if not crop.colour:
-                images = [_faded(image) for image in images]
-            views.append(self._view(recognizer, crop.name, images, grammars))
-            fused = fuse(views, grammars, self._params.fusion, candidate.label)
-            if fused is not None and self._enough(fused, candidate, views):
-                break
+            for crop in self._params.crops
+        }
+        plain = cut[self._params.crops[0].padding][0]
         measures = {
             "height": _line_height(page.text, candidate.strips[0]),
-            "sharpness": sharpness(first[0]),
-            "colour": colourfulness(first[0]),
+            "sharpness": sharpness(plain),
+            "colour": colourfulness(plain),
         }
-        free = max((view.free for view in views), key=len)
-        return _Seen(page, candidate, fused, free, look, measures)
+        views: list[View] = []
+        fused: Fused | None = None
+        for crop in self._params.crops:
+            images = cut[crop.padding]
+            if not crop.colour:
+                images = [_faded(image) for image in images]
+            for recognizer in self._params.recognizers:
+                views.append(self._view(recognizer, crop.name, images, grammars))
+                fused = fuse(views, grammars, self._params.fusion, candidate.label)
+                if self._enough(fused, candidate, views):
+                    return _Seen(page, candidate, tuple(views), fused, look, measures)
+        return _Seen(page, candidate, tuple(views), fused, look, measures)
 
-    def _enough(self, fused: Fused, candidate: Candidate, views: Sequence[View]) -> bool:
+    def _enough(self, fused: Fused | None, candidate: Candidate, views: Sequence[View]) -> bool:
         """Whether further views could hardly change the reading."""
         return (
-            fused.features["margin"] >= self._params.enough_margin
+            fused is not None
+            and fused.features["margin"] >= self._params.enough_margin
             and fused.features["gap"] < 0.5
             and fused.checked is not False
             and (candidate.code == fused.code or len(views) > 1)
@@ -310,38 +318,44 @@ class CodesExpert:
                     return seen
         return seen
 
-    def _doubtful(self, seen: Sequence[_Seen]) -> _Seen | None:
-        """The best place, where its reading is unsure and its line was badly boxed."""
-        best = max((s for s in seen if self._credible(s)), key=_worth)
-        assert best.fused is not None
-        if self._params.second_look is None:
-            return None
-        unsure = best.fused.features["margin"] < self._params.doubt_margin
-        cut_off = best.candidate.run != best.fused.code
-        return best if unsure and cut_off else None
+    def _doubtful(self, seen: _Seen) -> bool:
+        """Whether the reading is unsure and not the one of page OCR: its line may be badly boxed."""
+        assert seen.fused is not None
+        unsure = seen.fused.features["margin"] < self._params.doubt_margin
+        differs = seen.candidate.run != seen.fused.code
+        return unsure and differs and self._params.second_look is not None
 
     def _closer_look(
         self, seen: _Seen, find: Callable[[PageText], Findings], grammars: Sequence[CodeGrammar]
-    ) -> list[_Seen]:
-        """The rows around a doubtful place, boxed anew by the sensitive engine."""
+    ) -> _Seen:
+        """The rows around a doubtful place, boxed anew; its views are added to the old ones."""
         assert self._params.second_look is not None
         engine = self._services.engine(self._params.second_look)
         ys = [y for strip in seen.candidate.strips for _, y in strip.quad]
         room = 1.5 * seen.measures["height"] / seen.page.text.height
         band = (max(min(ys) - room, 0.0), min(max(ys) + room, 1.0))
         text = _reread(seen.page, engine, self._params.closer_look_side, band)
-        likely = self._plausible([(seen.page, c) for c in find(text).candidates])
-        return [self._look(seen.page, c, grammars, look=3) for _, c in likely[:1]]
+        for _, candidate in self._plausible([(seen.page, c) for c in find(text).candidates]):
+            if not _overlap(candidate, seen.candidate):
+                continue
+            again = self._look(seen.page, candidate, grammars, look=3)
+            if again.fused is None:
+                break
+            views = (*seen.views, *again.views)
+            label = seen.candidate.label or candidate.label
+            fused = fuse(views, grammars, self._params.fusion, label)
+            return replace(max(seen, again, key=_worth), views=views, fused=fused)
+        return seen
 
-    def _answer(self, field: Field, seen: Sequence[_Seen]) -> Reading:
-        credible = [s for s in seen if self._credible(s)]
-        if not credible:
-            return self._unknown(field, seen)
-        best = max(credible, key=_worth)
+    def _answer(self, field: Field, best: _Seen, others: Sequence[_Seen]) -> Reading:
         fused = best.fused
         assert fused is not None
         rivals = {
-            s.fused.code for s in credible if s.fused is not None and s.fused.code != fused.code
+            s.fused.code
+            for s in others
+            if s.fused is not None
+            and s.fused.code != fused.code
+            and not (s.page is best.page and _overlap(s.candidate, best.candidate))
         }
         features = (
             _place_features(best.candidate, best.page.text, float(best.look), fused)
@@ -459,6 +473,19 @@ def _place_features(
         "place": candidate.score,
         "year": _year_support(candidate, text),
     }
+
+
+def _overlap(first: Candidate, second: Candidate) -> bool:
+    """Whether two candidates stand in the same place."""
+
+    def hull(candidate: Candidate) -> Box:
+        points = [point for strip in candidate.strips for point in strip.quad]
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        return (min(xs), min(ys), max(xs), max(ys))
+
+    ax0, ay0, ax1, ay1 = hull(first)
+    bx0, by0, bx1, by1 = hull(second)
+    return min(ax1, bx1) > max(ax0, bx0) and min(ay1, by1) > max(ay0, by0)
 
 
 def _evidence(page: Page, candidate: Candidate) -> Evidence:

@@ -110,7 +110,7 @@ def _dates(wanted: Field, page: PreparedPage) -> list[Candidate]:
         (page.running, (span.start, span.end))
         for span in find_dates(text)
         if not re.search(r"born\s*(?:on|in)?\s*$", text[: span.start], re.IGNORECASE)
-        and not re.match(r"\s*出?生[,，。在于于]", text[span.end :])
+        and not re.match(r"\s*出?生[,，。在于]", text[span.end :])
     ]
     known = {glyph for source, span in spans for glyph in source.glyphs(*span)}
     for scattered in _scattered_dates(page.sheet):

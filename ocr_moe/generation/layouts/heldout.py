@@ -305,7 +305,7 @@ def mirror(sheet: Sheet, facts: Licence, look: Look) -> None:
     heading(sheet, look, w * 0.4, h * 0.2, w * 0.06, "营业执照")
     side = round(w * 0.09)
     sheet.image.paste(pictures.qr_code(rng, side), (round(w * 0.8), round(h * 0.09)))
-    size = number_size(sheet)
+    size: float = number_size(sheet)
     sheet.text(
         w * 0.93, h * 0.27, facts.code, look.digits(size), field="统一社会信用代码", align="r"
     )

@@ -180,20 +180,14 @@ def signature(rng: Random, width: int, height: int) -> Image.Image:
 def _curve(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """A smooth line through the points (Catmull-Rom)."""
     path = [points[0], *points, points[-1]]
-    smooth = []
-    for p0, p1, p2, p3 in zip(path, path[1:], path[2:], path[3:], strict=False):
-        for step in range(8):
-            t = step / 8
-            smooth.append(
-                tuple(
-                    0.5
-                    * (
-                        2 * b
-                        + (c - a) * t
-                        + (2 * a - 5 * b + 4 * c - d) * t * t
-                        + (3 * b - a - 3 * c + d) * t**3
-                    )
-                    for a, b, c, d in zip(p0, p1, p2, p3, strict=True)
-                )
-            )
-    return smooth  # type: ignore[return-value]
+    return [
+        (_between(p0[0], p1[0], p2[0], p3[0], t / 8), _between(p0[1], p1[1], p2[1], p3[1], t / 8))
+        for p0, p1, p2, p3 in zip(path, path[1:], path[2:], path[3:], strict=False)
+        for t in range(8)
+    ]
+
+
+def _between(a: float, b: float, c: float, d: float, t: float) -> float:
+    """The spline's value at `t` between `b` and `c`."""
+    linear, square = (c - a) * t, (2 * a - 5 * b + 4 * c - d) * t * t
+    return 0.5 * (2 * b + linear + square + (3 * b - a - 3 * c + d) * t**3)
