@@ -22,6 +22,7 @@ _LETTER_TWINS = str.maketrans("OIZSV", "0125U")
 _SEPARATORS = r"[\s\-‐-―·•.,'_*~]{0,3}"
 _NUMBER_SIGN = re.compile(r"(?<![A-Z])N[O0]\s*[.:°º,]*|№")
 _BRACKETED = re.compile(r"\([^()]{0,12}\)")  # (1-1), (副本): never part of a code
+_FOREIGN_LABELS = ("身份证", "学号", "学籍号", "考生号", "电话", "邮编", "邮政编码")
 _SHORT_LABEL = 3
 _MIN_RUN = 5
 _READ = 0.8  # line confidence from which a place counts as read
@@ -126,7 +127,7 @@ def find_codes(
     frame = _Frame(page)
     lines = frame.lines
     ranked = {_fold(label): rank for rank, label in enumerate(labels)}
-    aliens = {_fold(label) for label in alien_labels} - ranked.keys()
+    aliens = {_fold(label) for label in (*alien_labels, *_FOREIGN_LABELS)} - ranked.keys()
     letters = any(not c.isdigit() for g in grammars for c in g.characters)
     runs = [run for line in lines for run in _runs(line, ranked, letters)]
     groups: list[tuple[_Run, ...]] = [(run,) for run in runs]
@@ -179,7 +180,7 @@ def _lengthwise(quad: Quad) -> Quad:
 def _on_end(quad: Quad, page: PageText) -> bool:
     (ax, ay), (bx, by), _, (dx, dy) = quad
     along = math.hypot((bx - ax) * page.width, (by - ay) * page.height)
-    return along < math.hypot((dx - ax) * page.width, (dy - ay) * page.height)
+    return 1.5 * along < math.hypot((dx - ax) * page.width, (dy - ay) * page.height)
 
 
 class _Frame:

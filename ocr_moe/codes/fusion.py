@@ -49,7 +49,7 @@ class FusionParams(Value):
     elsewhere: float = 9.0
     """How much less likely than the best hypothesis "none of them" is taken to be."""
     beam: int = 24
-    best: int = 12
+    best: int = 20
 
 
 @dataclass(frozen=True)
