@@ -8,6 +8,7 @@ endpoint, fits, and tells the cross-fitted quality. A second start goes on where
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import typer
@@ -17,10 +18,13 @@ from ocr_moe.batch import STORE, Batch
 from ocr_moe.build import Workshop
 from ocr_moe.cli.session import progress
 from ocr_moe.config import config_folder, find_schema, load_config
+from ocr_moe.evaluation.fitting import Build, calibrate, today
+from ocr_moe.evaluation.policies import Candidate
 from ocr_moe.files import write_text
 from ocr_moe.generation import generate
-from ocr_moe.images import discover
-from ocr_moe.routing.calibration import to_yaml
+from ocr_moe.images import digest, discover
+from ocr_moe.laboratory import Laboratory
+from ocr_moe.routing.calibration import Provenance, to_yaml
 from ocr_moe.store import Store
 
 STRATEGIES = ("rules", "moe")
@@ -31,8 +35,8 @@ OUT = config_folder() / "calibration" / "default.yaml"
 def main(
     out: Path = OUT,
     work: Path = Path("reports/calibration"),
-    certificates: int = 300,
-    licences: int = 150,
+    certificates: int = 240,
+    licences: int = 160,
     seed: int = 90210,
 ) -> None:
     """Generate, read, fit, and write the calibration file."""
@@ -53,19 +57,47 @@ def main(
         progress() as report,
     ):
         batch.execute(discover([str(work / "scans")]), report=report)
-    sheets = [work / "scans" / schema / TRUTH for schema in counts]
+    folders = [work / "scans" / schema for schema in counts]
     with Store(work / "run" / STORE, write=False) as store:
-        laboratory = _laboratory(store, sheets, config)
-        result = laboratory.calibrate(
-            f"made by ocr-moe generate with the seed {seed}: {certificates} certificates and "
-            f"{licences} business licences of all damage levels",
-            synthetic=True,
+        laboratory = _laboratory(store, [folder / TRUTH for folder in folders], config)
+        layouts = layouts_of(folders)
+        result = calibrate(
+            laboratory.documents,
+            {
+                candidate.name: strategy_of(laboratory, candidate)
+                for candidate in laboratory.candidates()
+            },
+            judged=config.strategy,
+            provenance=Provenance(
+                data=f"made by ocr-moe generate with the seed {seed}: {certificates} certificates "
+                f"and {licences} business licences of all damage levels, cross-fitted by layout",
+                synthetic=True,
+                documents=0,
+                fitted=today(),
+                seed=seed,
+            ),
+            groups=[layouts[document.sha256] for document in laboratory.documents],
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, to_yaml(result.calibration))
     for quality in result.calibration.quality.values():
         typer.echo(quality.verdict)
     typer.echo(str(out))
+
+
+def strategy_of(laboratory: Laboratory, candidate: Candidate) -> Build:
+    """How to build one of the configured strategies around a calibration."""
+    return lambda calibration: laboratory.build(candidate.gate, candidate.combiner, calibration)
+
+
+def layouts_of(folders: list[Path]) -> dict[str, str]:
+    """Hash of every generated image → its layout."""
+    layouts = {}
+    for folder in folders:
+        for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines():
+            sample = json.loads(line)
+            layouts[digest(folder / sample["file"])] = str(sample["layout"])
+    return layouts
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ def draw(
         + np.sqrt((1 - correlation) / 2) * own
     )
     levels = norm.ppf(np.array([accuracy, accuracy + gain]))[:, None, None]
-    return (luck + levels > 0).astype(np.float64)
+    right: NDArray[np.float64] = (luck + levels > 0).astype(np.float64)
+    return right
 
 
 def bootstrap_coverage(

@@ -18,6 +18,7 @@ from random import Random
 from ocr_moe.batch import STORE, Batch
 from ocr_moe.build import Workshop
 from ocr_moe.config import find_schema, load_config
+from ocr_moe.documents import IMPORTED
 from ocr_moe.images import digest, discover
 from ocr_moe.pipeline import digest_fields
 from ocr_moe.schema import Field, Kind, Schema
@@ -38,7 +39,6 @@ EXPERTS = {
 def fill(store: Store, files: list[Path], schema: Schema, workshop: Workshop) -> None:
     """Page text and one answer of every expert about every file."""
     random = Random(0)
-    engine = workshop.engine("default").fingerprint
     fingerprints = {
         name: workshop.expert(name).fingerprint
         if name in ("rules", "codes")
@@ -49,7 +49,7 @@ def fill(store: Store, files: list[Path], schema: Schema, workshop: Workshop) ->
     for file in files:
         sha256 = digest(file)
         store.put_page_count(sha256, 1)
-        store.put_page(sha256, 1, engine, page_text(engine))
+        store.put_page(sha256, 1, IMPORTED, page_text())
         truth = {field.name: value_of(field, random) for field in schema.fields}
         for name, accuracy in EXPERTS.items():
             fields = codes if name == "codes" else list(schema.fields)
@@ -71,7 +71,7 @@ def fill(store: Store, files: list[Path], schema: Schema, workshop: Workshop) ->
             store.put_answer(question, answer)
 
 
-def page_text(engine: str) -> PageText:
+def page_text() -> PageText:
     lines = tuple(
         Line(
             text=f"第{i}行文字，大约二十个字的样子在这里",
@@ -80,7 +80,7 @@ def page_text(engine: str) -> PageText:
         )
         for i in range(24)
     )
-    return PageText(engine=engine, width=1500, height=1060, rotation=0, lines=lines, seconds=0.5)
+    return PageText(engine=IMPORTED, width=1500, height=1060, rotation=0, lines=lines, seconds=0.5)
 
 
 def value_of(field: Field, random: Random) -> str:

@@ -95,7 +95,7 @@ class Laboratory:
         def fit_of(candidate: Candidate) -> Callable[[Calibration], tuple[Gate, Combiner]]:
             return lambda calibration: self.build(candidate.gate, candidate.combiner, calibration)
 
-        fits: dict[str, Fit] = {c.name: fit_of(c) for c in self.candidates()}  # type: ignore[misc]
+        fits: dict[str, Fit] = {c.name: fit_of(c) for c in self.candidates()}
         judged = self.workshop.config.strategy
         if judged not in fits:
             raise ConfigError(f"the run has no answers for the strategy {judged}")

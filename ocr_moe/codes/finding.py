@@ -26,9 +26,6 @@ _FOREIGN_LABELS = ("身份证", "学号", "学籍号", "考生号", "电话", "�
 _SHORT_LABEL = 3
 _MIN_RUN = 5
 _READ = 0.8  # line confidence from which a place counts as read
-_LEAST_BAND = 0.025  # of the page's height
-_OVERLAP = 0.02
-_INNER_BANDS = 2
 
 
 @dataclass(frozen=True)
@@ -150,26 +147,15 @@ def find_codes(
     return Findings(tuple(distinct), tuple(_spots(frame, ranked, grammars)))
 
 
-def empty_bands(page: PageText) -> list[tuple[float, float]]:
-    """(top, bottom) fractions of the parts of the page where no line was read surely.
-
-    The margins first: numbers stand at the head or the foot. A band overlaps its neighbours a
-    little, and ones too low for a line of type are left out.
-    """
-    spans = sorted(
-        (line.box[1], line.box[3])
+def read_surely(page: PageText) -> list[Quad]:
+    """The lines that were read surely and hold nothing of a code: no need to look at them again."""
+    return [
+        line.quad
         for line in page.lines
-        if line.confidence > _READ and len(line.text) > 1 and not _on_end(line.quad, page)
-    )
-    bands = []
-    reached = 0.0
-    for top, bottom in [*spans, (1.0, 1.0)]:
-        if top - reached > _LEAST_BAND:
-            bands.append((max(reached - _OVERLAP, 0.0), min(top + _OVERLAP, 1.0)))
-        reached = max(reached, bottom)
-    margins = [b for b in bands if b[0] == 0.0 or b[1] == 1.0]
-    inner = sorted((b for b in bands if b not in margins), key=lambda b: b[0] - b[1])
-    return [*reversed(margins), *inner[:_INNER_BANDS]]
+        if line.confidence > _READ
+        and len(line.text) > 1
+        and sum(c.isascii() and c.isalnum() for c in line.text) < _MIN_RUN
+    ]
 
 
 def _lengthwise(quad: Quad) -> Quad:

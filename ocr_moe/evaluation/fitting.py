@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,7 @@ from numpy.typing import NDArray
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.metrics import auroc, auroc_interval, brier, expected_calibration_error
 from ocr_moe.evaluation.recorded import RecordedDocument, groups_of, replay
-from ocr_moe.protocols import Combiner as PlainCombiner
-from ocr_moe.protocols import Gate, State
+from ocr_moe.protocols import Combiner, Gate, State
 from ocr_moe.routing.calibration import (
     ABSENCE_PRIOR,
     PRIOR,
@@ -36,9 +34,10 @@ from ocr_moe.routing.calibration import (
     Quality,
     Weight,
 )
+from ocr_moe.routing.combiners import Combiner as FeatureCombiner
 from ocr_moe.routing.features import candidate_features, state_features
 from ocr_moe.schema import Kind
-from ocr_moe.types import Cost, Decision, Status
+from ocr_moe.types import Cost, Status
 
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Candidate precisions of the prior; cross-validation chooses."""
@@ -272,16 +271,8 @@ def _folds(groups: Sequence[str]) -> Iterable[tuple[list[int], list[int]]]:
         yield inside.tolist(), outside.tolist()
 
 
-Build = Callable[[Calibration], tuple[Gate, "Observable"]]
+Build = Callable[[Calibration], tuple[Gate, Combiner]]
 """Makes a strategy's gate and combiner around a calibration."""
-
-
-class Observable(PlainCombiner, Protocol):
-    """A combiner that shows the features behind its confidences."""
-
-    def combine(
-        self, state: State, basis: dict[str, dict[str, float]] | None = None
-    ) -> Mapping[str, Decision]: ...
 
 
 @dataclass(frozen=True)
@@ -409,6 +400,8 @@ def _fit(
     empty: list[Row] = []
     for name, build in strategies.items():
         _, combiner = build(first)
+        if not isinstance(combiner, FeatureCombiner):
+            continue  # a combiner from elsewhere brings its own confidences
         for document, group, state in states[name]:
             basis: dict[str, dict[str, float]] = {}
             decisions = combiner.combine(state, basis)
@@ -501,7 +494,7 @@ def vote_weights(documents: Sequence[RecordedDocument]) -> dict[Kind, dict[str, 
 
 def fit_policy(
     documents: Sequence[RecordedDocument],
-    combiner: PlainCombiner,
+    combiner: Combiner,
     *,
     unit: str,
     price: float = 0.0,
@@ -564,7 +557,7 @@ def amount(cost: Cost, unit: str) -> float:
     raise ValueError(f"costs are not counted in {unit!r}")
 
 
-def _state_of(document: RecordedDocument, experts: Sequence[str], combiner: PlainCombiner) -> State:
+def _state_of(document: RecordedDocument, experts: Sequence[str], combiner: Combiner) -> State:
     readings = {
         field: {
             expert: reading

@@ -35,7 +35,7 @@ from ocr_moe.codes.automaton import compiled
 from ocr_moe.codes.confidence import ConfidenceModel
 from ocr_moe.codes.decoding import Evidence as LineEvidence
 from ocr_moe.codes.decoding import free_reading, join, reduce
-from ocr_moe.codes.finding import Candidate, Findings, Strip, empty_bands, find_codes
+from ocr_moe.codes.finding import Candidate, Findings, Strip, find_codes, read_surely
 from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
 from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.experts.linecrops import (
@@ -44,6 +44,7 @@ from ocr_moe.experts.linecrops import (
     ink_contrast,
     sharpness,
     without_colour,
+    without_lines,
 )
 from ocr_moe.protocols import Document, OcrEngine, Page, Services
 from ocr_moe.schema import Field
@@ -58,7 +59,6 @@ _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
 )
 _RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
-_HALVES = ((0.0, 0.55), (0.45, 1.0))
 _YEAR = re.compile(r"(?:19|20)\d{2}")
 
 
@@ -81,8 +81,6 @@ class CodesParams(Value):
     """The OCR engine for pages on which no place was found; None: no such look."""
     second_look_sides: tuple[int, ...] = (1000, 1400)
     """Longest sides of the page, in pixels, at which it looks, one after the other."""
-    second_look_whole: bool = True
-    """Whether it looks at the whole page where the parts without text had nothing."""
     sure_confidence: float = 0.995
     """Line confidence from which page OCR's reading may stand."""
     places: int = PydanticField(default=3, ge=1)
@@ -297,20 +295,14 @@ class CodesExpert:
         find: Callable[[PageText], Findings],
         grammars: Sequence[CodeGrammar],
     ) -> list[_Seen]:
-        """The page's empty parts, then the whole of it, by the sensitive engine."""
+        """The page without what was read on it surely, by the sensitive engine."""
         if self._params.second_look is None:
             return []
         engine = self._services.engine(self._params.second_look)
-        looks = [
-            (side, band)
-            for side in self._params.second_look_sides
-            for band in empty_bands(page.text)
-        ]
-        if self._params.second_look_whole:
-            looks += [(self._params.second_look_sides[0], band) for band in _HALVES]
+        rest = without_lines(page.image, read_surely(page.text))
         seen: list[_Seen] = []
-        for side, band in looks:
-            text = _reread(page, engine, side, band)
+        for side in self._params.second_look_sides:
+            text = _reread(page, rest, engine, side)
             likely = self._plausible([(page, c) for c in find(text).candidates])
             for _, candidate in likely[:2]:
                 seen.append(self._look(page, candidate, grammars, look=3))
@@ -334,7 +326,8 @@ class CodesExpert:
         ys = [y for strip in seen.candidate.strips for _, y in strip.quad]
         room = 1.5 * seen.measures["height"] / seen.page.text.height
         band = (max(min(ys) - room, 0.0), min(max(ys) + room, 1.0))
-        text = _reread(seen.page, engine, self._params.closer_look_side, band)
+        side = self._params.closer_look_side
+        text = _reread(seen.page, seen.page.image, engine, side, band)
         for _, candidate in self._plausible([(seen.page, c) for c in find(text).candidates]):
             if not _overlap(candidate, seen.candidate):
                 continue
@@ -501,11 +494,19 @@ def _line_height(text: PageText, strip: Strip) -> float:
     return math.hypot((dx - ax) * text.width, (dy - ay) * text.height)
 
 
-def _reread(page: Page, engine: OcrEngine, side: int, band: tuple[float, float]) -> PageText:
-    """A band of the page as another engine reads it: coloured ink faded, at another scale."""
+def _reread(
+    page: Page,
+    image: Image.Image,
+    engine: OcrEngine,
+    side: int,
+    band: tuple[float, float] = (0.0, 1.0),
+) -> PageText:
+    """A band of `image`, which shows the page, as another engine reads it at another scale.
+
+    Coloured ink is faded; `side` is the longest side of the whole page in pixels.
+    """
     from PIL import Image as PillowImage
 
-    image = page.image
     upper, lower = int(band[0] * image.height), round(band[1] * image.height)
     cut = image.crop((0, upper, image.width, lower))
     scale = side / max(image.size)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ocr_moe.codes.finding import Strip
+from ocr_moe.types import Quad
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +82,31 @@ def without_colour(image: Image.Image) -> Image.Image:
     lifted = np.minimum(brightest * (1.0 + share * (lift - 1.0)), np.maximum(paper, brightest))
     grey = np.clip(lifted, 0, 255).astype(np.uint8)
     return PillowImage.fromarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
+
+
+def without_lines(image: Image.Image, quads: Sequence[Quad]) -> Image.Image:
+    """The page with these lines painted over in the colour around them.
+
+    `quads` are in fractions of the page. A detector boxes generously, so a sixth of a line's height
+    is left at both edges: what stands close above or below it stays whole.
+    """
+    import cv2
+    import numpy as np
+    from PIL import Image as PillowImage
+
+    pixels = np.array(image.convert("RGB"))
+    height, width = pixels.shape[:2]
+    for quad in quads:
+        tl, tr, br, bl = np.array([(x * width, y * height) for x, y in quad])
+        inner = np.array(
+            [tl + (bl - tl) / 6, tr + (br - tr) / 6, br + (tr - br) / 6, bl + (tl - bl) / 6]
+        )
+        steps = np.linspace(0.0, 1.0, 40)[:, None]
+        rim = np.concatenate([tl + (tr - tl) * steps, bl + (br - bl) * steps]).round().astype(int)
+        colours = pixels[rim[:, 1].clip(0, height - 1), rim[:, 0].clip(0, width - 1)]
+        paper = [int(c) for c in np.median(colours, axis=0)]
+        cv2.fillPoly(pixels, [inner.round().astype(np.int32)], paper)
+    return PillowImage.fromarray(pixels)
 
 
 def ink_contrast(image: Image.Image) -> float:

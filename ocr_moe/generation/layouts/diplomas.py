@@ -173,11 +173,12 @@ def spread(sheet: Sheet, facts: Graduate, look: Look) -> None:
     rng, w, h = sheet.rng, sheet.width, sheet.height
     background(sheet, look, framed=False)
     half = w // 2
+    inset = 0
     if rng.random() < 0.8:
         for x in (0, half):
             page = sheet.image.crop((x, 0, x + half, h))
             state = rng.getstate()
-            paper.frame(rng, page, look.accent, 0.05)
+            inset = paper.frame(rng, page, look.accent, 0.05)
             if x == 0:
                 rng.setstate(state)
             sheet.image.paste(page, (x, 0))
@@ -191,7 +192,7 @@ def spread(sheet: Sheet, facts: Graduate, look: Look) -> None:
         )
     place = rng.choice(("photo", "photo", "foot"))
     y = lower + h * rng.uniform(0.07, 0.12) if place == "photo" else h * 0.88
-    number_line(sheet, look, facts, half / 2, y, align="m")
+    number_line(sheet, look, facts, half / 2, y, align="m", within=(inset, half - inset))
     if rng.random() < 0.3:
         sheet.text(
             half / 2,
@@ -393,7 +394,9 @@ def english_half(
     layer = pictures.signature(rng, round(size * 4), round(size * 1.8))
     sheet.stamp(layer, left + size * 8, max(y + size * 3, h * 0.7) - size * 0.4)
     if rng.random() < 0.5:
-        sheet.text(left, h * 0.915, f"Certificate No. {facts.number}", pen, field="证书编号")
+        text = f"Certificate No. {facts.number}"
+        pen.size = round(pen.size * min(1.0, (right - left) / sheet.measure(text, pen)))
+        sheet.text(left, h * 0.915, text, pen, field="证书编号")
 
 
 @certificate(

@@ -1,0 +1,407 @@
+"""The generator of synthetic certificates: truth, numbers, damage, places, reproducibility."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import openpyxl
+import pytest
+from PIL import Image, ImageOps
+from stdnum.cn import uscc
+from stdnum.iso7064 import mod_11_10
+
+from ocr_moe.errors import ConfigError, UsageError
+from ocr_moe.generation import (
+    LEVELS,
+    FontBook,
+    Sample,
+    Spec,
+    damage,
+    generate,
+    layout_names,
+    render,
+)
+from ocr_moe.generation.businesses import draw_licence
+from ocr_moe.generation.codes import USCC_ORDINAL
+from ocr_moe.generation.dates import DateStyle, capital_amount
+from ocr_moe.generation.fonts import covers
+from ocr_moe.generation.graduates import draw_certificates
+from ocr_moe.generation.layouts import layouts
+from ocr_moe.generation.lexicons import schools
+from ocr_moe.generation.plan import plan
+
+SCHEMAS = ("graduation_certificate", "business_license")
+DATE = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?")
+
+
+@pytest.fixture(scope="module")
+def book() -> FontBook:
+    return FontBook.discover()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list[Sample]]]:
+    """A small set of each schema, drawn at a small width for speed."""
+    out = tmp_path_factory.mktemp("generated")
+    return {
+        schema: (
+            out / schema,
+            generate(out / schema, schema=schema, count=16, seed=7, width=900),
+        )
+        for schema in SCHEMAS
+    }
+
+
+def test_diploma_and_degree_numbers_obey_their_rules() -> None:
+    rng = Random(1)
+    codes = {school.name: school.code for school in schools()}
+    levels = {"博士研究生": "01", "硕士研究生": "02", "本科": "05", "专科": "06"}
+    forms = {"regular": "1", "graduate": "1", "adult": "5", "online": "7"}
+    kinds = set()
+    for n in range(400):
+        for facts in draw_certificates(rng, older=n % 5 == 0):
+            number, year = facts.number, facts.issued[:4]
+            kinds.add((facts.kind, facts.form, len(number)))
+            if facts.kind == "degree":
+                assert len(number) == 16
+                level = {"博士研究生": "2", "硕士研究生": "3", "本科": "4"}[facts.level]
+                assert number[:10] == codes[facts.school] + level + year
+                assert re.fullmatch(r"[0-9CEZS]\d{5}", number[10:])
+            elif facts.form == "selfstudy":
+                assert re.fullmatch(r"6[56]\d{6}" + year[2:] + r"[12]\d{6}", number)
+            else:
+                head = codes[facts.school] + forms[facts.form] + year + levels[facts.level]
+                assert number[:12] == head
+                assert len(number) == 18 if year >= "2003" else len(number) in (17, 18)
+                assert number[12:].isdigit()
+    assert {kind for kind, _, _ in kinds} == {"diploma", "degree"}
+    assert {form for _, form, _ in kinds} == {*forms, "selfstudy"}
+    assert {17, 18} <= {length for kind, _, length in kinds if kind == "diploma"}
+
+
+def test_licence_codes_have_right_check_characters() -> None:
+    rng = Random(2)
+    lengths = set()
+    for n in range(400):
+        facts = draw_licence(rng, era="old" if n % 2 else "modern")
+        lengths.add(len(facts.code))
+        if facts.era == "modern":
+            assert uscc.is_valid(facts.code)
+            body, check = facts.code[8:16], facts.code[16]
+            weights = (3, 7, 9, 10, 5, 8, 4, 2)
+            total = sum(USCC_ORDINAL[c] * w for c, w in zip(body, weights, strict=True))
+            assert check == "0123456789X0"[(11 - total % 11) % 11]
+        elif len(facts.code) == 15:
+            assert mod_11_10.is_valid(facts.code)
+        if facts.family == "individual":
+            assert facts.capital is None
+    assert lengths == {13, 15, 18}
+
+
+def test_people_are_consistent() -> None:
+    rng = Random(3)
+    for _ in range(300):
+        documents = draw_certificates(rng)
+        assert len({facts.person.name for facts in documents}) == 1
+        for facts in documents:
+            assert 18 <= int(facts.issued[:4]) - int(facts.person.birth[:4]) <= 45
+            assert facts.start < facts.end == facts.issued[:7]
+            assert not (facts.kind == "degree" and facts.level == "专科")
+
+
+def test_school_codes_are_the_ministrys() -> None:
+    codes = {school.name: school.code for school in schools()}
+    assert len(codes) >= 150
+    known = {"北京大学": "10001", "清华大学": "10003", "复旦大学": "10246", "浙江大学": "10335"}
+    assert {name: codes[name] for name in known} == known
+    assert len(set(codes.values())) == len(codes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "when", "printed"),
+    [
+        ("arabic", {}, "2019-06-20", "2019年6月20日"),
+        ("arabic", {"padded": True, "gap": " "}, "2019-06-05", "2019 年 06 月 05 日"),
+        ("chinese", {}, "2019-06-20", "二〇一九年六月二十日"),
+        ("chinese", {"zero": "○"}, "2010-11-30", "二○一○年十一月三十日"),
+        ("chinese", {}, "1998-07", "一九九八年七月"),
+        ("dotted", {}, "2019-06-05", "2019.06.05"),
+    ],
+)
+def test_dates_are_printed(
+    kind: str, options: dict[str, str | bool], when: str, printed: str
+) -> None:
+    assert DateStyle(kind, **options).write(when) == printed  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        (100, "壹佰万"),
+        (5050, "伍仟零伍拾万"),
+        (10, "壹拾万"),
+        (1200, "壹仟贰佰万"),
+        (51, "伍拾壹万"),
+    ],
+)
+def test_amounts_in_words(amount: int, words: str) -> None:
+    assert capital_amount(amount) == words
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_truth_obeys_the_contract(made: dict[str, tuple[Path, list[Sample]]], schema: str) -> None:
+    _, samples = made[schema]
+    for sample in samples:
+        truth = sample.truth
+        assert set(truth) - set(sample.boxes) == {f for f, value in truth.items() if value is None}
+        for field, value in truth.items():
+            assert value is None or value == value.strip() != ""
+            if field in ("出生日期", "毕业日期", "成立日期") and value:
+                assert DATE.fullmatch(value)
+                if len(value) == 10:
+                    date.fromisoformat(value)
+        if schema == "graduation_certificate":
+            assert truth["学历层次"] in ("专科", "本科", "硕士研究生", "博士研究生")
+            assert truth["性别"] in ("男", "女", None)
+            assert sample.file.startswith(f"{truth['姓名']}_")
+            assert truth["专业"] is None or not truth["专业"].endswith("专业")
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_verified_sheet_holds_the_truth_as_text(
+    made: dict[str, tuple[Path, list[Sample]]], schema: str
+) -> None:
+    folder, samples = made[schema]
+    sheet = openpyxl.load_workbook(folder / "verified.xlsx").active
+    rows = list(sheet.iter_rows())
+    names = [cell.value for cell in rows[0]]
+    assert names[0] == "文件名"
+    assert sheet.freeze_panes == "B2"
+    assert len(rows) == len(samples) + 1
+    by_file = {sample.file: sample.truth for sample in samples}
+    for row in rows[1:]:
+        assert all(cell.data_type == "s" for cell in row)
+        truth = by_file[row[0].value]
+        cells = {name: cell.value for name, cell in zip(names[1:], row[1:], strict=True)}
+        assert cells == {field: value or "无" for field, value in truth.items()}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_samples_jsonl_describes_every_file(
+    made: dict[str, tuple[Path, list[Sample]]], schema: str
+) -> None:
+    folder, samples = made[schema]
+    text = (folder / "samples.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["file"] for line in lines] == sorted(sample.file for sample in samples)
+    images = {p.name for p in folder.iterdir() if p.suffix not in (".xlsx", ".jsonl")}
+    assert images == {line["file"] for line in lines}
+    for line in lines:
+        assert line["schema"] == schema
+        assert {"layout", "level", "fonts", "seed", "boxes", "quads", "truth"} <= set(line)
+        with Image.open(folder / line["file"]) as image:
+            upright = ImageOps.exif_transpose(image)
+            if not line["exif"]:
+                upright = upright.rotate(-line["rotation"], expand=True)
+            assert upright.size == (line["width"], line["height"])
+
+
+@pytest.mark.parametrize("layout", [*layout_names(SCHEMAS[0]), *layout_names(SCHEMAS[1])])
+def test_boxes_hold_ink_and_stay_on_the_page(layout: str, book: FontBook) -> None:
+    check_boxes(layout, book, "clean")
+
+
+@pytest.mark.parametrize(
+    "layout", [*layout_names(SCHEMAS[0], "heldout"), *layout_names(SCHEMAS[1], "heldout")]
+)
+def test_held_out_layouts_hold_up_too(layout: str, book: FontBook) -> None:
+    check_boxes(layout, book, "hard")
+
+
+def check_boxes(layout: str, book: FontBook, level: str) -> None:
+    """Every box is darker than the paper right above and below it, and lies on the page."""
+    schema = next(item.schema for item in layouts() if item.name == layout)
+    planned = plan(
+        schema, count=2, seed=11, levels=(level,), layouts=(layout,), fonts=book, width=1000
+    )
+    for _, spec in planned:
+        rendered = render(spec)
+        assert {field for field, value in rendered.truth.items() if value} == set(rendered.boxes)
+        grey = np.asarray(rendered.image.convert("L"), dtype=float)
+        height, width = grey.shape
+        for field, quads in rendered.boxes.items():
+            for quad in quads:
+                xs, ys = [x * width for x, _ in quad], [y * height for _, y in quad]
+                assert 0 <= min(xs) < max(xs) <= width
+                assert 0 <= min(ys) < max(ys) <= height
+                inside = grey[int(min(ys)) : int(max(ys)) + 1, int(min(xs)) : int(max(xs)) + 1]
+                assert inside.size, field
+                contrast = np.percentile(inside, 90) - np.percentile(inside, 2)
+                assert contrast > (60 if level == "clean" else 35), (field, contrast)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_damage_stays_in_the_declared_range(level: str) -> None:
+    page = Image.new("RGB", (600, 420), (250, 250, 250))
+    declared = {
+        "clean": (0, 0, (1, 1), (0, 0), 0, (95, 95), 0),
+        "scan": (2.5, 0, (0.7, 1), (0.25, 0.6), 4, (60, 90), 0),
+        "photo": (0, 0.03, (0.6, 0.9), (0.45, 1.1), 7, (50, 80), 0.35),
+        "hard": (0, 0.06, (0.45, 0.65), (0.55, 1.3), 11, (35, 60), 0.35),
+    }[level]
+    rotation, perspective, scale, blur, noise, jpeg, falloff = declared
+    for seed in range(20):
+        settings = damage(page, level, Random(seed)).settings
+        assert abs(settings["rotation"]) <= rotation
+        assert settings["perspective"] == perspective
+        assert scale[0] <= settings["scale"] <= scale[1]
+        assert blur[0] <= settings["blur"] <= blur[1]
+        assert settings["noise"] == noise
+        assert jpeg[0] <= settings["jpeg"] <= jpeg[1]
+        assert settings["falloff"] == falloff
+
+
+def test_noise_and_light_are_as_strong_as_declared() -> None:
+    page = Image.new("RGB", (800, 560), (200, 200, 200))
+    scanned = np.asarray(damage(page, "scan", Random(4)).image, dtype=float)
+    centre = scanned[150:300, 200:400]
+    assert 3.0 < centre.std() < 5.0
+    taken = np.asarray(damage(page, "photo", Random(5)).image.convert("L"), dtype=float)
+    means = [
+        taken[y : y + 20, x : x + 20].mean()
+        for y in range(40, taken.shape[0] - 60, 20)
+        for x in range(40, taken.shape[1] - 60, 20)
+    ]
+    assert 200 * 0.62 < min(means) < 200 * 0.8
+    assert max(means) > 200 * 0.9
+
+
+@pytest.mark.parametrize("level", ["scan", "photo", "hard"])
+def test_quads_follow_the_damage(level: str) -> None:
+    page = Image.new("RGB", (1000, 700), (255, 255, 255))
+    page.paste((0, 0, 0), (300, 200, 500, 240))
+    quad = ((0.3, 200 / 700), (0.5, 200 / 700), (0.5, 240 / 700), (0.3, 240 / 700))
+    for seed in range(5):
+        result = damage(page, level, Random(seed), {"mark": [quad]})
+        grey = np.asarray(result.image.convert("L"), dtype=float)
+        height, width = grey.shape
+        moved = result.quads["mark"][0]
+        centre = (sum(x for x, _ in moved) / 4 * width, sum(y for _, y in moved) / 4 * height)
+        spot = grey[
+            int(centre[1]) - 2 : int(centre[1]) + 3, int(centre[0]) - 2 : int(centre[0]) + 3
+        ]
+        assert spot.mean() < 60
+        for x, y in moved:  # beyond each corner, away from the centre, there is paper
+            px, py = x * width, y * height
+            out = (px + (px - centre[0]) * 0.15, py + (py - centre[1]) * 0.5)
+            assert grey[round(out[1]), round(out[0])] > 80
+
+
+def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path: Path) -> None:
+    for name, workers in (("one", 1), ("two", 2)):
+        generate(tmp_path / name, schema=SCHEMAS[0], count=6, seed=5, width=700, workers=workers)
+    first = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    assert first == {path.name: path.read_bytes() for path in (tmp_path / "two").iterdir()}
+    generate(tmp_path / "other", schema=SCHEMAS[0], count=6, seed=6, width=700)
+    assert first.keys() != {path.name for path in (tmp_path / "other").iterdir()}
+
+
+def test_a_third_of_the_pages_have_a_second_seal(book: FontBook) -> None:
+    planned = plan(SCHEMAS[0], count=30, seed=3, levels=tuple(LEVELS), layouts=None, fonts=book)
+    assert sum(spec.second_seal for _, spec in planned) == 10
+
+
+def test_the_second_seal_lies_over_the_number(book: FontBook) -> None:
+    planned = plan(
+        SCHEMAS[0], count=6, seed=21, levels=("clean",), layouts=None, fonts=book, width=1000
+    )
+    for _, spec in planned:
+        sealed = render(spec.model_copy(update={"second_seal": True}))
+        plain = render(spec.model_copy(update={"second_seal": False}))
+        if "证书编号" not in sealed.boxes:
+            continue
+        difference = np.abs(
+            np.asarray(sealed.image, dtype=int) - np.asarray(plain.image, dtype=int)
+        ).sum(axis=2)
+        quad = sealed.boxes["证书编号"][-1]
+        height, width = difference.shape
+        x0, y0, x1, y1 = (
+            quad[0][0] * width,
+            quad[0][1] * height,
+            quad[2][0] * width,
+            quad[2][1] * height,
+        )
+        assert (difference[int(y0) : int(y1) + 1, int(x0) : int(x1) + 1] > 60).any()
+
+
+def test_a_set_has_all_layouts_formats_and_several_typefaces(book: FontBook) -> None:
+    certificates = plan(
+        SCHEMAS[0], count=120, seed=1, levels=tuple(LEVELS), layouts=None, fonts=book
+    )
+    assert {spec.layout for _, spec in certificates} == set(layout_names(SCHEMAS[0]))
+    assert len(layout_names(SCHEMAS[0])) >= 12
+    assert len(layout_names(SCHEMAS[1])) >= 6
+    names = [name for name, _ in certificates]
+    assert len(set(names)) == len(names)
+    assert {".jpg", ".png", ".webp"} <= {spec.suffix for _, spec in certificates}
+    assert any(spec.rotation for _, spec in certificates)
+    assert {spec.level for _, spec in certificates} == set(LEVELS)
+    held = layout_names(SCHEMAS[0], "heldout")
+    assert held
+    assert not set(held) & set(layout_names(SCHEMAS[0]))
+
+
+def test_rare_characters_fall_back_to_a_typeface_that_has_them(book: FontBook) -> None:
+    for face in book.faces:
+        for char in "〇喆昱璟淼0A（·":
+            other = book.covering(face, char)
+            assert covers(other.path, other.index, char), (face.name, char)
+
+
+def test_without_fonts_the_message_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"apt-get install .*fonts-noto-cjk") as caught:
+        FontBook.discover(folders=(tmp_path,))
+    assert isinstance(caught.value, UsageError)
+    assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"schema": "passport"}, "passport.*business_license, graduation_certificate"),
+        ({"levels": ("awful",)}, "awful.*clean, scan, photo, hard"),
+        ({"layouts": ("nowhere",)}, "nowhere.*diploma_prose"),
+        ({"fonts": ("Comic Sans",)}, "Comic Sans.*Noto Serif CJK SC"),
+        ({"count": 0}, "at least 1"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    tmp_path: Path, arguments: dict[str, object], message: str
+) -> None:
+    options: dict[str, object] = {"schema": SCHEMAS[0], "count": 1, "seed": 1, **arguments}
+    with pytest.raises(ConfigError, match=message):
+        generate(tmp_path / "out", **options)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_typefaces_can_be_held_back() -> None:
+    book = FontBook.discover()
+    name = next(face.name for face in book.faces if face.script == "cjk")
+    only = FontBook.discover(only=[name])
+    assert {face.name for face in only.faces if face.script == "cjk"} == {name}
+    assert any(face.script == "latin" for face in only.faces)
+
+
+def test_specs_can_be_rendered_alone(book: FontBook) -> None:
+    facts = draw_certificates(Random(9))[0]
+    layout = next(
+        item.name for item in layouts(SCHEMAS[0]) if item.accepts(facts) and not item.older
+    )
+    rendered = render(Spec(layout=layout, facts=facts, level="scan", seed=4, fonts=book, width=800))
+    assert rendered.truth["姓名"] == facts.person.name
+    assert rendered.fonts
