@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from ocr_moe.build import Workshop
+from ocr_moe.codes.decoding import free_reading
+from ocr_moe.codes.finding import Strip
 from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.config import find_schema, load_config
 from ocr_moe.experts.codes import CodesExpert, CodesParams
+from ocr_moe.experts.linecrops import colourfulness, crop_strip, without_colour
 from ocr_moe.generation.fonts import FontBook, load
 from ocr_moe.protocols import Page
 from ocr_moe.schema import Field, Kind, Schema
@@ -158,6 +162,57 @@ def test_a_wrong_check_character_is_never_repaired_in_silence(
     assert readings[CREDIT].notes == ()
     assert any("check character" in note for note in readings[wrong].notes)
     assert (readings[wrong].score or 0.0) < 0.5 < (readings[CREDIT].score or 0.0)
+
+
+def test_a_number_that_page_ocr_missed_is_found_by_a_second_look(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    image = drawn(TITLE, DATE, (f"证书编号：{CODE}", 120, 660, 24))
+    schema = find_schema("graduation_certificate")
+    lines = workshop.engine("default").read(image)
+    missed = tuple(line for line in lines if "1061" not in line.text)
+    assert len(missed) < len(lines)
+    text = PageText(engine="x", width=WIDTH, height=HEIGHT, rotation=0, lines=missed)
+    document = DrawnDocument(
+        DocumentRef(path="a.png", sha256=""), schema, (DrawnPage(image, text),)
+    )
+    found = reader.read(document, [schema.field("证书编号")]).readings[0]
+    assert found.value == CODE
+    assert found.features["look"] == 3.0
+    blind = CodesExpert("codes", CodesParams(second_look=None), workshop)
+    assert blind.read(document, [schema.field("证书编号")]).readings[0].value is None
+
+
+@pytest.mark.parametrize("tilt", [-6.0, 6.0])
+def test_a_tilted_line_is_cut_out_level(workshop: Workshop, tilt: float) -> None:
+    image = drawn((CODE, 300, 360, 24)).rotate(
+        -tilt, resample=Image.Resampling.BICUBIC, fillcolor=(250, 249, 244)
+    )
+    turn = math.radians(tilt)
+
+    def turned(x: float, y: float) -> tuple[float, float]:
+        x, y = x - WIDTH / 2, y - HEIGHT / 2
+        return (
+            (x * math.cos(turn) - y * math.sin(turn) + WIDTH / 2) / WIDTH,
+            (x * math.sin(turn) + y * math.cos(turn) + HEIGHT / 2) / HEIGHT,
+        )
+
+    quad = (turned(298, 360), turned(560, 360), turned(560, 392), turned(298, 392))
+    crop = crop_strip(image, Strip(quad, 0.5, 0.5))
+    posterior = workshop.recognizer("ppocr").recognize([crop])[0]
+    assert free_reading(posterior)[0] == CODE
+
+
+def test_a_seal_fades_and_the_type_under_it_stays() -> None:
+    image = Image.new("RGB", (400, 60), (240, 238, 230))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((170, 0, 226, 60), fill=(205, 60, 55))
+    draw.rectangle((190, 20, 210, 40), fill=(70, 25, 25))
+    faded = without_colour(image).convert("L")
+    paper, seal, type_under_it = (faded.getpixel(at) for at in ((20, 30), (178, 30), (200, 30)))
+    assert abs(paper - seal) < 25
+    assert seal - type_under_it > 100
+    assert colourfulness(image) > 0.1 > colourfulness(without_colour(image))
 
 
 CONTAINER = Schema(

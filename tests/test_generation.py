@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from datetime import date
 from pathlib import Path
 from random import Random
@@ -33,7 +34,10 @@ from ocr_moe.generation.fonts import covers
 from ocr_moe.generation.graduates import draw_certificates
 from ocr_moe.generation.layouts import layouts
 from ocr_moe.generation.lexicons import schools
+from ocr_moe.generation.look import Look
+from ocr_moe.generation.ornaments import paper
 from ocr_moe.generation.plan import plan
+from ocr_moe.generation.sheet import Sheet
 
 SCHEMAS = ("graduation_certificate", "business_license")
 DATE = re.compile(r"(19|20)\d\d-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?")
@@ -405,3 +409,57 @@ def test_specs_can_be_rendered_alone(book: FontBook) -> None:
     rendered = render(Spec(layout=layout, facts=facts, level="scan", seed=4, fonts=book, width=800))
     assert rendered.truth["姓名"] == facts.person.name
     assert rendered.fonts
+
+
+@pytest.mark.parametrize(("schema", "count"), [(SCHEMAS[0], 36), (SCHEMAS[1], 24)])
+def test_the_shipped_samples_are_those_of_their_readme(
+    schema: str, count: int, book: FontBook
+) -> None:
+    folder = Path(__file__).parents[1] / "data_samples"
+    command = f"--schema {schema} --count {count} --seed 2060"
+    assert command in (folder / "README.md").read_text(encoding="utf-8")
+    planned = plan(schema, count=count, seed=2060, levels=tuple(LEVELS), layouts=None, fonts=book)
+    text = (folder / schema / "samples.jsonl").read_text(encoding="utf-8")
+    shipped = {line["file"]: line for line in map(json.loads, text.splitlines())}
+    assert {name for name, _ in planned} == set(shipped)
+    for name, spec in planned:
+        line = shipped[name]
+        assert (folder / schema / name).is_file()
+        assert (line["layout"], line["level"], line["seed"]) == (spec.layout, spec.level, spec.seed)
+        for field, value in spec.facts.truth().items():
+            printed = line["truth"][field]
+            assert printed is None or printed == unicodedata.normalize("NFKC", str(value))
+
+
+def test_numbers_stand_clear_of_the_border(book: FontBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[tuple[int, int], int]] = []
+    frame = paper.frame
+
+    def watched(
+        rng: Random, image: Image.Image, colour: tuple[int, int, int], margin: float
+    ) -> int:
+        inset = frame(rng, image, colour, margin)
+        drawn.append((image.size, inset))
+        return inset
+
+    monkeypatch.setattr(paper, "frame", watched)
+    by_name = {item.name: item for item in layouts()}
+    for _, spec in plan(
+        SCHEMAS[0], count=48, seed=31, levels=("clean",), layouts=None, fonts=book, width=900
+    ):
+        drawn.clear()
+        rng = Random(spec.seed)
+        sheet = Sheet(Image.new("RGB", (900, 640)), book, rng)
+        by_name[spec.layout].draw(sheet, spec.facts, Look.draw(rng, book))
+        box = sheet.box_of("证书编号")
+        if box is None or not drawn:
+            continue
+        (width, height), inset = drawn[-1]
+        lefts = (0,) if width == 900 else (0, 450)
+        assert inset < box[1], spec.layout
+        assert box[3] < height - inset, spec.layout
+        for left in lefts:
+            if left < box[0] < left + width and not (
+                spec.layout == "degree_spread" and left == 0  # its left page has no border
+            ):
+                assert box[2] < left + width - inset + 2, spec.layout

@@ -11,7 +11,7 @@ _WEIGHTS = {
     "margin": 0.85,
     "agreement": 0.4,
     "agreement_free": 0.3,
-    "first_agrees": 1.25,
+    "first_agrees": 0.6,
     "label": 0.6,
     "rivals": -1.0,
     "check_passed": 1.5,

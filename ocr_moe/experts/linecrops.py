@@ -73,7 +73,7 @@ def without_colour(image: Image.Image) -> Image.Image:
     pixels = np.asarray(image.convert("RGB")).astype(np.float32)
     brightest = pixels.max(axis=2)
     colour = brightest - pixels.min(axis=2)
-    paper = np.maximum(_paper(brightest, max(round(min(image.size) / 3), 15)), 1.0)
+    paper = np.maximum(_paper(brightest, max(round(max(image.size) / 6), 15)), 1.0)
     share = np.clip((colour - float(np.median(colour)) - 25.0) / 35.0, 0.0, 1.0)
     seal = (share > 0.9) & (brightest > 0.6 * paper)
     lift = 1.0

@@ -70,12 +70,16 @@ class Logistic(Value):
         """What these features add to the log-odds of a vector in which they were missing."""
         known = self._compiled[0]
         total = 0.0
-        for name in features if len(features) < len(known) else known:
-            x = features.get(name)
-            term = known.get(name)
-            if x is not None and term is not None:
-                slope, offset, low, high = term
-                total += slope * (low if x < low else high if x > high else x) + offset
+        if len(features) < len(known):
+            for name, x in features.items():
+                if name in known:
+                    slope, offset, low, high = known[name]
+                    total += slope * (low if x < low else high if x > high else x) + offset
+        else:
+            for name, (slope, offset, low, high) in known.items():
+                if name in features:
+                    x = features[name]
+                    total += slope * (low if x < low else high if x > high else x) + offset
         return total
 
     @cached_property

@@ -185,13 +185,14 @@ class Combiner:
             for expert, reading in readings.items()
             if reading.value is not None and reading.error is None
         }
-        errors: Sequence[str] = ()
-        if len(speaking) < len(readings):
-            errors = [
-                f"{expert} could not answer: {reading.error.message}"
-                for expert, reading in readings.items()
-                if reading.error is not None
-            ]
+        if len(speaking) == len(readings) > 0:
+            self._fill(draft, speaking, ())
+            return draft
+        errors = [
+            f"{expert} could not answer: {reading.error.message}"
+            for expert, reading in readings.items()
+            if reading.error is not None
+        ]
         if len(errors) == len(readings):
             draft.notes = tuple(errors) or _UNASKED
         elif not speaking:
@@ -202,7 +203,7 @@ class Combiner:
 
     def _fill(self, draft: _Draft, speaking: Readings, errors: Sequence[str]) -> None:
         field, readings = draft.field, draft.readings
-        values = list(dict.fromkeys(str(reading.value) for reading in speaking.values()))
+        values = list(dict.fromkeys([str(reading.value) for reading in speaking.values()]))
         value = values[0] if len(values) == 1 else self._choose(field, speaking, values)
         model = self._calibration.model_of(field)
         features = candidate_features(field, readings, value)

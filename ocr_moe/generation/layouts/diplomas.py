@@ -192,7 +192,7 @@ def spread(sheet: Sheet, facts: Graduate, look: Look) -> None:
         )
     place = rng.choice(("photo", "photo", "foot"))
     y = lower + h * rng.uniform(0.07, 0.12) if place == "photo" else h * 0.88
-    number_line(sheet, look, facts, half / 2, y, align="m", within=(inset, half - inset))
+    number_line(sheet, look, facts, half / 2, y, align="m", limit=half - inset)
     if rng.random() < 0.3:
         sheet.text(
             half / 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -158,11 +159,11 @@ def number_line(
     y: float,
     *,
     align: str = "l",
-    within: tuple[float, float] | None = None,
+    limit: float = math.inf,
 ) -> None:
     """The label and the number on one line, kept inside the border.
 
-    `within`: left and right edge of what the border leaves free, where that is not the page.
+    `limit`: how far right the number may reach, where a border stands within the page.
     """
     rng = sheet.rng
     if not look.numbered:
@@ -179,11 +180,11 @@ def number_line(
         gap = max(gap, 0.4 * size)
     total = sheet.measure(label, form) + gap + sheet.measure(text, digits)
     x -= {"l": 0.0, "m": total / 2, "r": total}[align]
-    first, last = within or (sheet.inset, sheet.width - sheet.inset)
-    if total > last - first - size:
+    x = max(min(x, sheet.width - sheet.inset - total - 0.5 * size), sheet.inset + 0.5 * size)
+    if x + total - digits.spacing * size > limit:  # on the ornament nobody could read it
         digits.spacing, text, gap = 0.0, facts.number, 0.2 * size
         total = sheet.measure(label, form) + gap + sheet.measure(text, digits)
-    x = max(min(x, last - total - 0.5 * size), first + 0.5 * size)
+        x = limit - total - 0.4 * size
     y = max(min(y, sheet.height - sheet.inset - 0.5 * size), sheet.inset + 1.3 * size)
     sheet.text(x, y, label, form)
     box = sheet.text(x + sheet.measure(label, form) + gap, y, text, digits, field="证书编号")
