@@ -65,3 +65,22 @@ def clean_samples(schema: str, count: int) -> list[Path]:
     easy = [entry["file"] for entry in entries if entry["level"] in ("clean", "scan")]
     assert len(easy) >= count
     return [SAMPLES / schema / name for name in easy[:count]]
+
+
+NEED_FONTS = ("test_generation.py", "test_codes_reader.py")
+"""Modules whose tests draw Chinese text."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what draws Chinese text where no typeface for it is installed, and say so."""
+    from ocr_moe.errors import ConfigError
+    from ocr_moe.generation import FontBook
+
+    drawing = [item for item in items if item.path.name in NEED_FONTS]
+    if not drawing:
+        return
+    try:
+        FontBook.discover()
+    except ConfigError as error:
+        for item in drawing:
+            item.add_marker(pytest.mark.skip(reason=str(error)))

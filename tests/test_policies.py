@@ -356,7 +356,7 @@ def test_a_policy_is_recommended_with_certified_thresholds(
     assert result.routing is not None
     assert result.routing > 0.9
     tried = {each.name for each in recommendation.tried}
-    assert {"rules", "best_per_field", "learned_votes", "moe@0.9", "learned@0.1"} <= tried
+    assert {"rules", "best_per_field", "learned_votes", "moe@0.9", "moe/learned@0.1"} <= tried
     for report in recommendation.report:
         assert report.accepted > 0
         assert report.wrong_accepted / report.accepted < 0.06

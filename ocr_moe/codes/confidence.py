@@ -24,8 +24,8 @@ class ConfidenceModel(Value):
     """P(right) = 1 / (1 + exp(-(intercept + Σ weight · feature))); absent features count as 0, a margin
     counts up to 8 nats, and the feature `check` counts as `check_passed` and `check_failed`.
 
-    The weights are fitted on generated documents with seeds of their own (`benchmarks/codes.py`);
-    a calibration model may take the same features and replace the score.
+    The weights come from generated documents with seeds of their own; a calibration model may take
+    the same features and replace the score.
     """
 
     intercept: float = -1.5

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SKIP_COST = 2.5
 """Nats for leaving out a time step that surely holds a letter or digit."""
-LOOKALIKE = 0.03
+LOOKALIKE = 0.003
 """How much of a glyph's probability also speaks for each glyph that looks like it."""
 FLOOR = 1e-5
 """Least probability of a character at a time step: no recogniser is sure enough to forbid one."""

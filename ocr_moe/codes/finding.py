@@ -17,7 +17,7 @@ from rapidfuzz import fuzz
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.types import PageText, Quad
 
-LOOKALIKE_DIGITS = str.maketrans("ODQILZSBG", "000112586")
+_DIGIT_TWINS = str.maketrans("ODQILZSBG", "000112586")
 _LETTER_TWINS = str.maketrans("OIZSV", "0125U")
 _SEPARATORS = r"[\s\-‐-―·•.,'_*~]{0,3}"
 _NUMBER_SIGN = re.compile(r"(?<![A-Z])N[O0]\s*[.:°º,]*|№")
@@ -309,7 +309,7 @@ def _as_code(
             for offset in range(max(len(run) - length, -1) + 1):
                 window = run[offset : offset + length]
                 for text in dict.fromkeys(
-                    (window, window.translate(_LETTER_TWINS), window.translate(LOOKALIKE_DIGITS))
+                    (window, window.translate(_LETTER_TWINS), window.translate(_DIGIT_TWINS))
                 ):
                     if not grammar.matches(text):
                         continue

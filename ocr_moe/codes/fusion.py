@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.codes.automaton import compiled
+from ocr_moe.codes.checks import passes
 from ocr_moe.codes.decoding import Evidence, decode, score
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.types import Value
@@ -35,7 +36,7 @@ class View:
 
 
 class FusionParams(Value):
-    """Weights of the pool, in nats; fitted on generated documents (see `benchmarks/codes.py`)."""
+    """Weights of the pool, in nats; chosen on generated documents."""
 
     weights: dict[str, float] = {}
     """Recogniser → weight of its votes; 1 where it is not named."""
@@ -148,8 +149,6 @@ def _prior(
 def _grammar_prior(
     code: str, grammar: CodeGrammar, params: FusionParams, announced: str | None
 ) -> float:
-    from ocr_moe.codes.checks import passes
-
     prior = math.log(grammar.weight)
     if grammar.check is not None and grammar.checks(code):
         prior += params.check_passed

@@ -277,11 +277,15 @@ def unit_of(documents: Sequence[RecordedDocument]) -> str:
 
 
 def try_out(
-    candidate: Candidate, documents: Sequence[RecordedDocument], build: Build, unit: str
+    candidate: Candidate,
+    documents: Sequence[RecordedDocument],
+    build: Build,
+    unit: str,
+    fields: tuple[str, ...] | None = None,
 ) -> Trial:
-    """Replay one policy."""
+    """Replay one policy. `fields`: the columns of the result, by default the verified ones."""
     gate, combiner = build(candidate.gate, candidate.combiner)
-    fields = fields_of(documents)
+    fields = fields_of(documents) if fields is None else fields
     shape = (len(documents), len(fields))
     asked, right = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     accepted = np.zeros(shape, dtype=bool)
@@ -409,8 +413,7 @@ def recommend(
     _demand(fresh, 3)
     choosing, testing, reporting = _three_parts(fresh, seen, shares, seed)
     choosing = [*choosing, *seen]
-    candidates = [*configured, *made_up(choosing, configured, build, unit)]
-    trials = [try_out(candidate, choosing, build, unit) for candidate in candidates]
+    trials = honest_trials(choosing, configured, build, unit)
     chosen = cheapest_good(trials, target)
     tuning = next(trial for trial in trials if trial.candidate is chosen)
     tested = try_out(chosen, testing, build, unit)
@@ -461,60 +464,104 @@ def summary_of(trial: Trial) -> Summary:
 def cheapest_good(trials: Sequence[Trial], target: float) -> Candidate:
     """The cheapest policy that is as good as the best one, as far as the documents can tell.
 
-    As good: neither its accuracy nor the share of cells that it could accept at the target is more
-    than one standard error of the paired difference below the best (the one-standard-error rule of
-    Breiman et al. 1984).
+    As good: its accuracy, and then the share of cells that it could accept at the target, is at
+    most two standard errors of the paired difference below the best.
     """
-    measures: list[Callable[[Trial], NDArray[np.float64]]] = [
-        lambda trial: _mean_of_rows(trial.right, trial.asked),
-        lambda trial: _acceptable(trial, target),
-    ]
-    good = list(trials)
-    for measure in measures:
-        scores = {id(trial): measure(trial) for trial in trials}
-        best = max(trials, key=lambda t: (scores[id(t)].mean(), -t.mean_amount))
-        good = [t for t in good if _as_good(scores[id(t)], scores[id(best)])] or [best]
+    accurate = _nearly_best(trials, lambda trial: _mean_of_rows(trial.right, trial.asked))
+    good = _nearly_best(accurate, lambda trial: _acceptable(trial, target))
     chosen = min(
         good, key=lambda t: (round(t.mean_amount, 9), -t.accuracy, not t.candidate.configured)
     )
     return chosen.candidate
 
 
-def made_up(
+def honest_trials(
+    documents: Sequence[RecordedDocument],
+    configured: Sequence[Candidate],
+    build: Build,
+    unit: str,
+) -> list[Trial]:
+    """The configured policies, cascades with other thresholds, and policies fitted here.
+
+    A fitted policy is tried on each half of the documents as the other half fits it, and stands for
+    the one that all of them fit.
+    """
+    halves = split(documents, (0.5, 0.5))
+    ordered = [*halves[0], *halves[1]]
+    fields = fields_of(documents)
+    plain = [*configured, *cascades(configured)]
+    trials = [try_out(candidate, ordered, build, unit, fields) for candidate in plain]
+    if not halves[0] or not halves[1]:
+        return trials
+    first, second = ({c.name: c for c in fitted(half, configured, build, unit)} for half in halves)
+    for candidate in fitted(documents, configured, build, unit):
+        if candidate.name in first and candidate.name in second:
+            parts = (
+                try_out(second[candidate.name], halves[0], build, unit, fields),
+                try_out(first[candidate.name], halves[1], build, unit, fields),
+            )
+            trials.append(_joined(candidate, *parts))
+    return trials
+
+
+def cascades(configured: Sequence[Candidate]) -> list[Candidate]:
+    """The configured cascades with other thresholds for asking the next expert."""
+    found = []
+    for cascade in configured:
+        if cascade.gate.get("kind") != "cascade":
+            continue
+        for step in _CASCADE_STEPS:
+            label = "always" if step is None else "never" if step == 0.0 else f"{step:g}"
+            when = label if not step else f"below a confidence of {label}"
+            found.append(
+                Candidate(
+                    f"{cascade.name}@{label}",
+                    f"{cascade.title} (next expert {when})",
+                    {**cascade.gate, "ask_below": {"default": step}},
+                    cascade.combiner,
+                    configured=False,
+                )
+            )
+    return found
+
+
+def fitted(
     documents: Sequence[RecordedDocument],
     configured: Sequence[Candidate],
     build: Build,
     unit: str,
 ) -> list[Candidate]:
-    """Policies fitted on the documents: best expert per field, learned votes, cascades with other
-    thresholds, learned gates at several prices.
-
-    They are compared on the documents that they were fitted on, which flatters the learned ones a
-    little; the test of the chosen one on other documents is not touched by that.
-    """
-    found: list[Candidate] = []
+    """Policies learnt from documents: the best expert per field, votes, gates at several prices."""
     experts = experts_of(documents)
     separate = sorted({name for c in configured for name in c.gate.get("separate", ())})
+    found: list[Candidate] = []
     if len(experts) > 1:
         found.append(_best_per_field(documents, unit, separate))
         found.append(_learned_votes(documents, experts, separate))
-    for cascade in (c for c in configured if c.gate.get("kind") == "cascade"):
-        for step in _CASCADE_STEPS:
-            below = {"default": step}
-            label = "always" if step is None else "never" if step == 0.0 else f"{step:g}"
-            found.append(
-                Candidate(
-                    f"{cascade.name}@{label}",
-                    f"{cascade.title} (next expert below a confidence of {step:g})"
-                    if step
-                    else f"{cascade.title} (next expert {label})",
-                    {**cascade.gate, "ask_below": below},
-                    cascade.combiner,
-                    configured=False,
-                )
-            )
-        found.extend(_learned_gates(documents, cascade, build, unit, separate))
+    for candidate in configured:
+        if candidate.gate.get("kind") == "cascade":
+            found.extend(_learned_gates(documents, candidate, build, unit, separate))
     return found
+
+
+def _joined(candidate: Candidate, a: Trial, b: Trial) -> Trial:
+    """Two trials over different documents as one."""
+    return Trial(
+        candidate=candidate,
+        fields=a.fields,
+        asked=np.concatenate([a.asked, b.asked]),
+        right=np.concatenate([a.right, b.right]),
+        confidence=np.concatenate([a.confidence, b.confidence]),
+        accepted=np.concatenate([a.accepted, b.accepted]),
+        cost=a.cost + b.cost,
+        amounts=np.concatenate([a.amounts, b.amounts]),
+        questions=dict(sorted((Counter(a.questions) + Counter(b.questions)).items())),
+        routing=Routing(
+            a.routing.winnable + b.routing.winnable,
+            a.routing.reached + b.routing.reached,
+            a.routing.won + b.routing.won,
+        ),
+    )
 
 
 def _best_per_field(
@@ -578,7 +625,7 @@ def _learned_gates(
         )
         found.append(
             Candidate(
-                f"learned@{cells:g}",
+                f"{cascade.name}/learned@{cells:g}",
                 f"Learned gate (the dearest expert must bring {cells:g} right cells a document)",
                 {"kind": "learned", "policy": settings, "separate": separate},
                 cascade.combiner,
@@ -670,10 +717,19 @@ def _acceptable(trial: Trial, target: float) -> NDArray[np.float64]:
     return _mean_of_rows(inside, trial.asked)
 
 
-def _as_good(scores: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
-    away = best - scores
-    error = float(away.std(ddof=1)) / math.sqrt(len(away)) if len(away) > 1 else 0.0
-    return float(away.mean()) <= error + 1e-12
+def _nearly_best(
+    trials: Sequence[Trial], measure: Callable[[Trial], NDArray[np.float64]]
+) -> list[Trial]:
+    scores = [measure(trial) for trial in trials]
+    means = [float(of.mean()) for of in scores]
+    best = max(range(len(trials)), key=lambda i: (means[i], -trials[i].mean_amount))
+    good = []
+    for trial, of in zip(trials, scores, strict=True):
+        away = scores[best] - of
+        error = float(away.std(ddof=1)) / math.sqrt(len(away)) if len(away) > 1 else 0.0
+        if float(away.mean()) <= 2.0 * error + 1e-12:
+            good.append(trial)
+    return good
 
 
 def _report(trial: Trial, name: str, threshold: float | None) -> FieldReport:

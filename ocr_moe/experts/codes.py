@@ -6,11 +6,12 @@ Three looks, each only where the one before was not enough:
    read surely, that is the answer, at no cost.
 2. The crop of every likely place, by the configured line recognisers, decoded under the field's
    grammars from the recognisers' own posteriors and fused over recognisers and treatments.
-3. Where no place is likely, the page again at other scales, colour suppressed, by an OCR engine
-   that is set to find faint lines.
+3. Where no place is likely, the page again, painted over where it was read surely, coloured ink
+   faded, at other scales, by an OCR engine that is set to find faint lines. Likewise the rows
+   around a place whose reading stays doubtful: its line may have been boxed badly.
 
 Features of a reading: `look` (1-3, which of them answered); of page OCR: `line_confidence`,
-`first_agrees` (it read the same), `label` (worth of the label, 0-1), `alien` (another field's label
+`first_agrees` (it read the same), `label` (1 where a label announces it), `alien` (another field's label
 stands there), `rivals` (other codes of the form on the page), `place` (score of the place), `year`
 (1 the code's year is printed elsewhere on the page, 0 it is not, 0.5 unknown); of the crop:
 `height` (line height in pixels), `sharpness`, `colour`; of fusion, see `ocr_moe.codes.fusion`:

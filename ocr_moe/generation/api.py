@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from PIL import Image
@@ -66,7 +67,8 @@ def generate(
     out.mkdir(parents=True, exist_ok=True)
     jobs = [(out, schema, name, spec) for name, spec in planned]
     if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
+        # a forked child may hang in the thread pool that OpenCV had started in its parent
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             samples = list(pool.map(_write_image, jobs, chunksize=4))
     else:
         samples = [_write_image(job) for job in jobs]

@@ -8,7 +8,7 @@ YAML so that a person can see what counts for how much.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,8 +126,19 @@ class Calibration(Value):
     quality: dict[str, Quality] = {}
     """Per field, cross-fitted by document."""
 
-    def model_of(self, field: Field) -> Logistic:
-        return self.models.get(field.kind, PRIOR)
+    def model_of(self, field: Field, carriers: Iterable[str]) -> Logistic:
+        """The model for a value that these experts carry.
+
+        What was fitted on some experts says nothing about others: a value that only strangers
+        carry is judged by `PRIOR`.
+        """
+        fitted = self.models.get(field.kind)
+        if fitted is None:
+            return PRIOR
+        known = self.weights.get(field.kind)
+        if known and not any(expert in known for expert in carriers):
+            return PRIOR
+        return fitted
 
     def absence_of(self) -> Logistic:
         return self.absence or ABSENCE_PRIOR
@@ -176,7 +187,7 @@ def logit(p: float, edge: float = 1e-4) -> float:
 PRIOR = Logistic(
     bias=0.4,
     weights={
-        "score": Weight(weight=0.5, missing=0.3, low=-4.0, high=5.0),
+        "score": Weight(weight=0.25, missing=0.2, low=-6.0, high=5.0),
         "agree": Weight(weight=1.6, high=3.0),
         "rivals": Weight(weight=-1.0, high=3.0),
         "rival_score": Weight(weight=-0.2, low=0.0),
@@ -187,7 +198,9 @@ PRIOR = Logistic(
     },
 )
 """Judgement, for what no data was fitted on: an expert of the user's own, or a new kind of field.
-The expert's own score counts for half, another expert's agreement for more."""
+An expert's own score counts for little, because language models are always sure of themselves; the
+agreement of another expert counts for much, and without it nothing reaches 0.9.
+"""
 
 ABSENCE_PRIOR = Logistic(
     bias=0.5,

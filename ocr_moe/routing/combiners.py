@@ -205,7 +205,9 @@ class Combiner:
         field, readings = draft.field, draft.readings
         values = list(dict.fromkeys([str(reading.value) for reading in speaking.values()]))
         value = values[0] if len(values) == 1 else self._choose(field, speaking, values)
-        model = self._calibration.model_of(field)
+        carriers = [pair for pair in speaking.items() if pair[1].value == value]
+        draft.experts = tuple([expert for expert, _ in carriers]) or tuple(speaking)
+        model = self._calibration.model_of(field, draft.experts)
         features = candidate_features(field, readings, value)
         logit = model.logit(features)
         if logit < 0.0 and not field.required and features["silent"] > 0.0:
@@ -214,9 +216,9 @@ class Combiner:
                 self._leave_empty(draft, errors)
                 return
         draft.value, draft.features, draft.model, draft.logit = value, features, model, logit
-        carriers = [pair for pair in speaking.items() if pair[1].value == value]
         if len(carriers) > 1:
             carriers.sort(key=_own_score, reverse=True)
+            draft.experts = tuple([expert for expert, _ in carriers])
         notes: list[str] = []
         for _, reading in carriers:
             if reading.characters and not draft.characters:
@@ -225,10 +227,7 @@ class Combiner:
                 draft.evidence = reading.evidence
             if reading.notes:
                 notes += reading.notes
-        if carriers:
-            draft.experts = tuple([expert for expert, _ in carriers])
-        else:
-            draft.experts = tuple(speaking)
+        if not carriers:
             draft.characters = vote(self._ballots(field, speaking)).shares
         if len(values) > 1:
             notes += _otherwise(speaking, value)
@@ -276,7 +275,7 @@ class Combiner:
                 draft.model = self._calibration.absence_of()
                 draft.features = absence_features(draft.field, draft.readings)
             else:
-                draft.model = self._calibration.model_of(draft.field)
+                draft.model = self._calibration.model_of(draft.field, draft.experts)
                 draft.features = candidate_features(draft.field, draft.readings, bound.value)
             draft.logit = draft.model.logit(draft.features)
         confidence = bound.confidence
@@ -308,9 +307,10 @@ class Combiner:
 
     def _alone(self, field: Field, readings: Readings) -> dict[str, float]:
         """Each speaking expert's chance to be right, as if it had been the only one asked."""
-        model = self._calibration.model_of(field)
         return {
-            expert: model.probability(candidate_features(field, {expert: reading}, reading.value))
+            expert: self._calibration.model_of(field, (expert,)).probability(
+                candidate_features(field, {expert: reading}, reading.value)
+            )
             for expert, reading in readings.items()
             if reading.value is not None
         }
@@ -437,10 +437,11 @@ class Moe(Combiner):
             elected = self._elected(field, readings)
             if elected not in candidates:
                 candidates.append(elected)
-        model = self._calibration.model_of(field)
-        chances = {
-            value: model.logit(candidate_features(field, readings, value)) for value in candidates
-        }
+        chances = {}
+        for value in candidates:
+            carriers = [expert for expert in readings if readings[expert].value == value]
+            model = self._calibration.model_of(field, carriers or readings)
+            chances[value] = model.logit(candidate_features(field, readings, value))
         return max(candidates, key=lambda value: chances[value])
 
     def _weights(self, field: Field) -> Mapping[str, float]:

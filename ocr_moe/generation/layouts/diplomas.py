@@ -403,7 +403,7 @@ def english_half(
     "diploma_older", kind="diploma", ratio=(0.62, 0.74), forms=("regular",), older=True, weight=1.2
 )
 def older(sheet: Sheet, facts: Graduate, look: Look) -> None:
-    """1990s and early 2000s: kai or song, Chinese numerals, a vertical heading or none."""
+    """1990s and early 2000s: the photograph at the left, heading and text right of it."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
     background(sheet, look)
     size = w * rng.uniform(0.024, 0.029)

@@ -198,7 +198,7 @@ def medal(sheet: Sheet, facts: Graduate, look: Look) -> None:
 
 @certificate("heldout_degree_strip", kind="degree", ratio=(1.3, 1.4), heldout=True)
 def strip(sheet: Sheet, facts: Graduate, look: Look) -> None:
-    """Portrait, ruled lines under each line of text, the number at the head left."""
+    """Portrait, the number at the head left, photograph in the middle, text below it."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
     sheet.inset = paper.frame(rng, sheet.image, look.accent, 0.05)
     number_line(sheet, look, facts, w * 0.1, h * 0.095)
