@@ -35,8 +35,8 @@ OUT = config_folder() / "calibration" / "default.yaml"
 def main(
     out: Path = OUT,
     work: Path = Path("reports/calibration"),
-    certificates: int = 240,
-    licences: int = 160,
+    certificates: int = 200,
+    licences: int = 120,
     seed: int = 90210,
 ) -> None:
     """Generate, read, fit, and write the calibration file."""

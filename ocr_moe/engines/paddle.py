@@ -129,10 +129,9 @@ class PaddleEngine:
             "engine": p.backend,
         }
         if p.backend == "onnxruntime":
-            # Arenas keep the memory of the largest page for good: 2.5 GB after a 300-dpi scan.
+            # Memory patterns are kept for every size of line and page there was: memory would grow.
             arguments["engine_config"] = {
                 "intra_op_num_threads": p.threads,
-                "enable_cpu_mem_arena": False,
                 "enable_mem_pattern": False,
             }
         else:

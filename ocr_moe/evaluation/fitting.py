@@ -69,7 +69,6 @@ class Row:
     features: Features
     right: bool
     group: str
-    weight: float = 1.0
 
 
 def fit_logistic(rows: Sequence[Row], start: Logistic = PRIOR, strength: float = 3.0) -> Logistic:
@@ -83,8 +82,7 @@ def fit_logistic(rows: Sequence[Row], start: Logistic = PRIOR, strength: float =
         return start
     table = _Table.of(rows, start)
     y = np.array([row.right for row in rows], dtype=np.float64)
-    w = np.array([row.weight for row in rows], dtype=np.float64)
-    return table.model(table.fit(np.arange(len(rows)), y, w, strength))
+    return table.model(table.fit(np.arange(len(rows)), y, strength))
 
 
 @dataclass(frozen=True)
@@ -153,13 +151,13 @@ class _Table:
                 signs.append(0.0)
         return np.array(signs)
 
-    def fit(self, rows: NDArray[np.intp], y: Floats, w: Floats, strength: float) -> Floats:
+    def fit(self, rows: NDArray[np.intp], y: Floats, strength: float) -> Floats:
         """Weights with the signs that they have to have; the others are 0."""
         free = np.ones(self.matrix.shape[1], dtype=bool)
         while True:
             solution = np.zeros(len(free))
             solution[free] = _map_fit(
-                self.matrix[np.ix_(rows, free)], y[rows], w[rows], self.start[free], strength
+                self.matrix[np.ix_(rows, free)], y[rows], self.start[free], strength
             )
             wrong = free & (solution * self.signs < 0.0)
             if not wrong.any():
@@ -199,19 +197,19 @@ def _range(seen: Floats, old: Weight | None) -> tuple[float, float]:
     return min(span[0], vouched[0]), max(span[1], vouched[1])
 
 
-def _map_fit(x: Floats, y: Floats, w: Floats, start: Floats, strength: float) -> Floats:
+def _map_fit(x: Floats, y: Floats, start: Floats, strength: float) -> Floats:
     """Newton's method on the penalised log-likelihood; steps are halved until they gain."""
     precision = np.full(x.shape[1], strength)
     precision[0] = _BIAS_PRECISION
     beta = start.copy()
-    loss = _loss(x, y, w, beta, start, precision)
+    loss = _loss(x, y, beta, start, precision)
     for _ in range(_MOST_STEPS):
         p = _sigmoid(x @ beta)
-        gradient = x.T @ (w * (p - y)) + precision * (beta - start)
-        hessian = (x * (w * p * (1.0 - p))[:, None]).T @ x + np.diag(precision)
+        gradient = x.T @ (p - y) + precision * (beta - start)
+        hessian = (x * (p * (1.0 - p))[:, None]).T @ x + np.diag(precision)
         step = np.linalg.solve(hessian, gradient)
         size = 1.0
-        while (after := _loss(x, y, w, beta - size * step, start, precision)) > loss:
+        while (after := _loss(x, y, beta - size * step, start, precision)) > loss:
             size /= 2.0
             if size < 1e-6:
                 return beta
@@ -222,10 +220,10 @@ def _map_fit(x: Floats, y: Floats, w: Floats, start: Floats, strength: float) ->
     return beta
 
 
-def _loss(x: Floats, y: Floats, w: Floats, beta: Floats, start: Floats, precision: Floats) -> float:
+def _loss(x: Floats, y: Floats, beta: Floats, start: Floats, precision: Floats) -> float:
     z = x @ beta
     away = beta - start
-    return float(w @ (np.logaddexp(0.0, z) - y * z) + 0.5 * precision @ away**2)
+    return float((np.logaddexp(0.0, z) - y * z).sum() + 0.5 * precision @ away**2)
 
 
 def _sigmoid(z: Floats) -> Floats:
@@ -244,14 +242,12 @@ def choose_strength(rows: Sequence[Row], start: Logistic = PRIOR) -> float:
         return _STRENGTHS[-1]
     table = _Table.of(rows, start)
     y = np.array([row.right for row in rows], dtype=np.float64)
-    w = np.array([row.weight for row in rows], dtype=np.float64)
     losses = []
     for inside, outside in _folds(groups):
         fold = []
         for strength in _STRENGTHS:
-            z = table.matrix[outside] @ table.fit(np.array(inside), y, w, strength)
-            loss = w[outside] @ (np.logaddexp(0.0, z) - y[outside] * z)
-            fold.append(float(loss) / float(w[outside].sum()))
+            z = table.matrix[outside] @ table.fit(np.array(inside), y, strength)
+            fold.append(float((np.logaddexp(0.0, z) - y[outside] * z).mean()))
         losses.append(fold)
     means = np.mean(losses, axis=0)
     best = int(np.argmin(means))

@@ -265,7 +265,7 @@ class Combiner:
     ) -> Decision:
         """The same for a field on which a record-level step had its say.
 
-        Where no model was fitted, the step's own confidence stands. `draft` takes over the
+        Where only judgement speaks, the step's own confidence stands. `draft` takes over the
         features of the value that the step put there.
         """
         if bound.status is Status.FAILED:
@@ -279,7 +279,7 @@ class Combiner:
                 draft.features = candidate_features(draft.field, draft.readings, bound.value)
             draft.logit = draft.model.logit(draft.features)
         confidence = bound.confidence
-        if bound.value is None or draft.field.kind in self._calibration.models:
+        if bound.value is None or draft.model is not PRIOR:
             confidence = sigmoid(draft.logit + draft.model.added(more))
         status = self._status(draft.field, bound.value, confidence)
         return _decision(bound, bound.value, confidence, status, failed_checks)
