@@ -29,10 +29,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ocr_moe.build import Workshop
+from ocr_moe.codes.decoding import free_reading
 from ocr_moe.codes.finding import Candidate, find_codes
 from ocr_moe.config import find_schema, load_config
 from ocr_moe.evaluation.metrics import auroc, mcnemar_exact, wilson
-from ocr_moe.experts.codes import CodesExpert, CodesParams, Crop
+from ocr_moe.experts.codes import CodesExpert, CodesParams, Crop, free_run
+from ocr_moe.experts.linecrops import crop_strip
 from ocr_moe.generation import generate
 from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Page, Posterior, State
 from ocr_moe.righting import read_upright, turn
@@ -255,16 +257,25 @@ class Bench:
         outcome.look = int(reading.features.get("look", 0.0))
         outcome.values["codes"] = reading.value
         outcome.confidence["codes"] = reading.score or 0.0
-        free = wanted.model_copy(update={"grammars": ()})
-        unbound = self._codes.read(document, [free]).readings[0]
-        outcome.values["engine"] = unbound.value
-        outcome.confidence["engine"] = unbound.score or 0.0
+        outcome.values["engine"] = self._unbound(page, text, wanted, case.schema)
+        outcome.confidence["engine"] = outcome.confidence["paddleocr"]
         decided = self._decide(document, reading)
         outcome.values["bound"] = decided[0]
         outcome.confidence["bound"] = decided[1]
         for name, variant in self.variants.items():
             outcome.values[name] = variant.read(document, [wanted]).readings[0].value
         return outcome
+
+    def _unbound(
+        self, page: BenchPage, text: PageText, wanted: Field, schema: Schema
+    ) -> str | None:
+        """The recogniser's best path over the crop of the likeliest line."""
+        plain = plain_reading(text, wanted, schema)
+        if plain is None:
+            return None
+        crops = [crop_strip(page.image, strip, padding=0.0) for strip in plain.strips]
+        posteriors = self.services.recognizer("ppocr").recognize(crops)
+        return "".join(free_run(free_reading(p)[0]) for p in posteriors) or None
 
     def _decide(self, document: BenchDocument, reading: Reading) -> tuple[str | None, float]:
         others = [f for f in document.schema.fields if f.name != reading.field]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ocr_moe.build import Workshop
 from ocr_moe.documents import IMPORTED, PageReader, open_document, page_key
@@ -35,6 +37,7 @@ from ocr_moe.types import Answer, Cost, DocumentRef, Failure, PageText, Record
 from ocr_moe.version import __version__
 
 STORE = "store.sqlite"
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class Batch:
             return same, list(self._process(same[0], sha256, engine))
 
         try:
-            for same, records in runner.map(work, groups.items()):
+            for same, records in _until_interrupted(runner.map(work, groups.items())):
                 failed = next((record for record in records if is_failed(record)), None)
                 for source in same:
                     self.store.put_records([_renamed(record, source) for record in records])
@@ -319,6 +322,32 @@ class Batch:
         outcome.documents = len(documents)
         outcome.failed = len(failed)
         outcome.failures = list(failed.values())
+
+
+def _until_interrupted(results: Iterator[Item]) -> Iterator[Item]:
+    """The results until Ctrl-C, which raises KeyboardInterrupt between two documents.
+
+    Libraries may swallow an interrupt or leave a half-done page behind; the documents under way are
+    therefore finished first. A second Ctrl-C interrupts at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield from results
+        return
+    pressed = threading.Event()
+
+    def on_interrupt(number: int, frame: object) -> None:
+        if pressed.is_set():
+            raise KeyboardInterrupt
+        pressed.set()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        for result in results:
+            yield result
+            if pressed.is_set():
+                raise KeyboardInterrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def import_ocr(store: Store, file: Path) -> int:

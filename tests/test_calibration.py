@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocr_moe.config import config_folder, find_schema, shipped_schemas
 from ocr_moe.errors import ConfigError, TruthError
 from ocr_moe.evaluation.fitting import (
     Judged,
@@ -293,3 +294,19 @@ def test_a_fitted_policy_knows_whom_to_ask(tmp_path: Path) -> None:
     path.write_text(to_yaml(policy), encoding="utf-8")
     loaded = load_policy(path).chance("llm", field, before)
     assert loaded == pytest.approx(llm, abs=1e-4)
+
+
+def test_the_shipped_calibration_says_what_it_was_fitted_on() -> None:
+    shipped = load_calibration(config_folder() / "calibration" / "default.yaml")
+    assert shipped.provenance is not None
+    assert shipped.provenance.synthetic
+    assert len(shipped.provenance.hashes) == shipped.provenance.documents > 200
+    for name in shipped_schemas():
+        for field in find_schema(name).fields:
+            assert field.name in shipped.quality
+            assert field.kind in shipped.models
+            sure = {"rules": 1.0, "rules.score": 9.0, "score": 9.0, "evidence": 1.0}
+            unsure = {"rules": 1.0, "rules.score": -5.0, "score": -5.0, "rivals": 1.0}
+            model = shipped.model_of(field, ("rules",))
+            assert model.probability(sure) > model.probability(unsure)
+            assert shipped.model_of(field, ("an expert of the user's own",)) is PRIOR

@@ -396,6 +396,14 @@ def test_too_little_truth_is_told_with_what_is_missing() -> None:
         study([document(1, {})], [RULES], build)
 
 
+@pytest.mark.parametrize("n", [3, 4, 5, 8])
+def test_a_handful_of_documents_is_enough_to_say_that_more_are_needed(n: int) -> None:
+    found = recommend(batch(n), [RULES, LLM, MOE], build)
+    assert sum(found.documents) == n
+    assert found.certified == ()
+    assert found.missing > 100
+
+
 def test_what_the_calibration_has_seen_is_not_tested_on() -> None:
     documents = batch(120)
     seen = [d.sha256[:8] for d in documents]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from ocr_moe.codes.grammar import CodeGrammar
-from ocr_moe.types import PageText, Quad
+from ocr_moe.types import Line, PageText, Quad
 
 _DIGIT_TWINS = str.maketrans("ODQILZSBG", "000112586")
 _LETTER_TWINS = str.maketrans("OIZSV", "0125U")
@@ -147,15 +147,15 @@ def find_codes(
     return Findings(tuple(distinct), tuple(_spots(frame, ranked, grammars)))
 
 
-def read_surely(page: PageText) -> list[Quad]:
+def read_surely(page: PageText) -> tuple[Line, ...]:
     """The lines that were read surely and hold nothing of a code: no need to look at them again."""
-    return [
-        line.quad
+    return tuple(
+        line
         for line in page.lines
         if line.confidence > _READ
         and len(line.text) > 1
         and sum(c.isascii() and c.isalnum() for c in line.text) < _MIN_RUN
-    ]
+    )
 
 
 def _lengthwise(quad: Quad) -> Quad:
@@ -319,7 +319,7 @@ def _as_code(
                         + (6.0 if checked else -2.0 if checked is False else 0.0)
                         + (2.0 if announced else 0.0)
                         - 2.0 * (len(run) - length)
-                        - 0.5 * sum(a != b for a, b in zip(text, window, strict=True))
+                        - 3.0 * sum(a != b for a, b in zip(text, window, strict=True))
                     )
                     if best is None or worth > best[0]:
                         best = (worth, text, grammar, checked)

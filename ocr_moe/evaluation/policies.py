@@ -413,6 +413,7 @@ def recommend(
     _demand(fresh, 3)
     choosing, testing, reporting = _three_parts(fresh, seen, shares, seed)
     choosing = [*choosing, *seen]
+    _demand(choosing, 1)
     trials = honest_trials(choosing, configured, build, unit)
     chosen = cheapest_good(trials, target)
     tuning = next(trial for trial in trials if trial.candidate is chosen)

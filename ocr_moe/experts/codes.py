@@ -202,7 +202,7 @@ class CodesExpert:
         """Whether page OCR's own reading leaves nothing to look at."""
         if not candidate.exact or candidate.alien or candidate.label is None:
             return False
-        if candidate.confidence < self._params.sure_confidence or len(candidate.strips) > 1:
+        if candidate.confidence < self._params.sure_confidence:
             return False
         if any(c.code is not None and c.code != candidate.code for _, c in others):
             return False
@@ -277,7 +277,7 @@ class CodesExpert:
         posteriors = self._services.recognizer(recognizer).recognize(crops)
         characters = compiled(grammars).characters
         parts: list[LineEvidence] = [reduce(posterior, characters) for posterior in posteriors]
-        free = "".join(_free_run(free_reading(p)[0]) for p in posteriors)
+        free = "".join(free_run(free_reading(p)[0]) for p in posteriors)
         return View(recognizer, crop_name, join(parts), free)
 
     def _credible(self, seen: _Seen) -> bool:
@@ -300,10 +300,12 @@ class CodesExpert:
         if self._params.second_look is None:
             return []
         engine = self._services.engine(self._params.second_look)
-        rest = without_lines(page.image, read_surely(page.text))
+        known = read_surely(page.text)
+        rest = without_lines(page.image, [line.quad for line in known])
         seen: list[_Seen] = []
         for side in self._params.second_look_sides:
-            text = _reread(page, rest, engine, side)
+            again = _reread(page, rest, engine, side)
+            text = again.model_copy(update={"lines": (*known, *again.lines)})
             likely = self._plausible([(page, c) for c in find(text).candidates])
             for _, candidate in likely[:2]:
                 seen.append(self._look(page, candidate, grammars, look=3))
@@ -431,8 +433,8 @@ def _bare(label: str, strip: Strip) -> Candidate:
     )
 
 
-def _free_run(text: str) -> str:
-    """The longest run of letters and digits that is mostly digits."""
+def free_run(text: str) -> str:
+    """The longest run of letters and digits that is mostly digits: a code read without a grammar."""
     folded = "".join(c for c in text.upper() if c.isascii() or c == "\ufffd")
     runs = [re.sub(r"[\s\-.·]", "", m.group()) for m in _RUN.finditer(folded)]
     runs = [run for run in runs if 2 * sum(c.isdigit() for c in run) >= len(run)]
@@ -440,18 +442,16 @@ def _free_run(text: str) -> str:
 
 
 def _year_support(candidate: Candidate, text: PageText) -> float:
-    """1 where the code's year stands on the page outside the code, 0 where it does not."""
+    """1 where the code's year (or its end) is printed elsewhere on the page, 0 where it is not."""
     if candidate.grammar is None or candidate.code is None:
         return 0.5
     span = (candidate.grammar.parse(candidate.code) or {}).get("year")
     if span is None:
         return 0.5
     year = candidate.code[slice(*span)]
-    if len(year) != 4:
-        return 0.5
-    elsewhere = " ".join(line.text for line in text.lines if candidate.run not in line.text)
+    elsewhere = " ".join(line.text for line in text.lines if line.text not in candidate.text)
     written = elsewhere.translate(str.maketrans("〇○零一二三四五六七八九", "000123456789"))
-    return float(year in _YEAR.findall(written))
+    return float(any(printed.endswith(year) for printed in _YEAR.findall(written)))
 
 
 def _place_features(

@@ -136,9 +136,7 @@ class Calibration(Value):
         if fitted is None:
             return PRIOR
         known = self.weights.get(field.kind)
-        if known and not any(expert in known for expert in carriers):
-            return PRIOR
-        return fitted
+        return PRIOR if known and known.keys().isdisjoint(carriers) else fitted
 
     def absence_of(self) -> Logistic:
         return self.absence or ABSENCE_PRIOR
