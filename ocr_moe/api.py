@@ -264,6 +264,8 @@ def _with_policies(
     from ocr_moe.yamlfile import write_yaml
 
     study = laboratory.study()
+    costs = {trial.candidate.name: trial.field_costs for trial in study.trials}
+    options = replace(options, field_costs=costs)
     try:
         recommended = laboratory.recommend(goal.accuracy, goal.confidence)
     except TruthError as error:

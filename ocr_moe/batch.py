@@ -311,17 +311,15 @@ class Batch:
         self.store.set_meta("titles", {s.name: s.title for s in self.strategies})
 
     def _count(self, outcome: Outcome) -> None:
-        failed: dict[tuple[str, int], str] = {}
-        documents = set()
-        for strategy in self.strategies:
-            for record in self.records(strategy.name):
-                key = (record.document.path, record.document.page)
-                documents.add(key)
-                if is_failed(record):
-                    failed.setdefault(key, _failure_of(record))
-        outcome.documents = len(documents)
-        outcome.failed = len(failed)
-        outcome.failures = list(failed.values())
+        names = [strategy.name for strategy in self.strategies]
+        outcome.documents = self.store.count_documents(names)
+        outcome.failures = list(
+            {
+                (record.document.path, record.document.page): _failure_of(record)
+                for record in self.store.failed_records(names)
+            }.values()
+        )
+        outcome.failed = len(outcome.failures)
 
 
 def _until_interrupted(results: Iterator[Item]) -> Iterator[Item]:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
 from ocr_moe.errors import UsageError
 from ocr_moe.files import replacing
@@ -164,10 +165,9 @@ def _known(model: type[Decision] | type[DocumentRef] | type[Cost], data: Any) ->
 
 
 def _encode(data: dict[str, Any], indent: int | None = None) -> bytes:
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
     try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError:
+        return to_json(data, indent=indent, inf_nan_mode="null")
+    except PydanticSerializationError:
         # A file name that is not UTF-8 reaches us with lone surrogates; escapes carry them.
         return json.dumps(data, ensure_ascii=True, allow_nan=False, indent=indent).encode("ascii")
 

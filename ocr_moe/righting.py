@@ -18,6 +18,11 @@ Rotation = Literal[0, 90, 180, 270]
 
 _SURE = 0.8
 """Mean confidence, by characters, above which a page is taken to be upright."""
+_LEGIBLE_LINE = (4, 0.9)
+"""Characters and confidence that a line of an upside-down page hardly ever has both of."""
+_LEGIBLE_SHARE = 0.15
+"""Share of the characters in such lines above which a damaged page is taken to be upright. Of 87
+pages of samples and real licences, 86 had none when upside down, one had 0.08."""
 
 
 def read_upright(
@@ -29,7 +34,9 @@ def read_upright(
     if not lines:
         return 0, lines
     sideways = _share_on_end(lines, image.width, image.height) > 0.5
-    if not sideways and _mean_confidence(lines) >= _SURE:
+    if not sideways and (
+        _mean_confidence(lines) >= _SURE or _legible_share(lines) >= _LEGIBLE_SHARE
+    ):
         return 0, lines
     others: tuple[Rotation, ...] = (90, 270) if sideways else (180,)
     for rotation in others:
@@ -72,6 +79,13 @@ def _share_on_end(lines: tuple[Line, ...], width: int, height: int) -> float:
 def _mean_confidence(lines: tuple[Line, ...]) -> float:
     total = sum(len(line.text) for line in lines)
     return sum(len(line.text) * line.confidence for line in lines) / total if total else 0.0
+
+
+def _legible_share(lines: tuple[Line, ...]) -> float:
+    length, confidence = _LEGIBLE_LINE
+    total = sum(len(line.text) for line in lines)
+    legible = [x for x in lines if len(x.text) >= length and x.confidence >= confidence]
+    return sum(len(line.text) for line in legible) / total if total else 0.0
 
 
 def _legible(lines: tuple[Line, ...]) -> float:

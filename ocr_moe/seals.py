@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-REVISION = 1
+REVISION = 2
 """Changes when pages may come out differently; part of the key of page OCR that rests on it."""
 
 _WORK = 640
@@ -76,21 +76,21 @@ def find_seals(image: Image.Image) -> list[tuple[int, int, int, int]]:
 
     scale = max(image.width / _WORK, 1.0)
     size = (min(image.width, _WORK), max(round(image.height / scale), 1))
-    small = image.convert("RGB").resize(size, reducing_gap=2.0)
-    mask = _red(np.asarray(small)).astype(np.uint8)
+    small = cv2.resize(np.asarray(image.convert("RGB")), size, interpolation=cv2.INTER_AREA)
+    mask = _red(small.astype(np.uint8)).astype(np.uint8)
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((11, 11), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     boxes = []
     for x, y, width, height, area in stats[1:]:
         long, short = max(width, height), min(width, height)
-        extent = long / small.width
+        extent = long / size[0]
         if not _SMALLEST <= extent <= _LARGEST or short < _LEAST_ROUND * long:
             continue
         # A ring with a star is mostly paper; a reddish background is not.
         inked = float(mask[y : y + height, x : x + width].mean())
         if area < 0.08 * width * height or inked > _DENSEST:
             continue
-        margin = _MARGIN * small.width
+        margin = _MARGIN * size[0]
         boxes.append(
             (
                 max(int((x - margin) * scale), 0),

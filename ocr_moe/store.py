@@ -293,6 +293,26 @@ class Store:
             ).fetchall()
         return [Record.model_validate_json(row[0]) for row in rows]
 
+    def count_documents(self, strategies: Sequence[str]) -> int:
+        """Documents of which any of the strategies has a record."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT count(*) FROM (SELECT DISTINCT path, page FROM records "
+                "WHERE strategy IN (SELECT value FROM json_each(?)))",
+                (json.dumps(list(strategies)),),
+            ).fetchone()
+        return int(row[0])
+
+    def failed_records(self, strategies: Sequence[str]) -> list[Record]:
+        """What failed in the strategies' records, by path and page."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT record FROM records WHERE failed AND strategy IN "
+                "(SELECT value FROM json_each(?)) ORDER BY path, page, strategy",
+                (json.dumps(list(strategies)),),
+            ).fetchall()
+        return [Record.model_validate_json(row[0]) for row in rows]
+
     def schemas(self) -> list[str]:
         """Names of the schemas that experts were asked about."""
         with self._lock:

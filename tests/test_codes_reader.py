@@ -259,3 +259,24 @@ def test_the_fingerprint_tells_parameters_apart(workshop: Workshop, reader: Code
     other = CodesExpert("codes", CodesParams(second_look=None), workshop)
     assert other.fingerprint != reader.fingerprint
     assert CodesExpert("again", CodesParams(), workshop).fingerprint == reader.fingerprint
+
+
+@pytest.mark.parametrize("direction", ["down", "up", "stacked"])
+def test_a_vertical_number_is_read(workshop: Workshop, reader: CodesExpert, direction: str) -> None:
+    image = drawn(TITLE, DATE)
+    face = FontBook.discover().of("hei")[0]
+    font = load(face.path, face.index, 30)
+    if direction == "stacked":
+        draw = ImageDraw.Draw(image)
+        for i, digit in enumerate(CODE):
+            draw.text((1020, 40 + 36 * i), digit, fill=(25, 25, 25), font=font)
+    else:
+        line = Image.new("RGB", (500, 44), (250, 249, 244))
+        ImageDraw.Draw(line).text((20, 3), CODE, fill=(25, 25, 25), font=font)
+        image.paste(line.rotate(-90 if direction == "down" else 90, expand=True), (1010, 60))
+    reading = certificate(workshop, reader, image)
+    assert reading.value == CODE
+    assert reading.score is not None
+    assert reading.score > 0.5
+    assert reading.evidence is not None
+    assert reading.evidence.box[0] > 0.9

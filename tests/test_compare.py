@@ -68,6 +68,12 @@ def test_scores_are_as_the_contract_says(comparison: tuple[Path, str]) -> None:
             for key in ("missing", "invented", "failed", "coverage", "selective_accuracy"):
                 assert key in cell
     assert scores["strategies"]["moe"]["macro"] >= 0.9
+    costs = scores["strategies"]["ocr_page_llm"]["field_costs"]
+    total = scores["strategies"]["ocr_page_llm"]["cost"]["total"]
+    assert total["prompt_tokens"] > 0
+    assert sum(c["prompt_tokens"] for c in costs.values()) == pytest.approx(
+        total["prompt_tokens"], abs=len(costs)
+    )
     assert len(scores["pairs"]) == 6
 
 

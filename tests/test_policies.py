@@ -238,6 +238,15 @@ def test_a_replay_asks_the_record_and_pays_each_answer_once() -> None:
     assert replay(one, *single).cost.prompt_tokens == 700
 
 
+def test_an_answer_is_paid_for_by_the_fields_it_was_asked_about() -> None:
+    both = {"姓名": "right", "证书编号": "wrong"}
+    one = document(1, {"rules": (both, 0.1, 0), "llm": (both, 0.9, 700)})
+    trial = try_out(MOE, [one], build, "tokens")
+    assert set(trial.field_costs) == set(SCHEMA.names)
+    assert sum(cost.prompt_tokens for cost in trial.field_costs.values()) == 700
+    assert {cost.prompt_tokens for cost in trial.field_costs.values()} == {350}
+
+
 def test_a_missing_answer_is_a_failure_not_a_wrong_value() -> None:
     readings, answers = document(1, {}).ask("llm", ("姓名",))
     assert answers == []

@@ -475,7 +475,7 @@ def _label(rng: Rng) -> str:
 def _grouped(rng: Rng, code: str, plain: bool) -> tuple[str, str]:
     """(what is printed, what is to be read): codes in groups by spaces or, rarely, signs."""
     draw = 1.0 if plain else rng.random()
-    if draw > 0.16 or len(code) < 6:
+    if draw > 0.16 or len(code) < 8:
         return code, code
     size = int(rng.integers(3, 7))
     groups = [code[i : i + size] for i in range(0, len(code), size)]

@@ -78,6 +78,9 @@ class Findings:
     candidates: tuple[Candidate, ...]
     """The likeliest first."""
     spots: tuple[Spot, ...]
+    upward: tuple[Strip, ...]
+    """Lines on end that were read badly, as lines that run up the page; OCR took them for running
+    down it."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ def find_codes(
         for second in runs
         if first is not second and _continues(first, second, grammars)
     ]
+    groups += _stacks(lines)
     candidates = [
         candidate
         for group in groups
@@ -144,7 +148,7 @@ def find_codes(
     for candidate in candidates:
         if all(candidate.run not in other.run for other in distinct):
             distinct.append(candidate)
-    return Findings(tuple(distinct), tuple(_spots(frame, ranked, grammars)))
+    return Findings(tuple(distinct), tuple(_spots(frame, ranked, grammars)), _upward(page))
 
 
 def read_surely(page: PageText) -> tuple[Line, ...]:
@@ -161,6 +165,37 @@ def read_surely(page: PageText) -> tuple[Line, ...]:
 def _lengthwise(quad: Quad) -> Quad:
     """The corners of a line that runs down the page, in the order of its text."""
     return (quad[1], quad[2], quad[3], quad[0])
+
+
+def _upward(page: PageText) -> tuple[Strip, ...]:
+    """The longest first."""
+    badly = [line.quad for line in page.lines if line.confidence < 0.95 and len(line.text) > 1]
+    on_end = [quad for quad in badly if _on_end(quad, page)]
+    on_end.sort(key=lambda quad: quad[0][1] - quad[3][1])
+    return tuple(Strip((q[3], q[0], q[1], q[2]), 0.3, 0.3) for q in on_end)
+
+
+def _stacks(lines: Sequence[_Placed]) -> list[tuple[_Run, ...]]:
+    """Characters that stand one below the other, each read as a line of its own."""
+    single = [line for line in lines if len(line.text) == 1 and _fold(line.text).isascii()]
+    single = [line for line in single if line.text.isalnum()]
+    single.sort(key=lambda line: line.middle)
+    stacks: list[list[_Placed]] = []
+    for line in single:
+        for stack in stacks:
+            above = stack[-1]
+            height = max(above.height, line.height)
+            aside = abs(above.left + above.right - line.left - line.right) / 2
+            if aside < 0.5 * height and 0.5 * height < line.middle - above.middle < 2.0 * height:
+                stack.append(line)
+                break
+        else:
+            stacks.append([line])
+    return [
+        tuple(_Run(line, _fold(line.text), 0, 1, _fold(line.text)) for line in stack)
+        for stack in stacks
+        if len(stack) >= _MIN_RUN
+    ]
 
 
 def _on_end(quad: Quad, page: PageText) -> bool:
@@ -349,7 +384,7 @@ def _candidate(
         form -= 1.5 * surplus
     else:
         form = max(2.5 - 0.35 * away, -2.0)
-    score = form + label_worth - (6.0 if alien else 0.0) - 0.5 * (len(group) - 1)
+    score = form + label_worth - (6.0 if alien else 0.0) - 0.5 * min(len(group) - 1, 2)
     missing = max(min((n for n in lengths), key=lambda n: abs(len(run) - n)) - len(run), 0)
     return Candidate(
         run=run,

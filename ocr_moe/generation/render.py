@@ -46,8 +46,11 @@ def render(spec: Spec) -> Rendered:
         quads.setdefault(name, []).append(_quad(box, size))
     result = damaging.damage(sheet.image, spec.level, rng, quads)
     truth = {
-        field: unicodedata.normalize("NFKC", value) if value and field in quads else None
-        for field, value in spec.facts.truth().items()
+        field: unicodedata.normalize("NFKC", value) if value else None
+        for field, value in (
+            (field, sheet.stated.get(field, value if field in quads else None))
+            for field, value in spec.facts.truth().items()
+        )
     }
     return Rendered(
         result.image,

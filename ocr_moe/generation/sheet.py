@@ -62,6 +62,8 @@ class Sheet:
     rng: Random
     marks: list[tuple[str, PixelBox]] = field(default_factory=list)
     """A field and the box of one piece of its value, in the order of drawing."""
+    stated: dict[str, str] = field(default_factory=dict)
+    """Field → the value that this page gives it in other words than the facts do."""
     used: dict[str, None] = field(default_factory=dict)
     """Names of the typefaces used so far."""
     inset: int = 0

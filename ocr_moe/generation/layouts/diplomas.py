@@ -386,6 +386,9 @@ def english_half(
     sheet.text(middle, h * 0.18, text, pen, align="m")
     runs = fill_in(rng.choice(getattr(english_words(), facts.kind)), english_values(facts))
     text = "".join(run.text for run in runs)
+    for run in runs:
+        if run.field:
+            sheet.stated[run.field] = facts.truth()[run.field]
     pen = Pen(look.latin_face, round(size * 0.95), look.body_ink)
     y = sheet.words((left, h * 0.32, right), text, pen, leading=size * 1.7)
     sheet.text(

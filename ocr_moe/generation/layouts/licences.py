@@ -383,6 +383,14 @@ def old_company(sheet: Sheet, facts: Licence, look: Look) -> None:
     small_print(sheet, look, facts)
 
 
+def _as_type(row: Row, sheet: Sheet) -> Row:
+    """On a page without an entry 类型, the form of organisation is what a person enters as type."""
+    if row.label != "组成形式":
+        return row
+    sheet.stated["类型"] = row.value
+    return row._replace(field="类型")
+
+
 @licence(
     "licence_old_individual", era="old", families=("individual",), ratio=(0.66, 0.76), weight=1.6
 )
@@ -402,7 +410,9 @@ def old_individual(sheet: Sheet, facts: Licence, look: Look) -> None:
     )
     code_line(sheet, look, facts, w * rng.uniform(0.6, 0.75), base + h * 0.05)
     size = w * rng.uniform(0.018, 0.021)
-    rows = [row for row in rows_of(facts, sheet) if row.field != "类型" or rng.random() < 0.4]
+    rows = rows_of(facts, sheet)
+    if rng.random() >= 0.4:
+        rows = [_as_type(row, sheet) for row in rows if row.field != "类型"]
     column = Column(w * 0.12, base + h * 0.13, w * 0.86, size * 6.1, h * rng.uniform(0.056, 0.066))
     entries(sheet, look, rows, column, size)
     authority(sheet, look, facts, w * 0.72, h * 0.82, size)

@@ -304,14 +304,14 @@ def signed(
 
 
 def english_values(facts: Graduate) -> dict[str, Run]:
-    """Placeholders of the English wordings. They are not fields: the truth is Chinese."""
+    """Placeholders of the English wordings. Fields are those that any language states alike."""
     person = facts.person
     degree = {"硕士研究生": "Master", "博士研究生": "Doctor"}.get(facts.level, "Bachelor")
     subject = english_words().subjects.get(facts.degree[:-2], "Science")
     return {
         "name_en": Run(_romanised(person.name)),
-        "sex_en": Run("male" if person.sex == "男" else "female"),
-        "birth_en": Run(english_date(person.birth)),
+        "sex_en": Run("male" if person.sex == "男" else "female", "性别"),
+        "birth_en": Run(english_date(person.birth), "出生日期"),
         "major_en": Run(facts.major_english),
         "school_en": Run(facts.school_english),
         "start_en": Run(english_date(facts.start)),
