@@ -44,6 +44,7 @@ from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Page, Poster
 from ocr_moe.righting import read_upright, turn
 from ocr_moe.runners.pool import PoolRunner
 from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.seals import without_seals
 from ocr_moe.types import DocumentRef, Line, PageText, Reading
 
 LEVELS = ("clean", "scan", "photo", "hard")
@@ -249,7 +250,9 @@ class Bench:
         outcome.page_seconds = time.perf_counter() - started
         upright = turn(image, rotation)
         text = _page_text("ours", upright, rotation, lines)
-        paddle = _page_text("paddle", upright, rotation, self._engine.read(upright))
+        if without_seals(upright) is not upright:
+            lines = self._engine.read(upright)
+        paddle = _page_text("paddle", upright, rotation, lines)
         rapid = _page_text("rapid", upright, rotation, self._rapid.read(upright))
         page = BenchPage(case.path, text)
         document = BenchDocument(DocumentRef(path=case.path.name, sha256=""), case.schema, (page,))

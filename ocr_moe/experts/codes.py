@@ -55,7 +55,7 @@ from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageTe
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 2
+REVISION = 3
 
 _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
@@ -77,11 +77,11 @@ class Crop(Value):
 class CodesParams(Value):
     """Parameters of the code reader."""
 
-    recognizers: tuple[str, ...] = ("ppocr",)
+    recognizers: tuple[str, ...] = ("ppocr", "specialist")
     """The voters, by name; the first is asked first."""
     second_look: str | None = "sensitive"
     """The OCR engine for pages on which no place was found; None: no such look."""
-    second_look_sides: tuple[int, ...] = (1000, 1400)
+    second_look_sides: tuple[int, ...] = (1000, 1400, 1800)
     """Longest sides of the page, in pixels, at which it looks, one after the other."""
     sure_confidence: float = 0.995
     """Line confidence from which page OCR's reading may stand."""
@@ -311,8 +311,10 @@ class CodesExpert:
         for side in self._params.second_look_sides:
             again = _reread(page, rest, engine, side)
             text = again.model_copy(update={"lines": (*known, *again.lines)})
-            likely = self._plausible([(page, c) for c in find(text).candidates])
-            for _, candidate in likely[:2]:
+            findings = find(text)
+            likely = [c for _, c in self._plausible([(page, c) for c in findings.candidates])][:2]
+            likely += [_bare(spot.label, spot.strip) for spot in findings.spots[:1]]
+            for candidate in likely:
                 seen.append(self._look(page, candidate, grammars, look=3))
                 if self._credible(seen[-1]):
                     return seen

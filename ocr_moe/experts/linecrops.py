@@ -18,8 +18,6 @@ _LOWEST = 48
 _HIGHEST = 96
 _WIDEST = 2400
 _LEAST_SEAL = 30  # pixels of strong colour below which there is no seal to lift
-_FAINT_COLOUR = 8.0  # difference of channels that camera noise makes
-_MOST_DARKENING = 0.6  # more would be type, not ink of a colour
 
 
 def crop_strip(
@@ -65,10 +63,8 @@ def crop_strip(
 def without_colour(image: Image.Image) -> Image.Image:
     """Coloured ink (a red seal, a gold frame) lifted to the paper's brightness; black type stays.
 
-    Ink of one colour darkens even the brightest channel, in proportion to how much of it there is,
-    and that shows in the colour's strength. So each pixel's brightest channel is raised by its
-    colour's strength times the darkening per strength that this image's strongest colours have.
-    Type under a seal keeps its contrast to the seal.
+    Each pixel's brightest channel; where the colour is strong, scaled by what lifts this page's
+    coloured ink to its paper, so that type under a seal keeps its contrast to the seal.
     """
     import cv2
     import numpy as np
@@ -77,14 +73,14 @@ def without_colour(image: Image.Image) -> Image.Image:
     pixels = np.asarray(image.convert("RGB")).astype(np.float32)
     brightest = pixels.max(axis=2)
     colour = brightest - pixels.min(axis=2)
-    colour = np.maximum(colour - float(np.median(colour)) - _FAINT_COLOUR, 0.0)
     paper = np.maximum(_paper(brightest, max(round(max(image.size) / 6), 15)), 1.0)
-    strong = (colour > 0.6 * float(np.percentile(colour, 97))) & (colour > 0.0)
-    if strong.sum() > _LEAST_SEAL:
-        darkening = float(np.median((paper - brightest)[strong] / colour[strong]))
-        raised = brightest + min(max(darkening, 0.0), _MOST_DARKENING) * colour
-        brightest = np.minimum(raised, np.maximum(paper, brightest))
-    grey = np.clip(brightest, 0, 255).astype(np.uint8)
+    share = np.clip((colour - float(np.median(colour)) - 25.0) / 35.0, 0.0, 1.0)
+    seal = (share > 0.9) & (brightest > 0.6 * paper)
+    lift = 1.0
+    if seal.sum() > _LEAST_SEAL:
+        lift = 1.0 / max(float(np.median(brightest[seal] / paper[seal])), 0.5)
+    lifted = np.minimum(brightest * (1.0 + share * (lift - 1.0)), np.maximum(paper, brightest))
+    grey = np.clip(lifted, 0, 255).astype(np.uint8)
     return PillowImage.fromarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB))
 
 
