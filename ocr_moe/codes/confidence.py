@@ -15,7 +15,7 @@ _WEIGHTS = {
     "label": 0.6,
     "rivals": -1.0,
     "check_passed": 1.5,
-    "check_failed": -7.0,
+    "check_failed": -8.0,
 }
 _LARGEST = {"margin": 8.0}
 

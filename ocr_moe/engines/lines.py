@@ -128,6 +128,7 @@ class OnnxLines(ABC):
         options.intra_op_num_threads = self.params.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        options.enable_mem_pattern = False  # one would be kept for every width there was
         try:
             return onnxruntime.InferenceSession(
                 str(self._file), options, providers=["CPUExecutionProvider"]

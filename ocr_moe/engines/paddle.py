@@ -96,6 +96,9 @@ class PaddleEngine:
         instances: int = PydanticField(default=0, ge=0)
         """Pages that are read at once, each with its own copy of the models (some 300 MB); 0: one
         a core."""
+        arena: bool = True
+        """Keep working memory from page to page, as much as the largest took: faster. False gives it
+        back after each, for engines that are seldom asked."""
         detection_limit: int | None = 1280
         """Longest side, in pixels, at which text is looked for (it is read at full resolution);
         None: PaddleOCR's own limit. A 300-dpi scan takes a third of the time that way."""
@@ -116,7 +119,7 @@ class PaddleEngine:
         """Name, version, digest of the weights where they are local files, and parameters."""
         if self._fingerprint is None:
             changed = self._params.model_dump(
-                exclude_defaults=True, exclude={"threads", "instances"}
+                exclude_defaults=True, exclude={"threads", "instances", "arena"}
             )
             parts = [f"paddleocr-{_version()}", f"r{REVISION}"]
             parts += [f"{key}={value}" for key, value in sorted(changed.items())]
@@ -164,6 +167,7 @@ class PaddleEngine:
             arguments["engine_config"] = {
                 "intra_op_num_threads": p.threads,
                 "enable_mem_pattern": False,
+                "enable_cpu_mem_arena": p.arena,
             }
         else:
             arguments["enable_mkldnn"] = p.mkldnn
