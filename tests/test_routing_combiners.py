@@ -151,6 +151,14 @@ def test_nothing_found_is_absent_only_where_that_is_likely(kind: str) -> None:
     assert unsure.confidence is not None
 
 
+def test_what_every_document_should_have_is_never_called_absent_unseen() -> None:
+    certain = Calibration(absence=Logistic(bias=9.0))
+    combiner = Moe(Moe.Params(), calibration=certain)
+    nothing = {"rules": reading(None, 0.9)}
+    assert combine(combiner, "注册资本", nothing).status is Status.ABSENT
+    assert combine(combiner, "名称", nothing).status is Status.ABSTAINED
+
+
 def test_an_optional_field_that_one_weak_reading_invents_is_left_empty() -> None:
     said = {
         "rules": reading(None, 0.9),

@@ -287,7 +287,10 @@ class Combiner:
     def _status(self, field: Field, value: str | None, confidence: float | None) -> Status:
         if not self._accept.reached(field, confidence):
             return Status.ABSTAINED
-        return Status.ABSENT if value is None else Status.ACCEPTED
+        if value is None:
+            # What every document should have is looked for by a person before it is called absent.
+            return Status.ABSTAINED if field.required else Status.ABSENT
+        return Status.ACCEPTED
 
     def _weights(self, field: Field) -> Mapping[str, float]:
         return self._calibration.weights.get(field.kind, {})
