@@ -30,7 +30,7 @@ from ocr_moe.store import Store
 STRATEGIES = ("rules", "moe")
 TRUTH = "verified.xlsx"
 LEVELS = ("clean", "scan", "photo", "photo", "hard", "hard")
-"""Damage levels, in turn; the hard ones come twice, because errors are what there is to learn from."""
+"""Damage levels, in turn; the worse ones come twice, because errors are what there is to learn from."""
 OUT = config_folder() / "calibration" / "default.yaml"
 
 
@@ -72,7 +72,7 @@ def main(
             judged=config.strategy,
             provenance=Provenance(
                 data=f"made by ocr-moe generate with the seed {seed}: {certificates} certificates "
-                f"and {licences} business licences of all damage levels, hard ones twice as often; "
+                f"and {licences} business licences of all damage levels, the worse two twice as often; "
                 "cross-fitted by layout",
                 synthetic=True,
                 documents=0,
