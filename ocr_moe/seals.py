@@ -76,8 +76,9 @@ def find_seals(image: Image.Image) -> list[tuple[int, int, int, int]]:
 
     scale = max(image.width / _WORK, 1.0)
     size = (min(image.width, _WORK), max(round(image.height / scale), 1))
-    small = cv2.resize(np.asarray(image.convert("RGB")), size, interpolation=cv2.INTER_AREA)
-    mask = _red(small.astype(np.uint8)).astype(np.uint8)
+    pixels = np.asarray(image.convert("RGB"))
+    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    mask = _red(small).astype(np.uint8)
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((11, 11), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     boxes = []

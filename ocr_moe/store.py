@@ -25,6 +25,7 @@ from ocr_moe.types import Answer, PageText, Record
 
 VERSION = 1
 
+_OF_STRATEGIES = "strategy IN (SELECT value FROM json_each(?))"
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (sha256 TEXT PRIMARY KEY, pages INTEGER NOT NULL) WITHOUT ROWID;
@@ -128,10 +129,7 @@ class Store:
 
     def get_meta(self, key: str) -> Any:
         """The JSON value under a key, or None."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT value FROM meta WHERE key = ?", (key,)
-            ).fetchone()
+        row = self._row("SELECT value FROM meta WHERE key = ?", (key,))
         return json.loads(row[0]) if row else None
 
     def set_meta(self, key: str, value: Any) -> None:
@@ -141,21 +139,17 @@ class Store:
         )
 
     def get_page_count(self, sha256: str) -> int | None:
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT pages FROM files WHERE sha256 = ?", (sha256,)
-            ).fetchone()
+        row = self._row("SELECT pages FROM files WHERE sha256 = ?", (sha256,))
         return int(row[0]) if row else None
 
     def put_page_count(self, sha256: str, pages: int) -> None:
         self._write("INSERT OR REPLACE INTO files VALUES (?, ?)", (sha256, pages))
 
     def get_page(self, sha256: str, page: int, engine: str) -> PageText | None:
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT text FROM pages WHERE sha256 = ? AND page = ? AND engine = ?",
-                (sha256, page, engine),
-            ).fetchone()
+        row = self._row(
+            "SELECT text FROM pages WHERE sha256 = ? AND page = ? AND engine = ?",
+            (sha256, page, engine),
+        )
         return PageText.model_validate_json(row[0]) if row else None
 
     def put_page(self, sha256: str, page: int, engine: str, text: PageText) -> None:
@@ -166,32 +160,27 @@ class Store:
 
     def pages(self) -> Iterator[tuple[str, int, PageText]]:
         """All page OCR: (hash of the file, page, text), in a stable order."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT sha256, page, text FROM pages ORDER BY sha256, page, engine"
-            ).fetchall()
+        rows = self._rows("SELECT sha256, page, text FROM pages ORDER BY sha256, page, engine")
         for sha256, page, text in rows:
             yield sha256, page, PageText.model_validate_json(text)
 
     def get_answer(self, question: Question) -> Answer | None:
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT answer FROM answers WHERE sha256 = ? AND page = ? AND fingerprint = ? "
-                "AND question = ?",
-                (question.sha256, question.page, question.fingerprint, question.digest),
-            ).fetchone()
+        row = self._row(
+            "SELECT answer FROM answers WHERE sha256 = ? AND page = ? AND fingerprint = ? "
+            "AND question = ?",
+            (question.sha256, question.page, question.fingerprint, question.digest),
+        )
         return Answer.model_validate_json(row[0]) if row else None
 
     def find_answer(
         self, sha256: str, page: int, fingerprint: str, fields: Sequence[str]
     ) -> Answer | None:
         """An answer by the names of the asked fields, whatever their declarations were then."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT answer FROM answers WHERE sha256 = ? AND page = ? AND fingerprint = ? "
-                "AND fields = ?",
-                (sha256, page, fingerprint, json.dumps(list(fields), ensure_ascii=False)),
-            ).fetchone()
+        row = self._row(
+            "SELECT answer FROM answers WHERE sha256 = ? AND page = ? AND fingerprint = ? "
+            "AND fields = ?",
+            (sha256, page, fingerprint, json.dumps(list(fields), ensure_ascii=False)),
+        )
         return Answer.model_validate_json(row[0]) if row else None
 
     def put_answer(self, question: Question, answer: Answer) -> None:
@@ -212,33 +201,30 @@ class Store:
 
     def answers(self, sha256: str, page: int) -> list[tuple[str, Answer]]:
         """(expert name, answer) of one document, in a stable order."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT expert, answer FROM answers WHERE sha256 = ? AND page = ? "
-                "ORDER BY expert, fingerprint, question",
-                (sha256, page),
-            ).fetchall()
+        rows = self._rows(
+            "SELECT expert, answer FROM answers WHERE sha256 = ? AND page = ? "
+            "ORDER BY expert, fingerprint, question",
+            (sha256, page),
+        )
         return [(expert, Answer.model_validate_json(answer)) for expert, answer in rows]
 
     def recorded_experts(self) -> dict[str, tuple[str, str | None]]:
         """Expert name → (fingerprint, model) of its most frequent answers."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT expert, fingerprint, min(json_extract(answer, '$.model')), count(*) AS n "
-                "FROM answers GROUP BY expert, fingerprint ORDER BY n"
-            ).fetchall()
+        rows = self._rows(
+            "SELECT expert, fingerprint, min(json_extract(answer, '$.model')), count(*) AS n "
+            "FROM answers GROUP BY expert, fingerprint ORDER BY n"
+        )
         return {expert: (fingerprint, model) for expert, fingerprint, model, _ in rows}
 
     def mean_tokens(self, expert: str) -> tuple[float, float] | None:
         """Prompt and completion tokens of an expert's mean call, or None where it was never asked."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT sum(json_extract(answer, '$.cost.calls')), "
-                "sum(json_extract(answer, '$.cost.prompt_tokens')), "
-                "sum(json_extract(answer, '$.cost.completion_tokens')) "
-                "FROM answers WHERE expert = ? AND NOT failed",
-                (expert,),
-            ).fetchone()
+        row = self._row(
+            "SELECT sum(json_extract(answer, '$.cost.calls')), "
+            "sum(json_extract(answer, '$.cost.prompt_tokens')), "
+            "sum(json_extract(answer, '$.cost.completion_tokens')) "
+            "FROM answers WHERE expert = ? AND NOT failed",
+            (expert,),
+        )
         return (row[1] / row[0], row[2] / row[0]) if row and row[0] else None
 
     def forget_failures(self) -> int:
@@ -254,11 +240,10 @@ class Store:
         return int(paths)
 
     def get_record(self, strategy: str, path: str, page: int) -> Record | None:
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT record FROM records WHERE strategy = ? AND path = ? AND page = ?",
-                (strategy, path, page),
-            ).fetchone()
+        row = self._row(
+            "SELECT record FROM records WHERE strategy = ? AND path = ? AND page = ?",
+            (strategy, path, page),
+        )
         return Record.model_validate_json(row[0]) if row else None
 
     def put_records(self, records: Sequence[Record]) -> None:
@@ -285,62 +270,60 @@ class Store:
 
     def records_after(self, strategy: str, path: str, page: int, limit: int) -> list[Record]:
         """The next records of a strategy, in the order of path and page."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT record FROM records WHERE strategy = ? AND (path, page) > (?, ?) "
-                "ORDER BY path, page LIMIT ?",
-                (strategy, path, page, limit),
-            ).fetchall()
+        rows = self._rows(
+            "SELECT record FROM records WHERE strategy = ? AND (path, page) > (?, ?) "
+            "ORDER BY path, page LIMIT ?",
+            (strategy, path, page, limit),
+        )
         return [Record.model_validate_json(row[0]) for row in rows]
 
     def count_documents(self, strategies: Sequence[str]) -> int:
         """Documents of which any of the strategies has a record."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT count(*) FROM (SELECT DISTINCT path, page FROM records "
-                "WHERE strategy IN (SELECT value FROM json_each(?)))",
-                (json.dumps(list(strategies)),),
-            ).fetchone()
+        row = self._row(
+            f"SELECT count(*) FROM (SELECT DISTINCT path, page FROM records WHERE {_OF_STRATEGIES})",
+            (json.dumps(list(strategies)),),
+        )
         return int(row[0])
 
     def failed_records(self, strategies: Sequence[str]) -> list[Record]:
         """What failed in the strategies' records, by path and page."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT record FROM records WHERE failed AND strategy IN "
-                "(SELECT value FROM json_each(?)) ORDER BY path, page, strategy",
-                (json.dumps(list(strategies)),),
-            ).fetchall()
+        rows = self._rows(
+            f"SELECT record FROM records WHERE failed AND {_OF_STRATEGIES} "
+            "ORDER BY path, page, strategy",
+            (json.dumps(list(strategies)),),
+        )
         return [Record.model_validate_json(row[0]) for row in rows]
 
     def schemas(self) -> list[str]:
         """Names of the schemas that experts were asked about."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT DISTINCT schema FROM answers ORDER BY schema"
-            ).fetchall()
+        rows = self._rows("SELECT DISTINCT schema FROM answers ORDER BY schema")
         return [row[0] for row in rows]
 
     def strategies(self) -> list[str]:
         """Names of the strategies that have records."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT DISTINCT strategy FROM records ORDER BY strategy"
-            ).fetchall()
+        rows = self._rows("SELECT DISTINCT strategy FROM records ORDER BY strategy")
         return [row[0] for row in rows]
 
     def finished_paths(self, strategies: Sequence[str]) -> set[str]:
         """Paths that have their records under every one of the strategies."""
-        with self._lock:
-            rows = self._connection.execute(
-                "SELECT path, count(DISTINCT strategy) FROM records "
-                f"WHERE strategy IN ({','.join('?' * len(strategies))}) GROUP BY path",
-                tuple(strategies),
-            ).fetchall()
+        rows = self._rows(
+            "SELECT path, count(DISTINCT strategy) FROM records "
+            f"WHERE strategy IN ({','.join('?' * len(strategies))}) GROUP BY path",
+            tuple(strategies),
+        )
         return {path for path, count in rows if count == len(strategies)}
 
     def clear_records(self) -> None:
         self._write("DELETE FROM records", ())
+
+    def _rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    def _row(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
+        """The first row, or None."""
+        with self._lock:
+            return self._connection.execute(statement, values).fetchone()
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
         with self._lock:

@@ -72,12 +72,15 @@ NEED_FONTS = ("test_generation.py", "test_codes_reader.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what draws Chinese text where no typeface for it is installed, and say so."""
+    """Leave out what draws Chinese text where no typeface for it is installed, and say so.
+
+    With OCR_MOE_ALL_TESTS set (as continuous integration does) nothing is left out: it fails there.
+    """
     from ocr_moe.errors import ConfigError
     from ocr_moe.generation import FontBook
 
     drawing = [item for item in items if item.path.name in NEED_FONTS]
-    if not drawing:
+    if not drawing or os.environ.get("OCR_MOE_ALL_TESTS"):
         return
     try:
         FontBook.discover()

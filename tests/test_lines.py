@@ -36,17 +36,29 @@ def test_it_is_a_line_recognizer(ppocr: PpOcrLines) -> None:
     assert isinstance(ppocr, LineRecognizer)
 
 
+@pytest.fixture(scope="module")
+def specialist() -> SpecialistLines:
+    return SpecialistLines("specialist", SpecialistParams())
+
+
+@pytest.fixture(params=["ppocr", "specialist"])
+def shipped(request: pytest.FixtureRequest) -> LineRecognizer:
+    """Each recogniser that comes with the package."""
+    recognizer: LineRecognizer = request.getfixturevalue(request.param)
+    return recognizer
+
+
 @pytest.mark.parametrize(
     "code", [CODE, "91350211MA8TWXLP7C", "350211000000000", "1074842019000085"]
 )
-def test_a_printed_code_is_read(ppocr: PpOcrLines, code: str) -> None:
-    (posterior,) = ppocr.recognize([printed(code)])
+def test_a_printed_code_is_read(shipped: LineRecognizer, code: str) -> None:
+    (posterior,) = shipped.recognize([printed(code)])
     assert greedy(posterior).replace(OTHER, "") == code
 
 
 @pytest.mark.parametrize("size", [12, 16, 48, 120])
-def test_a_code_is_read_at_any_size(ppocr: PpOcrLines, size: int) -> None:
-    (posterior,) = ppocr.recognize([printed(CODE, size)])
+def test_a_code_is_read_at_any_size(shipped: LineRecognizer, size: int) -> None:
+    (posterior,) = shipped.recognize([printed(CODE, size)])
     assert greedy(posterior).replace(OTHER, "") == CODE
 
 

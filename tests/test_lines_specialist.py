@@ -17,20 +17,6 @@ def specialist() -> SpecialistLines:
     return SpecialistLines("specialist", SpecialistParams())
 
 
-@pytest.mark.parametrize(
-    "code", [CODE, "91350211MA8TWXLP7C", "350211000000000", "1074842019000085"]
-)
-def test_a_printed_code_is_read(specialist: SpecialistLines, code: str) -> None:
-    (posterior,) = specialist.recognize([printed(code)])
-    assert greedy(posterior).replace(OTHER, "") == code
-
-
-@pytest.mark.parametrize("size", [12, 16, 48, 120])
-def test_a_code_is_read_at_any_size(specialist: SpecialistLines, size: int) -> None:
-    (posterior,) = specialist.recognize([printed(CODE, size)])
-    assert greedy(posterior).replace(OTHER, "") == CODE
-
-
 def test_rows_are_distributions_over_the_alphabet(specialist: SpecialistLines) -> None:
     (posterior,) = specialist.recognize([printed("No. " + CODE)])
     assert posterior.alphabet == ("", *"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", OTHER)

@@ -177,8 +177,8 @@ def _upward(page: PageText) -> tuple[Strip, ...]:
 
 def _stacks(lines: Sequence[_Placed]) -> list[tuple[_Run, ...]]:
     """Characters that stand one below the other, each read as a line of its own."""
-    single = [line for line in lines if len(line.text) == 1 and _fold(line.text).isascii()]
-    single = [line for line in single if line.text.isalnum()]
+    single = [line for line in lines if len(line.text) == 1 and line.text.isalnum()]
+    single = [line for line in single if _fold(line.text).isascii()]
     single.sort(key=lambda line: line.middle)
     stacks: list[list[_Placed]] = []
     for line in single:
@@ -192,7 +192,7 @@ def _stacks(lines: Sequence[_Placed]) -> list[tuple[_Run, ...]]:
         else:
             stacks.append([line])
     return [
-        tuple(_Run(line, _fold(line.text), 0, 1, _fold(line.text)) for line in stack)
+        tuple(_Run(line, folded, 0, 1, folded) for line in stack for folded in [_fold(line.text)])
         for stack in stacks
         if len(stack) >= _MIN_RUN
     ]

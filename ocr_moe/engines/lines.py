@@ -2,7 +2,7 @@
 
 Both run an ONNX file on ONNX Runtime.  `PpOcrLines` takes any PP-OCR recognition model (by default
 the PP-OCRv6 small weights in the `rapidocr` wheel); `SpecialistLines` takes the recogniser for
-printed codes that this project trains itself (see `training/README.md`).
+printed codes that this project trains itself (see `ocr_moe/models/README.md`).
 
 Every crop is recognised on its own, never padded to its neighbours: a posterior depends on the crop
 alone, whatever else was asked for in the same call.

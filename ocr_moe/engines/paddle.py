@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import threading
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
@@ -61,7 +62,7 @@ _shared: WeakValueDictionary[str, _Pipelines] = WeakValueDictionary()
 _sharing = threading.Lock()
 
 
-def _pipelines(arguments: dict[str, Any]) -> _Pipelines:
+def _shared_pipelines(arguments: dict[str, Any]) -> _Pipelines:
     """Those of all engines with the same models: some 300 MB and a second each are spared."""
     key = json.dumps(arguments, sort_keys=True)
     with _sharing:
@@ -111,7 +112,6 @@ class PaddleEngine:
         self.name = name
         self._params = params
         self._slots = threading.Semaphore(params.instances or (os.cpu_count() or 1))
-        self._pipelines: _Pipelines | None = None
         self._fingerprint: str | None = None
 
     @property
@@ -134,8 +134,6 @@ class PaddleEngine:
 
         bgr = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
         with self._slots:  # PaddleX predictors are not made for several threads
-            if self._pipelines is None:
-                self._pipelines = _pipelines(self.arguments)
             pipeline = self._pipelines.take()
             try:
                 result = pipeline.predict(bgr, **self._detection())[0]
@@ -150,6 +148,10 @@ class PaddleEngine:
             width=image.width,
             height=image.height,
         )
+
+    @cached_property
+    def _pipelines(self) -> _Pipelines:
+        return _shared_pipelines(self.arguments)
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -45,13 +45,10 @@ def render(spec: Spec) -> Rendered:
     for name, box in marks:
         quads.setdefault(name, []).append(_quad(box, size))
     result = damaging.damage(sheet.image, spec.level, rng, quads)
-    truth = {
-        field: unicodedata.normalize("NFKC", value) if value else None
-        for field, value in (
-            (field, sheet.stated.get(field, value if field in quads else None))
-            for field, value in spec.facts.truth().items()
-        )
-    }
+    truth: dict[str, str | None] = {}
+    for field, value in spec.facts.truth().items():
+        said = sheet.stated.get(field, value if field in quads else None)
+        truth[field] = unicodedata.normalize("NFKC", said) if said else None
     return Rendered(
         result.image,
         truth,

@@ -206,6 +206,7 @@ class Combiner:
         values = list(dict.fromkeys([str(reading.value) for reading in speaking.values()]))
         value = values[0] if len(values) == 1 else self._choose(field, speaking, values)
         carriers = [pair for pair in speaking.items() if pair[1].value == value]
+        carriers.sort(key=_own_score, reverse=True)
         draft.experts = tuple([expert for expert, _ in carriers]) or tuple(speaking)
         model = self._calibration.model_of(field, draft.experts)
         features = candidate_features(field, readings, value)
@@ -216,9 +217,6 @@ class Combiner:
                 self._leave_empty(draft, errors)
                 return
         draft.value, draft.features, draft.model, draft.logit = value, features, model, logit
-        if len(carriers) > 1:
-            carriers.sort(key=_own_score, reverse=True)
-            draft.experts = tuple([expert for expert, _ in carriers])
         notes: list[str] = []
         for _, reading in carriers:
             if reading.characters and not draft.characters:
