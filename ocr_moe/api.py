@@ -276,7 +276,7 @@ def _with_policies(
     write_text(folder / "recommended.yaml", text)
     return replace(
         options,
-        points=study_points(study, recommended),
+        points=study_points(study, laboratory.try_out(recommended.candidate)),
         recommendation=in_words(recommended),
     )
 

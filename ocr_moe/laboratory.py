@@ -20,8 +20,11 @@ from ocr_moe.evaluation.policies import (
     Recommendation,
     Settings,
     Study,
+    Trial,
     recommend,
     study,
+    try_out,
+    unit_of,
 )
 from ocr_moe.evaluation.recorded import Judge, RecordedDocument
 from ocr_moe.evaluation.scores import PolicyPoint
@@ -77,6 +80,10 @@ class Laboratory:
     def study(self) -> Study:
         """All configured strategies with the oracle and the single experts as bounds."""
         return study(self.documents, self.candidates(), self.build)
+
+    def try_out(self, candidate: Candidate) -> Trial:
+        """One policy over all documents, as the study has the others."""
+        return try_out(candidate, self.documents, self.build, unit_of(self.documents))
 
     def recommend(self, target: float, confidence: float) -> Recommendation:
         """The cheapest policy, with thresholds certified for the target. Raises TruthError."""
@@ -171,8 +178,11 @@ def _judge(cells: Mapping[str, TruthCell]) -> Judge:
     return right
 
 
-def study_points(study: Study, recommended: Recommendation | None = None) -> list[PolicyPoint]:
-    """The bounds of a study, and the recommended policy, as points of the accuracy-cost chart."""
+def study_points(study: Study, recommended: Trial | None = None) -> list[PolicyPoint]:
+    """The bounds of a study, and the recommended policy, as points of the accuracy-cost chart.
+
+    `recommended` is to be a trial over the study's documents: points over others would not compare.
+    """
     points = [
         PolicyPoint(
             name="oracle",

@@ -32,6 +32,7 @@ from ocr_moe.evaluation.policies import (
     unit_of,
 )
 from ocr_moe.evaluation.recorded import RecordedDocument, groups_of, leaked, replay, split
+from ocr_moe.laboratory import study_points
 from ocr_moe.protocols import Ask, Combiner, Gate
 from ocr_moe.routing.combiners import combiner_of
 from ocr_moe.routing.gates import gate_of
@@ -303,6 +304,17 @@ def test_routing_quality_regret_and_bounds() -> None:
     assert found.saving(rules) == 1.0
     assert found.pareto() == ["rules"]
     assert rules.accuracy == pytest.approx(0.5)
+
+
+def test_the_recommended_point_is_of_the_study_s_documents() -> None:
+    documents = batch(60)
+    found = study(documents, [RULES, LLM, MOE], build)
+    chosen = recommend(documents, [RULES, LLM, MOE], build).candidate
+    trial = try_out(chosen, documents, build, found.unit)
+    points = {point.role: point for point in study_points(found, trial)}
+    assert points["recommended"].accuracy == trial.accuracy
+    assert points["recommended"].cost == trial.mean_amount
+    assert points["recommended"].accuracy <= points["oracle"].accuracy
 
 
 def test_unverified_cells_are_left_out_and_failures_are_wrong() -> None:

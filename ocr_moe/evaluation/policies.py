@@ -524,11 +524,12 @@ def cascades(configured: Sequence[Candidate]) -> list[Candidate]:
             continue
         for step in _CASCADE_STEPS:
             label = "always" if step is None else "never" if step == 0.0 else f"{step:g}"
-            when = label if not step else f"below a confidence of {label}"
+            asks = "asks the next expert"
+            asks = f"{asks} below a confidence of {label}" if step else f"{label} {asks}"
             found.append(
                 Candidate(
                     f"{cascade.name}@{label}",
-                    f"{cascade.title} (next expert {when})",
+                    f"{cascade.title} ({asks})",
                     {**cascade.gate, "ask_below": {"default": step}},
                     cascade.combiner,
                     configured=False,
