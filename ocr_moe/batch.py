@@ -15,28 +15,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ocr_moe.build import Workshop
-from ocr_moe.documents import IMPORTED, PageReader, open_document, page_key
-from ocr_moe.errors import (
-    BudgetExceededError,
-    DocumentError,
-    ExpertError,
-    OcrMoeError,
-    StoreError,
-    UnrecognisedError,
-)
+from ocr_moe.documents import IMPORTED, page_key
+from ocr_moe.errors import BudgetExceededError, DocumentError, StoreError
 from ocr_moe.files import write_text
 from ocr_moe.images import Source, digest
-from ocr_moe.pipeline import Ledger, StoredAnswers, Strategy, extract, fingerprint_of
-from ocr_moe.protocols import OcrEngine
-from ocr_moe.recognition import recognise
+from ocr_moe.pipeline import Ledger, Strategy, fingerprint_of
+from ocr_moe.processing import Processed, Processor, why_failed
+from ocr_moe.replay import Setup, replay
 from ocr_moe.runners.pool import PoolRunner
 from ocr_moe.runners.serial import SerialRunner
 from ocr_moe.schema import Schema
-from ocr_moe.store import Records, Store, is_failed
-from ocr_moe.types import Answer, Cost, DocumentRef, Failure, PageText, Record
+from ocr_moe.store import Records, Store, row_of
+from ocr_moe.types import Answer, Cost, PageText, Record
 from ocr_moe.version import __version__
 
 STORE = "store.sqlite"
+REPLAY_FROM = 500
+"""Recorded documents from which on a run starts processes to replay them."""
 Item = TypeVar("Item")
 
 
@@ -87,8 +82,10 @@ class Batch:
         self.schemas = tuple(schemas)
         self._workshop = workshop
         self._ledger = Ledger(max_cost)
-        self._digests: dict[str, dict[tuple[str, ...], str]] = {s.name: {} for s in schemas}
         self.store = Store(out / STORE)
+        self._processor = Processor(
+            self.store, workshop, self.strategies, self.schemas, self._ledger
+        )
 
     def close(self) -> None:
         self.store.close()
@@ -123,38 +120,57 @@ class Batch:
             self.store.forget_failures()
         names = [strategy.name for strategy in self.strategies]
         finished = self.store.finished_paths(names)
-        engine = self._workshop.engine("default")
         groups: dict[str, list[Source]] = {}
         for source in sources:
             if source.name in finished:
                 outcome.resumed += 1
             elif source.name in errors:
-                self.store.put_records(
-                    [self._broken(source, "", 1, name, errors[source.name]) for name in names]
-                )
+                broken = self._processor.broken(source, "", 1, errors[source.name])
+                self.store.put_records([row_of(record) for record in broken])
             else:
                 groups.setdefault(inputs[source.name], []).append(source)
-        workers = self._workshop.config.workers
-        runner = PoolRunner(workers) if workers > 1 else SerialRunner()
         done = outcome.resumed
-
-        def work(group: tuple[str, list[Source]]) -> tuple[list[Source], list[Record]]:
-            sha256, same = group
-            return same, list(self._process(same[0], sha256, engine))
-
         try:
-            for same, records in _until_interrupted(runner.map(work, groups.items())):
-                failed = next((record for record in records if is_failed(record)), None)
-                for source in same:
-                    self.store.put_records([_renamed(record, source) for record in records])
-                    done += 1
-                    why = _failure_of(failed) if failed is not None else None
-                    report(Progress(done, len(sources), source.name, why))
+            for results in _until_interrupted(self._results(groups)):
+                self.store.put_records([row for result in results for row in result.rows])
+                for result in results:
+                    for source in groups[result.sha256]:
+                        done += 1
+                        report(Progress(done, len(sources), source.name, result.failure))
         except BudgetExceededError as error:
             outcome.stopped = str(error)
         outcome.asked = self._ledger.asked
         self._count(outcome)
         return outcome
+
+    def _results(self, groups: Mapping[str, Sequence[Source]]) -> Iterator[list[Processed]]:
+        """The records of all files of each content, as they come, some at a time."""
+        fresh = dict(groups)
+        if self._worth_replaying(groups):
+            setup = Setup(
+                self.store.path,
+                self._workshop.blueprint,
+                tuple(strategy.name for strategy in self.strategies),
+                self.schemas,
+            )
+            for some in replay(setup, groups):
+                for processed in some:
+                    del fresh[processed.sha256]
+                yield some
+        workers = self._workshop.config.workers
+        runner = PoolRunner(workers) if workers > 1 else SerialRunner()
+
+        def work(group: tuple[str, Sequence[Source]]) -> list[Processed]:
+            sha256, same = group
+            return [self._processor.process(same, sha256)]
+
+        yield from runner.map(work, fresh.items())
+
+    def _worth_replaying(self, groups: Mapping[str, Sequence[Source]]) -> bool:
+        """Whether so much is recorded that starting processes for it pays."""
+        return all(map(self._workshop.owns, self.strategies)) and (
+            len(self.store.recorded_hashes() & groups.keys()) >= REPLAY_FROM
+        )
 
     def records(self, strategy: str) -> Records:
         return self.store.records(strategy)
@@ -221,58 +237,6 @@ class Batch:
 
         return of
 
-    def _process(self, source: Source, sha256: str, engine: OcrEngine) -> Iterator[Record]:
-        """All records of one file, under every strategy. Never raises for a bad document."""
-        config = self._workshop.config
-        reader = PageReader(
-            source, sha256, engine, self.store, config.images, remove_seals=config.remove_seals
-        )
-        page, pages = 1, 1
-        try:
-            pages = reader.count()
-        except (DocumentError, ExpertError) as error:
-            yield from self._all_broken(source, sha256, 1, error)
-            return
-        while page <= pages:
-            count = 1
-            try:
-                schema = self._schema_of(source, reader.text(page))
-                count = pages - page + 1 if schema.pages is None else min(schema.pages, pages)
-                count = min(count, pages - page + 1)
-                document = open_document(source, sha256, schema, reader, page, count)
-                answers = StoredAnswers(self.store, self._ledger, self._digests[schema.name])
-                yield from [extract(document, strategy, answers) for strategy in self.strategies]
-            except (DocumentError, ExpertError) as error:
-                yield from self._all_broken(source, sha256, page, error)
-            page += count
-
-    def _schema_of(self, source: Source, text: PageText) -> Schema:
-        if len(self.schemas) == 1:
-            return self.schemas[0]
-        schema, _ = recognise(text, self.schemas)
-        if schema is None:
-            known = ", ".join(schema.name for schema in self.schemas)
-            raise UnrecognisedError(
-                f"{source.name}: none of the schemas fits ({known}); name one with --schema"
-            )
-        return schema
-
-    def _all_broken(
-        self, source: Source, sha256: str, page: int, error: OcrMoeError
-    ) -> Iterator[Record]:
-        for strategy in self.strategies:
-            yield self._broken(source, sha256, page, strategy.name, error)
-
-    def _broken(
-        self, source: Source, sha256: str, page: int, strategy: str, error: OcrMoeError
-    ) -> Record:
-        return Record(
-            document=DocumentRef(path=source.name, sha256=sha256, page=page),
-            schema_name=self.schemas[0].name if len(self.schemas) == 1 else None,
-            strategy=strategy,
-            error=Failure(type=type(error).__name__, message=str(error)),
-        )
-
     def _enter(self, inputs: Mapping[str, str], *, update: bool, frozen_strategies: bool) -> None:
         """Hold this start against an earlier one in the same store, and sign it."""
         config = self._workshop.config.model_dump(mode="json", exclude={"workers", "truth"})
@@ -315,7 +279,7 @@ class Batch:
         outcome.documents = self.store.count_documents(names)
         outcome.failures = list(
             {
-                (record.document.path, record.document.page): _failure_of(record)
+                (record.document.path, record.document.page): why_failed(record)
                 for record in self.store.failed_records(names)
             }.values()
         )
@@ -427,23 +391,6 @@ def _changed_paths(old: Any, new: Any, where: str) -> list[str]:
             for path in _changed_paths(old.get(key), new.get(key), f"{where}.{key}")
         ]
     return [] if old == new else [where]
-
-
-def _renamed(record: Record, source: Source) -> Record:
-    if record.document.path == source.name:
-        return record
-    document = record.document.model_copy(update={"path": source.name})
-    return record.model_copy(update={"document": document})
-
-
-def _failure_of(record: Record) -> str:
-    if record.error is not None:
-        return record.error.message
-    for name, decision in record.fields.items():
-        if decision.status == "failed":
-            why = "; ".join(decision.notes) or "no expert could answer"
-            return f"{record.document.path}: {name}: {why}"
-    return ""
 
 
 def _digest(value: Any) -> str:

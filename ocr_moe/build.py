@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -15,10 +17,25 @@ from ocr_moe.config import Component, Config, config_folder
 from ocr_moe.errors import ConfigError, EndpointMissingError, UsageError
 from ocr_moe.pipeline import Strategy
 from ocr_moe.protocols import ChatModel, Combiner, Expert, Gate, LineRecognizer, OcrEngine
+from ocr_moe.recorded import RecordedExpert
 from ocr_moe.registry import resolve
-from ocr_moe.replay import RecordedExpert
+from ocr_moe.routing.calibration import Calibration, load_calibration
 from ocr_moe.store import Store
 from ocr_moe.yamlfile import validation_sentences
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What a workshop is made of; unlike one, it can be sent to another process."""
+
+    config: Config
+    local_only: bool = False
+    recorded: Path | None = None
+
+    def build(self) -> Workshop:
+        """Raises StoreError where the store of recorded answers is gone."""
+        recorded = None if self.recorded is None else Store(self.recorded, write=False)
+        return Workshop(self.config, local_only=self.local_only, recorded=recorded)
 
 
 class Workshop:
@@ -34,7 +51,18 @@ class Workshop:
         self._local_only = local_only
         self._recorded = recorded
         self._built: dict[tuple[str, str], Any] = {}
+        self._strategies: dict[str, Strategy] = {}
+        self._calibrations: dict[Path, Calibration] = {}
         self._lock = RLock()
+
+    @cached_property
+    def _recorded_experts(self) -> Mapping[str, tuple[str, str | None]]:
+        return self._recorded.recorded_experts() if self._recorded is not None else {}
+
+    @property
+    def blueprint(self) -> Blueprint:
+        recorded = self._recorded.path if self._recorded is not None else None
+        return Blueprint(self.config, self._local_only, recorded)
 
     def engine(self, name: str) -> OcrEngine:
         """The OCR engine of that name; `default` is the one that reads pages."""
@@ -60,14 +88,23 @@ class Workshop:
         try:
             expert: Expert = self._once("experts", name)
         except EndpointMissingError:
-            found = self._recorded.recorded_experts() if self._recorded is not None else {}
-            if self._recorded is None or name not in found:
+            if self._recorded is None or name not in self._recorded_experts:
                 raise
-            return RecordedExpert(name, *found[name], store=self._recorded)
+            return RecordedExpert(name, *self._recorded_experts[name], store=self._recorded)
         return expert
 
     def strategy(self, name: str) -> Strategy:
         """A strategy by name. Raises EndpointMissingError when an expert it needs cannot be had."""
+        with self._lock:
+            if name not in self._strategies:
+                self._strategies[name] = self._build_strategy(name)
+            return self._strategies[name]
+
+    def owns(self, strategy: Strategy) -> bool:
+        """Whether the strategy was built here, so that a copy of this workshop has it as well."""
+        return self._strategies.get(strategy.name) is strategy
+
+    def _build_strategy(self, name: str) -> Strategy:
         settings = self.config.strategies.get(name)
         if settings is None:
             raise ConfigError(_unknown("strategy", name, self.config.strategies))
@@ -185,16 +222,16 @@ class Workshop:
         )
         return combiner
 
-    def _calibration(self, name: str, where: str) -> Any:
-        from ocr_moe.routing.calibration import load_calibration
-
+    def _calibration(self, name: str, where: str) -> Calibration | None:
         path = config_folder() / "calibration" / "default.yaml" if name == "default" else Path(name)
         if name == "default" and not path.is_file():
             return None
-        try:
-            return load_calibration(path)
-        except UsageError as error:
-            raise ConfigError(f"{where}.calibration: {error}") from error
+        if path not in self._calibrations:
+            try:
+                self._calibrations[path] = load_calibration(path)
+            except UsageError as error:
+                raise ConfigError(f"{where}.calibration: {error}") from error
+        return self._calibrations[path]
 
     def _steps(self, settings: Sequence[BaseModel], where: str) -> tuple[Any, ...]:
         built = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ocr_moe.images import ImageFile, ImageLimits, Source
@@ -59,6 +59,7 @@ class PageReader:
         self._limits = limits
         self._lock = threading.Lock()
         self._pixels: tuple[int, Image.Image] | None = None
+        self._texts: dict[int, PageText] = {}
 
     def count(self) -> int:
         pages = self._store.get_page_count(self._sha256)
@@ -69,10 +70,18 @@ class PageReader:
         return pages
 
     def text(self, page: int) -> PageText:
+        if page not in self._texts:
+            self._texts[page] = self._stored(page) or self._read_page(page)
+        return self._texts[page]
+
+    def _stored(self, page: int) -> PageText | None:
         for engine in (IMPORTED, self._key):
             text = self._store.get_page(self._sha256, page, engine)
             if text is not None:
                 return text
+        return None
+
+    def _read_page(self, page: int) -> PageText:
         image = self.pixels(page)
         start = time.perf_counter()
         rotation, lines = read_upright(image, self._read)
@@ -105,7 +114,6 @@ class FilePage:
     number: int
     file_page: int
     reader: PageReader
-    _text: PageText | None = field(default=None, repr=False)
 
     @property
     def image(self) -> Image.Image:
@@ -113,9 +121,7 @@ class FilePage:
 
     @property
     def text(self) -> PageText:
-        if self._text is None:
-            self._text = self.reader.text(self.file_page)
-        return self._text
+        return self.reader.text(self.file_page)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -168,10 +169,12 @@ class Schema(Value):
 
     def field(self, name: str) -> Field:
         """The field of that name or alias. Raises KeyError."""
-        for field in self.fields:
-            if name == field.name or name in field.aliases:
-                return field
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Field]:
+        named = [(name, field) for field in self.fields for name in (field.name, *field.aliases)]
+        return dict(reversed(named))
 
     def select(self, names: tuple[str, ...] | list[str]) -> tuple[Field, ...]:
         return tuple(self.field(name) for name in names)

@@ -15,10 +15,10 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from ocr_moe.errors import StoreError
 from ocr_moe.types import Answer, PageText, Record
@@ -58,6 +58,17 @@ class Question:
     expert: str
     schema: str
     fields: tuple[str, ...]
+
+
+class Row(NamedTuple):
+    """A record on its way into the store."""
+
+    strategy: str
+    path: str
+    page: int
+    failed: bool
+    record: str
+    """The record as JSON."""
 
 
 class Store:
@@ -126,6 +137,16 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read all of this as of one moment: another process's writing then costs no reader's cache."""
+        with self._lock:
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
 
     def get_meta(self, key: str) -> Any:
         """The JSON value under a key, or None."""
@@ -210,11 +231,18 @@ class Store:
 
     def recorded_experts(self) -> dict[str, tuple[str, str | None]]:
         """Expert name → (fingerprint, model) of its most frequent answers."""
-        rows = self._rows(
-            "SELECT expert, fingerprint, min(json_extract(answer, '$.model')), count(*) AS n "
-            "FROM answers GROUP BY expert, fingerprint ORDER BY n"
+        groups = self._rows(
+            "SELECT expert, fingerprint FROM answers GROUP BY expert, fingerprint ORDER BY count(*)"
         )
-        return {expert: (fingerprint, model) for expert, fingerprint, model, _ in rows}
+        found = {}
+        for expert, fingerprint in groups:
+            row = self._row(
+                "SELECT json_extract(answer, '$.model') FROM answers "
+                "WHERE expert = ? AND fingerprint = ? LIMIT 1",
+                (expert, fingerprint),
+            )
+            found[expert] = (fingerprint, row[0])
+        return found
 
     def mean_tokens(self, expert: str) -> tuple[float, float] | None:
         """Prompt and completion tokens of an expert's mean call, or None where it was never asked."""
@@ -246,23 +274,18 @@ class Store:
         )
         return Record.model_validate_json(row[0]) if row else None
 
-    def put_records(self, records: Sequence[Record]) -> None:
+    def put_records(self, rows: Sequence[Row]) -> None:
+        """Write records, all or none of them; see `row_of`."""
         with self._lock:
             self._connection.execute("BEGIN")
             self._connection.executemany(
-                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)",
-                [
-                    (
-                        r.strategy,
-                        r.document.path,
-                        r.document.page,
-                        is_failed(r),
-                        r.model_dump_json(),
-                    )
-                    for r in records
-                ],
+                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", rows
             )
             self._connection.execute("COMMIT")
+
+    def recorded_hashes(self) -> set[str]:
+        """Hashes of the files about which any expert has answered."""
+        return {row[0] for row in self._rows("SELECT DISTINCT sha256 FROM answers")}
 
     def records(self, strategy: str) -> Records:
         """All records of a strategy."""
@@ -342,6 +365,13 @@ class Records:
         while batch := self.store.records_after(self.strategy, path, page, 500):
             yield from batch
             path, page = batch[-1].document.path, batch[-1].document.page
+
+
+def row_of(record: Record) -> Row:
+    """A record as the store keeps it."""
+    document = record.document
+    failed = is_failed(record)
+    return Row(record.strategy, document.path, document.page, failed, record.model_dump_json())
 
 
 def is_failed(record: Record) -> bool:

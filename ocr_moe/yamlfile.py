@@ -12,11 +12,14 @@ from rapidfuzz import process
 
 from ocr_moe.errors import UsageError
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same language either way; the one in C reads a calibration ten times faster."""
+
 
 def read_yaml(path: Path, error_type: type[UsageError]) -> Any:
     """The parsed content of a YAML file (mapping at the top). Raises `error_type`."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError as error:
         raise error_type(f"{path}: there is no such file") from error
     except (OSError, UnicodeDecodeError) as error:

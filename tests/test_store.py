@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.errors import StoreError
-from ocr_moe.store import Question, Store
+from ocr_moe.store import Question, Store, row_of
 from ocr_moe.types import (
     Answer,
     Cost,
@@ -58,7 +58,7 @@ def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         store.put_page("a" * 64, 1, "e1", PAGE)
         store.put_answer(question(), answer())
-        store.put_records([record("b.jpg"), record("a.jpg", 2), record("a.jpg")])
+        store.put_records([row_of(record("b.jpg")), row_of(record("a.jpg", 2)), row_of(record("a.jpg"))])
         store.put_page_count("a" * 64, 3)
     with Store(tmp_path / "store.sqlite", write=False) as store:
         assert store.get_page("a" * 64, 1, "e1") == PAGE
@@ -75,7 +75,7 @@ def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_records_are_streamed_in_order_beyond_one_batch(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
-        store.put_records([record(f"{i:04}.jpg") for i in range(1203)])
+        store.put_records([row_of(record(f"{i:04}.jpg")) for i in range(1203)])
         records = store.records("moe")
         assert len(list(records)) == 1203
         assert [r.document.path for r in records] == sorted(f"{i:04}.jpg" for i in range(1203))
@@ -85,7 +85,8 @@ def test_failures_are_forgotten_with_all_pages_of_the_file(tmp_path: Path) -> No
     with Store(tmp_path / "store.sqlite") as store:
         store.put_answer(question(), answer(error="429"))
         store.put_answer(question("b" * 64), answer())
-        store.put_records([record("a.pdf", 1), record("a.pdf", 2, Status.FAILED), record("b.jpg")])
+        written = [record("a.pdf", 1), record("a.pdf", 2, Status.FAILED), record("b.jpg")]
+        store.put_records([row_of(each) for each in written])
         assert store.forget_failures() == 1
         assert store.finished_paths(["moe"]) == {"b.jpg"}
         assert store.get_answer(question()) is None

@@ -117,11 +117,11 @@ class CodeGrammar(Value):
                 raise ValueError(f"grammar {self.name}: unknown check {check!r}; known: {known}")
         return self
 
-    @property
+    @cached_property
     def shortest(self) -> int:
         return sum(segment.length for segment in self.segments)
 
-    @property
+    @cached_property
     def longest(self) -> int:
         return sum(segment.longest for segment in self.segments)
 
@@ -134,6 +134,8 @@ class CodeGrammar(Value):
 
         The check is not part of the form. Unnamed segments are left out.
         """
+        if not self.shortest <= len(code) <= self.longest:
+            return None
         spans = self._spans(code, 0, 0)
         if spans is None:
             return None
