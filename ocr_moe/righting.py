@@ -38,14 +38,18 @@ def read_upright(
         _mean_confidence(lines) >= _SURE or _legible_share(lines) >= _LEGIBLE_SHARE
     ):
         return 0, lines
-    others: tuple[Rotation, ...] = (90, 270) if sideways else (180,)
-    for rotation in others:
+    others: list[Rotation] = [90, 270] if sideways else [180]
+    while others:
+        rotation = others.pop(0)
         turned = turn(image, rotation)
         again = read(turned)
         candidates.append((rotation, again))
-        upright = _share_on_end(again, turned.width, turned.height) < 0.5
-        if upright and _mean_confidence(again) >= _SURE:
+        on_end = _share_on_end(again, turned.width, turned.height) > 0.5
+        if not on_end and _mean_confidence(again) >= _SURE:
             break
+        # Of a sideways page nothing may be legible at first; upside down its lines are on end.
+        if rotation == 180 and (on_end or _legible_share(again) < _LEGIBLE_SHARE):
+            others += [90, 270]
     return max(candidates, key=lambda candidate: _legible(candidate[1]))
 
 

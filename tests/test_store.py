@@ -58,7 +58,9 @@ def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         store.put_page("a" * 64, 1, "e1", PAGE)
         store.put_answer(question(), answer())
-        store.put_records([row_of(record("b.jpg")), row_of(record("a.jpg", 2)), row_of(record("a.jpg"))])
+        store.put_records(
+            [row_of(record("b.jpg")), row_of(record("a.jpg", 2)), row_of(record("a.jpg"))]
+        )
         store.put_page_count("a" * 64, 3)
     with Store(tmp_path / "store.sqlite", write=False) as store:
         assert store.get_page("a" * 64, 1, "e1") == PAGE

@@ -33,6 +33,9 @@ class ReportOptions(ViewOptions):
     """The language it opens in; a reader can switch. `auto` follows the browser."""
 
 
+_RECORDED = "recorded answers of "  # as the expert that stands in says it
+
+
 def write_report(
     path: Path,
     scoring: Scoring,
@@ -82,6 +85,7 @@ def render(view: View, lang: str = "auto") -> str:
         script=Markup(script),
         script_hash=f"sha256-{digest}",
         t=_words,
+        recorded=_recorded,
         plain=lambda key: _phrases()[key][opening],
         strong=lambda text: Markup("<b>{}</b>").format(text),
     )
@@ -93,6 +97,16 @@ def _words(key: str, **values: Any) -> Markup:
     return Markup(
         '<span class="en" lang="en">{}</span><span class="zh" lang="zh-CN">{}</span>'
     ).format(english, chinese)
+
+
+def _recorded(provenance: str) -> Markup:
+    """Whose recorded answers they are; any other provenance stands as it is."""
+    models = provenance.replace(_RECORDED, "")
+    return (
+        _words("recorded_of", told=provenance, models=models)
+        if models != provenance
+        else Markup(escape(provenance))
+    )
 
 
 def _svg_words(key: str) -> Markup:

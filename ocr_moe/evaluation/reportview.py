@@ -77,10 +77,22 @@ class View:
     field_costs: tuple[dict[str, Any], ...]
     provenance: tuple[tuple[str, str], ...]
     skipped: tuple[tuple[str, str], ...]
-    problems: tuple[str, ...]
+    problems: tuple[ProblemView, ...]
     unverified: int
     unscorable: int
     lists: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class ProblemView:
+    """A problem as its English sentence, and what the Chinese one is made of."""
+
+    kind: str
+    sentence: str
+    message: str
+    where: str
+    """Sheet and field, with Chinese colons."""
+    rows: str
 
 
 @dataclass(frozen=True)
@@ -186,7 +198,16 @@ def build_view(
             if scores.strategies[name].provenance
         ),
         skipped=tuple(scores.skipped.items()),
-        problems=tuple(problem.sentence for problem in scores.problems),
+        problems=tuple(
+            ProblemView(
+                kind=problem.kind,
+                sentence=problem.sentence,
+                message=problem.message,
+                where="".join(f"{part}：" for part in (problem.source, problem.field) if part),
+                rows=f"（第 {_rows(problem.rows)} 行）" if problem.rows else "",
+            )
+            for problem in scores.problems
+        ),
         unverified=scores.unverified_cells,
         unscorable=scores.unscorable_cells,
         lists=tuple(item for item in lists if item["count"]),
@@ -495,3 +516,8 @@ def _money(value: float) -> str:
 
 def _p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def _rows(rows: tuple[int, ...], shown: int = 8) -> str:
+    """Row numbers for a Chinese sentence."""
+    return "、".join(str(row) for row in rows[:shown]) + (" 等" if len(rows) > shown else "")

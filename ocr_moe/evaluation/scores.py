@@ -162,6 +162,10 @@ class Recommendation(Value):
 class SheetProblem(Value):
     kind: str
     sentence: str
+    message: str = ""
+    """The sentence without the sheet and the rows."""
+    source: str = ""
+    """The sheet."""
     field: str | None = None
     rows: tuple[int, ...] = ()
 

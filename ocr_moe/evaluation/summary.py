@@ -112,6 +112,8 @@ def summarize(
             SheetProblem(
                 kind=problem.kind.value,
                 sentence=problem.sentence,
+                message=problem.message,
+                source=problem.source,
                 field=problem.field,
                 rows=problem.rows,
             )

@@ -29,7 +29,7 @@ from ocr_moe.protocols import State
 from ocr_moe.schema import Field
 from ocr_moe.types import Decision, Reading, Status, Value
 
-REVISION = 1
+REVISION = 2
 _SURE_LOGIT = 12.0
 _RENAMING = frozenset("大学院校职业技术专科高等")
 
@@ -43,10 +43,17 @@ class BindingParams(Value):
     mismatch: dict[str, float] = {"lexicon": 0.03, "year": 0.02, "values": 0.02}
     """How often a segment and its field differ though both are read right, by kind of tie. Among
     600 generated certificates none differs; these leave room for renamed schools and old numbers."""
-    spread: float = 10.0
+    spread: float = 30.0
     """Number of values that a misread segment commonly takes."""
-    limit: float = 5.5
-    """The most, in nats, that all ties of one code may weigh together."""
+    limit: float = 7.0
+    """The most, in nats, that all ties of one code may weigh together. With this and `spread` 6 of
+    12 misread codes of 315 generated certificates are rescued; none of the 303 others is lost, nor
+    when every school or every year is replaced by a wrong one."""
+    doubt: float = 0.25
+    """What remains of the doubt about a name once the lexicon lists it: of 280 listed names that
+    page OCR read, 279 were the document's."""
+    near: tuple[tuple[float, float], ...] = ((0.999, 0.995), (0.85, 0.95), (0.0, 0.75))
+    """(likeness, chance) from that likeness on that the listed name most like the one read is meant."""
     unstated: float = 0.7
     """Confidence taken for a field that comes without one."""
     sure: float = 0.97
@@ -176,7 +183,10 @@ class Binding:
             start, end = spans[segment.name]
             expected, likeness = self._expected(segment.binding, other.value, end - start)
             trust = self._params.unstated if other.confidence is None else other.confidence
-            trust = min(trust, 0.995) * likeness
+            trust = min(trust, 0.995)
+            if segment.binding.via == "lexicon":
+                listed = next(c for least, c in self._params.near if likeness >= least)
+                trust = (1.0 - self._params.doubt * (1.0 - trust)) * listed
             understood = bool(expected) and likeness == 1.0
             ties.append(_Tie(segment, segment.binding, start, end, expected, trust, understood))
         return ties

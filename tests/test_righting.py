@@ -1,0 +1,83 @@
+"""Which way up a page is, told by what an engine reads on it each way round."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from ocr_moe.righting import read_upright
+from ocr_moe.types import Line
+
+
+def line(text: str, confidence: float, *, on_end: bool = False) -> Line:
+    right, bottom = (0.15, 0.9) if on_end else (0.9, 0.15)
+    return Line(
+        text=text,
+        confidence=confidence,
+        quad=((0.1, 0.1), (right, 0.1), (right, bottom), (0.1, bottom)),
+    )
+
+
+class Engine:
+    """Reads a marked image as it is told to, by how far the page has been turned clockwise."""
+
+    def __init__(self, readings: dict[int, list[Line]]) -> None:
+        self._readings = readings
+        self.asked: list[int] = []
+
+    def read(self, image: Image.Image) -> tuple[Line, ...]:
+        corners = {0: (0, 0), 90: (-1, 0), 180: (-1, -1), 270: (0, -1)}
+        width, height = image.size
+        [turned] = [
+            angle
+            for angle, (x, y) in corners.items()
+            if image.getpixel((x % width, y % height)) == (255, 0, 0)
+        ]
+        self.asked.append(turned)
+        return tuple(self._readings[turned])
+
+
+def page() -> Image.Image:
+    image = Image.new("RGB", (400, 300), "white")
+    image.putpixel((0, 0), (255, 0, 0))
+    return image
+
+
+GOOD = [line("学士学位证书编号", 0.99), line("青岛农业大学", 0.98)]
+RUBBISH = [line("大", 0.85), line("月二", 0.5), line("动使校", 0.44)]
+ON_END = [line("学士学位证书编号", 0.97, on_end=True), line("青岛农", 0.99, on_end=True)]
+
+
+def test_an_upright_page_is_read_once() -> None:
+    engine = Engine({0: GOOD})
+    assert read_upright(page(), engine.read) == (0, tuple(GOOD))
+    assert engine.asked == [0]
+
+
+def test_upside_down() -> None:
+    engine = Engine({0: RUBBISH, 180: GOOD})
+    assert read_upright(page(), engine.read)[0] == 180
+    assert engine.asked == [0, 180]
+
+
+def test_lines_on_end_mean_a_sideways_page() -> None:
+    engine = Engine({0: ON_END, 90: RUBBISH, 270: GOOD})
+    assert read_upright(page(), engine.read)[0] == 270
+    assert engine.asked == [0, 90, 270]
+
+
+def test_a_sideways_page_on_which_nothing_is_legible_at_first() -> None:
+    engine = Engine({0: RUBBISH, 180: ON_END, 90: GOOD, 270: RUBBISH})
+    assert read_upright(page(), engine.read) == (90, tuple(GOOD))
+    assert engine.asked == [0, 180, 90]
+
+
+def test_a_page_that_is_legible_no_way_round_is_taken_as_read_best() -> None:
+    better = [line("大学", 0.9), line("证书编号", 0.7)]
+    engine = Engine({0: RUBBISH, 180: RUBBISH, 90: RUBBISH, 270: better})
+    assert read_upright(page(), engine.read)[0] == 270
+
+
+def test_a_blank_page_is_not_turned() -> None:
+    engine = Engine({0: []})
+    assert read_upright(page(), engine.read) == (0, ())
+    assert engine.asked == [0]
