@@ -64,7 +64,7 @@ def _by_code(schema: Schema, field: Field, page: PageText) -> list[Line]:
     labels = (*field.labels, *(label for g in field.grammars for label in g.labels), field.name)
     found = find_codes(page, field.grammars, labels, alien)
     strips = found.candidates[0].strips if found.candidates else ()
-    strips = strips or tuple(spot.strip for spot in found.spots[:1])
+    strips = strips or tuple(strip for spot in found.spots[:1] for strip in spot.strips)
     return [Line(text="", confidence=0.0, quad=strip.quad) for strip in strips]
 
 

@@ -134,7 +134,7 @@ def test_a_bare_label_is_a_spot() -> None:
     )
     assert found.candidates == ()
     assert [spot.label for spot in found.spots] == ["证书编号"]
-    (x0, y0), (x1, _), (_, y2), _ = found.spots[0].strip.quad
+    (x0, y0), (x1, _), (_, y2), _ = found.spots[0].strips[0].quad
     assert x0 * WIDTH < 260 < 500 < x1 * WIDTH
     assert y0 * HEIGHT < 900 < y2 * HEIGHT
 

@@ -184,6 +184,49 @@ def test_a_number_that_page_ocr_missed_is_found_by_a_second_look(
     assert blind.read(document, [schema.field("证书编号")]).readings[0].value is None
 
 
+def told(workshop: Workshop, image: Image.Image, keep: str, blur: str = "") -> DrawnDocument:
+    """The page as an engine would leave it that only reads lines with `keep`, and misreads `blur`."""
+    lines = []
+    for line in workshop.engine("default").read(image):
+        if blur and blur in line.text:
+            lines.append(line.model_copy(update={"text": "8946M", "confidence": 0.4}))
+        elif keep in line.text:
+            lines.append(line)
+    assert lines
+    text = PageText(engine="x", width=WIDTH, height=HEIGHT, rotation=0, lines=tuple(lines))
+    schema = find_schema("graduation_certificate")
+    return DrawnDocument(DocumentRef(path="a.png", sha256=""), schema, (DrawnPage(image, text),))
+
+
+@pytest.mark.parametrize("spacing", [30, 36])
+def test_two_unread_rows_below_a_label_are_found(
+    workshop: Workshop, reader: CodesExpert, spacing: int
+) -> None:
+    rows = [(CODE[:9], 120, 300 + spacing, 24), (CODE[9:], 120, 300 + 2 * spacing, 24)]
+    document = told(workshop, drawn(TITLE, DATE, ("证书编号", 120, 300, 24), *rows), keep="编号")
+    found = reader.read(document, [document.schema.field("证书编号")]).readings[0]
+    assert found.value == CODE
+    assert found.features["look"] == 2.0
+
+
+def test_no_number_is_made_up_from_what_stands_below_a_label(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    text = [("学生 王小明 性别 男", 120, 332, 24), ("在本校学习期满成绩合格", 120, 364, 24)]
+    document = told(workshop, drawn(TITLE, DATE, ("证书编号", 120, 300, 24), *text), keep="编号")
+    assert reader.read(document, [document.schema.field("证书编号")]).readings[0].value is None
+
+
+def test_a_line_that_page_ocr_could_not_read_is_tried(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    image = drawn(TITLE, DATE, (CODE, 120, 660, 24))
+    document = told(workshop, image, keep="证书", blur=CODE[:8])
+    found = reader.read(document, [document.schema.field("证书编号")]).readings[0]
+    assert found.value == CODE
+    assert found.features["look"] == 2.0
+
+
 @pytest.mark.parametrize("tilt", [-6.0, 6.0])
 def test_a_tilted_line_is_cut_out_level(workshop: Workshop, tilt: float) -> None:
     image = drawn((CODE, 300, 360, 24)).rotate(

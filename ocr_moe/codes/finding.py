@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz
 
@@ -25,6 +25,9 @@ _BRACKETED = re.compile(r"\([^()]{0,12}\)")  # (1-1), (副本): never part of a 
 _FOREIGN_LABELS = ("身份证", "学号", "学籍号", "考生号", "电话", "邮编", "邮政编码")
 _SHORT_LABEL = 3
 _MIN_RUN = 5
+_PITCHES = (1.1, 1.5)  # from row to row, in heights of a line's box, which is generous
+_LEAST_SLENDER = 5.0  # heights that a line with a whole code is long
+_ADVANCE = 0.62  # of a digit, in heights of a line's box
 _READ = 0.8  # line confidence from which a place counts as read
 
 
@@ -67,10 +70,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a code should stand though page OCR read none: beside or under its label."""
+    """Where a code should stand though page OCR read none: its rows, beside or under its label."""
 
     label: str
-    strip: Strip
+    strips: tuple[Strip, ...]
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,11 @@ class Findings:
     candidates: tuple[Candidate, ...]
     """The likeliest first."""
     spots: tuple[Spot, ...]
+    """Beside labels, the strongest label first."""
+    under: tuple[Spot, ...]
+    """Two rows under labels, each at the line spacings of `_PITCHES`."""
+    unread: tuple[Strip, ...]
+    """Long lines that OCR could not read, those most like a code's first."""
     upward: tuple[Strip, ...]
     """Lines on end that were read badly, as lines that run up the page; OCR took them for running
     down it."""
@@ -148,7 +156,14 @@ def find_codes(
     for candidate in candidates:
         if all(candidate.run not in other.run for other in distinct):
             distinct.append(candidate)
-    return Findings(tuple(distinct), tuple(_spots(frame, ranked, grammars)), _upward(page))
+    announcing = _announcing(frame, ranked)
+    beside = [_beside(frame, label, line, grammars) for label, line in announcing]
+    under = [
+        _under(frame, label, line, pitch, grammars)
+        for label, line in announcing
+        for pitch in _PITCHES
+    ]
+    return Findings(tuple(distinct), tuple(beside), tuple(under), _unread(page), _upward(page))
 
 
 def read_surely(page: PageText) -> tuple[Line, ...]:
@@ -173,6 +188,25 @@ def _upward(page: PageText) -> tuple[Strip, ...]:
     on_end = [quad for quad in badly if _on_end(quad, page)]
     on_end.sort(key=lambda quad: quad[0][1] - quad[3][1])
     return tuple(Strip((q[3], q[0], q[1], q[2]), 0.3, 0.3) for q in on_end)
+
+
+def _unread(page: PageText) -> tuple[Strip, ...]:
+    badly = [line for line in page.lines if line.confidence < _READ]
+    badly = [line for line in badly if _slenderness(line.quad, page) >= _LEAST_SLENDER]
+    badly.sort(key=lambda line: (_wordiness(line.text), -_slenderness(line.quad, page)))
+    return tuple(Strip(line.quad, 0.2, 0.2) for line in badly)
+
+
+def _wordiness(text: str) -> float:
+    """Share of a line's characters that are no code's."""
+    return sum(not character.isascii() for character in text) / max(len(text), 1)
+
+
+def _slenderness(quad: Quad, page: PageText) -> float:
+    """Length of a line in heights."""
+    (ax, ay), (bx, by), _, (dx, dy) = quad
+    along = math.hypot((bx - ax) * page.width, (by - ay) * page.height)
+    return along / max(math.hypot((dx - ax) * page.width, (dy - ay) * page.height), 1.0)
 
 
 def _stacks(lines: Sequence[_Placed]) -> list[tuple[_Run, ...]]:
@@ -533,25 +567,39 @@ def _alien(frame: _Frame, run: _Run, aliens: set[str], label_worth: float) -> bo
     return any(len(label) > 1 and nearest.endswith(label) for label in aliens)
 
 
-def _spots(frame: _Frame, labels: dict[str, int], grammars: Sequence[CodeGrammar]) -> list[Spot]:
-    """Places beside and under labels, the strongest label first."""
-    longest = max(g.longest for g in grammars)
-    spots = []
+def _announcing(frame: _Frame, labels: dict[str, int]) -> list[tuple[str, _Placed]]:
+    """Lines that hold a label, as (label, the part of the line that the label takes)."""
+    found = []
     for line in frame.lines:
         folded = _fold(line.text)
-        found = _label_in(folded, labels)
-        if found is None or (len(found[0]) < _SHORT_LABEL and found[1] > 2):
+        match = _label_in(folded, labels)
+        if match is None or (len(match[0]) < _SHORT_LABEL and match[1] > 2):
             continue
-        label = found[0]
-        height = line.height
-        reach = 0.62 * height * (longest + 3)
-        start = _x_of(line, folded, found[2])
-        beside = frame.box(
-            start,
-            line.middle - 0.75 * height,
-            start + reach + 2 * height,
-            line.middle + 0.75 * height,
-        )
-        spots.append((labels[label], Spot(label, Strip(beside, 0.2, 0.2))))
-    spots.sort(key=lambda item: item[0])
-    return [spot for _, spot in spots]
+        label, start, end = match
+        part = replace(line, left=_x_of(line, folded, start), right=_x_of(line, folded, end))
+        found.append((label, part))
+    return sorted(found, key=lambda item: labels[item[0]])
+
+
+def _beside(frame: _Frame, label: str, line: _Placed, grammars: Sequence[CodeGrammar]) -> Spot:
+    longest = max(g.longest for g in grammars)
+    reach = _ADVANCE * line.height * (longest + 3) + 2 * line.height
+    return Spot(label, (_row(frame, line, line.right, 0.0, reach, 0.75),))
+
+
+def _under(
+    frame: _Frame, label: str, line: _Placed, pitch: float, grammars: Sequence[CodeGrammar]
+) -> Spot:
+    longest = max(g.longest for g in grammars)
+    reach = _ADVANCE * line.height * (longest / 2 + 2)
+    rows = (_row(frame, line, line.left, n * pitch, reach, 0.5) for n in (1, 2))
+    return Spot(label, tuple(rows))
+
+
+def _row(
+    frame: _Frame, line: _Placed, left: float, down: float, reach: float, half: float
+) -> Strip:
+    """A row `down` line heights under a line, `half` of one above and below its middle."""
+    middle = line.middle + down * line.height
+    top, bottom = middle - half * line.height, middle + half * line.height
+    return Strip(frame.box(left, top, left + reach, bottom), 0.2, 0.2)

@@ -10,6 +10,9 @@ Three looks, each only where the one before was not enough:
    faded, at other scales, by an OCR engine that is set to find faint lines. Likewise the rows
    around a place whose reading stays doubtful: its line may have been boxed badly.
 
+Before the third, what is left of the page's own lines: two rows below a bare label, lines on end,
+and lines that page OCR found but could not read.
+
 Features of a reading: `look` (1-3, which of them answered); of page OCR: `line_confidence`,
 `first_agrees` (it read the same), `label` (1 where a label announces it), `alien` (another field's label
 stands there), `rivals` (other codes of the form on the page), `place` (score of the place), `year`
@@ -55,7 +58,7 @@ from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageTe
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 3
+REVISION = 4
 
 _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
@@ -99,6 +102,9 @@ class CodesParams(Value):
     """Nats between the best two codes from which the first view is enough."""
     doubt_margin: float = 2.0
     """Nats between the best two codes below which a place is boxed anew."""
+    doubt_beam: int = 96
+    doubt_best: int = 60
+    """Width of the search and length of the list of alternatives there."""
     closer_look_side: int = 1600
     """Longest side of the page, in pixels, at which that is done."""
     unknown_gap: float = 9.0
@@ -174,7 +180,7 @@ class CodesExpert:
         places = self._plausible([(p, c) for p, f in found for c in f.candidates])
         if places and self._sure(*places[0], places[1:]):
             return self._first_sight(field, *places[0])
-        spots = [(page, _bare(spot.label, spot.strip)) for page, f in found for spot in f.spots]
+        spots = [(page, _bare(spot.label, *spot.strips)) for page, f in found for spot in f.spots]
         seen: list[_Seen] = []
         for page, candidate in (*places[: self._params.places], *spots[: self._params.places]):
             # A bare label, or digits without label or form, only matter while nothing better does.
@@ -186,6 +192,13 @@ class CodesExpert:
                 upward = [_bare(None, strip) for strip in f.upward[: self._params.places]]
                 seen += [self._look(page, candidate, grammars, look=2) for candidate in upward]
         if not any(self._credible(s) for s in seen):
+            blind = [(page, _bare(s.label, *s.strips)) for page, f in found for s in f.under[:2]]
+            unread = [
+                (page, strip) for page, f in found for strip in f.unread[: self._params.places]
+            ]
+            blind += [(page, _bare(None, strip)) for page, strip in unread]
+            seen += [self._look(page, candidate, grammars, look=2) for page, candidate in blind]
+        if not any(self._credible(s) for s in seen):
             for page in document.pages:
                 seen += self._second_look(page, find, grammars)
         credible = sorted((s for s in seen if self._credible(s)), key=_worth, reverse=True)
@@ -193,6 +206,7 @@ class CodesExpert:
             return self._unknown(field, seen)
         if self._doubtful(credible[0]):
             credible[0] = self._closer_look(credible[0], find, grammars)
+            credible[0] = self._listed_at_length(credible[0], grammars)
         return self._answer(field, credible[0], credible[1:])
 
     def _plausible(
@@ -313,7 +327,8 @@ class CodesExpert:
             text = again.model_copy(update={"lines": (*known, *again.lines)})
             findings = find(text)
             likely = [c for _, c in self._plausible([(page, c) for c in findings.candidates])][:2]
-            likely += [_bare(spot.label, spot.strip) for spot in findings.spots[:1]]
+            spots = (*findings.spots[:1], *findings.under[:2])
+            likely += [_bare(spot.label, *spot.strips) for spot in spots]
             for candidate in likely:
                 seen.append(self._look(page, candidate, grammars, look=3))
                 if self._credible(seen[-1]):
@@ -349,6 +364,15 @@ class CodesExpert:
             fused = fuse(views, grammars, self._params.fusion, label)
             return replace(max(seen, again, key=_worth), views=views, fused=fused)
         return seen
+
+    def _listed_at_length(self, seen: _Seen, grammars: Sequence[CodeGrammar]) -> _Seen:
+        """A doubtful reading with more alternatives, among which other fields may choose."""
+        assert seen.fused is not None
+        wide = self._params.fusion.model_copy(
+            update={"beam": self._params.doubt_beam, "best": self._params.doubt_best}
+        )
+        fused = fuse(seen.views, grammars, wide, seen.candidate.label)
+        return replace(seen, fused=fused)
 
     def _answer(self, field: Field, best: _Seen, others: Sequence[_Seen]) -> Reading:
         fused = best.fused
@@ -423,13 +447,13 @@ def _worth(seen: _Seen) -> float:
     return seen.candidate.score + fit + check
 
 
-def _bare(label: str | None, strip: Strip) -> Candidate:
+def _bare(label: str | None, *strips: Strip) -> Candidate:
     """A candidate at a place where page OCR read nothing, or not this way round."""
     return Candidate(
         run="",
         text="",
         confidence=0.0,
-        strips=(strip,),
+        strips=strips,
         code=None,
         grammar=None,
         checked=None,
