@@ -3,7 +3,7 @@
 Fills a store with answers of every expert about small files that nobody needs to open, as a live run
 would have left them, and replays five strategies over it: routing, combining, and the records.
 
-    python benchmarks/replay.py [--documents 10000]
+    python -m benchmarks.replay [--documents 10000]
 """
 
 from __future__ import annotations

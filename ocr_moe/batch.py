@@ -169,7 +169,7 @@ class Batch:
     def _worth_replaying(self, groups: Mapping[str, Sequence[Source]]) -> bool:
         """Whether so much is recorded that starting processes for it pays."""
         return all(map(self._workshop.owns, self.strategies)) and (
-            len(self.store.recorded_hashes() & groups.keys()) >= REPLAY_FROM
+            len(self.store.opened_files() & groups.keys()) >= REPLAY_FROM
         )
 
     def records(self, strategy: str) -> Records:

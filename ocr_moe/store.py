@@ -283,9 +283,9 @@ class Store:
             )
             self._connection.execute("COMMIT")
 
-    def recorded_hashes(self) -> set[str]:
-        """Hashes of the files about which any expert has answered."""
-        return {row[0] for row in self._rows("SELECT DISTINCT sha256 FROM answers")}
+    def opened_files(self) -> set[str]:
+        """Hashes of the files that were opened in this run, ever."""
+        return {row[0] for row in self._rows("SELECT sha256 FROM files")}
 
     def records(self, strategy: str) -> Records:
         """All records of a strategy."""
