@@ -16,6 +16,7 @@ from ocr_moe.codes.finding import Strip
 from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.config import find_schema, load_config
 from ocr_moe.experts.codes import CodesExpert, CodesParams
+from ocr_moe.experts.faintlines import faint_lines
 from ocr_moe.experts.linecrops import colourfulness, crop_strip, without_colour
 from ocr_moe.generation.fonts import FontBook, load
 from ocr_moe.protocols import Page
@@ -225,6 +226,34 @@ def test_a_line_that_page_ocr_could_not_read_is_tried(
     found = reader.read(document, [document.schema.field("证书编号")]).readings[0]
     assert found.value == CODE
     assert found.features["look"] == 2.0
+
+
+def test_a_line_that_no_detector_saw_is_found_by_its_ink(workshop: Workshop) -> None:
+    noise = Image.effect_noise((WIDTH, HEIGHT), 40).convert("RGB")
+    image = ImageChops.add(drawn(TITLE, DATE, (CODE, 300, 660, 18)), noise, offset=-128)
+    image = image.rotate(2.0, resample=Image.Resampling.BICUBIC, fillcolor=(250, 249, 244))
+    document = told(workshop, image, keep="年")
+    field = document.schema.field("证书编号")
+    blind = CodesExpert("codes", CodesParams(second_look=None, faint_lines=0), workshop)
+    assert blind.read(document, [field]).readings[0].value is None
+    seeing = CodesExpert("codes", CodesParams(second_look=None), workshop)
+    found = seeing.read(document, [field]).readings[0]
+    assert found.value == CODE
+    assert found.evidence is not None
+    _, y0, _, y1 = found.evidence.box
+    assert y0 < 0.9 < y1 + 0.02
+
+
+def test_frames_and_rules_are_no_lines_of_type() -> None:
+    image = Image.new("RGB", (WIDTH, HEIGHT), (250, 249, 244))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((40, 40, WIDTH - 40, HEIGHT - 40), outline=(30, 30, 30), width=6)
+    assert faint_lines(image, [], 0.0, 16) == []
+    draw.text((300, 600), CODE, fill=(120, 120, 120), font_size=20)
+    [quad] = faint_lines(image, [], 0.0, 16)
+    assert quad[0][0] * WIDTH < 302
+    assert quad[0][1] * HEIGHT < 610 < quad[2][1] * HEIGHT
+    assert faint_lines(image, [quad], 0.0, 16) == []
 
 
 @pytest.mark.parametrize("tilt", [-6.0, 6.0])

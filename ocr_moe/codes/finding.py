@@ -166,6 +166,16 @@ def find_codes(
     return Findings(tuple(distinct), tuple(beside), tuple(under), _unread(page), _upward(page))
 
 
+def skew_of(page: PageText) -> float:
+    """The angle of the page's lines, in radians clockwise: the median of the longer ones."""
+    slopes = sorted(
+        math.atan2((q[1][1] - q[0][1]) * page.height, (q[1][0] - q[0][0]) * page.width)
+        for q in (line.quad for line in page.lines)
+        if (q[1][0] - q[0][0]) > 0.06
+    )
+    return slopes[len(slopes) // 2] if slopes else 0.0
+
+
 def read_surely(page: PageText) -> tuple[Line, ...]:
     """The lines that were read surely and hold nothing of a code: no need to look at them again."""
     return tuple(
@@ -243,12 +253,7 @@ class _Frame:
 
     def __init__(self, page: PageText) -> None:
         self.width, self.height = page.width, page.height
-        slopes = sorted(
-            math.atan2((q[1][1] - q[0][1]) * page.height, (q[1][0] - q[0][0]) * page.width)
-            for q in (line.quad for line in page.lines)
-            if (q[1][0] - q[0][0]) > 0.06
-        )
-        angle = slopes[len(slopes) // 2] if slopes else 0.0
+        angle = skew_of(page)
         self._cos, self._sin = math.cos(angle), math.sin(angle)
         self.quads = [
             _lengthwise(line.quad) if _on_end(line.quad, page) else line.quad for line in page.lines

@@ -6,12 +6,12 @@ Three looks, each only where the one before was not enough:
    read surely, that is the answer, at no cost.
 2. The crop of every likely place, by the configured line recognisers, decoded under the field's
    grammars from the recognisers' own posteriors and fused over recognisers and treatments.
-3. Where no place is likely, the page again, painted over where it was read surely, coloured ink
-   faded, at other scales, by an OCR engine that is set to find faint lines. Likewise the rows
-   around a place whose reading stays doubtful: its line may have been boxed badly.
-
-Before the third, what is left of the page's own lines: two rows below a bare label, lines on end,
-and lines that page OCR found but could not read.
+   Where that finds nothing, also two rows below a bare label, lines on end, and lines that page OCR
+   found but could not read.
+3. Where no place is likely, lines that the detector passed over (`faintlines`), then the page again,
+   painted over where it was read surely, coloured ink faded, at other scales, by an OCR engine that
+   is set to find faint lines. Likewise the rows around a place whose reading stays doubtful: its
+   line may have been boxed badly.
 
 Features of a reading: `look` (1-3, which of them answered); of page OCR: `line_confidence`,
 `first_agrees` (it read the same), `label` (1 where a label announces it), `alien` (another field's label
@@ -40,9 +40,17 @@ from ocr_moe.codes.automaton import compiled
 from ocr_moe.codes.confidence import ConfidenceModel
 from ocr_moe.codes.decoding import Evidence as LineEvidence
 from ocr_moe.codes.decoding import free_reading, join, reduce
-from ocr_moe.codes.finding import Candidate, Findings, Strip, find_codes, read_surely
+from ocr_moe.codes.finding import (
+    Candidate,
+    Findings,
+    Strip,
+    find_codes,
+    read_surely,
+    skew_of,
+)
 from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
 from ocr_moe.codes.grammar import CodeGrammar, Segment
+from ocr_moe.experts.faintlines import faint_lines
 from ocr_moe.experts.linecrops import (
     colourfulness,
     crop_strip,
@@ -64,6 +72,8 @@ _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
 )
 _RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
+_LEAST_GLANCE = 10
+"""Letters and digits that a line must hold at a glance to be read as a code."""
 _YEAR = re.compile(r"(?:19|20)\d{2}")
 
 
@@ -82,6 +92,8 @@ class CodesParams(Value):
 
     recognizers: tuple[str, ...] = ("ppocr", "specialist")
     """The voters, by name; the first is asked first."""
+    faint_lines: int = PydanticField(default=16, ge=0)
+    """How many lines that page OCR passed over are tried where no place was found."""
     second_look: str | None = "sensitive"
     """The OCR engine for pages on which no place was found; None: no such look."""
     second_look_sides: tuple[int, ...] = (1000, 1400, 1800)
@@ -200,6 +212,9 @@ class CodesExpert:
             seen += [self._look(page, candidate, grammars, look=2) for page, candidate in blind]
         if not any(self._credible(s) for s in seen):
             for page in document.pages:
+                seen += self._faint_look(page, grammars)
+        if not any(self._credible(s) for s in seen):
+            for page in document.pages:
                 seen += self._second_look(page, find, grammars)
         credible = sorted((s for s in seen if self._credible(s)), key=_worth, reverse=True)
         if not credible:
@@ -308,6 +323,21 @@ class CodesExpert:
         if seen.candidate.label is not None or seen.candidate.code is not None:
             return gap < self._params.unknown_gap and fit > self._params.least_fit
         return gap < self._params.unlabelled_gap and fit > self._params.least_unlabelled_fit
+
+    def _faint_look(self, page: Page, grammars: Sequence[CodeGrammar]) -> list[_Seen]:
+        """Lines that the page's detector passed over: those that look like a code at a glance."""
+        known = [line.quad for line in read_surely(page.text)]
+        quads = faint_lines(page.image, known, skew_of(page.text), self._params.faint_lines)
+        crop, recognizer = self._params.crops[0], self._params.recognizers[-1]
+        likely = []
+        for quad in quads:
+            strip = Strip(quad, 0.2, 0.2)
+            image = crop_strip(page.image, strip, padding=crop.padding)
+            image = image if crop.colour else _faded(image)
+            if len(self._view(recognizer, crop.name, [image], grammars).free) >= _LEAST_GLANCE:
+                likely.append(_bare(None, strip))
+        places = likely[: self._params.places]
+        return [self._look(page, candidate, grammars, look=3) for candidate in places]
 
     def _second_look(
         self,
