@@ -31,6 +31,7 @@ STRATEGIES = ("rules", "moe")
 TRUTH = "verified.xlsx"
 LEVELS = ("clean", "scan", "photo", "photo", "hard", "hard")
 """Damage levels, in turn; the worse ones come twice, because errors are what there is to learn from."""
+HARD_SEED = 777
 OUT = config_folder() / "calibration" / "default.yaml"
 
 
@@ -39,16 +40,23 @@ def main(
     work: Path = Path("reports/calibration"),
     certificates: int = 200,
     licences: int = 120,
+    hard: int = 100,
     seed: int = 90210,
 ) -> None:
     """Generate, read, fit, and write the calibration file."""
-    counts = {"graduation_certificate": certificates, "business_license": licences}
-    for schema, count in counts.items():
-        if not (work / "scans" / schema / TRUTH).is_file():
-            generate(work / "scans" / schema, schema=schema, count=count, seed=seed, levels=LEVELS)
+    certificate, licence = "graduation_certificate", "business_license"
+    sets = {
+        certificate: (certificate, certificates, seed, LEVELS),
+        licence: (licence, licences, seed, LEVELS),
+        "hard": (certificate, hard, HARD_SEED, ("hard",)),  # codes are hardly ever wrong elsewhere
+    }
+    for folder, (schema, count, own_seed, levels) in sets.items():
+        if not (work / "scans" / folder / TRUTH).is_file():
+            out_folder = work / "scans" / folder
+            generate(out_folder, schema=schema, count=count, seed=own_seed, levels=levels)
     config = load_config()
     workshop = Workshop(config)
-    schemas = [find_schema(name) for name in counts]
+    schemas = [find_schema(name) for name in (certificate, licence)]
     with (
         Batch(
             work / "run",
@@ -59,7 +67,7 @@ def main(
         progress() as report,
     ):
         batch.execute(discover([str(work / "scans")]), report=report)
-    folders = [work / "scans" / schema for schema in counts]
+    folders = [work / "scans" / folder for folder in sets]
     with Store(work / "run" / STORE, write=False) as store:
         laboratory = _laboratory(store, [folder / TRUTH for folder in folders], config)
         layouts = layouts_of(folders)
@@ -71,9 +79,9 @@ def main(
             },
             judged=config.strategy,
             provenance=Provenance(
-                data=f"made by ocr-moe generate with the seed {seed}: {certificates} certificates "
-                f"and {licences} business licences of all damage levels, the worse two twice as often; "
-                "cross-fitted by layout",
+                data=f"made by ocr-moe generate: {certificates} certificates and {licences} business "
+                f"licences of all damage levels, the worse two twice as often (seed {seed}), and {hard} "
+                f"certificates of the worst (seed {HARD_SEED}); cross-fitted by layout",
                 synthetic=True,
                 documents=0,
                 fitted=today(),

@@ -156,7 +156,9 @@ def test_what_every_document_should_have_is_never_called_absent_unseen() -> None
     combiner = Moe(Moe.Params(), calibration=certain)
     nothing = {"rules": reading(None, 0.9)}
     assert combine(combiner, "注册资本", nothing).status is Status.ABSENT
-    assert combine(combiner, "名称", nothing).status is Status.ABSTAINED
+    required = combine(combiner, "名称", nothing)
+    assert required.status is Status.ABSTAINED
+    assert required.confidence == 0.5
 
 
 def test_an_optional_field_that_one_weak_reading_invents_is_left_empty() -> None:

@@ -28,6 +28,8 @@ from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Decision, Evidence, Reading, Status, Value
 
 REVISION = 1
+_REQUIRED_ABSENT = 0.5
+"""The most that the absence of a required field is believed."""
 _UNASKED = ("no expert that reads this field could be asked",)
 Readings = Mapping[str, Reading]
 
@@ -251,6 +253,8 @@ class Combiner:
         if draft.logit is None:
             return draft.decision()
         confidence = sigmoid(draft.logit + draft.model.added(more))
+        if draft.value is None:
+            confidence = _of_absence(draft.field, confidence)
         status = self._status(draft.field, draft.value, confidence)
         return _decision(draft, draft.value, confidence, status, failed_checks)
 
@@ -279,6 +283,8 @@ class Combiner:
         confidence = bound.confidence
         if bound.value is None or draft.model is not PRIOR:
             confidence = sigmoid(draft.logit + draft.model.added(more))
+        if bound.value is None and confidence is not None:
+            confidence = _of_absence(draft.field, confidence)
         status = self._status(draft.field, bound.value, confidence)
         return _decision(bound, bound.value, confidence, status, failed_checks)
 
@@ -472,6 +478,11 @@ def _possible(field: Field, value: str) -> bool:
             for grammar in field.grammars
         )
     return bool(value)
+
+
+def _of_absence(field: Field, confidence: float) -> float:
+    """What every document should have is not surely missing because nobody found it."""
+    return min(confidence, _REQUIRED_ABSENT) if field.required else confidence
 
 
 def _own_score(carrier: tuple[str, Reading]) -> float:
