@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import typer
 
 from ocr_moe.api import _laboratory
@@ -29,6 +30,7 @@ from ocr_moe.store import Store
 
 STRATEGIES = ("rules", "moe")
 TRUTH = "verified.xlsx"
+FILE = "文件名"
 LEVELS = ("clean", "scan", "photo", "photo", "hard", "hard")
 """Damage levels, in turn; the worse ones come twice, because errors are what there is to learn from."""
 HARD_SEED = 777
@@ -69,7 +71,8 @@ def main(
         batch.execute(discover([str(work / "scans")]), report=report)
     folders = [work / "scans" / folder for folder in sets]
     with Store(work / "run" / STORE, write=False) as store:
-        laboratory = _laboratory(store, [folder / TRUTH for folder in folders], config)
+        both = joined([work / "scans" / certificate, work / "scans" / "hard"], work / TRUTH)
+        laboratory = _laboratory(store, [both, work / "scans" / licence / TRUTH], config)
         layouts = layouts_of(folders)
         result = calibrate(
             laboratory.documents,
@@ -94,6 +97,17 @@ def main(
     for quality in result.calibration.quality.values():
         typer.echo(quality.verdict)
     typer.echo(str(out))
+
+
+def joined(folders: list[Path], sheet: Path) -> Path:
+    """The folders' verified sheets as one, with the folder before every file name."""
+    parts = []
+    for folder in folders:
+        part = pd.read_excel(folder / TRUTH, dtype=str)
+        part[FILE] = f"{folder.name}/" + part[FILE]
+        parts.append(part)
+    pd.concat(parts).to_excel(sheet, index=False)
+    return sheet
 
 
 def strategy_of(laboratory: Laboratory, candidate: Candidate) -> Build:
