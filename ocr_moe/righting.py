@@ -47,8 +47,9 @@ def read_upright(
         on_end = _share_on_end(again, turned.width, turned.height) > 0.5
         if not on_end and _mean_confidence(again) >= _SURE:
             break
-        # Of a sideways page nothing may be legible at first; upside down its lines are on end.
-        if rotation == 180 and (on_end or _legible_share(again) < _LEGIBLE_SHARE):
+        # Of a sideways page there may be no line at first; upside down its lines are on end.
+        scraps = not any(len(line.text) >= _LEGIBLE_LINE[0] for line in (*lines, *again))
+        if rotation == 180 and (on_end or scraps):
             others += [90, 270]
     return max(candidates, key=lambda candidate: _legible(candidate[1]))
 

@@ -71,6 +71,15 @@ def test_a_sideways_page_on_which_nothing_is_legible_at_first() -> None:
     assert engine.asked == [0, 180, 90]
 
 
+def test_a_poorly_read_line_is_not_taken_for_a_sideways_page() -> None:
+    digits = [line(digit, 0.99) for digit in "106131202505004931"]
+    engine = Engine(
+        {0: [line("编号：106131202505004931", 0.6)], 180: [line("：", 0.8)], 90: digits}
+    )
+    assert read_upright(page(), engine.read)[0] == 0
+    assert engine.asked == [0, 180]
+
+
 def test_a_page_that_is_legible_no_way_round_is_taken_as_read_best() -> None:
     better = [line("大学", 0.9), line("证书编号", 0.7)]
     engine = Engine({0: RUBBISH, 180: RUBBISH, 90: RUBBISH, 270: better})
