@@ -73,7 +73,7 @@ _ANY_CODE = CodeGrammar(
 )
 _RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
 _LEAST_GLANCE = 10
-"""Letters and digits that a line must hold at a glance to be read as a code."""
+"""Letters and digits that a line must hold at a glance to be read as a long code."""
 _YEAR = re.compile(r"(?:19|20)\d{2}")
 
 
@@ -326,6 +326,9 @@ class CodesExpert:
 
     def _faint_look(self, page: Page, grammars: Sequence[CodeGrammar]) -> list[_Seen]:
         """Lines that the page's detector passed over: those that look like a code at a glance."""
+        if self._params.faint_lines == 0:
+            return []
+        least = min(_LEAST_GLANCE, *(grammar.shortest for grammar in grammars))
         known = [line.quad for line in read_surely(page.text)]
         quads = faint_lines(page.image, known, skew_of(page.text), self._params.faint_lines)
         crop, recognizer = self._params.crops[0], self._params.recognizers[-1]
@@ -334,7 +337,7 @@ class CodesExpert:
             strip = Strip(quad, 0.2, 0.2)
             image = crop_strip(page.image, strip, padding=crop.padding)
             image = image if crop.colour else _faded(image)
-            if len(self._view(recognizer, crop.name, [image], grammars).free) >= _LEAST_GLANCE:
+            if len(self._view(recognizer, crop.name, [image], grammars).free) >= least:
                 likely.append(_bare(None, strip))
         places = likely[: self._params.places]
         return [self._look(page, candidate, grammars, look=3) for candidate in places]
