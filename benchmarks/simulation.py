@@ -89,6 +89,7 @@ def policies(world: World, sample: Sample) -> list[Trial]:
                 confidence=confidence[:, None],
                 accepted=np.zeros((n, 1), dtype=bool),
                 cost=Cost(),
+                field_costs={},
                 amounts=amounts,
                 questions={},
                 routing=Routing(0, 0, 0),
