@@ -47,15 +47,17 @@ def main(
 ) -> None:
     """Generate, read, fit, and write the calibration file."""
     certificate, licence = "graduation_certificate", "business_license"
+    scans = work / "scans"
+    all_levels, licence_folder = scans / certificate, scans / licence
+    worst = scans / "hard"  # codes are hardly ever wrong elsewhere
     sets = {
-        certificate: (certificate, certificates, seed, LEVELS),
-        licence: (licence, licences, seed, LEVELS),
-        "hard": (certificate, hard, HARD_SEED, ("hard",)),  # codes are hardly ever wrong elsewhere
+        all_levels: (certificate, certificates, seed, LEVELS),
+        licence_folder: (licence, licences, seed, LEVELS),
+        worst: (certificate, hard, HARD_SEED, ("hard",)),
     }
     for folder, (schema, count, own_seed, levels) in sets.items():
-        if not (work / "scans" / folder / TRUTH).is_file():
-            out_folder = work / "scans" / folder
-            generate(out_folder, schema=schema, count=count, seed=own_seed, levels=levels)
+        if not (folder / TRUTH).is_file():
+            generate(folder, schema=schema, count=count, seed=own_seed, levels=levels)
     config = load_config()
     workshop = Workshop(config)
     schemas = [find_schema(name) for name in (certificate, licence)]
@@ -68,12 +70,11 @@ def main(
         ) as batch,
         progress() as report,
     ):
-        batch.execute(discover([str(work / "scans")]), report=report)
-    folders = [work / "scans" / folder for folder in sets]
+        batch.execute(discover([str(scans)]), report=report)
     with Store(work / "run" / STORE, write=False) as store:
-        both = joined([work / "scans" / certificate, work / "scans" / "hard"], work / TRUTH)
-        laboratory = _laboratory(store, [both, work / "scans" / licence / TRUTH], config)
-        layouts = layouts_of(folders)
+        both = joined([all_levels, worst], work / TRUTH)
+        laboratory = _laboratory(store, [both, licence_folder / TRUTH], config)
+        layouts = layouts_of(list(sets))
         result = calibrate(
             laboratory.documents,
             {

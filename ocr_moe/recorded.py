@@ -10,6 +10,9 @@ from ocr_moe.schema import Field
 from ocr_moe.store import Store
 from ocr_moe.types import Answer
 
+RECORDED = "recorded answers of "
+"""How the provenance of such answers begins; the models follow."""
+
 
 class RecordedExpert:
     """Gives the recorded answers of an expert, under that expert's own fingerprint."""
@@ -22,7 +25,7 @@ class RecordedExpert:
 
     @property
     def provenance(self) -> str:
-        return f"recorded answers of {self.model or self.name}"
+        return RECORDED + (self.model or self.name)
 
     def read(self, document: Document, fields: Sequence[Field]) -> Answer:
         ref = document.ref

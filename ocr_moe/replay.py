@@ -46,11 +46,12 @@ def replay(setup: Setup, groups: Mapping[str, Sequence[Source]]) -> Iterator[lis
 
     Results come some at a time, in no order; what is missing in them has to be processed live.
     """
-    from joblib import Parallel, delayed
+    from joblib import Parallel, cpu_count, delayed
 
     work = delayed(_replay_chunk)
     key, pickled = uuid4().hex, pickle.dumps(setup)
-    pool = Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)
+    # Two even on one core: what is opened there is not to stay open here.
+    pool = Parallel(n_jobs=max(cpu_count(), 2), return_as="generator_unordered", batch_size=1)
     with suppress(BrokenProcessPool):  # a process that was killed leaves the rest to be done live
         yield from pool(work(key, pickled, part) for part in _chunks(groups))
 

@@ -48,8 +48,7 @@ def read_upright(
         if not on_end and _mean_confidence(again) >= _SURE:
             break
         # Of a sideways page there may be no line at first; upside down its lines are on end.
-        scraps = not any(len(line.text) >= _LEGIBLE_LINE[0] for line in (*lines, *again))
-        if rotation == 180 and (on_end or scraps):
+        if rotation == 180 and (on_end or _only_scraps((*lines, *again))):
             others += [90, 270]
     return max(candidates, key=lambda candidate: _legible(candidate[1]))
 
@@ -79,6 +78,10 @@ def _share_on_end(lines: tuple[Line, ...], width: int, height: int) -> float:
         total += count
         on_end += count if (y1 - y0) * height > 1.5 * (x1 - x0) * width else 0
     return on_end / total if total else 0.0
+
+
+def _only_scraps(lines: tuple[Line, ...]) -> bool:
+    return all(len(line.text) < _LEGIBLE_LINE[0] for line in lines)
 
 
 def _mean_confidence(lines: tuple[Line, ...]) -> float:

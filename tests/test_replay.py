@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -162,50 +159,42 @@ def test_a_strategy_from_elsewhere_is_not_taken_for_the_configured_one(
 
 
 _REPLAY = """
-import sys
+import multiprocessing, os, signal, sys, threading, time
 from pathlib import Path
 from ocr_moe import batch
+from ocr_moe.processing import Processor
 from tests.test_replay import run, stricter
+
 batch.REPLAY_FROM = 10
-print("started", flush=True)
+killed, live = [], []
+process = Processor.process
+Processor.process = lambda self, *given: live.append(given) or process(self, *given)
+
+def kill():
+    until = time.monotonic() + 60
+    while not killed and time.monotonic() < until:
+        for child in multiprocessing.active_children():
+            os.kill(child.pid, signal.SIGKILL)
+            killed.append(child.pid)
+        time.sleep(0.01)
+
+threading.Thread(target=kill, daemon=True).start()
 outcome = run(Path(sys.argv[1]), Path(sys.argv[2]), stricter())
-print(outcome.documents, outcome.failed)
+print(len(killed), len(live), outcome.documents, outcome.failed)
 """
 
 
-def children(parent: int) -> list[int]:
-    """Processes that run Python for the parent, not those that only watch over them."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-            command = (status.parent / "cmdline").read_text()
-        except OSError:
-            continue
-        if int(fields[1]) == parent and "popen_loky" in command:
-            found.append(int(status.parent.name))
-    return found
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc to find the processes")
 def test_a_killed_process_loses_nothing(out: Path, scans: Path) -> None:
-    replaying = subprocess.Popen(
+    replaying = subprocess.run(
         [sys.executable, "-c", _REPLAY, str(out), str(scans)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[1],
+        timeout=120,
+        check=True,
     )
-    try:
-        victims: list[int] = []
-        until = time.monotonic() + 60
-        while not victims and time.monotonic() < until and replaying.poll() is None:
-            victims = children(replaying.pid)
-            time.sleep(0.01)
-        assert victims, "no process to kill was seen"
-        for victim in victims:
-            os.kill(victim, signal.SIGKILL)
-        told, _ = replaying.communicate(timeout=120)
-    finally:
-        replaying.kill()
-    assert told.split()[-2:] == [str(DOCUMENTS + 1), "0"]
+    killed, live, documents, failed = map(int, replaying.stdout.split()[-4:])
+    assert killed, "no process to kill was seen"
+    assert live, "nothing was left to be done here"
+    assert (documents, failed) == (DOCUMENTS + 1, 0)
     assert len((out / "records.jsonl").read_text(encoding="utf-8").splitlines()) == DOCUMENTS + 1

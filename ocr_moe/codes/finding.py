@@ -243,9 +243,7 @@ def _stacks(lines: Sequence[_Placed]) -> list[tuple[_Run, ...]]:
 
 
 def _on_end(quad: Quad, page: PageText) -> bool:
-    (ax, ay), (bx, by), _, (dx, dy) = quad
-    along = math.hypot((bx - ax) * page.width, (by - ay) * page.height)
-    return 1.5 * along < math.hypot((dx - ax) * page.width, (dy - ay) * page.height)
+    return 1.5 * _slenderness(quad, page) < 1.0
 
 
 class _Frame:

@@ -78,12 +78,18 @@ class Notebook:
         )
 
 
-def listed(items: Iterable[str], shown: int = _SHOWN) -> str:
+def listed(
+    items: Iterable[str],
+    shown: int = _SHOWN,
+    *,
+    comma: str = ", ",
+    rest: str = " … and {more} more",
+) -> str:
     """A few of many, for a sentence: `a, b, c … and 12 more`."""
     everything = list(items)
-    head = ", ".join(everything[:shown])
+    head = comma.join(everything[:shown])
     more = len(everything) - shown
-    return f"{head} … and {more} more" if more > 0 else head
+    return head + rest.format(more=more) if more > 0 else head
 
 
 def _rows(rows: tuple[int, ...]) -> str:

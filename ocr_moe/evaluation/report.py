@@ -23,6 +23,7 @@ from ocr_moe.evaluation.reportview import View, ViewOptions, build_view
 from ocr_moe.evaluation.scores import PolicyPoint, Recommendation, Scores
 from ocr_moe.evaluation.scoring import Scoring
 from ocr_moe.files import write_text
+from ocr_moe.recorded import RECORDED
 from ocr_moe.types import Record
 
 
@@ -31,9 +32,6 @@ class ReportOptions(ViewOptions):
 
     lang: Literal["auto", "en", "zh"] = "auto"
     """The language it opens in; a reader can switch. `auto` follows the browser."""
-
-
-_RECORDED = "recorded answers of "  # as the expert that stands in says it
 
 
 def write_report(
@@ -101,7 +99,7 @@ def _words(key: str, **values: Any) -> Markup:
 
 def _recorded(provenance: str) -> Markup:
     """Whose recorded answers they are; any other provenance stands as it is."""
-    models = provenance.replace(_RECORDED, "")
+    models = provenance.replace(RECORDED, "")
     return (
         _words("recorded_of", told=provenance, models=models)
         if models != provenance

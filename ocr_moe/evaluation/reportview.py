@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ocr_moe.evaluation.charts import Words, interval_bar
 from ocr_moe.evaluation.crops import ImageSource
 from ocr_moe.evaluation.mistakes import Mistake
+from ocr_moe.evaluation.problems import listed
 from ocr_moe.evaluation.reportcharts import cost_charts, review_chart, risk_chart
 from ocr_moe.evaluation.scores import (
     CellScore,
@@ -204,7 +205,9 @@ def build_view(
                 sentence=problem.sentence,
                 message=problem.message,
                 where="".join(f"{part}：" for part in (problem.source, problem.field) if part),
-                rows=f"（第 {_rows(problem.rows)} 行）" if problem.rows else "",
+                rows=f"（第 {listed(map(str, problem.rows), comma='、', rest=' 等')} 行）"
+                if problem.rows
+                else "",
             )
             for problem in scores.problems
         ),
@@ -516,8 +519,3 @@ def _money(value: float) -> str:
 
 def _p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
-
-
-def _rows(rows: tuple[int, ...], shown: int = 8) -> str:
-    """Row numbers for a Chinese sentence."""
-    return "、".join(str(row) for row in rows[:shown]) + (" 等" if len(rows) > shown else "")

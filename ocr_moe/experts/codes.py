@@ -192,30 +192,11 @@ class CodesExpert:
         places = self._plausible([(p, c) for p, f in found for c in f.candidates])
         if places and self._sure(*places[0], places[1:]):
             return self._first_sight(field, *places[0])
-        spots = [(page, _bare(spot.label, *spot.strips)) for page, f in found for spot in f.spots]
-        seen: list[_Seen] = []
-        for page, candidate in (*places[: self._params.places], *spots[: self._params.places]):
-            # A bare label, or digits without label or form, only matter while nothing better does.
-            weak = candidate.code is None and (candidate.label is None or not candidate.run)
-            if not (weak and any(self._credible(s) for s in seen)):
-                seen.append(self._look(page, candidate, grammars, look=2))
-        if not any(self._credible(s) for s in seen):
-            for page, f in found:
-                upward = [_bare(None, strip) for strip in f.upward[: self._params.places]]
-                seen += [self._look(page, candidate, grammars, look=2) for candidate in upward]
-        if not any(self._credible(s) for s in seen):
-            blind = [(page, _bare(s.label, *s.strips)) for page, f in found for s in f.under[:2]]
-            unread = [
-                (page, strip) for page, f in found for strip in f.unread[: self._params.places]
-            ]
-            blind += [(page, _bare(None, strip)) for page, strip in unread]
-            seen += [self._look(page, candidate, grammars, look=2) for page, candidate in blind]
-        if not any(self._credible(s) for s in seen):
-            for page in document.pages:
-                seen += self._faint_look(page, grammars)
-        if not any(self._credible(s) for s in seen):
-            for page in document.pages:
-                seen += self._second_look(page, find, grammars)
+        seen = self._look_at(places, found, grammars)
+        if not any(map(self._credible, seen)):
+            seen += [s for page in document.pages for s in self._faint_look(page, grammars)]
+        if not any(map(self._credible, seen)):
+            seen += [s for page in document.pages for s in self._second_look(page, find, grammars)]
         credible = sorted((s for s in seen if self._credible(s)), key=_worth, reverse=True)
         if not credible:
             return self._unknown(field, seen)
@@ -223,6 +204,31 @@ class CodesExpert:
             credible[0] = self._closer_look(credible[0], find, grammars)
             credible[0] = self._listed_at_length(credible[0], grammars)
         return self._answer(field, credible[0], credible[1:])
+
+    def _look_at(
+        self,
+        places: Sequence[tuple[Page, Candidate]],
+        found: Sequence[tuple[Page, Findings]],
+        grammars: Sequence[CodeGrammar],
+    ) -> list[_Seen]:
+        """The places that page OCR knows of, the less likely ones only while none is credible."""
+        most = self._params.places
+        spots = [(page, _bare(spot.label, *spot.strips)) for page, f in found for spot in f.spots]
+        seen: list[_Seen] = []
+        for page, candidate in (*places[:most], *spots[:most]):
+            # A bare label, or digits without label or form, only matter while nothing better does.
+            weak = candidate.code is None and (candidate.label is None or not candidate.run)
+            if not (weak and any(map(self._credible, seen))):
+                seen.append(self._look(page, candidate, grammars, look=2))
+        on_end = [(page, _bare(None, strip)) for page, f in found for strip in f.upward[:most]]
+        under = [(page, _bare(s.label, *s.strips)) for page, f in found for s in f.under[:2]]
+        unread = [(page, _bare(None, strip)) for page, f in found for strip in f.unread[:most]]
+        for unlikely in (on_end, [*under, *unread]):
+            if not any(map(self._credible, seen)):
+                seen += [
+                    self._look(page, candidate, grammars, look=2) for page, candidate in unlikely
+                ]
+        return seen
 
     def _plausible(
         self, candidates: Sequence[tuple[Page, Candidate]]
@@ -281,9 +287,7 @@ class CodesExpert:
         views: list[View] = []
         fused: Fused | None = None
         for crop in self._params.crops:
-            images = cut[crop.padding]
-            if not crop.colour:
-                images = [_faded(image) for image in images]
+            images = _treated(cut[crop.padding], crop)
             for recognizer in self._params.recognizers:
                 views.append(self._view(recognizer, crop.name, images, grammars))
                 fused = fuse(views, grammars, self._params.fusion, candidate.label)
@@ -335,9 +339,8 @@ class CodesExpert:
         likely = []
         for quad in quads:
             strip = Strip(quad, 0.2, 0.2)
-            image = crop_strip(page.image, strip, padding=crop.padding)
-            image = image if crop.colour else _faded(image)
-            if len(self._view(recognizer, crop.name, [image], grammars).free) >= least:
+            images = _treated([crop_strip(page.image, strip, padding=crop.padding)], crop)
+            if len(self._view(recognizer, crop.name, images, grammars).free) >= least:
                 likely.append(_bare(None, strip))
         places = likely[: self._params.places]
         return [self._look(page, candidate, grammars, look=3) for candidate in places]
@@ -463,6 +466,10 @@ class CodesExpert:
             features=_place_features(best.candidate, best.page.text, float(best.look)),
             notes=(f"{field.name}: {best.free} is of no known form of this code",),
         )
+
+
+def _treated(images: list[Image.Image], crop: Crop) -> list[Image.Image]:
+    return images if crop.colour else [_faded(image) for image in images]
 
 
 def _faded(image: Image.Image) -> Image.Image:

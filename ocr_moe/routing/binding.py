@@ -29,7 +29,6 @@ from ocr_moe.protocols import State
 from ocr_moe.schema import Field
 from ocr_moe.types import Decision, Reading, Status, Value
 
-REVISION = 2
 _SURE_LOGIT = 12.0
 _RENAMING = frozenset("大学院校职业技术专科高等")
 

@@ -27,7 +27,6 @@ from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Decision, Evidence, Reading, Status, Value
 
-REVISION = 1
 _REQUIRED_ABSENT = 0.5
 """The most that the absence of a required field is believed."""
 _UNASKED = ("no expert that reads this field could be asked",)
@@ -252,10 +251,8 @@ class Combiner:
         """Confidence and status of a field in the light of the whole record."""
         if draft.logit is None:
             return draft.decision()
-        confidence = sigmoid(draft.logit + draft.model.added(more))
-        if draft.value is None:
-            confidence = _of_absence(draft.field, confidence)
-        status = self._status(draft.field, draft.value, confidence)
+        belief = sigmoid(draft.logit + draft.model.added(more))
+        confidence, status = self._judge(draft.field, draft.value, belief)
         return _decision(draft, draft.value, confidence, status, failed_checks)
 
     def _settle_changed(
@@ -280,21 +277,23 @@ class Combiner:
                 draft.model = self._calibration.model_of(draft.field, draft.experts)
                 draft.features = candidate_features(draft.field, draft.readings, bound.value)
             draft.logit = draft.model.logit(draft.features)
-        confidence = bound.confidence
+        belief = bound.confidence
         if bound.value is None or draft.model is not PRIOR:
-            confidence = sigmoid(draft.logit + draft.model.added(more))
-        if bound.value is None and confidence is not None:
-            confidence = _of_absence(draft.field, confidence)
-        status = self._status(draft.field, bound.value, confidence)
+            belief = sigmoid(draft.logit + draft.model.added(more))
+        confidence, status = self._judge(draft.field, bound.value, belief)
         return _decision(bound, bound.value, confidence, status, failed_checks)
 
-    def _status(self, field: Field, value: str | None, confidence: float | None) -> Status:
-        if not self._accept.reached(field, confidence):
-            return Status.ABSTAINED
-        if value is None:
-            # What every document should have is looked for by a person before it is called absent.
-            return Status.ABSTAINED if field.required else Status.ABSENT
-        return Status.ACCEPTED
+    def _judge(
+        self, field: Field, value: str | None, belief: float | None
+    ) -> tuple[float | None, Status]:
+        """Confidence and status of a value, or of a field's absence."""
+        if value is None and field.required and belief is not None:
+            # What every document should have is not surely missing because nobody found it: a
+            # person looks for it before it is called absent.
+            return min(belief, _REQUIRED_ABSENT), Status.ABSTAINED
+        if not self._accept.reached(field, belief):
+            return belief, Status.ABSTAINED
+        return belief, Status.ABSENT if value is None else Status.ACCEPTED
 
     def _weights(self, field: Field) -> Mapping[str, float]:
         return self._calibration.weights.get(field.kind, {})
@@ -478,11 +477,6 @@ def _possible(field: Field, value: str) -> bool:
             for grammar in field.grammars
         )
     return bool(value)
-
-
-def _of_absence(field: Field, confidence: float) -> float:
-    """What every document should have is not surely missing because nobody found it."""
-    return min(confidence, _REQUIRED_ABSENT) if field.required else confidence
 
 
 def _own_score(carrier: tuple[str, Reading]) -> float:

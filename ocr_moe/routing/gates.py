@@ -26,7 +26,6 @@ from ocr_moe.routing.settings import PerSchema, Thresholds
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Value
 
-REVISION = 1
 _Chain = tuple[tuple[str, ...], ...]
 
 
