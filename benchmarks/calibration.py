@@ -33,7 +33,8 @@ TRUTH = "verified.xlsx"
 FILE = "文件名"
 LEVELS = ("clean", "scan", "photo", "photo", "hard", "hard")
 """Damage levels, in turn; the worse ones come twice, because errors are what there is to learn from."""
-HARD_SEED = 777
+MORE = {"hard": (100, 777, ("hard",)), "damaged": (300, 4711, ("photo", "hard"))}
+"""More certificates (count, seed, levels): codes are hardly ever wrong on good scans."""
 OUT = config_folder() / "calibration" / "default.yaml"
 
 
@@ -42,20 +43,18 @@ def main(
     work: Path = Path("reports/calibration"),
     certificates: int = 200,
     licences: int = 120,
-    hard: int = 100,
     seed: int = 90210,
 ) -> None:
     """Generate, read, fit, and write the calibration file."""
     certificate, licence = "graduation_certificate", "business_license"
     scans = work / "scans"
     all_levels, licence_folder = scans / certificate, scans / licence
-    worst = scans / "hard"  # codes are hardly ever wrong elsewhere
     sets = {
         all_levels: (certificate, certificates, seed, LEVELS),
         licence_folder: (licence, licences, seed, LEVELS),
-        worst: (certificate, hard, HARD_SEED, ("hard",)),
     }
-    for folder, (schema, count, own_seed, levels) in sets.items():
+    more = {scans / name: (certificate, *told) for name, told in MORE.items()}
+    for folder, (schema, count, own_seed, levels) in (sets | more).items():
         if not (folder / TRUTH).is_file():
             generate(folder, schema=schema, count=count, seed=own_seed, levels=levels)
     config = load_config()
@@ -72,9 +71,9 @@ def main(
     ):
         batch.execute(discover([str(scans)]), report=report)
     with Store(work / "run" / STORE, write=False) as store:
-        both = joined([all_levels, worst], work / TRUTH)
-        laboratory = _laboratory(store, [both, licence_folder / TRUTH], config)
-        layouts = layouts_of(list(sets))
+        all_certificates = joined([all_levels, *more], work / TRUTH)
+        laboratory = _laboratory(store, [all_certificates, licence_folder / TRUTH], config)
+        layouts = layouts_of([*sets, *more])
         result = calibrate(
             laboratory.documents,
             {
@@ -84,8 +83,12 @@ def main(
             judged=config.strategy,
             provenance=Provenance(
                 data=f"made by ocr-moe generate: {certificates} certificates and {licences} business "
-                f"licences of all damage levels, the worse two twice as often (seed {seed}), and {hard} "
-                f"certificates of the worst (seed {HARD_SEED}); cross-fitted by layout",
+                f"licences of all damage levels, the worse two twice as often (seed {seed}), and "
+                + " and ".join(
+                    f"{count} certificates of {' and '.join(levels)} (seed {own_seed})"
+                    for count, own_seed, levels in MORE.values()
+                )
+                + "; cross-fitted by layout",
                 synthetic=True,
                 documents=0,
                 fitted=today(),

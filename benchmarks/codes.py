@@ -1,7 +1,8 @@
 """The code reader against plain engines, on the same images in one run, and what each part adds.
 
-    python -m benchmarks.codes [--per-level 200] [--seed 7707] [--layouts heldout]
-                               [--licences FOLDER] [--ablation] [--out reports/codes]
+    python -m benchmarks.codes [--per-level 200] [--levels clean scan photo hard] [--seed 7707]
+                               [--layouts heldout] [--licences FOLDER] [--ablation]
+                               [--out reports/codes]
 
 Documents are generated afresh; neither their seed nor, by default, their layouts were used for
 training or tuning.  Systems compared:
@@ -9,7 +10,10 @@ training or tuning.  Systems compared:
 - `rapidocr`, `paddleocr`: the engine's own reading of the page, its most code-like line;
 - `engine`: PP-OCR's own best path over the line that the code reader found, no grammar;
 - `codes`: the code reader;
-- `bound`: the code reader, the rules for the other fields, and the record-level binding.
+- `bound`: what the pipeline makes of the code reader and the rules without an LLM, the code bound
+  to the other fields.
+
+`--ablation` leaves out the peers and takes away one ingredient of `bound` after the other.
 
 `--licences` names a folder with real business licences: `labels.jsonl` with `file` and
 `fields.social_credit_code`.
@@ -19,20 +23,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import multiprocessing
+import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from PIL import Image, ImageOps
 
 from ocr_moe.build import Workshop
 from ocr_moe.codes.decoding import free_reading
 from ocr_moe.codes.finding import Candidate, find_codes
-from ocr_moe.config import find_schema, load_config
+from ocr_moe.config import Component, find_schema, load_config
 from ocr_moe.documents import reader_of
 from ocr_moe.evaluation.metrics import auroc, mcnemar_exact, wilson
 from ocr_moe.experts.codes import CodesExpert, CodesParams, Crop, free_run
@@ -42,7 +50,7 @@ from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Page, Poster
 from ocr_moe.righting import read_upright, turn
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.seals import without_seals
-from ocr_moe.types import DocumentRef, Line, PageText, Reading
+from ocr_moe.types import Decision, DocumentRef, Line, PageText, Reading
 
 LEVELS = ("clean", "scan", "photo", "hard")
 SYSTEMS = ("rapidocr", "paddleocr", "engine", "codes", "bound")
@@ -171,33 +179,42 @@ def ablations(full: CodesParams) -> dict[str, CodesParams]:
         return tuple(crop for crop in full.crops if keep(crop))
 
     variants = {
-        "no second look": without(second_look=None),
         "one view": without(crops=full.crops[:1]),
+        "no tight crops": without(crops=crops(lambda crop: crop.padding >= 0.0)),
         "no colour suppression": without(crops=crops(lambda crop: crop.colour)),
+        "no label prior": without(fusion=full.fusion.model_copy(update={"announced": 0.0})),
         "no check characters": without(
             fusion=full.fusion.model_copy(update={"check_passed": 0.0, "hint_passed": 0.0})
         ),
-        "no label prior": without(fusion=full.fusion.model_copy(update={"announced": 0.0})),
+        "no closer look": without(doubt_margin=-math.inf),
+        "no long lists": without(doubt_beam=full.fusion.beam, doubt_best=full.fusion.best),
+        "no faint lines": without(faint_lines=0),
+        "no other detector": without(second_look=None),
         "every page looked at": without(sure_confidence=1.1),
-        "every view always": without(enough_margin=1e9),
+        "every view always": without(enough_margin=math.inf),
     }
     for name in full.recognizers:
-        if len(full.recognizers) > 1:
-            rest = tuple(other for other in full.recognizers if other != name)
-            variants[f"no {name}"] = without(recognizers=rest)
+        others = tuple(other for other in full.recognizers if other != name)
+        variants[f"no {name}"] = without(recognizers=others)
+    for place in full.unread_places:
+        rest = tuple(other for other in full.unread_places if other != place)
+        variants[f"no places {place.replace('_', ' ')}"] = without(unread_places=rest)
     return variants
 
 
-def generated(folder: Path, per_level: int, seed: int, layouts: Sequence[str]) -> list[Case]:
+def generated(
+    folder: Path, levels: Sequence[str], per_level: int, seed: int, layouts: Sequence[str]
+) -> list[Case]:
     """The same number of certificates at every damage level."""
     schema = find_schema("graduation_certificate")
     samples = generate(
         folder,
         schema=schema.name,
-        count=per_level * len(LEVELS),
+        count=per_level * len(levels),
         seed=seed,
-        levels=LEVELS,
+        levels=levels,
         layouts=layouts,
+        workers=os.cpu_count() or 1,
     )
     code = next(f.name for f in schema.fields if f.kind is Kind.CODE)
     return [Case(folder / s.file, s.level, s.truth[code], schema) for s in samples]
@@ -247,51 +264,60 @@ class Bench:
         outcome.page_seconds = time.perf_counter() - started
         upright = turn(image, rotation)
         text = _page_text("ours", upright, rotation, lines)
-        if without_seals(upright) is not upright:
-            lines = self._engine.read(upright)
-        paddle = _page_text("paddle", upright, rotation, lines)
-        rapid = _page_text("rapid", upright, rotation, self._rapid.read(upright))
-        page = BenchPage(case.path, text)
-        document = BenchDocument(DocumentRef(path=case.path.name, sha256=""), case.schema, (page,))
         wanted = case.field
-        for system, read in (("rapidocr", rapid), ("paddleocr", paddle)):
-            plain = plain_reading(read, wanted, case.schema)
+        for system, plain in self._peers(case, upright, text) if not self.variants else ():
             outcome.values[system] = plain.run if plain is not None else None
             outcome.confidence[system] = plain.confidence if plain is not None else 0.0
+        page = BenchPage(case.path, text)
+        document = BenchDocument(DocumentRef(path=case.path.name, sha256=""), case.schema, (page,))
         started = time.perf_counter()
         reading = self._codes.read(document, [wanted]).readings[0]
         outcome.seconds = time.perf_counter() - started
         outcome.look = int(reading.features.get("look", 0.0))
         outcome.values["codes"] = reading.value
         outcome.confidence["codes"] = reading.score or 0.0
-        outcome.values["engine"] = self._unbound(page, text, wanted, case.schema)
-        outcome.confidence["engine"] = outcome.confidence["paddleocr"]
-        decided = self._decide(document, reading)
-        outcome.values["bound"] = decided[0]
-        outcome.confidence["bound"] = decided[1]
+        free, confidence = self._free(page, text, wanted, case.schema)
+        outcome.values["engine"] = free
+        outcome.confidence["engine"] = confidence
+        others = self._rules.read(document, case.schema.fields).readings
+        bound = self._bound(case.schema, reading, others)
+        outcome.values["bound"] = bound.value
+        outcome.confidence["bound"] = bound.confidence or 0.0
         for name, variant in self.variants.items():
-            outcome.values[name] = variant.read(document, [wanted]).readings[0].value
+            reading = variant.read(document, [wanted]).readings[0]
+            outcome.values[name] = self._bound(case.schema, reading, others).value
         return outcome
 
-    def _unbound(
+    def _peers(
+        self, case: Case, upright: Image.Image, text: PageText
+    ) -> Iterator[tuple[str, Candidate | None]]:
+        """What the engines read by themselves, seals and all."""
+        paddle = text
+        if without_seals(upright) is not upright:
+            lines = self._engine.read(upright)
+            paddle = _page_text("paddle", upright, text.rotation, lines)
+        rapid = _page_text("rapid", upright, text.rotation, self._rapid.read(upright))
+        yield "rapidocr", plain_reading(rapid, case.field, case.schema)
+        yield "paddleocr", plain_reading(paddle, case.field, case.schema)
+
+    def _free(
         self, page: BenchPage, text: PageText, wanted: Field, schema: Schema
-    ) -> str | None:
-        """The recogniser's best path over the crop of the likeliest line."""
+    ) -> tuple[str | None, float]:
+        """The recogniser's best path over the crop of the likeliest line, and its confidence."""
         plain = plain_reading(text, wanted, schema)
         if plain is None:
-            return None
+            return None, 0.0
         crops = [crop_strip(page.image, strip, padding=0.0) for strip in plain.strips]
-        posteriors = self.services.recognizer("ppocr").recognize(crops)
-        return "".join(free_run(free_reading(p)[0]) for p in posteriors) or None
+        found = [free_reading(p) for p in self.services.recognizer("ppocr").recognize(crops)]
+        chances = [chance for _, characters in found for chance in characters]
+        run = "".join(free_run(line) for line, _ in found)
+        return run or None, float(np.mean(chances)) if run else 0.0
 
-    def _decide(self, document: BenchDocument, reading: Reading) -> tuple[str | None, float]:
-        others = [f for f in document.schema.fields if f.name != reading.field]
-        readings: dict[str, dict[str, Reading]] = {reading.field: {"codes": reading}}
-        for other in self._rules.read(document, others).readings:
-            readings[other.field] = {"rules": other}
-        decisions = self._combiner.combine(State(schema=document.schema, readings=readings))
-        decision = decisions[reading.field]
-        return decision.value, decision.confidence or 0.0
+    def _bound(self, schema: Schema, code: Reading, rules: Sequence[Reading]) -> Decision:
+        """What the pipeline makes of the code reader's answer and the rules', without an LLM."""
+        readings = {reading.field: {"rules": reading} for reading in rules}
+        readings[code.field] = {"codes": code, **readings[code.field]}
+        return self._combiner.combine(State(schema=schema, readings=readings))[code.field]
 
 
 def _configured(workshop: Workshop) -> CodesParams:
@@ -341,17 +367,17 @@ def confidence_table(outcomes: Sequence[Outcome], systems: Sequence[str]) -> lis
     return rows
 
 
-def ablation_table(outcomes: Sequence[Outcome], variants: Iterable[str]) -> list[list[str]]:
-    """Exact codes without one ingredient against all of them; exact McNemar test."""
-    rows = [["variant", "exact", "only the full reader right", "only the variant right", "p"]]
-    full = sum(o.right("codes") for o in outcomes)
-    rows.append(["full", f"{full}/{len(outcomes)}", "", "", ""])
-    for name in variants:
-        ours = sum(o.right("codes") and not o.right(name) for o in outcomes)
-        theirs = sum(o.right(name) and not o.right("codes") for o in outcomes)
+def paired_table(outcomes: Sequence[Outcome], others: Sequence[str]) -> list[list[str]]:
+    """Exact codes of other systems or variants against `bound`; exact McNemar test."""
+    rows = [["", "exact", "only `bound` right", "only this right", "p"]]
+    total = len(outcomes)
+    rows.append(["bound", f"{sum(o.right('bound') for o in outcomes)}/{total}", "", "", ""])
+    for name in others:
+        ours = sum(o.right("bound") and not o.right(name) for o in outcomes)
+        theirs = sum(o.right(name) and not o.right("bound") for o in outcomes)
         right = sum(o.right(name) for o in outcomes)
         p = mcnemar_exact(ours, theirs)
-        rows.append([name, f"{right}/{len(outcomes)}", str(ours), str(theirs), f"{p:.3g}"])
+        rows.append([name, f"{right}/{total}", str(ours), str(theirs), f"{p:.3g}"])
     return rows
 
 
@@ -388,7 +414,12 @@ def markdown(tables: Mapping[str, Sequence[Sequence[str]]]) -> str:
 
 @cache
 def _bench(ablation: bool) -> Bench:
-    return Bench(Workshop(load_config()), ablation)
+    cv2.setNumThreads(1)  # one process a core: threads within one would only fight for it
+    one_thread = {"EngineConfig.onnxruntime.intra_op_num_threads": 1}
+    config = load_config()
+    rapid = Component.model_validate({"kind": "rapid", "settings": one_thread})
+    config = config.model_copy(update={"engines": config.engines | {"rapid": rapid}})
+    return Bench(Workshop(config), ablation)
 
 
 def run(case: Case, ablation: bool) -> Outcome:
@@ -399,6 +430,7 @@ def run(case: Case, ablation: bool) -> Outcome:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--per-level", type=int, default=200)
+    parser.add_argument("--levels", nargs="+", choices=LEVELS, default=LEVELS)
     parser.add_argument("--seed", type=int, default=7707)
     parser.add_argument("--layouts", nargs="+", default=["heldout"])
     parser.add_argument("--licences", type=Path)
@@ -408,12 +440,17 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     cases = licences(options.licences) if options.licences else []
     if options.per_level:
-        cases += generated(options.out / "images", options.per_level, options.seed, options.layouts)
+        folder = options.out / "images"
+        cases += generated(folder, options.levels, options.per_level, options.seed, options.layouts)
     outcomes = []
-    # Processes: decoding is Python, and an engine's threads would wait for each other's.
-    pool = Parallel(n_jobs=-1, return_as="generator_unordered", batch_size=1)
-    with open(options.out / "outcomes.jsonl", "w", encoding="utf-8") as stream:
-        for outcome in pool(delayed(run)(case, options.ablation) for case in cases):
+    # Fresh processes, as decoding is Python; a forked one may hang in OpenCV's threads.
+    spawned = multiprocessing.get_context("spawn")
+    with (
+        open(options.out / "outcomes.jsonl", "w", encoding="utf-8") as stream,
+        ProcessPoolExecutor(mp_context=spawned) as pool,
+    ):
+        for done in as_completed(pool.submit(run, case, options.ablation) for case in cases):
+            outcome = done.result()
             case = outcome.case
             outcomes.append(outcome)
             line = {
@@ -428,14 +465,16 @@ def main() -> None:
             stream.write(json.dumps(line, ensure_ascii=False) + "\n")
             stream.flush()
     outcomes.sort(key=lambda o: ("licences", *LEVELS).index(o.case.level))
+    systems = [name for name in SYSTEMS if name in outcomes[0].values]
     tables = {
-        "Exact codes": accuracy_table(outcomes, SYSTEMS),
-        "Confidence": confidence_table(outcomes, SYSTEMS),
+        "Exact codes": accuracy_table(outcomes, systems),
+        "Against `bound`": paired_table(outcomes, [name for name in systems if name != "bound"]),
+        "Confidence": confidence_table(outcomes, systems),
         "Time": time_table(outcomes),
     }
     if options.ablation:
         variants = [name for name in outcomes[0].values if name not in SYSTEMS]
-        tables["Ablation"] = ablation_table(outcomes, variants)
+        tables["Ablation (`codes`: no binding)"] = paired_table(outcomes, ["codes", *variants])
     report = markdown(tables)
     (options.out / "codes.md").write_text(report, encoding="utf-8")
     print(report)

@@ -107,6 +107,15 @@ def test_no_weight_gets_the_wrong_sign() -> None:
     assert model.weights["odd"].weight < -1.0
 
 
+def test_votes_speak_for_a_value_and_further_looks_against_it() -> None:
+    odd = [
+        Row({"codes.vote_ppocr": -x / 9, "codes.look": x / 9}, x > 40, str(x)) for x in range(100)
+    ]
+    model = fit_logistic(odd, Logistic(bias=0.0), strength=1.0)
+    assert model.weights["codes.vote_ppocr"].weight == 0.0
+    assert model.weights["codes.look"].weight == 0.0
+
+
 def test_what_was_never_seen_to_vary_keeps_what_the_start_says_of_it() -> None:
     start = Logistic(
         bias=0.0,

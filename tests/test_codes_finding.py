@@ -96,6 +96,16 @@ def test_the_strip_of_a_number_covers_it_and_runs_on_where_it_was_cut() -> None:
     assert x1 * WIDTH >= 430
 
 
+def test_a_digit_read_as_a_bracket_does_not_break_a_number() -> None:
+    found = find_codes(page(("证书编号:1061312025(505004931", 100, 900)), [DIPLOMA], LABELS)
+    (only,) = found.candidates
+    assert only.run == "1061312025505004931"
+    assert not only.exact
+    (x0, _), (x1, _), _, _ = only.strips[0].quad
+    assert x0 * WIDTH <= 200
+    assert x1 * WIDTH >= 450
+
+
 def test_the_labelled_of_two_codes_wins() -> None:
     other = "106131202505009999"
     found = find_codes(

@@ -94,6 +94,26 @@ def test_a_plain_number_is_read_at_first_sight(workshop: Workshop, reader: Codes
     assert y0 * HEIGHT < 674 < y1 * HEIGHT
 
 
+def test_a_number_that_may_lack_a_digit_is_not_taken_at_first_sight(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    long, short = "106131200905004931", "10613120090504931"
+    date = ("二〇〇九年六月二十日", 640, 560, 30)
+    image = drawn(TITLE, date, (f"证书编号：{long}", 120, 660, 28))
+    lines = tuple(
+        line.model_copy(update={"text": line.text.replace(long, short), "confidence": 0.999})
+        for line in workshop.engine("default").read(image)
+    )
+    assert any(short in line.text for line in lines)
+    text = PageText(engine="x", width=WIDTH, height=HEIGHT, rotation=0, lines=lines)
+    schema = find_schema("graduation_certificate")
+    page = DrawnPage(image, text)
+    document = DrawnDocument(DocumentRef(path="a.png", sha256=""), schema, (page,))
+    reading = reader.read(document, [schema.field("证书编号")]).readings[0]
+    assert reading.value == long
+    assert reading.features["look"] == 2.0
+
+
 def test_a_stamped_and_blurred_number_is_read_from_its_crop(
     workshop: Workshop, reader: CodesExpert
 ) -> None:

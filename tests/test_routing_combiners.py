@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ocr_moe.errors import ConfigError
 from ocr_moe.protocols import State
-from ocr_moe.routing.calibration import Calibration, Logistic, Weight
+from ocr_moe.routing.calibration import Calibration, Logistic, Weight, logit
 from ocr_moe.routing.combiners import (
     COMBINERS,
     Agreement,
@@ -247,14 +247,16 @@ def test_record_steps_change_decisions_and_keep_the_others() -> None:
 
 def test_a_fitted_confidence_model_judges_the_outcome_of_record_steps() -> None:
     model = Logistic(bias=0.0, weights={"changed": Weight(weight=-2.0)})
-    calibration = Calibration(models={Kind.ORGANISATION: model})
+    alone = Logistic(bias=5.0)
+    calibration = Calibration(models={Kind.ORGANISATION: alone}, joint={Kind.ORGANISATION: model})
     combiner = Moe(Moe.Params(), calibration, steps=(Rename(),))
     basis: dict[str, dict[str, float]] = {}
     state = State(SCHEMA, {"名称": {"rules": reading("由公司", 0.4)}})
     decision = combiner.combine(state, basis)["名称"]
     assert decision.confidence == pytest.approx(1 / (1 + 2.718281828**2), abs=1e-6)
     assert basis["名称"]["changed"] == 1.0
-    assert basis["名称"]["voted"] == 1.0
+    assert basis["名称"]["bound"] == pytest.approx(logit(0.97))
+    assert "rules" not in basis["名称"]
 
 
 def test_a_contradiction_is_noted_and_lowers_the_confidence() -> None:

@@ -26,6 +26,7 @@ class Automaton:
         total = sum(g.weight for g in self.grammars)
         self._log_weights = [math.log(g.weight / total) for g in self.grammars]
         self._moves: dict[State, dict[str, State]] = {}
+        self._ends: dict[State, float | None] = {}
         self.start = self._close({(g, 0, 0, "") for g in range(len(self.grammars))})
 
     def moves(self, state: State) -> Mapping[str, State]:
@@ -42,8 +43,10 @@ class Automaton:
 
     def log_weight(self, state: State) -> float | None:
         """Log of the weight of the likeliest grammar that ends here, or None where none does."""
-        ends = [self._log_weights[g] for g, s, _, _ in state if s == len(self.grammars[g].segments)]
-        return max(ends) if ends else None
+        if state not in self._ends:
+            whole = [g for g, s, _, _ in state if s == len(self.grammars[g].segments)]
+            self._ends[state] = max((self._log_weights[g] for g in whole), default=None)
+        return self._ends[state]
 
     def _steps(self, node: _Node) -> list[tuple[str, _Node]]:
         grammar, index, read, text = node

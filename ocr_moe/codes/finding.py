@@ -19,7 +19,9 @@ from ocr_moe.types import Line, PageText, Quad
 
 _DIGIT_TWINS = str.maketrans("ODQILZSBG", "000112586")
 _LETTER_TWINS = str.maketrans("OIZSV", "0125U")
-_SEPARATORS = r"[\s\-‐-―·•.,'_*~]{0,3}"
+_STRAY = r"()\[\]{}|!"  # alone between digits these are misread digits themselves
+_SEPARATORS = rf"[\s\-‐-―·•.,'_*~]{{0,3}}[{_STRAY}]?[\s\-‐-―·•.,'_*~]{{0,3}}"
+_STRAYS = re.compile(f"[{_STRAY}]")
 _NUMBER_SIGN = re.compile(r"(?<![A-Z])N[O0]\s*[.:°º,]*|№")
 _BRACKETED = re.compile(r"\([^()]{0,12}\)")  # (1-1), (副本): never part of a code
 _FOREIGN_LABELS = ("身份证", "学号", "学籍号", "考生号", "电话", "邮编", "邮政编码")
@@ -112,6 +114,10 @@ class _Run:
     end: int
     """Characters `start` to `end` of the folded line."""
     folded: str
+
+    @property
+    def stretch(self) -> str:
+        return self.folded[self.start : self.end]
 
     @property
     def left(self) -> float:
@@ -434,7 +440,7 @@ def _candidate(
         label=label,
         alien=alien,
         score=score,
-        exact=code == run,
+        exact=code == run and not any(_STRAYS.search(part.stretch) for part in group),
     )
 
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 
 from rapidfuzz.distance import Levenshtein
 
-from ocr_moe.codes.automaton import compiled
 from ocr_moe.codes.checks import passes
-from ocr_moe.codes.decoding import Evidence, decode, score
+from ocr_moe.codes.decoding import Evidence, Hypothesis, score
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.types import Value
 
@@ -33,6 +32,8 @@ class View:
     evidence: Evidence
     free: str
     """The code-like run that the recogniser reads without a grammar."""
+    hypotheses: tuple[Hypothesis, ...]
+    """The codes that the evidence speaks for, the likeliest first."""
 
 
 class FusionParams(Value):
@@ -49,8 +50,10 @@ class FusionParams(Value):
     """What the label that goes with a variant is worth."""
     elsewhere: float = 9.0
     """How much less likely than the best hypothesis "none of them" is taken to be."""
-    beam: int = 24
     best: int = 20
+    """How many hypotheses are listed, of every view and of the pool."""
+    beam: int = 24
+    """Width of the search for them."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,7 @@ def fuse(
 
     `announced` is the label beside the code.
     """
-    automaton = compiled(grammars)
-    votes = [decode(v.evidence, automaton, beam=params.beam, best=params.best) for v in views]
-    codes = sorted({h.code for hypotheses in votes for h in hypotheses})
+    codes = sorted({h.code for view in views for h in view.hypotheses})
     if not codes:
         return None
     likelihoods = [[max(x, _IMPOSSIBLE) for x in score(view.evidence, codes)] for view in views]
@@ -109,7 +110,7 @@ def fuse(
         if g.matches(winner)
     )
     characters = _characters(winner, ranked)
-    favourites = [h[0].code for h in votes if h]
+    favourites = [view.hypotheses[0].code for view in views if view.hypotheses]
     gaps = [
         min(max(score(view.evidence, [view.free])[0] - likelihoods[k][best], 0.0), 50.0)
         for k, view in enumerate(views)

@@ -24,6 +24,7 @@ from ocr_moe.evaluation.recorded import RecordedDocument, groups_of, replay
 from ocr_moe.protocols import Combiner, Gate, State
 from ocr_moe.routing.calibration import (
     ABSENCE_PRIOR,
+    JOINT_PRIOR,
     PRIOR,
     UNFITTED,
     Calibration,
@@ -51,10 +52,14 @@ _RISING = frozenset(
         *("score", "agree", "evidence", "weakest", "margin", "bound", "others", "confidence"),
         *("conf", "line_confidence", "plausibility", "support", "parses", "check", "agreement"),
         *("logprob", "logprob_mean", "logprob_min", "evidence_score", "in_ocr", "margin_character"),
+        *("agreement_free", "first_agrees", "label", "year", "place"),
     )
 )
-_FALLING = frozenset(("rivals", "rival_score", "notes", "gap", "gap_mean", "snapped"))
-"""Features that can only speak for a value, or only against it, whatever a few documents say."""
+_FALLING = frozenset(
+    ("rivals", "rival_score", "notes", "gap", "gap_mean", "snapped", "look", "views", "differs")
+)
+"""Features that can only speak for a value, or only against it, whatever a few documents say; what
+begins with `vote_` speaks for it too."""
 _FEW = 5
 """With fewer errors than this nothing is said about how well confidence ranks."""
 
@@ -146,7 +151,8 @@ class _Table:
         signs = [0.0]
         for column in self.columns:
             name = column.name.rpartition(".")[2]
-            signs.append(float(name in _RISING) - float(name in _FALLING))
+            rising = name in _RISING or name.startswith("vote_")
+            signs.append(float(rising) - float(name in _FALLING))
             if column.missing:
                 signs.append(0.0)
         return np.array(signs)
@@ -393,6 +399,7 @@ def _fit(
         }
     )
     decided: dict[Kind, list[Row]] = defaultdict(list)
+    bound: dict[Kind, list[Row]] = defaultdict(list)
     empty: list[Row] = []
     for name, build in strategies.items():
         _, combiner = build(first)
@@ -406,13 +413,25 @@ def _fit(
                 if field.name not in document.verified or decision.status is Status.FAILED:
                     continue
                 row = Row(basis[field.name], document.right(field.name, decision.value), group)
-                (empty if decision.value is None else decided[field.kind]).append(row)
+                if decision.value is None:
+                    empty.append(row)
+                else:
+                    (bound if "bound" in row.features else decided)[field.kind].append(row)
     models = {
         kind: _fitted([*of, *decided[kind]], start.models.get(kind, PRIOR))
         for kind, of in candidates
     }
+    joint = {
+        kind: _fitted(of, start.joint.get(kind, JOINT_PRIOR)) for kind, of in sorted(bound.items())
+    }
     absence = _fitted(empty, start.absence or ABSENCE_PRIOR) if empty else start.absence
-    return first.model_copy(update={"models": {**start.models, **models}, "absence": absence})
+    return first.model_copy(
+        update={
+            "models": {**start.models, **models},
+            "joint": {**start.joint, **joint},
+            "absence": absence,
+        }
+    )
 
 
 _States = Mapping[str, list[tuple[RecordedDocument, str, State]]]

@@ -31,6 +31,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ from pydantic import Field as PydanticField
 from ocr_moe.codes.automaton import compiled
 from ocr_moe.codes.confidence import ConfidenceModel
 from ocr_moe.codes.decoding import Evidence as LineEvidence
-from ocr_moe.codes.decoding import free_reading, join, reduce
+from ocr_moe.codes.decoding import decode, free_reading, join, reduce
 from ocr_moe.codes.finding import (
     Candidate,
     Findings,
@@ -49,7 +50,7 @@ from ocr_moe.codes.finding import (
     skew_of,
 )
 from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
-from ocr_moe.codes.grammar import CodeGrammar, Segment
+from ocr_moe.codes.grammar import DIGITS, CodeGrammar, Segment
 from ocr_moe.experts.faintlines import faint_lines
 from ocr_moe.experts.linecrops import (
     colourfulness,
@@ -87,11 +88,26 @@ class Crop(Value):
     """False: coloured ink is faded into the paper."""
 
 
+class Place(StrEnum):
+    """Where a code may stand though page OCR read none there."""
+
+    BESIDE = "beside"
+    """The row of a bare label."""
+    ON_END = "on_end"
+    """Lines that run up or down the page."""
+    UNDER = "under"
+    """The two rows under a bare label, at the usual line spacings."""
+    UNREAD = "unread"
+    """Lines that page OCR found but could not read."""
+
+
 class CodesParams(Value):
     """Parameters of the code reader."""
 
     recognizers: tuple[str, ...] = ("ppocr", "specialist")
     """The voters, by name; the first is asked first."""
+    unread_places: tuple[Place, ...] = tuple(Place)
+    """Places without a reading of page OCR that are tried while nothing credible was found."""
     faint_lines: int = PydanticField(default=16, ge=0)
     """How many lines that page OCR passed over are tried where no place was found."""
     second_look: str | None = "sensitive"
@@ -190,14 +206,16 @@ class CodesExpert:
 
         found = [(page, find(page.text)) for page in document.pages]
         places = self._plausible([(p, c) for p, f in found for c in f.candidates])
-        if places and self._sure(*places[0], places[1:]):
+        if places and self._sure(*places[0], places[1:], grammars):
             return self._first_sight(field, *places[0])
         seen = self._look_at(places, found, grammars)
         if not any(map(self._credible, seen)):
             seen += [s for page in document.pages for s in self._faint_look(page, grammars)]
         if not any(map(self._credible, seen)):
             seen += [s for page in document.pages for s in self._second_look(page, find, grammars)]
-        credible = sorted((s for s in seen if self._credible(s)), key=_worth, reverse=True)
+        credible = sorted(
+            (s for s in seen if self._credible(s)), key=lambda s: _rank(s, seen), reverse=True
+        )
         if not credible:
             return self._unknown(field, seen)
         if self._doubtful(credible[0]):
@@ -213,17 +231,24 @@ class CodesExpert:
     ) -> list[_Seen]:
         """The places that page OCR knows of, the less likely ones only while none is credible."""
         most = self._params.places
-        spots = [(page, _bare(spot.label, *spot.strips)) for page, f in found for spot in f.spots]
+        bare: dict[Place, list[tuple[Page, Candidate]]] = {
+            Place.BESIDE: [(p, _bare(s.label, *s.strips)) for p, f in found for s in f.spots][
+                :most
+            ],
+            Place.ON_END: [(p, _bare(None, s)) for p, f in found for s in f.upward[:most]],
+            Place.UNDER: [(p, _bare(s.label, *s.strips)) for p, f in found for s in f.under[:2]],
+            Place.UNREAD: [(p, _bare(None, s)) for p, f in found for s in f.unread[:most]],
+        }
+        tried = {
+            place: bare[place] if place in self._params.unread_places else [] for place in bare
+        }
         seen: list[_Seen] = []
-        for page, candidate in (*places[:most], *spots[:most]):
+        for page, candidate in (*places[:most], *tried[Place.BESIDE]):
             # A bare label, or digits without label or form, only matter while nothing better does.
             weak = candidate.code is None and (candidate.label is None or not candidate.run)
             if not (weak and any(map(self._credible, seen))):
                 seen.append(self._look(page, candidate, grammars, look=2))
-        on_end = [(page, _bare(None, strip)) for page, f in found for strip in f.upward[:most]]
-        under = [(page, _bare(s.label, *s.strips)) for page, f in found for s in f.under[:2]]
-        unread = [(page, _bare(None, strip)) for page, f in found for strip in f.unread[:most]]
-        for unlikely in (on_end, [*under, *unread]):
+        for unlikely in (tried[Place.ON_END], [*tried[Place.UNDER], *tried[Place.UNREAD]]):
             if not any(map(self._credible, seen)):
                 seen += [
                     self._look(page, candidate, grammars, look=2) for page, candidate in unlikely
@@ -237,7 +262,11 @@ class CodesExpert:
         return sorted(likely, key=lambda item: -item[1].score)
 
     def _sure(
-        self, page: Page, candidate: Candidate, others: Sequence[tuple[Page, Candidate]]
+        self,
+        page: Page,
+        candidate: Candidate,
+        others: Sequence[tuple[Page, Candidate]],
+        grammars: Sequence[CodeGrammar],
     ) -> bool:
         """Whether page OCR's own reading leaves nothing to look at."""
         if not candidate.exact or candidate.alien or candidate.label is None:
@@ -248,6 +277,8 @@ class CodesExpert:
             return False
         if candidate.checked is not None:
             return candidate.checked
+        if _loses_unnoticed(candidate.run, grammars):
+            return False
         return _year_support(candidate, page.text) == 1.0
 
     def _first_sight(self, field: Field, page: Page, candidate: Candidate) -> Reading:
@@ -316,7 +347,8 @@ class CodesExpert:
         characters = compiled(grammars).characters
         parts: list[LineEvidence] = [reduce(posterior, characters) for posterior in posteriors]
         free = "".join(free_run(free_reading(p)[0]) for p in posteriors)
-        return View(recognizer, crop_name, join(parts), free)
+        view = View(recognizer, crop_name, join(parts), free, ())
+        return _listed(view, grammars, self._params.fusion)
 
     def _credible(self, seen: _Seen) -> bool:
         """Whether a code was read there, not made up from something else."""
@@ -398,7 +430,7 @@ class CodesExpert:
             views = (*seen.views, *again.views)
             label = seen.candidate.label or candidate.label
             fused = fuse(views, grammars, self._params.fusion, label)
-            return replace(max(seen, again, key=_worth), views=views, fused=fused)
+            return replace(max(seen, again, key=_fit), views=views, fused=fused)
         return seen
 
     def _listed_at_length(self, seen: _Seen, grammars: Sequence[CodeGrammar]) -> _Seen:
@@ -407,8 +439,8 @@ class CodesExpert:
         wide = self._params.fusion.model_copy(
             update={"beam": self._params.doubt_beam, "best": self._params.doubt_best}
         )
-        fused = fuse(seen.views, grammars, wide, seen.candidate.label)
-        return replace(seen, fused=fused)
+        views = tuple(_listed(view, grammars, wide) for view in seen.views)
+        return replace(seen, fused=fuse(views, grammars, wide, seen.candidate.label))
 
     def _answer(self, field: Field, best: _Seen, others: Sequence[_Seen]) -> Reading:
         fused = best.fused
@@ -468,6 +500,12 @@ class CodesExpert:
         )
 
 
+def _listed(view: View, grammars: Sequence[CodeGrammar], params: FusionParams) -> View:
+    """With as many hypotheses as are asked for."""
+    found = decode(view.evidence, compiled(grammars), beam=params.beam, best=params.best)
+    return replace(view, hypotheses=tuple(found))
+
+
 def _treated(images: list[Image.Image], crop: Crop) -> list[Image.Image]:
     return images if crop.colour else [_faded(image) for image in images]
 
@@ -478,13 +516,29 @@ def _faded(image: Image.Image) -> Image.Image:
     return faded if ink_contrast(faded) > 0.5 * ink_contrast(image) else image
 
 
-def _worth(seen: _Seen) -> float:
-    """Rank of a place after it was read: its label and form, and how well the form fits."""
+def _fit(seen: _Seen) -> float:
+    """How well the form fits what was read."""
     fused = seen.fused
     assert fused is not None
     fit = max(fused.features["logprob_mean"], -2.0) * 4.0 - min(fused.features["gap"], 10.0)
-    check = 2.0 if fused.checked else -1.0 if fused.checked is False else 0.0
-    return seen.candidate.score + fit + check
+    return fit + (2.0 if fused.checked else -1.0 if fused.checked is False else 0.0)
+
+
+def _rank(seen: _Seen, others: Sequence[_Seen]) -> float:
+    """Rank of a place after it was read: its fit, and the label and form of all crops of the place."""
+    same = [o for o in others if o.page is seen.page and _overlap(o.candidate, seen.candidate)]
+    return _fit(seen) + max(o.candidate.score for o in (seen, *same))
+
+
+def _loses_unnoticed(code: str, grammars: Sequence[CodeGrammar]) -> bool:
+    """Whether the code might be a longer one of which page OCR dropped a digit."""
+    longer = [g for g in grammars if g.shortest <= len(code) + 1 <= g.longest]
+    return any(
+        grammar.matches(code[:at] + digit + code[at:])
+        for grammar in longer
+        for at in range(len(code) + 1)
+        for digit in DIGITS
+    )
 
 
 def _bare(label: str | None, *strips: Strip) -> Candidate:

@@ -119,6 +119,9 @@ class Calibration(Value):
     models: dict[Kind, Logistic] = {}
     """Chance that a value is right: of a candidate seen alone, and, with the features that only the
     whole record tells, of a decided value."""
+    joint: dict[Kind, Logistic] = {}
+    """Chance that a value is right on which a record-level step had its say; the step's own
+    confidence where there is no model."""
     absence: Logistic | None = None
     """Chance that a field without a value is not on the document."""
     weights: dict[Kind, dict[str, float]] = {}
@@ -210,6 +213,9 @@ ABSENCE_PRIOR = Logistic(
         "notes": Weight(weight=-1.0, high=2.0),
     },
 )
+
+JOINT_PRIOR = Logistic(bias=0.0, weights={"bound": Weight(weight=1.0)})
+"""The step's own confidence stands."""
 
 UNFITTED = Calibration()
 

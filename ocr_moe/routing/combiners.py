@@ -264,22 +264,21 @@ class Combiner:
     ) -> Decision:
         """The same for a field on which a record-level step had its say.
 
-        Where only judgement speaks, the step's own confidence stands. `draft` takes over the
-        features of the value that the step put there.
+        What the step made of the confidence already holds what the readings say of the value.
+        `draft` takes over the features on which the new confidence rests.
         """
         if bound.status is Status.FAILED:
             return bound
-        if bound.value != draft.value or draft.logit is None:
-            if bound.value is None:
-                draft.model = self._calibration.absence_of()
-                draft.features = absence_features(draft.field, draft.readings)
-            else:
-                draft.model = self._calibration.model_of(draft.field, draft.experts)
-                draft.features = candidate_features(draft.field, draft.readings, bound.value)
-            draft.logit = draft.model.logit(draft.features)
         belief = bound.confidence
-        if bound.value is None or draft.model is not PRIOR:
-            belief = sigmoid(draft.logit + draft.model.added(more))
+        if bound.value is None:
+            draft.features = absence_features(draft.field, draft.readings)
+            model = self._calibration.absence_of()
+            belief = sigmoid(model.logit(draft.features) + model.added(more))
+        else:
+            draft.features = {f"field={draft.field.name}": 1.0}
+            joint = self._calibration.joint.get(draft.field.kind)
+            if joint is not None and belief is not None:
+                belief = sigmoid(joint.logit(draft.features) + joint.added(more))
         confidence, status = self._judge(draft.field, bound.value, belief)
         return _decision(bound, bound.value, confidence, status, failed_checks)
 

@@ -22,8 +22,11 @@ and, where the whole record is known:
 
     notes                   failed cross-field checks that touch the field
     others                  mean log-odds of the record's other fields
-    changed                 1 if a record-level step put another value there
-    bound                   log-odds of the record-level step's own confidence
+
+Where a record-level step had its say, these two, the field's name and only the following count:
+
+    changed                 1 if the step put another value there
+    bound                   log-odds of the step's own confidence
 """
 
 from __future__ import annotations
