@@ -1,13 +1,19 @@
-"""Run the benchmarks one after the other: `python -m benchmarks`."""
+"""Run the benchmarks one after the other: `python -m benchmarks`.
+
+What needs a text LLM is run where OCR_MOE_TEXT_BASE_URL says where one is.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+ABLATION = ["--ablation", "--per-level", "50", "--levels", "photo", "hard"]
 PARTS = (
     ["benchmarks.speed"],
     ["benchmarks.codes"],
+    ["benchmarks.codes", *ABLATION, "--out", "reports/ablation"],
     ["benchmarks.replay"],
     ["benchmarks.simulation"],
     ["benchmarks.intervals"],
@@ -16,7 +22,10 @@ PARTS = (
 
 def main() -> int:
     status = 0
-    for part in PARTS:
+    parts = [*PARTS]
+    if os.environ.get("OCR_MOE_TEXT_BASE_URL"):
+        parts.append(["benchmarks.codes_llm"])
+    for part in parts:
         print(f"\n== {' '.join(part)}", flush=True)
         status |= subprocess.run([sys.executable, "-m", *part]).returncode
     return status

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from ocr_moe.evaluation.fitting import (
 )
 from ocr_moe.evaluation.metrics import auroc
 from ocr_moe.evaluation.recorded import RecordedDocument
-from ocr_moe.protocols import Gate
+from ocr_moe.protocols import Gate, State
 from ocr_moe.routing.calibration import (
     PRIOR,
     Calibration,
@@ -31,12 +32,13 @@ from ocr_moe.routing.calibration import (
     Weight,
     load_calibration,
     load_policy,
+    logit,
     to_yaml,
 )
 from ocr_moe.routing.combiners import Combiner, Moe
 from ocr_moe.routing.gates import Cascade
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.types import Answer, Cost, Reading
+from ocr_moe.types import Answer, Cost, Decision, Reading
 
 SCHEMA = Schema(
     name="certificate",
@@ -268,6 +270,30 @@ def test_calibrating_gives_honest_and_useful_confidences() -> None:
     ranking = auroc(np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]))
     assert ranking is not None
     assert ranking > 0.85
+
+
+class Boast:
+    """A record-level step that is sure of everything."""
+
+    def bind(self, state: State, decisions: Mapping[str, Decision]) -> Mapping[str, Decision]:
+        return {
+            name: decision.model_copy(update={"confidence": 0.999})
+            for name, decision in decisions.items()
+        }
+
+
+def test_what_a_record_level_step_is_sure_of_is_calibrated_too() -> None:
+    def strategy(calibration: Calibration) -> tuple[Gate, Combiner]:
+        gate, _ = build(0.0)(calibration)
+        return gate, Moe(Moe.Params(), calibration, steps=(Boast(),))
+
+    result = calibrate(recorded(300), {"moe": strategy}, judged="moe", provenance=HERE)
+    assert set(result.calibration.joint) == {Kind.PERSON, Kind.CODE}
+    for model in result.calibration.joint.values():
+        assert model.probability({"bound": logit(0.999)}) == pytest.approx(0.8, abs=0.06)
+    for quality in result.calibration.quality.values():
+        assert quality.ece is not None
+        assert quality.ece < 0.06
 
 
 def test_calibrating_without_truth_is_refused() -> None:
