@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ocr_moe.types import Value
 
 _WEIGHTS = {
-    "margin": 0.85,
+    "margin": 1.4,
     "agreement": 0.4,
     "agreement_free": 0.3,
     "first_agrees": 0.6,
@@ -17,12 +17,12 @@ _WEIGHTS = {
     "check_passed": 1.5,
     "check_failed": -8.0,
 }
-_LARGEST = {"margin": 8.0}
+_LARGEST = {"margin": 4.8}
 
 
 class ConfidenceModel(Value):
     """P(right) = 1 / (1 + exp(-(intercept + Σ weight · feature))); absent features count as 0, a margin
-    counts up to 8 nats, and the feature `check` counts as `check_passed` and `check_failed`.
+    counts up to 4.8 nats, and the feature `check` counts as `check_passed` and `check_failed`.
 
     The weights come from generated documents with seeds of their own; a calibration model may take
     the same features and replace the score.

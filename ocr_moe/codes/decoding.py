@@ -35,7 +35,8 @@ LOOKALIKE = 0.003
 FLOOR = 1e-5
 """Least probability of a character at a time step: no recogniser is sure enough to forbid one."""
 
-_LOOKALIKES = ("0OoDQ〇○", "1Il|i!丨", "2Zz", "5Ss", "8B", "6Gb", "9gq", "VUvu")
+LOOKALIKES = ("0OoDQ〇○", "1Il|i!丨", "2Zz", "5Ss", "8B", "6Gb", "9gq", "VUvu")
+"""Groups of glyphs that look alike in one typeface or another."""
 _NEGLIGIBLE = 3e-4  # a character below this is only followed where nothing else is
 _LOG_ZERO = -math.inf
 
@@ -257,7 +258,7 @@ def _folding(
         readable[row] = folded in column or (folded.isascii() and folded.isalnum())
         if folded in column:
             own[row, column[folded]] = 1.0
-        for group in _LOOKALIKES:
+        for group in LOOKALIKES:
             if character and (character in group or folded in group):
                 for other in {_folded(glyph) for glyph in group} - {folded}:
                     if other in column:

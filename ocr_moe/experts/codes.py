@@ -39,8 +39,8 @@ from pydantic import Field as PydanticField
 
 from ocr_moe.codes.automaton import compiled
 from ocr_moe.codes.confidence import ConfidenceModel
+from ocr_moe.codes.decoding import LOOKALIKES, decode, free_reading, join, reduce
 from ocr_moe.codes.decoding import Evidence as LineEvidence
-from ocr_moe.codes.decoding import decode, free_reading, join, reduce
 from ocr_moe.codes.finding import (
     Candidate,
     Findings,
@@ -126,9 +126,9 @@ class CodesParams(Value):
         Crop(name="colourless tight", padding=-0.1, colour=False),
     )
     """The views, in the order in which they are taken until the reading is sure."""
-    enough_margin: float = 7.0
+    enough_margin: float = 4.2
     """Nats between the best two codes from which the first view is enough."""
-    doubt_margin: float = 2.0
+    doubt_margin: float = 1.2
     """Nats between the best two codes below which a place is boxed anew."""
     doubt_beam: int = 96
     doubt_best: int = 60
@@ -277,7 +277,7 @@ class CodesExpert:
             return False
         if candidate.checked is not None:
             return candidate.checked
-        if _loses_unnoticed(candidate.run, grammars):
+        if _misreads_unnoticed(candidate.run, grammars):
             return False
         return _year_support(candidate, page.text) == 1.0
 
@@ -530,15 +530,22 @@ def _rank(seen: _Seen, others: Sequence[_Seen]) -> float:
     return _fit(seen) + max(o.candidate.score for o in (seen, *same))
 
 
-def _loses_unnoticed(code: str, grammars: Sequence[CodeGrammar]) -> bool:
-    """Whether the code might be a longer one of which page OCR dropped a digit."""
-    longer = [g for g in grammars if g.shortest <= len(code) + 1 <= g.longest]
-    return any(
-        grammar.matches(code[:at] + digit + code[at:])
-        for grammar in longer
+def _misreads_unnoticed(code: str, grammars: Sequence[CodeGrammar]) -> bool:
+    """Whether page OCR may have taken a letter for a digit, or the reverse, or dropped a digit."""
+    twins = (
+        code[:at] + twin + code[at + 1 :]
+        for at, read in enumerate(code)
+        for group in LOOKALIKES
+        for twin in group
+        if read in group and twin.isalpha() != read.isalpha()
+    )
+    longer = (
+        code[:at] + digit + code[at:]
         for at in range(len(code) + 1)
         for digit in DIGITS
+        if any(g.shortest <= len(code) + 1 <= g.longest for g in grammars)
     )
+    return any(grammar.matches(other) for other in (*twins, *longer) for grammar in grammars)
 
 
 def _bare(label: str | None, *strips: Strip) -> Candidate:
