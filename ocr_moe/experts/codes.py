@@ -114,8 +114,9 @@ class CodesParams(Value):
     """The OCR engine for pages on which no place was found; None: no such look."""
     second_look_sides: tuple[int, ...] = (1000, 1400, 1800)
     """Longest sides of the page, in pixels, at which it looks, one after the other."""
-    sure_confidence: float = 0.995
-    """Line confidence from which page OCR's reading may stand."""
+    sure_confidence: float = 0.999
+    """Line confidence, a mean over characters, from which page OCR's reading may stand. Of 495 lines
+    from 0.995 on, of damaged generated certificates, 2 were wrong; of the 396 from here on none."""
     places: int = PydanticField(default=3, ge=1)
     """How many candidate places are looked at."""
     least_place: float = 0.0
