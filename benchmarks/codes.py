@@ -43,7 +43,7 @@ from ocr_moe.codes.finding import Candidate, find_codes
 from ocr_moe.config import Component, find_schema, load_config
 from ocr_moe.documents import reader_of
 from ocr_moe.evaluation.metrics import auroc, mcnemar_exact, wilson
-from ocr_moe.experts.codes import CodesExpert, CodesParams, Crop, free_run
+from ocr_moe.experts.codes import CodesExpert, CodesParams, Crop, free_code
 from ocr_moe.experts.linecrops import crop_strip
 from ocr_moe.generation import generate
 from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Page, Posterior, State
@@ -242,7 +242,6 @@ class Bench:
 
     def __init__(self, workshop: Workshop, ablation: bool) -> None:
         self.services = Remembering(workshop)
-        self._workshop = workshop
         self._codes = CodesExpert("codes", _configured(workshop), self.services)
         self._rules = workshop.expert("rules")
         self._combiner = workshop.strategy("moe").combiner
@@ -279,13 +278,13 @@ class Bench:
         free, confidence = self._free(page, text, wanted, case.schema)
         outcome.values["engine"] = free
         outcome.confidence["engine"] = confidence
-        others = self._rules.read(document, case.schema.fields).readings
-        bound = self._bound(case.schema, reading, others)
+        rules = self._rules.read(document, case.schema.fields).readings
+        bound = self._bound(case.schema, reading, rules)
         outcome.values["bound"] = bound.value
         outcome.confidence["bound"] = bound.confidence or 0.0
         for name, variant in self.variants.items():
             reading = variant.read(document, [wanted]).readings[0]
-            outcome.values[name] = self._bound(case.schema, reading, others).value
+            outcome.values[name] = self._bound(case.schema, reading, rules).value
         return outcome
 
     def _peers(
@@ -308,9 +307,9 @@ class Bench:
         if plain is None:
             return None, 0.0
         crops = [crop_strip(page.image, strip, padding=0.0) for strip in plain.strips]
-        found = [free_reading(p) for p in self.services.recognizer("ppocr").recognize(crops)]
-        chances = [chance for _, characters in found for chance in characters]
-        run = "".join(free_run(line) for line, _ in found)
+        posteriors = self.services.recognizer("ppocr").recognize(crops)
+        run = free_code(posteriors)
+        chances = [chance for p in posteriors for chance in free_reading(p)[1]]
         return run or None, float(np.mean(chances)) if run else 0.0
 
     def _bound(self, schema: Schema, code: Reading, rules: Sequence[Reading]) -> Decision:

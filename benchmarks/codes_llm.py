@@ -28,9 +28,12 @@ STRATEGIES = {"ocr_page_llm": "3 page + LLM", "ocr_crop_llm": "4 crop + LLM"}
 
 def stratified(outcomes: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
     """The same number of every level, in the order of the file names."""
-    ordered = sorted(outcomes, key=lambda outcome: str(outcome["file"]))
-    each = count // len(LEVELS)
-    return [o for level in LEVELS for o in [o for o in ordered if o["level"] == level][:each]]
+    chosen: list[Mapping[str, Any]] = []
+    for level in LEVELS:
+        group = [outcome for outcome in outcomes if outcome["level"] == level]
+        group.sort(key=lambda outcome: str(outcome["file"]))
+        chosen += group[: count // len(LEVELS)]
+    return chosen
 
 
 def codes_of(records: Path, code: str) -> dict[str, str | None]:

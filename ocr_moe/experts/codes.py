@@ -33,13 +33,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pydantic import Field as PydanticField
 
 from ocr_moe.codes.automaton import compiled
 from ocr_moe.codes.confidence import ConfidenceModel
-from ocr_moe.codes.decoding import LOOKALIKES, decode, free_reading, join, reduce
+from ocr_moe.codes.decoding import LOOKALIKES, Hypothesis, decode, free_reading, join, reduce
 from ocr_moe.codes.decoding import Evidence as LineEvidence
 from ocr_moe.codes.finding import (
     Candidate,
@@ -60,7 +61,7 @@ from ocr_moe.experts.linecrops import (
     without_colour,
     without_lines,
 )
-from ocr_moe.protocols import Document, OcrEngine, Page, Services
+from ocr_moe.protocols import Document, OcrEngine, Page, Posterior, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageText, Reading, Value
 
@@ -88,7 +89,7 @@ class Crop(Value):
     """False: coloured ink is faded into the paper."""
 
 
-class Place(StrEnum):
+class UnreadPlace(StrEnum):
     """Where a code may stand though page OCR read none there."""
 
     BESIDE = "beside"
@@ -106,7 +107,7 @@ class CodesParams(Value):
 
     recognizers: tuple[str, ...] = ("ppocr", "specialist")
     """The voters, by name; the first is asked first."""
-    unread_places: tuple[Place, ...] = tuple(Place)
+    unread_places: tuple[UnreadPlace, ...] = tuple(UnreadPlace)
     """Places without a reading of page OCR that are tried while nothing credible was found."""
     faint_lines: int = PydanticField(default=16, ge=0)
     """How many lines that page OCR passed over are tried where no place was found."""
@@ -232,28 +233,28 @@ class CodesExpert:
     ) -> list[_Seen]:
         """The places that page OCR knows of, the less likely ones only while none is credible."""
         most = self._params.places
-        bare: dict[Place, list[tuple[Page, Candidate]]] = {
-            Place.BESIDE: [(p, _bare(s.label, *s.strips)) for p, f in found for s in f.spots][
-                :most
+        spots = [(page, _bare(s.label, *s.strips)) for page, f in found for s in f.spots]
+        unread = {
+            UnreadPlace.BESIDE: spots[:most],
+            UnreadPlace.ON_END: [(p, _bare(None, s)) for p, f in found for s in f.upward[:most]],
+            UnreadPlace.UNDER: [
+                (p, _bare(s.label, *s.strips)) for p, f in found for s in f.under[:2]
             ],
-            Place.ON_END: [(p, _bare(None, s)) for p, f in found for s in f.upward[:most]],
-            Place.UNDER: [(p, _bare(s.label, *s.strips)) for p, f in found for s in f.under[:2]],
-            Place.UNREAD: [(p, _bare(None, s)) for p, f in found for s in f.unread[:most]],
+            UnreadPlace.UNREAD: [(p, _bare(None, s)) for p, f in found for s in f.unread[:most]],
         }
-        tried = {
-            place: bare[place] if place in self._params.unread_places else [] for place in bare
-        }
+
+        def tried(*kinds: UnreadPlace) -> list[tuple[Page, Candidate]]:
+            return [x for k in kinds if k in self._params.unread_places for x in unread[k]]
+
         seen: list[_Seen] = []
-        for page, candidate in (*places[:most], *tried[Place.BESIDE]):
+        for page, candidate in (*places[:most], *tried(UnreadPlace.BESIDE)):
             # A bare label, or digits without label or form, only matter while nothing better does.
             weak = candidate.code is None and (candidate.label is None or not candidate.run)
             if not (weak and any(map(self._credible, seen))):
                 seen.append(self._look(page, candidate, grammars, look=2))
-        for unlikely in (tried[Place.ON_END], [*tried[Place.UNDER], *tried[Place.UNREAD]]):
+        for kinds in ((UnreadPlace.ON_END,), (UnreadPlace.UNDER, UnreadPlace.UNREAD)):
             if not any(map(self._credible, seen)):
-                seen += [
-                    self._look(page, candidate, grammars, look=2) for page, candidate in unlikely
-                ]
+                seen += [self._look(*place, grammars, look=2) for place in tried(*kinds)]
         return seen
 
     def _plausible(
@@ -347,9 +348,9 @@ class CodesExpert:
         posteriors = self._services.recognizer(recognizer).recognize(crops)
         characters = compiled(grammars).characters
         parts: list[LineEvidence] = [reduce(posterior, characters) for posterior in posteriors]
-        free = "".join(free_run(free_reading(p)[0]) for p in posteriors)
-        view = View(recognizer, crop_name, join(parts), free, ())
-        return _listed(view, grammars, self._params.fusion)
+        evidence = join(parts)
+        hypotheses = _hypotheses(evidence, grammars, self._params.fusion)
+        return View(recognizer, crop_name, evidence, free_code(posteriors), hypotheses)
 
     def _credible(self, seen: _Seen) -> bool:
         """Whether a code was read there, not made up from something else."""
@@ -368,12 +369,13 @@ class CodesExpert:
         least = min(_LEAST_GLANCE, *(grammar.shortest for grammar in grammars))
         known = [line.quad for line in read_surely(page.text)]
         quads = faint_lines(page.image, known, skew_of(page.text), self._params.faint_lines)
-        crop, recognizer = self._params.crops[0], self._params.recognizers[-1]
+        crop = self._params.crops[0]
+        recognizer = self._services.recognizer(self._params.recognizers[-1])
         likely = []
         for quad in quads:
             strip = Strip(quad, 0.2, 0.2)
             images = _treated([crop_strip(page.image, strip, padding=crop.padding)], crop)
-            if len(self._view(recognizer, crop.name, images, grammars).free) >= least:
+            if len(free_code(recognizer.recognize(images))) >= least:
                 likely.append(_bare(None, strip))
         places = likely[: self._params.places]
         return [self._look(page, candidate, grammars, look=3) for candidate in places]
@@ -440,7 +442,10 @@ class CodesExpert:
         wide = self._params.fusion.model_copy(
             update={"beam": self._params.doubt_beam, "best": self._params.doubt_best}
         )
-        views = tuple(_listed(view, grammars, wide) for view in seen.views)
+        views = tuple(
+            replace(view, hypotheses=_hypotheses(view.evidence, grammars, wide))
+            for view in seen.views
+        )
         return replace(seen, fused=fuse(views, grammars, wide, seen.candidate.label))
 
     def _answer(self, field: Field, best: _Seen, others: Sequence[_Seen]) -> Reading:
@@ -501,10 +506,10 @@ class CodesExpert:
         )
 
 
-def _listed(view: View, grammars: Sequence[CodeGrammar], params: FusionParams) -> View:
-    """With as many hypotheses as are asked for."""
-    found = decode(view.evidence, compiled(grammars), beam=params.beam, best=params.best)
-    return replace(view, hypotheses=tuple(found))
+def _hypotheses(
+    evidence: LineEvidence, grammars: Sequence[CodeGrammar], params: FusionParams
+) -> tuple[Hypothesis, ...]:
+    return tuple(decode(evidence, compiled(grammars), beam=params.beam, best=params.best))
 
 
 def _treated(images: list[Image.Image], crop: Crop) -> list[Image.Image]:
@@ -540,13 +545,8 @@ def _misreads_unnoticed(code: str, grammars: Sequence[CodeGrammar]) -> bool:
         for twin in group
         if read in group and twin.isalpha() != read.isalpha()
     )
-    longer = (
-        code[:at] + digit + code[at:]
-        for at in range(len(code) + 1)
-        for digit in DIGITS
-        if any(g.shortest <= len(code) + 1 <= g.longest for g in grammars)
-    )
-    return any(grammar.matches(other) for other in (*twins, *longer) for grammar in grammars)
+    longer = (code[:at] + digit + code[at:] for at in range(len(code) + 1) for digit in DIGITS)
+    return any(grammar.matches(other) for other in chain(twins, longer) for grammar in grammars)
 
 
 def _bare(label: str | None, *strips: Strip) -> Candidate:
@@ -572,6 +572,11 @@ def free_run(text: str) -> str:
     runs = [re.sub(r"[\s\-.·]", "", m.group()) for m in _RUN.finditer(folded)]
     runs = [run for run in runs if 2 * sum(c.isdigit() for c in run) >= len(run)]
     return max(runs, key=len, default="")
+
+
+def free_code(posteriors: Sequence[Posterior]) -> str:
+    """What stands in a code's lines as they are read without a grammar."""
+    return "".join(free_run(free_reading(posterior)[0]) for posterior in posteriors)
 
 
 def _year_support(candidate: Candidate, text: PageText) -> float:
