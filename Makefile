@@ -61,7 +61,7 @@ live: $(STAMP) ## against a real LLM (OCR_MOE_TEXT_BASE_URL, OCR_MOE_VISION_BASE
 	@echo "Open reports/live/report.html"
 
 record: $(STAMP) ## ask the text LLM once about data_samples, for `make demo` to replay
-	@$(BIN)/python -m benchmarks.record
+	@$(BIN)/python -m recipes.recorded
 
 clean: ## remove what was made
 	rm -rf $(VENV) reports/demo reports/live

@@ -37,20 +37,20 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from ocr_moe.build import Workshop
 from ocr_moe.codes.decoding import free_reading
 from ocr_moe.codes.finding import Candidate, find_codes
-from ocr_moe.config import Component, find_schema, load_config
-from ocr_moe.documents import reader_of
 from ocr_moe.evaluation.metrics import auroc, mcnemar_exact, wilson
-from ocr_moe.experts.codes import CodesExpert, CodesParams, Crop, free_code
-from ocr_moe.experts.linecrops import crop_strip
+from ocr_moe.experts.codes.expert import CodesExpert, CodesParams, Crop, free_code
+from ocr_moe.experts.codes.linecrops import crop_strip
 from ocr_moe.generation import generate
+from ocr_moe.intake.righting import read_upright, turn
+from ocr_moe.intake.seals import without_seals
 from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Page, Posterior, State
-from ocr_moe.righting import read_upright, turn
+from ocr_moe.run.documents import reader_of
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.seals import without_seals
 from ocr_moe.types import Decision, DocumentRef, Line, PageText, Reading
+from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import Component, find_schema, load_config
 
 LEVELS = ("clean", "scan", "photo", "hard")
 SYSTEMS = ("rapidocr", "paddleocr", "engine", "codes", "bound")

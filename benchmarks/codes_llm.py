@@ -19,8 +19,8 @@ from typing import Any
 from benchmarks.codes import LEVELS, SYSTEMS, Case, Outcome, accuracy_table, markdown, paired_table
 from ocr_moe import api
 from ocr_moe.api import Options
-from ocr_moe.config import find_schema
 from ocr_moe.schema import Kind
+from ocr_moe.workshop.config import find_schema
 
 SCHEMA = "graduation_certificate"
 STRATEGIES = {"ocr_page_llm": "3 page + LLM", "ocr_crop_llm": "4 crop + LLM"}

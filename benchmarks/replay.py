@@ -15,15 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from ocr_moe.batch import STORE, Batch
-from ocr_moe.build import Workshop
-from ocr_moe.config import find_schema, load_config
-from ocr_moe.documents import IMPORTED
-from ocr_moe.images import digest, discover
-from ocr_moe.pipeline import digest_fields
+from ocr_moe.intake.images import digest, discover
+from ocr_moe.run.batch import STORE, Batch
+from ocr_moe.run.documents import IMPORTED
+from ocr_moe.run.pipeline import digest_fields
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.store import Question, Store
+from ocr_moe.store.database import Question, Store
 from ocr_moe.types import Answer, Cost, Evidence, Line, PageText, Reading
+from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import find_schema, load_config
 
 STRATEGIES = ("rules", "ocr_page_llm", "vision_all", "ocr_hint_vision", "moe")
 EXPERTS = {

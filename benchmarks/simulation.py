@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_moe.evaluation.certify import Cells, certify
 from ocr_moe.evaluation.metrics import wilson
-from ocr_moe.evaluation.policies import Candidate, Routing, Trial, cheapest_good
+from ocr_moe.laboratory.certify import Cells, certify
+from ocr_moe.laboratory.policies import Candidate, Routing, Trial, cheapest_good
 from ocr_moe.types import Cost
 
 POPULATION = 200_000

@@ -15,26 +15,26 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ocr_moe.batch import STORE, Batch, Outcome, Progress, import_ocr
-from ocr_moe.build import Workshop
-from ocr_moe.config import Config, candidate_schemas, find_schema, load_config
 from ocr_moe.errors import DocumentError, TruthError
-from ocr_moe.estimate import Plan
-from ocr_moe.estimate import estimate as estimate_run
-from ocr_moe.images import ImageFile, discover
-from ocr_moe.righting import turn
+from ocr_moe.intake.images import ImageFile, discover
+from ocr_moe.intake.righting import turn
+from ocr_moe.run.batch import STORE, Batch, Outcome, Progress, import_ocr
+from ocr_moe.run.estimate import Plan
+from ocr_moe.run.estimate import estimate as estimate_run
 from ocr_moe.schema import Schema, crop_schema
-from ocr_moe.store import Records, Store
+from ocr_moe.store.database import Records, Store
 from ocr_moe.types import Record
+from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
 if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
-    from ocr_moe.evaluation.api import EvaluationOptions
-    from ocr_moe.evaluation.fitting import CalibrationResult
+    from ocr_moe.evaluation.evaluate import EvaluationOptions
     from ocr_moe.evaluation.scores import Scores
-    from ocr_moe.laboratory import Laboratory
+    from ocr_moe.laboratory.fitting import CalibrationResult
+    from ocr_moe.laboratory.lab import Laboratory
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
@@ -229,8 +229,8 @@ def evaluate(
     recommended.yaml, the cheapest policy that is certified for it. Raises TruthError when a sheet
     cannot be used, StoreError when the folder holds no run.
     """
-    from ocr_moe.evaluation import api as evaluation
-    from ocr_moe.evaluation.truth import TruthOptions
+    from ocr_moe.evaluation import evaluate as evaluation
+    from ocr_moe.evaluation.truth.sheet import TruthOptions
 
     config = config or load_config()
     folder = Path(folder)
@@ -259,9 +259,9 @@ def _with_policies(
     options: EvaluationOptions, laboratory: Laboratory, goal: Goal, folder: Path
 ) -> EvaluationOptions:
     """Add the bounds and the recommended policy to an evaluation, and write the policy down."""
-    from ocr_moe.files import write_text
-    from ocr_moe.laboratory import in_words, study_points
-    from ocr_moe.yamlfile import write_yaml
+    from ocr_moe.formats.files import write_text
+    from ocr_moe.formats.yamlfile import write_yaml
+    from ocr_moe.laboratory.lab import in_words, study_points
 
     study = laboratory.study()
     costs = {trial.candidate.name: trial.field_costs for trial in study.trials}
@@ -293,8 +293,8 @@ def evaluate_columns(
 
     Raises TruthError when a column is not there or holds nothing.
     """
-    from ocr_moe.evaluation import api as evaluation
-    from ocr_moe.evaluation.truth import TruthOptions
+    from ocr_moe.evaluation import evaluate as evaluation
+    from ocr_moe.evaluation.truth.sheet import TruthOptions
 
     config = config or load_config()
     truth = TruthOptions.model_validate(config.truth.model_dump())
@@ -366,10 +366,10 @@ def calibrate(
     Writes calibration.yaml (the model, readable) and calibrated.yaml (configuration that uses it)
     into the folder. Raises TruthError when there is too little truth, StoreError without a run.
     """
-    from ocr_moe.files import write_text
-    from ocr_moe.laboratory import fitted_overlay
+    from ocr_moe.formats.files import write_text
+    from ocr_moe.formats.yamlfile import write_yaml
+    from ocr_moe.laboratory.lab import fitted_overlay
     from ocr_moe.routing.calibration import to_yaml
-    from ocr_moe.yamlfile import write_yaml
 
     config = config or load_config()
     folder = Path(folder)
@@ -390,9 +390,9 @@ def _laboratory(
     config: Config,
     workshop: Workshop | None = None,
 ) -> Laboratory:
-    from ocr_moe.evaluation.truth import TruthOptions
-    from ocr_moe.evaluation.truthset import load_truths
-    from ocr_moe.laboratory import open_laboratory
+    from ocr_moe.evaluation.truth.sheet import TruthOptions
+    from ocr_moe.evaluation.truth.truthset import load_truths
+    from ocr_moe.laboratory.lab import open_laboratory
 
     sheets = [truth] if isinstance(truth, str | PathLike) else list(truth)
     schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]

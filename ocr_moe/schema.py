@@ -16,8 +16,8 @@ from pydantic import StringConstraints, ValidationError, model_validator
 
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.errors import SchemaError
+from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.types import Value
-from ocr_moe.yamlfile import read_yaml, validation_sentences
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 

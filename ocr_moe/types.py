@@ -80,8 +80,8 @@ class Failure(Value):
 class Reading(Value):
     """What one expert says of one field.
 
-    `value` is normalised (see `ocr_moe.normalize`).  `value=None` with `error=None` means that the
-    expert found nothing for the field; `error` means that it could not answer.
+    `value` is normalised (see `ocr_moe.values.normalize`).  `value=None` with `error=None` means that
+    the expert found nothing for the field; `error` means that it could not answer.
     """
 
     field: str

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_moe.alignment import find_evidence, fold, occurs_verbatim
 from ocr_moe.codes.grammar import CodeGrammar, Segment
-from ocr_moe.regions import field_region, row_texts
+from ocr_moe.experts.llm.alignment import find_evidence, fold, occurs_verbatim
+from ocr_moe.experts.llm.regions import field_region, row_texts
 from ocr_moe.schema import Fallback, Field, Kind, Schema
 from ocr_moe.types import Box, Line, PageText
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_moe.config import config_folder, find_schema, shipped_schemas
 from ocr_moe.errors import ConfigError, TruthError
-from ocr_moe.evaluation.fitting import (
+from ocr_moe.evaluation.metrics import auroc
+from ocr_moe.laboratory.documents import RecordedDocument
+from ocr_moe.laboratory.fitting import (
     Judged,
     Row,
     calibrate,
@@ -21,8 +22,6 @@ from ocr_moe.evaluation.fitting import (
     quality_of,
     vote_weights,
 )
-from ocr_moe.evaluation.metrics import auroc
-from ocr_moe.evaluation.recorded import RecordedDocument
 from ocr_moe.protocols import Gate, State
 from ocr_moe.routing.calibration import (
     PRIOR,
@@ -39,6 +38,7 @@ from ocr_moe.routing.combiners import Combiner, Moe
 from ocr_moe.routing.gates import Cascade
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Answer, Cost, Decision, Reading
+from ocr_moe.workshop.config import config_folder, find_schema, shipped_schemas
 
 SCHEMA = Schema(
     name="certificate",
@@ -260,7 +260,7 @@ def test_calibrating_gives_honest_and_useful_confidences() -> None:
         assert len(result.judged[name].right) == 300
     gate, combiner = build(None)(calibration)
     fresh = recorded(200, seed=9)
-    from ocr_moe.evaluation.recorded import replay
+    from ocr_moe.laboratory.documents import replay
 
     pairs = [
         (decision.confidence, document.right(name, decision.value))

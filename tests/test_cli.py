@@ -179,7 +179,8 @@ def test_the_wheel_works_from_any_folder(tmp_path: Path) -> None:
         capture_output=True,
     )
     code = (
-        "import ocr_moe; from ocr_moe.build import Workshop; from ocr_moe.config import *\n"
+        "import ocr_moe; from ocr_moe.workshop.build import Workshop\n"
+        "from ocr_moe.workshop.config import *\n"
         "config = load_config(); Workshop(config).validate()\n"
         "print(ocr_moe.__file__, [s.name for s in candidate_schemas(config)])"
     )

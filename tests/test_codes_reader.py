@@ -10,18 +10,18 @@ from dataclasses import dataclass
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from ocr_moe.build import Workshop
 from ocr_moe.codes.decoding import free_reading
 from ocr_moe.codes.finding import Strip
 from ocr_moe.codes.grammar import CodeGrammar, Segment
-from ocr_moe.config import find_schema, load_config
-from ocr_moe.experts.codes import CodesExpert, CodesParams
-from ocr_moe.experts.faintlines import faint_lines
-from ocr_moe.experts.linecrops import colourfulness, crop_strip, without_colour
+from ocr_moe.experts.codes.expert import CodesExpert, CodesParams
+from ocr_moe.experts.codes.faintlines import faint_lines
+from ocr_moe.experts.codes.linecrops import colourfulness, crop_strip, without_colour
 from ocr_moe.generation.fonts import FontBook, load
 from ocr_moe.protocols import Page
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import DocumentRef, PageText, Reading
+from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import find_schema, load_config
 
 CODE = "106131202505004931"
 CREDIT = "91110000600037341L"

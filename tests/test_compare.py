@@ -12,8 +12,8 @@ from openpyxl import load_workbook
 
 import ocr_moe
 from ocr_moe.api import Goal, Options, calibrate, evaluate
-from ocr_moe.config import load_config
-from ocr_moe.records import read_jsonl
+from ocr_moe.exports.jsonl import read_jsonl
+from ocr_moe.workshop.config import load_config
 from tests.conftest import SAMPLES, Command, clean_samples
 
 pytestmark = pytest.mark.slow

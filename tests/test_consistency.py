@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_moe.consistency import check
+from ocr_moe.routing.consistency import check
 from ocr_moe.schema import Schema, load_schema
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schemas"

@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from ocr_moe.errors import TruthError, UsageError
-from ocr_moe.evaluation.api import EvaluationOptions, evaluate, score_columns
+from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate, score_columns
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.schema import Field, Kind
 from tests.evaluationkit import RUNS, SCHEMA, truth_file

@@ -14,13 +14,13 @@ import yaml
 from PIL import Image
 
 import ocr_moe.evaluation
-from ocr_moe.evaluation.api import EvaluationOptions, evaluate
-from ocr_moe.evaluation.charts import nice_ticks, pareto
-from ocr_moe.evaluation.crops import crop
-from ocr_moe.evaluation.problems import ProblemKind
-from ocr_moe.evaluation.report import ReportOptions
+from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
+from ocr_moe.evaluation.report.charts import nice_ticks, pareto
+from ocr_moe.evaluation.report.crops import crop
+from ocr_moe.evaluation.report.page import ReportOptions
 from ocr_moe.evaluation.scores import PolicyPoint, Recommendation
 from ocr_moe.evaluation.summary import SummaryOptions
+from ocr_moe.evaluation.truth.problems import ProblemKind
 from ocr_moe.types import Evidence, Record
 from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
 
@@ -29,7 +29,7 @@ CHROMIUM = (
     "--no-sandbox --disable-gpu --disable-quic --disable-sync --no-first-run "
     "--disable-background-networking --disable-component-update"
 )
-TEMPLATES = Path(ocr_moe.evaluation.__file__).parent / "templates"
+TEMPLATES = Path(ocr_moe.evaluation.report.__file__).parent / "templates"
 
 
 def page_of(record: Record, page: int) -> Image.Image:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.problems import ProblemKind
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Outcome, Scoring, score
 from ocr_moe.evaluation.summary import SummaryOptions, summarize
-from ocr_moe.evaluation.truth import load_truth
+from ocr_moe.evaluation.truth.problems import ProblemKind
+from ocr_moe.evaluation.truth.sheet import load_truth
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Cost, Record
 from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file

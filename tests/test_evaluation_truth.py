@@ -13,11 +13,11 @@ import pytest
 
 from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.matching import match
-from ocr_moe.evaluation.problems import ProblemKind
-from ocr_moe.evaluation.tables import read_tables
-from ocr_moe.evaluation.truth import Truth, TruthOptions, load_truth
-from ocr_moe.evaluation.truthset import load_truths
+from ocr_moe.evaluation.truth.matching import match
+from ocr_moe.evaluation.truth.problems import ProblemKind
+from ocr_moe.evaluation.truth.sheet import Truth, TruthOptions, load_truth
+from ocr_moe.evaluation.truth.tables import read_tables
+from ocr_moe.evaluation.truth.truthset import load_truths
 from ocr_moe.schema import Field, Kind, Schema, Subjects
 from ocr_moe.types import DocumentRef
 
@@ -467,7 +467,7 @@ def test_each_schema_gets_its_sheet(tmp_path: Path) -> None:
 
 
 def test_a_workbook_written_by_extract_can_be_verified_and_used(tmp_path: Path) -> None:
-    from ocr_moe.recordbook import write_workbook
+    from ocr_moe.exports.workbook import write_workbook
     from ocr_moe.types import Decision, Record, Status
 
     fields = {"证书编号": Decision(value=CODE, status=Status.ACCEPTED)}

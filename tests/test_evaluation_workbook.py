@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 
-from ocr_moe.evaluation.api import EvaluationOptions, evaluate
+from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
 from ocr_moe.types import Status
 from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ocr_moe.errors import TooLargeError, UnreadableFileError, UsageError
-from ocr_moe.images import ImageFile, ImageLimits, discover, to_rgb
+from ocr_moe.intake.images import ImageFile, ImageLimits, discover, to_rgb
 
 LIMITS = ImageLimits()
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ocr_moe.hanzi import folding, simplified
-from ocr_moe.layout import Sheet, join_strings, span_box
+from ocr_moe.reading.layout import Sheet, join_strings, span_box
 from ocr_moe.types import Line, PageText
+from ocr_moe.values.hanzi import folding, simplified
 from tests.pages import page
 
 FORM = """

@@ -20,10 +20,10 @@ from ocr_moe.errors import (
     ChatServerError,
     EngineError,
 )
-from ocr_moe.experts.crops import cut, locate, needed_magnification
-from ocr_moe.experts.ocr_text import OcrText, OcrTextParams
-from ocr_moe.experts.prompts import data_section, load
-from ocr_moe.experts.vision import Vision, VisionParams
+from ocr_moe.experts.llm.crops import cut, locate, needed_magnification
+from ocr_moe.experts.llm.ocr_text import OcrText, OcrTextParams
+from ocr_moe.experts.llm.prompts import data_section, load
+from ocr_moe.experts.llm.vision import Vision, VisionParams
 from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Answer, DocumentRef, Line, PageText, Reading

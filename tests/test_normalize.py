@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocr_moe.amounts import parse_amount
-from ocr_moe.dates import find_dates, parse_date, small_number
-from ocr_moe.normalize import equal, normalize
 from ocr_moe.schema import Field, Kind
+from ocr_moe.values.amounts import parse_amount
+from ocr_moe.values.dates import find_dates, parse_date, small_number
+from ocr_moe.values.normalize import equal, normalize
 
 TEXT = Field(name="t")
 PERSON = Field(name="p", kind=Kind.PERSON)

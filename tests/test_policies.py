@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.certify import (
+from ocr_moe.laboratory.certify import (
     Cells,
     cells_needed,
     certified_accuracy,
@@ -19,7 +19,9 @@ from ocr_moe.evaluation.certify import (
     thresholds_to_test,
     upper_bound,
 )
-from ocr_moe.evaluation.policies import (
+from ocr_moe.laboratory.documents import RecordedDocument, groups_of, leaked, replay, split
+from ocr_moe.laboratory.lab import study_points
+from ocr_moe.laboratory.policies import (
     Bound,
     Candidate,
     Recommendation,
@@ -31,8 +33,6 @@ from ocr_moe.evaluation.policies import (
     try_out,
     unit_of,
 )
-from ocr_moe.evaluation.recorded import RecordedDocument, groups_of, leaked, replay, split
-from ocr_moe.laboratory import study_points
 from ocr_moe.protocols import Ask, Combiner, Gate
 from ocr_moe.routing.combiners import combiner_of
 from ocr_moe.routing.gates import gate_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_moe.recognition import recognise
+from ocr_moe.reading.recognition import recognise
 from ocr_moe.schema import Schema, load_schema
 from tests.pages import page
 

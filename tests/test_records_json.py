@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.errors import UsageError
-from ocr_moe.files import replacing
-from ocr_moe.records import (
+from ocr_moe.exports.jsonl import (
     document_path,
     read_jsonl,
     record_from_json,
@@ -19,6 +18,7 @@ from ocr_moe.records import (
     write_documents,
     write_jsonl,
 )
+from ocr_moe.formats.files import replacing
 from ocr_moe.types import (
     Alternative,
     Answer,

@@ -10,7 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from ocr_moe.recordbook import write_workbook
+from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.schema import Field, Kind, Schema, Subjects
 from ocr_moe.types import Decision, DocumentRef, Evidence, Failure, Record, Status
 

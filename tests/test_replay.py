@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from ocr_moe import batch as batches
-from ocr_moe.batch import STORE, Batch, Outcome
-from ocr_moe.build import Workshop
-from ocr_moe.config import Config, find_schema, load_config
-from ocr_moe.documents import IMPORTED
-from ocr_moe.images import digest, discover
-from ocr_moe.pipeline import Strategy
-from ocr_moe.store import Store
+from ocr_moe.intake.images import digest, discover
+from ocr_moe.run.batch import STORE, Batch, Outcome
+from ocr_moe.run.documents import IMPORTED
+from ocr_moe.run.pipeline import Strategy
+from ocr_moe.store.database import Store
 from ocr_moe.types import Line, PageText
+from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import Config, find_schema, load_config
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ def out(recorded: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Collects which files are processed in this process."""
-    from ocr_moe.processing import Processor
+    from ocr_moe.run.processing import Processor
 
     seen: list[Path] = []
     process = Processor.process
@@ -162,7 +162,7 @@ _REPLAY = """
 import multiprocessing, os, signal, sys, threading, time
 from pathlib import Path
 from ocr_moe import batch
-from ocr_moe.processing import Processor
+from ocr_moe.run.processing import Processor
 from tests.test_replay import run, stricter
 
 batch.REPLAY_FROM = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from ocr_moe.righting import read_upright
+from ocr_moe.intake.righting import read_upright
 from ocr_moe.types import Line
 
 

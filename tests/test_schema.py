@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.errors import SchemaError
-from ocr_moe.normalize import normalize
 from ocr_moe.schema import Kind, Schema, load_schema
 from ocr_moe.subjects import FileNameRule
 from ocr_moe.types import DocumentRef
+from ocr_moe.values.normalize import normalize
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schemas"
 SHIPPED = sorted(path.stem for path in SCHEMAS.glob("*.yaml"))

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from ocr_moe.seals import find_seals, without_seals
+from ocr_moe.intake.seals import find_seals, without_seals
 
 RED = (205, 50, 45)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.errors import StoreError
-from ocr_moe.store import Question, Store, row_of
+from ocr_moe.store.database import Question, Store, row_of
 from ocr_moe.types import (
     Answer,
     Cost,
@@ -100,7 +100,7 @@ def test_a_second_writer_is_refused_and_readers_are_not(tmp_path: Path) -> None:
     with Store(path) as store:
         store.put_answer(question(), answer())
         code = (
-            "import sys; from pathlib import Path; from ocr_moe.store import Store\n"
+            "import sys; from pathlib import Path; from ocr_moe.store.database import Store\n"
             "Store(Path(sys.argv[1]))"
         )
         second = subprocess.run(
@@ -152,7 +152,7 @@ def test_threads_share_a_store(tmp_path: Path) -> None:
 def test_what_was_written_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     code = (
-        "import sys; from pathlib import Path; from ocr_moe.store import Store\n"
+        "import sys; from pathlib import Path; from ocr_moe.store.database import Store\n"
         "store = Store(Path(sys.argv[1])); i = 0\n"
         "while True:\n"
         "    store.put_page_count(f'{i}', i); print(i, flush=True); i += 1\n"

@@ -20,7 +20,7 @@ def calibrate(
 ) -> None:
     """Fit confidences on a run and its verified sheet; nothing is asked again."""
     from ocr_moe import api
-    from ocr_moe.config import load_config
+    from ocr_moe.workshop.config import load_config
 
     result, files = api.calibrate(run, truth, config=load_config(config), synthetic=synthetic)
     for quality in result.calibration.quality.values():

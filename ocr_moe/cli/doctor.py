@@ -9,8 +9,8 @@ from ocr_moe.cli import options
 
 def doctor(config: options.ConfigFile = None) -> None:
     """Say what is installed, which weights are found, and which endpoints answer."""
-    from ocr_moe.checkup import examine
-    from ocr_moe.config import load_config
+    from ocr_moe.workshop.checkup import examine
+    from ocr_moe.workshop.config import load_config
 
     healthy = True
     for finding in examine(load_config(config)):

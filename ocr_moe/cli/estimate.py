@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from ocr_moe.estimate import Plan
+    from ocr_moe.run.estimate import Plan
 
 
 def print_estimate(plan: Plan) -> None:

@@ -32,8 +32,8 @@ def evaluate(
     """Score a run against a verified sheet, or two columns of one sheet against each other."""
     from ocr_moe import api
     from ocr_moe.cli.tables import print_scores
-    from ocr_moe.config import load_config
     from ocr_moe.errors import UsageError
+    from ocr_moe.workshop.config import load_config
 
     chosen = load_config(config)
     if truth_column is not None or predicted_column is not None:

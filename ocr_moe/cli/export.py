@@ -22,10 +22,10 @@ def export(
     ] = None,
 ) -> None:
     """Write page OCR or records from the store of a run."""
-    from ocr_moe.batch import STORE, export_ocr
     from ocr_moe.errors import UsageError
-    from ocr_moe.records import write_jsonl
-    from ocr_moe.store import Store
+    from ocr_moe.exports.jsonl import write_jsonl
+    from ocr_moe.run.batch import STORE, export_ocr
+    from ocr_moe.store.database import Store
 
     if ocr is None and records is None:
         raise UsageError("nothing to export: name --ocr FILE or --records FILE")

@@ -9,7 +9,7 @@ from ocr_moe.cli import options
 
 def schemas(config: options.ConfigFile = None) -> None:
     """List the kinds of documents and their fields."""
-    from ocr_moe.config import candidate_schemas, load_config
+    from ocr_moe.workshop.config import candidate_schemas, load_config
 
     for schema in candidate_schemas(load_config(config)):
         typer.echo(f"{schema.name}: {schema.title}")
@@ -20,8 +20,8 @@ def schemas(config: options.ConfigFile = None) -> None:
 
 def strategies(config: options.ConfigFile = None) -> None:
     """List the strategies, and what the ones that cannot run here lack."""
-    from ocr_moe.build import Workshop
-    from ocr_moe.config import load_config
+    from ocr_moe.workshop.build import Workshop
+    from ocr_moe.workshop.config import load_config
 
     chosen = load_config(config)
     ready, skipped = Workshop(chosen).available_strategies()

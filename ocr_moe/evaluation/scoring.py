@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.matching import DocumentKey, VerifiedDocument, key_of, match
-from ocr_moe.evaluation.problems import Notebook, Problem, ProblemKind, listed
-from ocr_moe.evaluation.truth import Truth, TruthCell
-from ocr_moe.normalize import equal
+from ocr_moe.evaluation.truth.matching import DocumentKey, VerifiedDocument, key_of, match
+from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
+from ocr_moe.evaluation.truth.sheet import Truth, TruthCell
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Decision, DocumentRef, Record, Status
+from ocr_moe.values.normalize import equal
 
 _SETTLED = (Status.ACCEPTED, Status.ABSENT)
 

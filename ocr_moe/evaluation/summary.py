@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ocr_moe.evaluation import metrics
 from ocr_moe.evaluation.metrics import BoolArray, FloatArray
 from ocr_moe.evaluation.mistakes import Mistake, classify, confusions, edit_distance
-from ocr_moe.evaluation.problems import Notebook, ProblemKind
 from ocr_moe.evaluation.scores import (
     CellScore,
     ConfidenceScore,
@@ -27,6 +26,7 @@ from ocr_moe.evaluation.scores import (
     StrategyScore,
 )
 from ocr_moe.evaluation.scoring import Outcome, Scoring, StrategyGrid
+from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
 from ocr_moe.types import Cost, Record, Value
 
 _MIN_ERRORS = 5

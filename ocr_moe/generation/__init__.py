@@ -6,10 +6,10 @@ Nothing here is a real document, person or number.
 
 from __future__ import annotations
 
-from ocr_moe.generation.api import generate, layout_names
 from ocr_moe.generation.damage import LEVELS, Damaged, damage
 from ocr_moe.generation.fonts import FontBook
 from ocr_moe.generation.render import render
+from ocr_moe.generation.samples import generate, layout_names
 from ocr_moe.generation.spec import Rendered, Sample, Spec
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Fitted models as readable values: how sure to be of a value, and whom to ask.
 
-Everything here predicts; `ocr_moe.evaluation.fitting` fits, because that needs the truth. A model
+Everything here predicts; `ocr_moe.laboratory.fitting` fits, because that needs the truth. A model
 is a logistic regression over named features (Platt 1999, with more than one feature), written as
 YAML so that a person can see what counts for how much.
 """
@@ -18,9 +18,9 @@ from pydantic import Field as PydanticField
 from pydantic import ValidationError
 
 from ocr_moe.errors import ConfigError
+from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Value
-from ocr_moe.yamlfile import read_yaml, validation_sentences
 
 FORMAT = 1
 

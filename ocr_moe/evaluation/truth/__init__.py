@@ -1,0 +1,1 @@
+"""Verified sheets: read, and matched with documents."""

@@ -1,0 +1,172 @@
+"""Two columns of one sheet as truth and prediction: scoring what other programs wrote down."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.truth.problems import listed
+from ocr_moe.evaluation.truth.sheet import (
+    FILE_HEADINGS,
+    Truth,
+    TruthOptions,
+    load_truth_tables,
+    same_heading,
+)
+from ocr_moe.evaluation.truth.tables import BLANK, RawCell, Table, read_tables
+from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.types import Decision, DocumentRef, Record, Status
+
+_HEADER_ROWS = 30
+_LETTERS = re.compile(r"[A-Z]{1,3}")
+_CODE = re.compile(r"[A-Z0-9-]{6,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A column of verified values and the readings of one strategy, the other column."""
+
+    truth: Truth
+    strategy: str
+    records: tuple[Record, ...]
+
+
+def read_columns(
+    path: Path,
+    truth_column: str,
+    predicted_column: str,
+    field: Field | None = None,
+    options: TruthOptions | None = None,
+) -> Columns:
+    """Read two columns, named by their heading or by their letter (`A`, `AB`).
+
+    An empty verified cell is left out as the options say; an empty predicted one is a missing
+    value. Numbers that lost digits are left out on either side and told. Raises TruthError.
+    """
+    options = options or TruthOptions()
+    table, header, left, right = _find(path, truth_column, predicted_column, options.sheet)
+    body = table.rows[header + 1 :]
+    headings = table.rows[header][1]
+    name = _text(headings, left) or truth_column
+    strategy = _text(headings, right) or predicted_column
+    if field is None:
+        kind = _kind([text for _, cells in body if (text := _text(cells, left))])
+        field = Field(name=name, kind=kind)
+    schema = Schema(name="columns", fields=(field,))
+    names = _names(table, header)
+    if not names:
+        raise TruthError(f"{path}: there are no rows below the headings")
+    truth = load_truth_tables(path, [_two(table, header, left, field, names)], schema, options)
+    as_read = options.model_copy(update={"blank": "absent"})
+    predicted = load_truth_tables(path, [_two(table, header, right, field, names)], schema, as_read)
+    readings = {row.key: row.cells[field.name] for row in predicted.rows if row.cells}
+    # A prediction that the spreadsheet damaged says nothing about the program that made it.
+    known = tuple(row for row in truth.rows if row.key in readings)
+    if not known:
+        raise TruthError(f"{path}: no row has a usable value in both columns")
+    lost = predicted.unscorable
+    records = tuple(
+        Record(
+            document=DocumentRef(path=row.key, sha256=""),
+            schema_name=schema.name,
+            strategy=strategy,
+            fields={field.name: Decision(value=readings[row.key].value, status=Status.ACCEPTED)},
+        )
+        for row in known
+    )
+    verified = Truth(
+        schema=schema,
+        source=path,
+        sheet=table.name,
+        by="file",
+        fields=truth.fields,
+        rows=known,
+        blank=truth.blank,
+        unscorable=truth.unscorable + lost,
+        problems=truth.problems + predicted.problems,
+    )
+    return Columns(verified, strategy, records)
+
+
+def _find(path: Path, left: str, right: str, sheet: str | None) -> tuple[Table, int, int, int]:
+    """The sheet, the index of its header row, and both columns."""
+    tables = [table for table in read_tables(path) if sheet is None or table.name == sheet]
+    if not tables:
+        raise TruthError(f"{path}: there is no sheet {sheet!r}")
+    for table in tables:
+        for index, (_, cells) in enumerate(table.rows[:_HEADER_ROWS]):
+            columns = [_column(cells, name) for name in (left, right)]
+            if columns[0] is not None and columns[1] is not None:
+                return table, index, columns[0], columns[1]
+    first = next(
+        (
+            [text for cell in cells if (text := (cell.text or "").strip())]
+            for table in tables
+            for _, cells in table.rows[:_HEADER_ROWS]
+            if any(cell.text for cell in cells)
+        ),
+        [],
+    )
+    raise TruthError(
+        f"{path}: there are no columns {left!r} and {right!r}; found {listed(first, 20) or 'nothing'}"
+    )
+
+
+def _column(cells: Sequence[RawCell], name: str) -> int | None:
+    """A column by its heading, else by its letter where the row has a heading there."""
+    for index, cell in enumerate(cells):
+        if cell.text and same_heading(cell.text, name):
+            return index
+    if _LETTERS.fullmatch(name.upper()):
+        index = 0
+        for letter in name.upper():
+            index = index * 26 + ord(letter) - ord("A") + 1
+        if _text(cells, index - 1):
+            return index - 1
+    return None
+
+
+def _kind(values: Sequence[str]) -> Kind:
+    codes = sum(bool(_CODE.fullmatch(value.replace(" ", "").upper())) for value in values)
+    return Kind.CODE if values and codes >= 0.8 * len(values) else Kind.TEXT
+
+
+def _names(table: Table, header: int) -> dict[int, str]:
+    """Row number → what to call the row: its file where a column names it, else its number."""
+    headings = [cell.text or "" for cell in table.rows[header][1]]
+    files = next(
+        (
+            index
+            for index, heading in enumerate(headings)
+            if any(same_heading(heading, name) for name in FILE_HEADINGS)
+        ),
+        None,
+    )
+    rows = table.rows[header + 1 :]
+    named = {number: _text(cells, files) for number, cells in rows} if files is not None else {}
+    counts = Counter(named.values())
+    return {
+        number: named[number] if counts[named.get(number, "")] == 1 else f"row {number:05}"
+        for number, _ in rows
+    }
+
+
+def _two(table: Table, header: int, column: int, field: Field, names: dict[int, str]) -> Table:
+    """A sheet of the row names and one of the columns, under the field's name."""
+    head = (table.rows[header][0], (RawCell("document"), RawCell(field.name)))
+    rows = tuple(
+        (number, (RawCell(names[number]), cells[column] if column < len(cells) else BLANK))
+        for number, cells in table.rows[header + 1 :]
+        if any(cell.text for cell in cells)
+    )
+    return Table(table.name, (head, *rows))
+
+
+def _text(cells: Sequence[RawCell], index: int | None) -> str:
+    if index is None or index >= len(cells):
+        return ""
+    return (cells[index].text or "").strip()

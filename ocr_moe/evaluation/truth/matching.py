@@ -1,0 +1,246 @@
+"""Which row of the verified sheet is about which document."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
+from ocr_moe.evaluation.truth.sheet import Truth, TruthCell, TruthRow
+from ocr_moe.subjects import FileNameRule
+from ocr_moe.types import DocumentRef
+from ocr_moe.values.normalize import clean_text
+
+DocumentKey = tuple[str, int]
+"""(path, page) of a document within its run."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedDocument:
+    """A document with what the sheet says of it."""
+
+    key: DocumentKey
+    rows: tuple[int, ...]
+    cells: Mapping[str, TruthCell]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    documents: tuple[VerifiedDocument, ...]
+    """In the order of their keys."""
+    rows_without_document: tuple[str, ...]
+    """Keys of the rows that no document belongs to."""
+    touched: frozenset[DocumentKey]
+    """Documents that some row is about, scored or not, and documents of a subject that stand back
+    behind the chosen one."""
+    problems: tuple[Problem, ...]
+
+
+def key_of(document: DocumentRef) -> DocumentKey:
+    return (document.path, document.page)
+
+
+def match(truth: Truth, documents: Sequence[DocumentRef]) -> Match:
+    """Bring rows and documents together; what is not clear is left out and told.
+
+    Raises SchemaError when rows are by subject and the schema's pattern is wrong.
+    """
+    notebook = Notebook(truth.source.name)
+    if truth.by == "subject":
+        return _by_subject(truth, documents, notebook)
+    return _by_file(truth, documents, notebook)
+
+
+def _by_file(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebook) -> Match:
+    index = _FileIndex(documents)
+    rows_of: dict[DocumentKey, list[TruthRow]] = defaultdict(list)
+    touched: set[DocumentKey] = set()
+    without: list[str] = []
+    # Exact names first, so that a row with another folder cannot take a document from its own row.
+    waiting = []
+    for row in truth.rows:
+        found = index.exact(row.key)
+        if found:
+            _settle(row, found, rows_of, touched, notebook)
+        else:
+            waiting.append(row)
+    for row in waiting:
+        found = [key for key in index.loose(row.key) if key not in rows_of]
+        if found:
+            _settle(row, found, rows_of, touched, notebook)
+        else:
+            without.append(row.key)
+    merged = [_merge(key, rows, notebook) for key, rows in sorted(rows_of.items())]
+    touched |= set(rows_of)
+    return Match(tuple(merged), tuple(without), frozenset(touched), notebook.problems())
+
+
+def _settle(
+    row: TruthRow,
+    found: Sequence[DocumentKey],
+    rows_of: dict[DocumentKey, list[TruthRow]],
+    touched: set[DocumentKey],
+    notebook: Notebook,
+) -> None:
+    """Give the row to the one document that it fits, or say that it fits several."""
+    touched.update(found)
+    if row.page is not None:
+        found = [key for key in found if key[1] == row.page]
+    if len(found) == 1:
+        rows_of[found[0]].append(row)
+    elif not found:
+        notebook.add(ProblemKind.AMBIGUOUS, "there is no such page in the file", row=row.number)
+    elif len({path for path, _ in found}) == 1:
+        notebook.add(
+            ProblemKind.AMBIGUOUS,
+            "the file has several pages, each a document of its own; add a column `page`",
+            row=row.number,
+        )
+    else:
+        notebook.add(
+            ProblemKind.AMBIGUOUS,
+            f"the name fits several documents ({listed(path for path, _ in found)}); "
+            "write the folder too",
+            row=row.number,
+        )
+
+
+class _FileIndex:
+    """Finds documents by their path, by the end of it, and by the name without its extension."""
+
+    def __init__(self, documents: Iterable[DocumentRef]) -> None:
+        self._paths: dict[str, list[DocumentKey]] = defaultdict(list)
+        self._ends: dict[str, list[DocumentKey]] = defaultdict(list)
+        self._names: dict[str, list[DocumentKey]] = defaultdict(list)
+        for document in documents:
+            path = _folded(document.path)
+            key = key_of(document)
+            for form in dict.fromkeys((path, _stem(path))):
+                self._paths[form].append(key)
+                self._names[PurePosixPath(form).name].append(key)
+                for end in _ends(form):
+                    self._ends[end].append(key)
+
+    def exact(self, name: str) -> list[DocumentKey]:
+        """Documents whose path is `name`, ends in `name`, or is the end of `name`."""
+        name = _folded(name)
+        if name in self._paths:
+            return self._paths[name]
+        if name in self._ends:
+            return self._ends[name]
+        for end in _ends(name):
+            if end in self._paths:
+                return self._paths[end]
+        return []
+
+    def loose(self, name: str) -> list[DocumentKey]:
+        """Documents of that file name in another folder or with another extension."""
+        base = PurePosixPath(_folded(name)).name
+        for form in dict.fromkeys((base, _stem(base))):
+            if form in self._names:
+                return self._names[form]
+        if not base.isdecimal():
+            return []
+        # A spreadsheet turns the name 0005 into the number 5.
+        return [
+            key
+            for form, keys in self._names.items()
+            if form.isdecimal() and int(form) == int(base)
+            for key in keys
+        ]
+
+
+def _folded(path: str) -> str:
+    text = unicodedata.normalize("NFC", path).replace("\\", "/").strip().casefold()
+    return text.removeprefix("./")
+
+
+def _stem(path: str) -> str:
+    pure = PurePosixPath(path)
+    return str(pure.with_suffix("")) if pure.suffix else path
+
+
+def _ends(path: str) -> list[str]:
+    """All ends of a path but itself, longest first."""
+    parts = path.split("/")
+    return ["/".join(parts[start:]) for start in range(1, len(parts)) if parts[-1]]
+
+
+def _by_subject(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebook) -> Match:
+    rule = truth.schema.subjects
+    if rule is None:
+        raise ValueError(f"{truth.schema.name} has no rule for subjects")
+    grouping = FileNameRule(rule).group(documents)
+    subjects = defaultdict(list)
+    for subject in grouping.subjects:
+        subjects[clean_text(subject.name)].append(subject)
+    rows_of: dict[str, list[TruthRow]] = defaultdict(list)
+    for row in truth.rows:
+        rows_of[clean_text(row.key)].append(row)
+    merged: list[VerifiedDocument] = []
+    touched: set[DocumentKey] = set()
+    without: list[str] = []
+    for name, rows in rows_of.items():
+        named = subjects.get(name, [])
+        touched |= {key_of(item.document) for subject in named for item in subject.documents}
+        if not named:
+            without.append(name)
+        elif len(named) > 1:
+            _note_namesakes(notebook, rows, "several subjects among the documents")
+        elif any(other.cells != rows[0].cells for other in rows):
+            _note_namesakes(notebook, rows, "several rows that differ")
+        elif named[0].chosen is None:
+            message = f"{name}: {named[0].note}"
+            notebook.add(ProblemKind.AMBIGUOUS, message, row=rows[0].number)
+        else:
+            key = key_of(named[0].chosen.document)
+            _note_repeats(notebook, rows)
+            numbers = tuple(row.number for row in rows)
+            merged.append(VerifiedDocument(key, numbers, rows[0].cells))
+    merged.sort(key=lambda document: document.key)
+    return Match(tuple(merged), tuple(without), frozenset(touched), notebook.problems())
+
+
+def _note_namesakes(notebook: Notebook, rows: Sequence[TruthRow], what: str) -> None:
+    for row in rows:
+        notebook.add(
+            ProblemKind.NAMESAKES,
+            f"{row.key}: {what}; left out, not merged (add a column with file names)",
+            row=row.number,
+        )
+
+
+def _note_repeats(notebook: Notebook, rows: Sequence[TruthRow]) -> None:
+    for row in rows[1:]:
+        notebook.add(
+            ProblemKind.DUPLICATE_ROW, "repeats an earlier row; counted once", row=row.number
+        )
+
+
+def _merge(key: DocumentKey, rows: Sequence[TruthRow], notebook: Notebook) -> VerifiedDocument:
+    """All rows about one document; cells in which they differ are left out."""
+    numbers = tuple(row.number for row in rows)
+    if len(rows) == 1:
+        return VerifiedDocument(key, numbers, rows[0].cells)
+    cells: dict[str, TruthCell] = {}
+    differing: list[str] = []
+    for name in dict.fromkeys(name for row in rows for name in row.cells):
+        said = [row.cells[name] for row in rows if name in row.cells]
+        if len({cell.value for cell in said}) == 1:
+            cells[name] = said[0]
+        else:
+            differing.append(name)
+    for name in differing:
+        for number in numbers:
+            notebook.add(
+                ProblemKind.CONTRADICTION,
+                f"{key[0]}: the rows differ in {name}; the cell is left out",
+                name,
+                number,
+            )
+    if not differing:
+        _note_repeats(notebook, rows)
+    return VerifiedDocument(key, numbers, cells)

@@ -1,0 +1,522 @@
+"""The verified sheet: what the documents really say.
+
+A sheet is read for one schema. Its header row is found by the headings that the schema's fields go
+by; each row says which document (by file name) or which subject (by the student's name) it is
+about. What cannot be trusted is left out and told, never guessed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
+from ocr_moe.evaluation.truth.tables import BLANK, RawCell, Table, read_tables
+from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.types import Value
+from ocr_moe.values.normalize import clean_text, normalize
+
+FILE_HEADINGS = (
+    *("document", "file", "filename", "file name", "file_name", "path", "image", "image name"),
+    *("文件", "文件名", "文件名称", "文件路径", "路径", "图片", "图片名", "图片名称", "图片文件"),
+    *("图片文件名", "图像", "图像文件名", "扫描件", "影像", "附件"),
+)
+PAGE_HEADINGS = ("page", "page number", "页", "页码", "页号")
+SUBJECT_HEADINGS = ("subject", "student", "学生", "学生姓名", "姓名", "name")
+_HEADER_ROWS = 30
+_FILE_NAME = re.compile(r"(?i).+\.(jpe?g|png|webp|bmp|gif|tiff?|pdf|heic|heif)$")
+_SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+\d+")
+_DAY_ZERO_RANGE = (2200, 80_000)
+_YEAR_RANGE = (1800, 2199)
+
+
+class TruthOptions(Value):
+    """How a verified sheet is to be understood."""
+
+    absent: tuple[str, ...] = ("无", "-", "null", "absent")
+    """Cell contents that mean: this document has no such field."""
+    blank: Literal["unverified", "absent"] = "unverified"
+    """What an empty cell means: nobody looked (left out), or not on the document."""
+    sheet: str | None = None
+    """Name of the sheet; else the one with most usable columns."""
+    file_column: str | None = None
+    """Heading of the column with the file names; else found by its usual names."""
+    subject_column: str | None = None
+    """Heading of the column with the subjects' names; else found by its usual names."""
+
+
+@dataclass(frozen=True, slots=True)
+class TruthCell:
+    """A verified cell: `value` is normalised, None means verified as absent."""
+
+    raw: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TruthRow:
+    """A row of the sheet: `cells` holds only what can be scored, by field name."""
+
+    number: int
+    key: str
+    page: int | None
+    cells: Mapping[str, TruthCell]
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    schema: Schema
+    source: Path
+    sheet: str
+    by: Literal["file", "subject"]
+    fields: tuple[str, ...]
+    """The schema's fields that have a column, in the schema's order."""
+    rows: tuple[TruthRow, ...]
+    blank: int
+    """Empty cells, left out as unverified."""
+    unscorable: int
+    """Cells left out because their content was damaged."""
+    problems: tuple[Problem, ...]
+
+
+def load_truth(path: Path, schema: Schema, options: TruthOptions | None = None) -> Truth:
+    """Read a verified sheet for one schema.
+
+    Raises TruthError when the file cannot be read, no column is one of the schema's fields, or no
+    column says which document a row is about; the message says what was found and what would do.
+    """
+    return load_truth_tables(path, read_tables(path), schema, options)
+
+
+def load_truth_tables(
+    path: Path, tables: Sequence[Table], schema: Schema, options: TruthOptions | None = None
+) -> Truth:
+    """`load_truth` for sheets that were already read. Raises TruthError."""
+    options = options or TruthOptions()
+    tables = _wanted(path, tables, options.sheet)
+    found = [(table, header) for table in tables if (header := _find_header(table, schema))]
+    if not found:
+        raise TruthError(_no_column(path, tables, schema))
+    table, header = max(found, key=lambda item: len(item[1].fields))
+    notebook = Notebook(path.name)
+    others = [other.name for other, _ in found if other is not table]
+    if others:
+        notebook.add(
+            ProblemKind.OTHER_SHEET,
+            f"sheet {table.name!r} was used; {listed(map(repr, others))} would have fitted too",
+        )
+    return _Reader(path, table, header, schema, options, notebook).read()
+
+
+def usable_columns(tables: Iterable[Table], schema: Schema) -> int:
+    """How many of the schema's fields the best sheet has a column for."""
+    headers = [_find_header(table, schema) for table in tables]
+    return max((len(header.fields) for header in headers if header), default=0)
+
+
+def same_heading(heading: str, name: str) -> bool:
+    """Whether a column's heading is that name, spaces, case and remarks in brackets aside."""
+    return _plain(name) in (_plain(heading), _bare(heading))
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    row: int
+    """Index into the table's rows."""
+    headings: tuple[str, ...]
+    fields: Mapping[str, int]
+    duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def _wanted(path: Path, tables: Sequence[Table], name: str | None) -> Sequence[Table]:
+    if name is None:
+        return tables
+    chosen = [table for table in tables if table.name == name]
+    if not chosen:
+        there = listed(repr(table.name) for table in tables)
+        raise TruthError(f"{path}: there is no sheet {name!r}; there are {there}")
+    return chosen
+
+
+def _find_header(table: Table, schema: Schema) -> _Header | None:
+    """The row with most headings of the schema among the first rows of the sheet."""
+    best: _Header | None = None
+    for index, (_, cells) in enumerate(table.rows[:_HEADER_ROWS]):
+        headings = tuple((cell.text or "").strip() for cell in cells)
+        fields, duplicates = _match_fields(headings, schema)
+        if fields and (best is None or len(fields) > len(best.fields)):
+            best = _Header(index, headings, fields, duplicates)
+    return best
+
+
+def _match_fields(
+    headings: Sequence[str], schema: Schema
+) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
+    """field → column; a field's own name goes before its aliases, and the first column wins."""
+    fields: dict[str, int] = {}
+    duplicates: dict[str, tuple[str, ...]] = {}
+    columns: dict[str, list[int]] = {}
+    for index, heading in enumerate(headings):
+        for form in {_plain(heading), _bare(heading)} - {""}:
+            columns.setdefault(form, []).append(index)
+    for item in schema.fields:
+        matching = list(
+            dict.fromkeys(
+                index
+                for name in (item.name, *item.aliases)
+                for index in columns.get(_plain(name), ())
+            )
+        )
+        if matching:
+            fields[item.name] = matching[0]
+            if len(matching) > 1:
+                duplicates[item.name] = tuple(headings[index] for index in matching)
+    return fields, duplicates
+
+
+def _plain(heading: str) -> str:
+    return re.sub(r"[\s:*]+", "", unicodedata.normalize("NFKC", heading)).casefold()
+
+
+def _bare(heading: str) -> str:
+    """Without a remark in brackets: 证书编号(必填) is 证书编号."""
+    return re.sub(r"[(\[【].*?[)\]】]", "", _plain(heading))
+
+
+def _no_column(path: Path, tables: Sequence[Table], schema: Schema) -> str:
+    found = [
+        f"{table.name!r}: {listed(texts)}"
+        for table in tables
+        if (texts := next(filter(None, (_texts(cells) for _, cells in table.rows)), []))
+    ]
+    would_do = [
+        f"{item.name} ({listed(item.aliases, 3)})" if item.aliases else item.name
+        for item in schema.fields
+    ]
+    return (
+        f"{path}: no column is a field of {schema.name}. "
+        f"First row found: {'; '.join(found) or 'nothing, the sheet is empty'}. "
+        f"Headings that would do: {listed(would_do, 12)}"
+    )
+
+
+def _texts(cells: Sequence[RawCell]) -> list[str]:
+    return [cell.text.strip() for cell in cells if cell.text and cell.text.strip()]
+
+
+class _Reader:
+    """Reads the rows below a header."""
+
+    def __init__(
+        self,
+        path: Path,
+        table: Table,
+        header: _Header,
+        schema: Schema,
+        options: TruthOptions,
+        notebook: Notebook,
+    ) -> None:
+        self._path = path
+        self._table = table
+        self._header = header
+        self._schema = schema
+        self._options = options
+        self._notes = notebook
+        self._body = table.rows[header.row + 1 :]
+        self._absent = {_plain(marker) or marker for marker in options.absent}
+        self._blank = 0
+        self._unscorable = 0
+        self._known: dict[tuple[str, str], str | None] = {}
+
+    def read(self) -> Truth:
+        by, key_column = self._key_column()
+        page_column = self._column_of(PAGE_HEADINGS)
+        self._note_columns()
+        suspects = {
+            item.name: self._rounded_texts(self._header.fields[item.name])
+            for item in self._fields()
+            if item.kind is Kind.CODE
+        }
+        rows = []
+        for number, cells in self._body:
+            if not any(cell.text or cell.trouble for cell in cells):
+                continue
+            key = _key_text(_at(cells, key_column))
+            if not key:
+                if all(_at(cells, column) is BLANK for column in self._header.fields.values()):
+                    continue
+                self._notes.add(
+                    ProblemKind.NO_KEY,
+                    f"the column {self._header.headings[key_column]!r} is empty; row left out",
+                    row=number,
+                )
+                continue
+            scored: dict[str, TruthCell] = {}
+            for item in self._fields():
+                raw = _at(cells, self._header.fields[item.name])
+                damaged = number in suspects.get(item.name, ())
+                cell = self._cell(item, raw, number, damaged=damaged)
+                if cell is not None:
+                    scored[item.name] = cell
+            page = self._page(cells, page_column, number)
+            rows.append(TruthRow(number, key, page, scored))
+        if not rows:
+            raise TruthError(f"{self._path}: there are no rows below the headings")
+        return Truth(
+            schema=self._schema,
+            source=self._path,
+            sheet=self._table.name,
+            by=by,
+            fields=tuple(item.name for item in self._fields()),
+            rows=tuple(rows),
+            blank=self._blank,
+            unscorable=self._unscorable,
+            problems=self._notes.problems(),
+        )
+
+    def _fields(self) -> list[Field]:
+        return [item for item in self._schema.fields if item.name in self._header.fields]
+
+    def _key_column(self) -> tuple[Literal["file", "subject"], int]:
+        options = self._options
+        if options.file_column is not None:
+            return "file", self._column_named(options.file_column)
+        if options.subject_column is not None:
+            return "subject", self._column_named(options.subject_column)
+        column = self._column_of(FILE_HEADINGS)
+        if column is not None and any(_at(cells, column).text for _, cells in self._body):
+            return "file", column
+        column = self._column_with_file_names()
+        if column is not None:
+            return "file", column
+        if self._schema.subjects is not None:
+            column = self._column_of(SUBJECT_HEADINGS)
+            if column is None:
+                column = next(
+                    (
+                        self._header.fields[item.name]
+                        for item in self._fields()
+                        if item.kind is Kind.PERSON
+                    ),
+                    None,
+                )
+            if column is not None:
+                return "subject", column
+        subject = (
+            f" or the subject ({listed(SUBJECT_HEADINGS, 4)})" if self._schema.subjects else ""
+        )
+        raise TruthError(
+            f"{self._path}: no column says which document a row is about. Found: "
+            f"{listed(filter(None, self._header.headings), 20)}. Name the file in a column "
+            f"{listed(FILE_HEADINGS, 3)} or 文件名{subject}, or say which column it is"
+        )
+
+    def _column_named(self, name: str) -> int:
+        column = self._column_of((name,))
+        if column is None:
+            there = listed(filter(None, self._header.headings), 20)
+            raise TruthError(f"{self._path}: there is no column {name!r}; there are {there}")
+        return column
+
+    def _column_of(self, names: Iterable[str]) -> int | None:
+        plain = [_plain(heading) for heading in self._header.headings]
+        for name in names:
+            if _plain(name) in plain:
+                return plain.index(_plain(name))
+        return None
+
+    def _column_with_file_names(self) -> int | None:
+        taken = set(self._header.fields.values())
+        for index in range(len(self._header.headings)):
+            if index in taken:
+                continue
+            texts = [text for _, cells in self._body if (text := _at(cells, index).text)]
+            names = sum(bool(_FILE_NAME.match(text.strip())) for text in texts)
+            if texts and names >= 0.8 * len(texts):
+                heading = self._header.headings[index] or f"number {index + 1}"
+                self._notes.add(
+                    ProblemKind.UNKNOWN_COLUMN,
+                    f"the column {heading!r} was taken for the file names",
+                )
+                return index
+        return None
+
+    def _note_columns(self) -> None:
+        for name, headings in self._header.duplicates.items():
+            self._notes.add(
+                ProblemKind.DUPLICATE_COLUMN,
+                f"several columns are {name} ({listed(headings)}); the first of them counts",
+                name,
+            )
+        for item in self._schema.fields:
+            if item.name not in self._header.fields:
+                self._notes.add(
+                    ProblemKind.FIELD_WITHOUT_COLUMN,
+                    f"no column for {item.name}; the field is not scored",
+                    item.name,
+                )
+        first = self._body[0][0] if self._body else 0
+        used = set(self._header.fields.values())
+        for top, bottom, column in self._table.merged:
+            if bottom >= first and column in used:
+                self._notes.add(
+                    ProblemKind.MERGED,
+                    "merged cells: the value counts for each of their rows",
+                    row=max(top, first),
+                )
+
+    def _page(self, cells: Sequence[RawCell], column: int | None, number: int) -> int | None:
+        if column is None:
+            return None
+        text = _at(cells, column).text
+        if text is None:
+            return None
+        if text.strip().isdecimal() and int(text) >= 1:
+            return int(text)
+        self._notes.add(ProblemKind.BAD_CELL, f"{text!r} is not a page number", row=number)
+        return None
+
+    def _cell(self, item: Field, raw: RawCell, number: int, *, damaged: bool) -> TruthCell | None:
+        """What can be scored of a cell, or None."""
+        if raw.trouble == "lost digits" or damaged:
+            message = (
+                f"{item.name}: a number of more than 15 digits lost its last ones in the "
+                "spreadsheet; store codes as text"
+            )
+            self._unusable(ProblemKind.LOST_DIGITS, message, item, number)
+            return None
+        if raw.trouble:
+            message = f"{item.name}: {raw.trouble}"
+            self._unusable(ProblemKind.BAD_CELL, message, item, number)
+            return None
+        if raw.text is None:
+            if self._options.blank == "absent":
+                return TruthCell("", None)
+            self._blank += 1
+            return None
+        text = raw.text.strip()
+        if (_plain(text) or text) in self._absent:
+            return TruthCell(text, None)
+        if item.kind is Kind.CODE and _SCIENTIFIC.fullmatch(text):
+            message = f"{item.name}: a code in scientific notation has lost its digits"
+            self._unusable(ProblemKind.LOST_DIGITS, message, item, number)
+            return None
+        if raw.numeric:
+            text = self._from_number(item, text, number)
+        return self._verified(item, text, number) if text else None
+
+    def _verified(self, item: Field, text: str, number: int) -> TruthCell:
+        value = self._normalized(item, text)
+        if value is None:
+            self._notes.add(
+                ProblemKind.ODD_VALUE,
+                f"{item.name}: not a value of the kind {item.kind.value}; compared as text",
+                item.name,
+                number,
+            )
+        elif item.kind is Kind.CODE and item.grammars and not _fits_length(item, value):
+            self._notes.add(
+                ProblemKind.ODD_VALUE,
+                f"{item.name}: a length that no known code of the field has",
+                item.name,
+                number,
+            )
+        return TruthCell(text, value if value is not None else clean_text(text) or text)
+
+    def _normalized(self, item: Field, text: str) -> str | None:
+        # Schools, majors and dates repeat from row to row.
+        key = (item.name, text)
+        if key not in self._known:
+            self._known[key] = normalize(item, text)
+        return self._known[key]
+
+    def _from_number(self, item: Field, text: str, number: int) -> str:
+        """The text that a numeric cell stands for; empty when it cannot be told."""
+        if item.kind is Kind.DATE and text.isdecimal():
+            serial = int(text)
+            if _DAY_ZERO_RANGE[0] <= serial <= _DAY_ZERO_RANGE[1]:
+                from openpyxl.utils.datetime import from_excel
+
+                self._notes.add(
+                    ProblemKind.ODD_VALUE,
+                    f"{item.name}: a plain number, taken for a date of Excel",
+                    item.name,
+                    number,
+                )
+                return str(from_excel(serial).date().isoformat())
+        if item.kind is not Kind.CODE:
+            return text
+        if item.grammars and not _fits_length(item, text) and _is_short(item, text):
+            self._unusable(
+                ProblemKind.LOST_DIGITS,
+                f"{item.name}: a number that is too short; it may have lost leading zeros",
+                item,
+                number,
+            )
+            return ""
+        self._notes.add(
+            ProblemKind.NUMERIC_CODE,
+            f"{item.name}: stored as a number; its digits are complete, but store codes as text",
+            item.name,
+            number,
+        )
+        return text
+
+    def _unusable(self, kind: ProblemKind, message: str, item: Field, number: int) -> None:
+        self._unscorable += 1
+        self._notes.add(kind, message, item.name, number)
+
+    def _rounded_texts(self, column: int) -> frozenset[int]:
+        """Rows whose code, kept as text, looks rounded to 15 digits more often than by chance.
+
+        An honest code of 18 digits ends in 000 once in a thousand; a column in which many do went
+        through a spreadsheet's numbers before it became text.
+        """
+        from scipy.stats import binom
+
+        lengths: Counter[int] = Counter()
+        rounded: dict[int, list[int]] = {}
+        for number, cells in self._body:
+            text = (_at(cells, column).text or "").strip()
+            if text.isdecimal() and len(text) > 15:
+                lengths[len(text)] += 1
+                if not text[15:].strip("0"):
+                    rounded.setdefault(len(text), []).append(number)
+        suspects: set[int] = set()
+        for length, numbers in rounded.items():
+            by_chance = binom.sf(len(numbers) - 1, lengths[length], 10.0 ** (15 - length))
+            if by_chance < 1e-3:
+                suspects.update(numbers)
+        return frozenset(suspects)
+
+
+def _at(cells: Sequence[RawCell], index: int) -> RawCell:
+    return cells[index] if index < len(cells) else BLANK
+
+
+def _key_text(cell: RawCell) -> str:
+    return unicodedata.normalize("NFC", cell.text.strip()) if cell.text else ""
+
+
+def _lengths(item: Field) -> list[tuple[int, int]]:
+    return [
+        (
+            sum(segment.length for segment in grammar.segments),
+            sum(segment.max_length or segment.length for segment in grammar.segments),
+        )
+        for grammar in item.grammars
+    ]
+
+
+def _fits_length(item: Field, value: str) -> bool:
+    return any(shortest <= len(value) <= longest for shortest, longest in _lengths(item))
+
+
+def _is_short(item: Field, value: str) -> bool:
+    return any(len(value) < shortest for shortest, _ in _lengths(item))

@@ -1,0 +1,1 @@
+"""The expert `codes`: long codes, decoded under their grammars."""

@@ -1,0 +1,665 @@
+"""The code reader (kind `codes`): certificate numbers and other fields under a grammar.
+
+Three looks, each only where the one before was not enough:
+
+1. The lines that page OCR read: where label, form and check leave no doubt and every character was
+   read surely, that is the answer, at no cost.
+2. The crop of every likely place, by the configured line recognisers, decoded under the field's
+   grammars from the recognisers' own posteriors and fused over recognisers and treatments.
+   Where that finds nothing, also two rows below a bare label, lines on end, and lines that page OCR
+   found but could not read.
+3. Where no place is likely, lines that the detector passed over (`faintlines`), then the page again,
+   painted over where it was read surely, coloured ink faded, at other scales, by an OCR engine that
+   is set to find faint lines. Likewise the rows around a place whose reading stays doubtful: its
+   line may have been boxed badly.
+
+Features of a reading: `look` (1-3, which of them answered); of page OCR: `line_confidence`,
+`first_agrees` (it read the same), `label` (1 where a label announces it), `alien` (another field's label
+stands there), `rivals` (other codes of the form on the page), `place` (score of the place), `year`
+(1 the code's year is printed elsewhere on the page, 0 it is not, 0.5 unknown); of the crop:
+`height` (line height in pixels), `sharpness`, `colour`; of fusion, see `ocr_moe.codes.fusion`:
+`logprob`, `logprob_mean` (per character), `margin`, `margin_character`, `gap`, `gap_mean`, `views`,
+`agreement`, `agreement_free`, `check` (1 right, 0 none, -1 wrong) and `vote_<recogniser>`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from pydantic import Field as PydanticField
+
+from ocr_moe.codes.automaton import compiled
+from ocr_moe.codes.confidence import ConfidenceModel
+from ocr_moe.codes.decoding import LOOKALIKES, Hypothesis, decode, free_reading, join, reduce
+from ocr_moe.codes.decoding import Evidence as LineEvidence
+from ocr_moe.codes.finding import (
+    Candidate,
+    Findings,
+    Strip,
+    find_codes,
+    read_surely,
+    skew_of,
+)
+from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
+from ocr_moe.codes.grammar import DIGITS, CodeGrammar, Segment
+from ocr_moe.experts.codes.faintlines import faint_lines
+from ocr_moe.experts.codes.linecrops import (
+    colourfulness,
+    crop_strip,
+    ink_contrast,
+    sharpness,
+    without_colour,
+    without_lines,
+)
+from ocr_moe.protocols import Document, OcrEngine, Page, Posterior, Services
+from ocr_moe.schema import Field
+from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageText, Reading, Value
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+REVISION = 5
+
+_ANY_CODE = CodeGrammar(
+    name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
+)
+_RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
+_LEAST_GLANCE = 10
+"""Letters and digits that a line must hold at a glance to be read as a long code."""
+_YEAR = re.compile(r"(?:19|20)\d{2}")
+
+
+class Crop(Value):
+    """One way to cut and treat the crop of a line."""
+
+    name: str
+    padding: float
+    """Line heights added above and below the detected line; detectors box generously."""
+    colour: bool = True
+    """False: coloured ink is faded into the paper."""
+
+
+class UnreadPlace(StrEnum):
+    """Where a code may stand though page OCR read none there."""
+
+    BESIDE = "beside"
+    """The row of a bare label."""
+    ON_END = "on_end"
+    """Lines that run up or down the page."""
+    UNDER = "under"
+    """The two rows under a bare label, at the usual line spacings."""
+    UNREAD = "unread"
+    """Lines that page OCR found but could not read."""
+
+
+class CodesParams(Value):
+    """Parameters of the code reader."""
+
+    recognizers: tuple[str, ...] = ("ppocr", "specialist")
+    """The voters, by name; the first is asked first."""
+    unread_places: tuple[UnreadPlace, ...] = tuple(UnreadPlace)
+    """Places without a reading of page OCR that are tried while nothing credible was found."""
+    faint_lines: int = PydanticField(default=16, ge=0)
+    """How many lines that page OCR passed over are tried where no place was found."""
+    second_look: str | None = "sensitive"
+    """The OCR engine for pages on which no place was found; None: no such look."""
+    second_look_sides: tuple[int, ...] = (1000, 1400, 1800)
+    """Longest sides of the page, in pixels, at which it looks, one after the other."""
+    sure_confidence: float = 0.999
+    """Line confidence, a mean over characters, from which page OCR's reading may stand. Of 495 lines
+    from 0.995 on, of damaged generated certificates, 2 were wrong; of the 396 from here on none."""
+    places: int = PydanticField(default=3, ge=1)
+    """How many candidate places are looked at."""
+    least_place: float = 0.0
+    """Score below which a line of digits is no candidate."""
+    crops: tuple[Crop, ...] = (
+        Crop(name="colourless", padding=0.0, colour=False),
+        Crop(name="tight", padding=-0.1),
+        Crop(name="colourless tight", padding=-0.1, colour=False),
+    )
+    """The views, in the order in which they are taken until the reading is sure."""
+    enough_margin: float = 4.2
+    """Nats between the best two codes from which the first view is enough."""
+    doubt_margin: float = 1.2
+    """Nats between the best two codes below which a place is boxed anew."""
+    doubt_beam: int = 96
+    doubt_best: int = 60
+    """Width of the search and length of the list of alternatives there."""
+    closer_look_side: int = 1600
+    """Longest side of the page, in pixels, at which that is done."""
+    unknown_gap: float = 9.0
+    """Nats by which the free reading must beat every grammar to be of no known form."""
+    unlabelled_gap: float = 3.0
+    """The same where no label says that a code stands there."""
+    least_fit: float = -1.5
+    """Log-likelihood per character below which a code was not read but made up."""
+    least_unlabelled_fit: float = -0.4
+    fusion: FusionParams = FusionParams()
+    confidence: ConfidenceModel = ConfidenceModel()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A candidate after it was looked at."""
+
+    page: Page
+    candidate: Candidate
+    views: tuple[View, ...]
+    fused: Fused | None
+    look: int
+    measures: dict[str, float]
+
+    @property
+    def free(self) -> str:
+        """The longest code-like run that a view reads without a grammar."""
+        return max((view.free for view in self.views), key=len, default="")
+
+
+class CodesExpert:
+    """Reads strict fields; see the module's docstring. Thread-safe: it keeps no state of a document."""
+
+    Params = CodesParams
+
+    def __init__(self, name: str, params: CodesParams, services: Services) -> None:
+        self.name = name
+        self._params = params
+        self._services = services
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Behaviour, parameters, recognisers and the engine of the second look."""
+        told = json.dumps(self._params.model_dump(mode="json"), sort_keys=True)
+        parts = [self._services.recognizer(name).fingerprint for name in self._params.recognizers]
+        if self._params.second_look is not None:
+            parts.append(self._services.engine(self._params.second_look).fingerprint)
+        digest = hashlib.sha256("\n".join([told, *parts]).encode()).hexdigest()[:16]
+        return f"codes-{REVISION}:{digest}"
+
+    def read(self, document: Document, fields: Sequence[Field]) -> Answer:
+        """One reading per asked field. Raises EngineError or DocumentError."""
+        started = time.perf_counter()
+        readings = tuple(self._read_field(document, field) for field in fields)
+        cost = Cost(seconds=round(time.perf_counter() - started, 4))
+        return Answer(expert=self.fingerprint, readings=readings, cost=cost)
+
+    def _read_field(self, document: Document, field: Field) -> Reading:
+        grammars = field.grammars or (_ANY_CODE,)
+        labels = (*field.labels, *(x for g in grammars for x in g.labels))
+        labels = tuple(dict.fromkeys(labels)) or (field.name,)
+        aliens = tuple(
+            label
+            for other in document.schema.fields
+            if other.name != field.name
+            for label in (*other.labels, other.name)
+        )
+
+        def find(text: PageText) -> Findings:
+            return find_codes(text, grammars, labels, aliens)
+
+        found = [(page, find(page.text)) for page in document.pages]
+        places = self._plausible([(p, c) for p, f in found for c in f.candidates])
+        if places and self._sure(*places[0], places[1:], grammars):
+            return self._first_sight(field, *places[0])
+        seen = self._look_at(places, found, grammars)
+        if not any(map(self._credible, seen)):
+            seen += [s for page in document.pages for s in self._faint_look(page, grammars)]
+        if not any(map(self._credible, seen)):
+            seen += [s for page in document.pages for s in self._second_look(page, find, grammars)]
+        credible = sorted(
+            (s for s in seen if self._credible(s)), key=lambda s: _rank(s, seen), reverse=True
+        )
+        if not credible:
+            return self._unknown(field, seen)
+        if self._doubtful(credible[0]):
+            credible[0] = self._closer_look(credible[0], find, grammars)
+            credible[0] = self._listed_at_length(credible[0], grammars)
+        return self._answer(field, credible[0], credible[1:])
+
+    def _look_at(
+        self,
+        places: Sequence[tuple[Page, Candidate]],
+        found: Sequence[tuple[Page, Findings]],
+        grammars: Sequence[CodeGrammar],
+    ) -> list[_Seen]:
+        """The places that page OCR knows of, the less likely ones only while none is credible."""
+        most = self._params.places
+        spots = [(page, _bare(s.label, *s.strips)) for page, f in found for s in f.spots]
+        unread = {
+            UnreadPlace.BESIDE: spots[:most],
+            UnreadPlace.ON_END: [(p, _bare(None, s)) for p, f in found for s in f.upward[:most]],
+            UnreadPlace.UNDER: [
+                (p, _bare(s.label, *s.strips)) for p, f in found for s in f.under[:2]
+            ],
+            UnreadPlace.UNREAD: [(p, _bare(None, s)) for p, f in found for s in f.unread[:most]],
+        }
+
+        def tried(*kinds: UnreadPlace) -> list[tuple[Page, Candidate]]:
+            return [x for k in kinds if k in self._params.unread_places for x in unread[k]]
+
+        seen: list[_Seen] = []
+        for page, candidate in (*places[:most], *tried(UnreadPlace.BESIDE)):
+            # A bare label, or digits without label or form, only matter while nothing better does.
+            weak = candidate.code is None and (candidate.label is None or not candidate.run)
+            if not (weak and any(map(self._credible, seen))):
+                seen.append(self._look(page, candidate, grammars, look=2))
+        for kinds in ((UnreadPlace.ON_END,), (UnreadPlace.UNDER, UnreadPlace.UNREAD)):
+            if not any(map(self._credible, seen)):
+                seen += [self._look(*place, grammars, look=2) for place in tried(*kinds)]
+        return seen
+
+    def _plausible(
+        self, candidates: Sequence[tuple[Page, Candidate]]
+    ) -> list[tuple[Page, Candidate]]:
+        likely = [(p, c) for p, c in candidates if c.score >= self._params.least_place]
+        return sorted(likely, key=lambda item: -item[1].score)
+
+    def _sure(
+        self,
+        page: Page,
+        candidate: Candidate,
+        others: Sequence[tuple[Page, Candidate]],
+        grammars: Sequence[CodeGrammar],
+    ) -> bool:
+        """Whether page OCR's own reading leaves nothing to look at."""
+        if not candidate.exact or candidate.alien or candidate.label is None:
+            return False
+        if candidate.confidence < self._params.sure_confidence:
+            return False
+        if any(c.code is not None and c.code != candidate.code for _, c in others):
+            return False
+        if candidate.checked is not None:
+            return candidate.checked
+        if _misreads_unnoticed(candidate.run, grammars):
+            return False
+        return _year_support(candidate, page.text) == 1.0
+
+    def _first_sight(self, field: Field, page: Page, candidate: Candidate) -> Reading:
+        code = candidate.code or candidate.run
+        features = _place_features(candidate, page.text, 1.0) | {
+            "first_agrees": 1.0,
+            "rivals": 0.0,
+            "check": 0.0 if candidate.checked is None else 1.0,
+        }
+        return Reading(
+            field=field.name,
+            value=code,
+            raw=candidate.text,
+            score=self._params.confidence.probability(features),
+            alternatives=(Alternative(value=code, logprob=0.0),),
+            characters=(candidate.confidence,) * len(code),
+            evidence=_evidence(page, candidate),
+            features=features,
+        )
+
+    def _look(
+        self, page: Page, candidate: Candidate, grammars: Sequence[CodeGrammar], look: int
+    ) -> _Seen:
+        """Read a candidate's crops, with as many views as it takes."""
+        cut = {
+            crop.padding: [
+                crop_strip(page.image, strip, padding=crop.padding) for strip in candidate.strips
+            ]
+            for crop in self._params.crops
+        }
+        plain = cut[self._params.crops[0].padding][0]
+        measures = {
+            "height": _line_height(page.text, candidate.strips[0]),
+            "sharpness": sharpness(plain),
+            "colour": colourfulness(plain),
+        }
+        views: list[View] = []
+        fused: Fused | None = None
+        for crop in self._params.crops:
+            images = _treated(cut[crop.padding], crop)
+            for recognizer in self._params.recognizers:
+                views.append(self._view(recognizer, crop.name, images, grammars))
+                fused = fuse(views, grammars, self._params.fusion, candidate.label)
+                if self._enough(fused, candidate, views):
+                    return _Seen(page, candidate, tuple(views), fused, look, measures)
+        return _Seen(page, candidate, tuple(views), fused, look, measures)
+
+    def _enough(self, fused: Fused | None, candidate: Candidate, views: Sequence[View]) -> bool:
+        """Whether further views could hardly change the reading."""
+        return (
+            fused is not None
+            and fused.features["margin"] >= self._params.enough_margin
+            and fused.features["gap"] < 0.5
+            and fused.checked is not False
+            and (candidate.code == fused.code or len(views) > 1)
+        )
+
+    def _view(
+        self,
+        recognizer: str,
+        crop_name: str,
+        crops: Sequence[Image.Image],
+        grammars: Sequence[CodeGrammar],
+    ) -> View:
+        posteriors = self._services.recognizer(recognizer).recognize(crops)
+        characters = compiled(grammars).characters
+        parts: list[LineEvidence] = [reduce(posterior, characters) for posterior in posteriors]
+        evidence = join(parts)
+        hypotheses = _hypotheses(evidence, grammars, self._params.fusion)
+        return View(recognizer, crop_name, evidence, free_code(posteriors), hypotheses)
+
+    def _credible(self, seen: _Seen) -> bool:
+        """Whether a code was read there, not made up from something else."""
+        fused = seen.fused
+        if fused is None or seen.candidate.alien:
+            return False
+        gap, fit = fused.features["gap"], fused.features["logprob"]
+        if seen.candidate.label is not None or seen.candidate.code is not None:
+            return gap < self._params.unknown_gap and fit > self._params.least_fit
+        return gap < self._params.unlabelled_gap and fit > self._params.least_unlabelled_fit
+
+    def _faint_look(self, page: Page, grammars: Sequence[CodeGrammar]) -> list[_Seen]:
+        """Lines that the page's detector passed over: those that look like a code at a glance."""
+        if self._params.faint_lines == 0:
+            return []
+        least = min(_LEAST_GLANCE, *(grammar.shortest for grammar in grammars))
+        known = [line.quad for line in read_surely(page.text)]
+        quads = faint_lines(page.image, known, skew_of(page.text), self._params.faint_lines)
+        crop = self._params.crops[0]
+        recognizer = self._services.recognizer(self._params.recognizers[-1])
+        likely = []
+        for quad in quads:
+            strip = Strip(quad, 0.2, 0.2)
+            images = _treated([crop_strip(page.image, strip, padding=crop.padding)], crop)
+            if len(free_code(recognizer.recognize(images))) >= least:
+                likely.append(_bare(None, strip))
+        places = likely[: self._params.places]
+        return [self._look(page, candidate, grammars, look=3) for candidate in places]
+
+    def _second_look(
+        self,
+        page: Page,
+        find: Callable[[PageText], Findings],
+        grammars: Sequence[CodeGrammar],
+    ) -> list[_Seen]:
+        """The page without what was read on it surely, by the sensitive engine."""
+        if self._params.second_look is None:
+            return []
+        engine = self._services.engine(self._params.second_look)
+        known = read_surely(page.text)
+        rest = without_lines(page.image, [line.quad for line in known])
+        seen: list[_Seen] = []
+        for side in self._params.second_look_sides:
+            again = _reread(page, rest, engine, side)
+            text = again.model_copy(update={"lines": (*known, *again.lines)})
+            findings = find(text)
+            likely = [c for _, c in self._plausible([(page, c) for c in findings.candidates])][:2]
+            spots = (*findings.spots[:1], *findings.under[:2])
+            likely += [_bare(spot.label, *spot.strips) for spot in spots]
+            for candidate in likely:
+                seen.append(self._look(page, candidate, grammars, look=3))
+                if self._credible(seen[-1]):
+                    return seen
+        return seen
+
+    def _doubtful(self, seen: _Seen) -> bool:
+        """Whether the reading is unsure and not the one of page OCR: its line may be badly boxed."""
+        assert seen.fused is not None
+        unsure = seen.fused.features["margin"] < self._params.doubt_margin
+        differs = seen.candidate.run != seen.fused.code
+        return unsure and differs and self._params.second_look is not None
+
+    def _closer_look(
+        self, seen: _Seen, find: Callable[[PageText], Findings], grammars: Sequence[CodeGrammar]
+    ) -> _Seen:
+        """The rows around a doubtful place, boxed anew; its views are added to the old ones."""
+        assert self._params.second_look is not None
+        engine = self._services.engine(self._params.second_look)
+        ys = [y for strip in seen.candidate.strips for _, y in strip.quad]
+        room = 1.5 * seen.measures["height"] / seen.page.text.height
+        band = (max(min(ys) - room, 0.0), min(max(ys) + room, 1.0))
+        side = self._params.closer_look_side
+        text = _reread(seen.page, seen.page.image, engine, side, band)
+        for _, candidate in self._plausible([(seen.page, c) for c in find(text).candidates]):
+            if not _overlap(candidate, seen.candidate):
+                continue
+            again = self._look(seen.page, candidate, grammars, look=3)
+            if again.fused is None:
+                break
+            views = (*seen.views, *again.views)
+            label = seen.candidate.label or candidate.label
+            fused = fuse(views, grammars, self._params.fusion, label)
+            return replace(max(seen, again, key=_fit), views=views, fused=fused)
+        return seen
+
+    def _listed_at_length(self, seen: _Seen, grammars: Sequence[CodeGrammar]) -> _Seen:
+        """A doubtful reading with more alternatives, among which other fields may choose."""
+        assert seen.fused is not None
+        wide = self._params.fusion.model_copy(
+            update={"beam": self._params.doubt_beam, "best": self._params.doubt_best}
+        )
+        views = tuple(
+            replace(view, hypotheses=_hypotheses(view.evidence, grammars, wide))
+            for view in seen.views
+        )
+        return replace(seen, fused=fuse(views, grammars, wide, seen.candidate.label))
+
+    def _answer(self, field: Field, best: _Seen, others: Sequence[_Seen]) -> Reading:
+        fused = best.fused
+        assert fused is not None
+        rivals = {
+            s.fused.code
+            for s in others
+            if s.fused is not None
+            and s.fused.code != fused.code
+            and not (s.page is best.page and _overlap(s.candidate, best.candidate))
+        }
+        features = (
+            _place_features(best.candidate, best.page.text, float(best.look), fused)
+            | dict(fused.features)
+            | best.measures
+            | {
+                "first_agrees": float(best.candidate.run == fused.code),
+                "rivals": float(len(rivals)),
+            }
+        )
+        notes = []
+        if fused.checked is False:
+            notes.append(f"{field.name}: the check character of {fused.code} is wrong as printed")
+        if rivals:
+            notes.append(f"{field.name}: also on the page: {', '.join(sorted(rivals))}")
+        return Reading(
+            field=field.name,
+            value=fused.code,
+            raw=best.candidate.text or best.free,
+            score=self._params.confidence.probability(features),
+            alternatives=tuple(
+                Alternative(value=code, logprob=round(logprob, 4)) for code, logprob in fused.codes
+            ),
+            characters=tuple(round(p, 4) for p in fused.characters),
+            evidence=_evidence(best.page, best.candidate),
+            features={name: round(x, 5) for name, x in features.items()},
+            notes=tuple(notes),
+        )
+
+    def _unknown(self, field: Field, seen: Sequence[_Seen]) -> Reading:
+        """A labelled number of no known form is handed over as it stands; else there is none."""
+        labelled = [
+            s for s in seen if s.candidate.label is not None and not s.candidate.alien and s.free
+        ]
+        labelled = [s for s in labelled if len(s.free) >= 5 and any(c.isdigit() for c in s.free)]
+        if not labelled:
+            return Reading(field=field.name)
+        best = max(labelled, key=lambda s: s.candidate.score)
+        return Reading(
+            field=field.name,
+            value=best.free,
+            raw=best.candidate.text or best.free,
+            score=0.05,
+            evidence=_evidence(best.page, best.candidate),
+            features=_place_features(best.candidate, best.page.text, float(best.look)),
+            notes=(f"{field.name}: {best.free} is of no known form of this code",),
+        )
+
+
+def _hypotheses(
+    evidence: LineEvidence, grammars: Sequence[CodeGrammar], params: FusionParams
+) -> tuple[Hypothesis, ...]:
+    return tuple(decode(evidence, compiled(grammars), beam=params.beam, best=params.best))
+
+
+def _treated(images: list[Image.Image], crop: Crop) -> list[Image.Image]:
+    return images if crop.colour else [_faded(image) for image in images]
+
+
+def _faded(image: Image.Image) -> Image.Image:
+    """Without coloured ink, unless that is what the code is printed in."""
+    faded = without_colour(image)
+    return faded if ink_contrast(faded) > 0.5 * ink_contrast(image) else image
+
+
+def _fit(seen: _Seen) -> float:
+    """How well the form fits what was read."""
+    fused = seen.fused
+    assert fused is not None
+    fit = max(fused.features["logprob_mean"], -2.0) * 4.0 - min(fused.features["gap"], 10.0)
+    return fit + (2.0 if fused.checked else -1.0 if fused.checked is False else 0.0)
+
+
+def _rank(seen: _Seen, others: Sequence[_Seen]) -> float:
+    """Rank of a place after it was read: its fit, and the label and form of all crops of the place."""
+    same = [o for o in others if o.page is seen.page and _overlap(o.candidate, seen.candidate)]
+    return _fit(seen) + max(o.candidate.score for o in (seen, *same))
+
+
+def _misreads_unnoticed(code: str, grammars: Sequence[CodeGrammar]) -> bool:
+    """Whether page OCR may have taken a letter for a digit, or the reverse, or dropped a digit."""
+    twins = (
+        code[:at] + twin + code[at + 1 :]
+        for at, read in enumerate(code)
+        for group in LOOKALIKES
+        for twin in group
+        if read in group and twin.isalpha() != read.isalpha()
+    )
+    longer = (code[:at] + digit + code[at:] for at in range(len(code) + 1) for digit in DIGITS)
+    return any(grammar.matches(other) for other in chain(twins, longer) for grammar in grammars)
+
+
+def _bare(label: str | None, *strips: Strip) -> Candidate:
+    """A candidate at a place where page OCR read nothing, or not this way round."""
+    return Candidate(
+        run="",
+        text="",
+        confidence=0.0,
+        strips=strips,
+        code=None,
+        grammar=None,
+        checked=None,
+        label=label,
+        alien=False,
+        score=1.0,
+        exact=False,
+    )
+
+
+def free_run(text: str) -> str:
+    """The longest run of letters and digits that is mostly digits: a code read without a grammar."""
+    folded = "".join(c for c in text.upper() if c.isascii() or c == "\ufffd")
+    runs = [re.sub(r"[\s\-.·]", "", m.group()) for m in _RUN.finditer(folded)]
+    runs = [run for run in runs if 2 * sum(c.isdigit() for c in run) >= len(run)]
+    return max(runs, key=len, default="")
+
+
+def free_code(posteriors: Sequence[Posterior]) -> str:
+    """What stands in a code's lines as they are read without a grammar."""
+    return "".join(free_run(free_reading(posterior)[0]) for posterior in posteriors)
+
+
+def _year_support(candidate: Candidate, text: PageText) -> float:
+    """1 where the code's year (or its end) is printed elsewhere on the page, 0 where it is not."""
+    if candidate.grammar is None or candidate.code is None:
+        return 0.5
+    span = (candidate.grammar.parse(candidate.code) or {}).get("year")
+    if span is None:
+        return 0.5
+    year = candidate.code[slice(*span)]
+    elsewhere = " ".join(line.text for line in text.lines if line.text not in candidate.text)
+    written = elsewhere.translate(str.maketrans("〇○零一二三四五六七八九", "000123456789"))
+    return float(any(printed.endswith(year) for printed in _YEAR.findall(written)))
+
+
+def _place_features(
+    candidate: Candidate, text: PageText, look: float, fused: Fused | None = None
+) -> dict[str, float]:
+    if fused is not None:
+        candidate = replace(candidate, code=fused.code, grammar=fused.grammar)
+    return {
+        "look": look,
+        "line_confidence": candidate.confidence,
+        "label": 0.0 if candidate.label is None else 1.0,
+        "alien": float(candidate.alien),
+        "place": candidate.score,
+        "year": _year_support(candidate, text),
+    }
+
+
+def _overlap(first: Candidate, second: Candidate) -> bool:
+    """Whether two candidates stand in the same place."""
+
+    def hull(candidate: Candidate) -> Box:
+        points = [point for strip in candidate.strips for point in strip.quad]
+        xs, ys = [x for x, _ in points], [y for _, y in points]
+        return (min(xs), min(ys), max(xs), max(ys))
+
+    ax0, ay0, ax1, ay1 = hull(first)
+    bx0, by0, bx1, by1 = hull(second)
+    return min(ax1, bx1) > max(ax0, bx0) and min(ay1, by1) > max(ay0, by0)
+
+
+def _evidence(page: Page, candidate: Candidate) -> Evidence:
+    points = [point for strip in candidate.strips for point in strip.quad]
+    xs = [min(max(x, 0.0), 1.0) for x, _ in points]
+    ys = [min(max(y, 0.0), 1.0) for _, y in points]
+    box: Box = (min(xs), min(ys), max(xs), max(ys))
+    return Evidence(box=box, text=candidate.text, page=page.number)
+
+
+def _line_height(text: PageText, strip: Strip) -> float:
+    (ax, ay), _, _, (dx, dy) = strip.quad
+    return math.hypot((dx - ax) * text.width, (dy - ay) * text.height)
+
+
+def _reread(
+    page: Page,
+    image: Image.Image,
+    engine: OcrEngine,
+    side: int,
+    band: tuple[float, float] = (0.0, 1.0),
+) -> PageText:
+    """A band of `image`, which shows the page, as another engine reads it at another scale.
+
+    Coloured ink is faded; `side` is the longest side of the whole page in pixels.
+    """
+    from PIL import Image as PillowImage
+
+    upper, lower = int(band[0] * image.height), round(band[1] * image.height)
+    cut = image.crop((0, upper, image.width, lower))
+    scale = side / max(image.size)
+    size = (max(round(cut.width * scale), 8), max(round(cut.height * scale), 8))
+    cut = without_colour(cut.resize(size, PillowImage.Resampling.LANCZOS))
+    share = (lower - upper) / image.height
+    lines = []
+    for line in engine.read(cut):
+        tl, tr, br, bl = ((x, upper / image.height + y * share) for x, y in line.quad)
+        lines.append(Line(text=line.text, confidence=line.confidence, quad=(tl, tr, br, bl)))
+    return PageText(
+        engine=engine.fingerprint,
+        width=image.width,
+        height=image.height,
+        rotation=page.text.rotation,
+        lines=tuple(lines),
+    )

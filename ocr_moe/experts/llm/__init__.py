@@ -1,0 +1,1 @@
+"""The experts `vision` and `ocr_text`: language models are asked."""

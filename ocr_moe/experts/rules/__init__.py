@@ -1,0 +1,1 @@
+"""The expert `rules`: labels, patterns and layout; no model is asked."""

@@ -1,0 +1,237 @@
+"""The `rules` expert: OCR lines, the schema's labels and patterns, and the layout of the page.
+
+No model is asked.  For every field candidates are gathered from four kinds of source, each is
+believed as far as its source, its label and its shape allow, and the best one is the reading:
+
+1. `patterns` over the page's running text (the prose of a diploma), `line_patterns` over its rows;
+2. labels, with the text beside or under them (see `ocr_moe.reading.forms`);
+3. the schema's `fallbacks`: the organisation's line, the last date, an unlabelled line in a column
+   of values;
+4. for fields that declare none of these, what their kind suggests.
+
+Features of a reading, all present, for calibration:
+
+    conf            lowest confidence of the OCR lines that carry the value
+    plausibility    how far the value looks like its kind and fits the field's `shape` (0-1)
+    label           quality of the label's match (1 as declared), 0 without a label
+    distance        from the label to the value in text heights, at most 20
+    pattern         1 - 0.1 · rank of the pattern that matched, 0 without a pattern
+    fallback        1 - 0.1 · rank of the fallback, 0 where none was needed
+    below, column   1 where the value stands under its label, or in a column without its label
+    support         how many sources gave this value
+    rivals          how many other values were considered
+    margin          belief in the value less belief in the best other value
+    snapped         1 where a misread character was forgiven in the words around the value
+    length, lines   characters of the value, and rows over which it stands
+    trace           1 where the field's label was found, with or without a value
+    parses          date: 1 for a full date, 0.5 for a month.  code: 1 where a grammar and its check
+                    agree, 0.5 where only a grammar does.  Otherwise 1 where there is a value.
+
+Where nothing is found the value is None, and `score` is the belief that the field is not on the
+page.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from ocr_moe.experts.rules.candidates import (
+    PRICE,
+    Candidate,
+    PreparedPage,
+    by_label,
+    by_pattern,
+    prepare,
+)
+from ocr_moe.experts.rules.fallbacks import DEFAULT_FALLBACKS, FALLBACKS
+from ocr_moe.protocols import Document, Services
+from ocr_moe.reading.layout import Glyph, Sheet
+from ocr_moe.schema import Field, Kind
+from ocr_moe.types import Answer, Cost, Reading, Value
+from ocr_moe.values.amounts import parse_amount
+from ocr_moe.values.normalize import REVISION as NORMALISATION
+
+REVISION = "2"
+"""Changes when the expert may read differently."""
+
+
+class RulesExpert:
+    """Reads fields by labels, patterns and layout; see the module's docstring."""
+
+    class Params(Value):
+        minimum: float = 0.12
+        """Belief below which a candidate is not offered."""
+
+    def __init__(self, name: str, params: Params, services: Services) -> None:
+        self.name = name
+        self._params = params
+
+    @property
+    def fingerprint(self) -> str:
+        return f"rules/{REVISION}/{NORMALISATION}/{self._params.minimum}"
+
+    def read(self, document: Document, fields: Sequence[Field]) -> Answer:
+        """One reading per field, in the order asked. Raises what reading the page raises."""
+        texts = [(page.number, page.text) for page in document.pages]
+        began = time.perf_counter()
+        pages = [prepare(document.schema, number, text) for number, text in texts]
+        readings = tuple(self._reading(each, pages) for each in fields)
+        seconds = round(time.perf_counter() - began, 4)
+        return Answer(expert=self.fingerprint, readings=readings, cost=Cost(seconds=seconds))
+
+    def _reading(self, wanted: Field, pages: Sequence[PreparedPage]) -> Reading:
+        gathered: list[tuple[Candidate, PreparedPage]] = []
+        for page in pages:
+            gathered += [(candidate, page) for candidate in _candidates(wanted, page)]
+        if wanted.kind is Kind.MONEY:
+            gathered = _prefer_prices(gathered)
+        trace = any(label.name == wanted.name for page in pages for label in page.form.labels)
+        offered = [
+            (candidate, page)
+            for candidate, page in gathered
+            if candidate.belief >= self._params.minimum
+        ]
+        if not offered:
+            return _nothing(wanted, trace, [page.sheet for page in pages])
+        return _best(wanted, offered, trace)
+
+
+def _nothing(wanted: Field, trace: bool, sheets: Sequence[Sheet]) -> Reading:
+    lines = sum(len(sheet.page.lines) for sheet in sheets)
+    if trace:
+        note, score = "label found, no value beside it", 0.6
+    elif lines < 3:
+        note, score = "hardly any text was read on the page", 0.05
+    elif wanted.required:
+        note, score = "not found", 0.2
+    else:
+        note, score = "no trace of it on the page", 0.8
+    features = dict.fromkeys(_FEATURES, 0.0) | {"trace": float(trace)}
+    return Reading(field=wanted.name, score=score, features=features, notes=(note,))
+
+
+_FEATURES = (
+    "conf",
+    "plausibility",
+    "label",
+    "distance",
+    "pattern",
+    "fallback",
+    "below",
+    "column",
+    "support",
+    "rivals",
+    "margin",
+    "snapped",
+    "length",
+    "lines",
+    "trace",
+    "parses",
+)
+
+
+def _prefer_prices(
+    gathered: Sequence[tuple[Candidate, PreparedPage]],
+) -> list[tuple[Candidate, PreparedPage]]:
+    """Sums on a bill: with cents where any has them, and of those beside one label the largest."""
+    amounts = [parse_amount(candidate.value) for candidate, _ in gathered]
+    values = [amount.value if amount else Decimal(0) for amount in amounts]
+    cents = [bool(PRICE.search(candidate.value)) for candidate, _ in gathered]
+    kept = []
+    for (candidate, page), value, cent in zip(gathered, values, cents, strict=True):
+        factor = 0.3 if any(cents) and not cent else 1.0
+        rivals = [
+            other
+            for (rival, _), other, fine in zip(gathered, values, cents, strict=True)
+            if rival.label >= candidate.label and fine == cent
+        ]
+        if candidate.label and any(other > value for other in rivals):
+            factor *= 0.9
+        kept.append((replace(candidate, prior=candidate.prior * factor), page))
+    return kept
+
+
+def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trace: bool) -> Reading:
+    beliefs: dict[str, float] = {}
+    witnesses: dict[tuple[str, Glyph | None, float, bool], float] = {}
+    for candidate, _ in offered:
+        # The same characters, found twice in the same way, are one witness.
+        first = candidate.glyphs[0] if candidate.glyphs else None
+        place = (candidate.value, first, candidate.pattern, candidate.label > 0)
+        witnesses[place] = max(witnesses.get(place, 0.0), candidate.belief)
+    for (each, *_), belief in sorted(witnesses.items(), key=lambda item: -item[1]):
+        held = beliefs.get(each, 0.0)
+        beliefs[each] = held + 0.3 * belief * (1 - held) if held else belief
+    value = max(beliefs, key=lambda v: beliefs[v])
+    if wanted.kind is Kind.ORGANISATION:
+        value = _full_name(value, [candidate.value for candidate, _ in offered])
+    chosen, page = max(
+        ((c, p) for c, p in offered if c.value == value), key=lambda pair: pair[0].belief
+    )
+    second = max((belief for v, belief in beliefs.items() if v != value), default=0.0)
+    confidence = page.sheet.confidence(chosen.glyphs)
+    score = min(1.0, beliefs[value] * (0.4 + 0.6 * confidence))
+    if second > 0.7 * beliefs[value]:
+        score *= 0.85
+    rows = {round(glyph.v / max(page.sheet.height, 1e-6)) for glyph in chosen.glyphs}
+    features = {
+        "conf": confidence,
+        "plausibility": chosen.plausibility,
+        "label": chosen.label,
+        "distance": min(chosen.distance, 20.0),
+        "pattern": chosen.pattern,
+        "fallback": chosen.fallback,
+        "below": chosen.below,
+        "column": chosen.column,
+        "support": float(sum(c.value == value for c, _ in offered)),
+        "rivals": float(len(beliefs) - 1),
+        "margin": beliefs[value] - second,
+        "snapped": chosen.snapped,
+        "length": float(len(value)),
+        "lines": float(len(rows)),
+        "trace": float(trace),
+        "parses": _parses(wanted, value),
+    }
+    return Reading(
+        field=wanted.name,
+        value=value,
+        raw=chosen.raw,
+        score=round(score, 6),
+        evidence=page.sheet.evidence(chosen.glyphs, page.number),
+        features={name: round(number, 6) for name, number in features.items()},
+    )
+
+
+def _full_name(value: str, offered: Sequence[str]) -> str:
+    """The longer name that begins with `value`, where several places on the page agree on it."""
+    longer = [o for o in offered if o.startswith(value) and o != value and offered.count(o) > 1]
+    return max(longer, key=lambda each: (offered.count(each), len(each)), default=value)
+
+
+def _parses(wanted: Field, value: str) -> float:
+    if wanted.kind is Kind.DATE:
+        return 1.0 if len(value) == 10 else 0.5
+    if wanted.kind is Kind.CODE and wanted.grammars:
+        matching = [grammar for grammar in wanted.grammars if grammar.matches(value)]
+        if any(grammar.checks(value) is not False for grammar in matching):
+            return 1.0
+        return 0.5 if matching else 0.0
+    return 1.0
+
+
+def _candidates(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    found = [*by_pattern(wanted, page), *by_label(wanted, page)]
+    yield from found
+    if any(candidate.belief >= 0.6 for candidate in found):
+        return
+    declared = wanted.fallbacks or (() if wanted.patterns else DEFAULT_FALLBACKS[wanted.kind])
+    for rank, fallback in enumerate(declared):
+        for candidate in FALLBACKS[fallback](wanted, page):
+            yield replace(
+                candidate,
+                prior=candidate.prior * (1 - 0.06 * rank),
+                fallback=1 - 0.1 * rank,
+            )

@@ -1,0 +1,303 @@
+"""Where to look for a value that neither patterns nor labels find: places in a page's layout.
+
+Part of the `rules` expert; a schema names them under `fallbacks`.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from ocr_moe.experts.rules.candidates import (
+    DATE_CHARACTERS,
+    PRICE,
+    Candidate,
+    PreparedPage,
+    by_label,
+    by_pattern,
+    candidate_in,
+    compiled,
+)
+from ocr_moe.reading.layout import Glyph, Piece, Row, Sheet, Text, join_rows
+from ocr_moe.schema import Fallback, Field, Kind
+from ocr_moe.values.amounts import parse_amount
+from ocr_moe.values.dates import find_dates
+from ocr_moe.values.normalize import normalize
+from ocr_moe.values.plausible import is_organisation
+
+DEFAULT_FALLBACKS: Mapping[Kind, tuple[Fallback, ...]] = {
+    Kind.DATE: (Fallback.COLUMN, Fallback.FIRST_DATE),
+    Kind.ENUM: (Fallback.ANYWHERE,),
+    Kind.CODE: (Fallback.ANYWHERE,),
+    Kind.MONEY: (Fallback.COLUMN, Fallback.LARGEST_AMOUNT),
+    Kind.ORGANISATION: (Fallback.COLUMN, Fallback.ORGANISATION),
+    Kind.PERSON: (Fallback.COLUMN,),
+    Kind.TEXT: (),
+}
+"""What a kind suggests where a schema declares neither patterns nor fallbacks."""
+_YEARLESS = re.compile(
+    r"(?:[\d〇○零一二三四五六七八九]{0,4}年)?"
+    r"(?P<rest>[\d一二三四五六七八九十]{1,2}月[\d一二三四五六七八九十廿卅]{1,3}日)"
+)
+_PERIOD_END = re.compile(r"[至于自从到]\t|\t[至在入起止到]")
+"""Around a date that bounds a period of study or of business."""
+
+
+def _row_texts(page: PreparedPage) -> Iterator[tuple[Row, Text]]:
+    """Every piece, and every row of several pieces, as a text of its own."""
+    for row in page.sheet.rows:
+        for piece in row:
+            yield (piece,), join_rows([(piece,)])
+        if len(row) > 1:
+            yield row, join_rows([row])
+
+
+def _whole(wanted: Field, page: PreparedPage, text: Text, prior: float) -> Candidate | None:
+    """The text as a value, unless it is one of the words by which the document is known."""
+    candidate = candidate_in(wanted, text, (0, len(text.text)), prior)
+    if candidate is not None and candidate.value in page.schema.words:
+        return None
+    return candidate
+
+
+def _first_line(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    for rank, row in enumerate(page.sheet.rows[:6]):
+        candidate = _whole(wanted, page, join_rows([row]), 0.7 - 0.08 * rank)
+        if candidate is not None and candidate.plausibility >= 0.5:
+            yield candidate
+
+
+def _labelled(wanted: Field, page: PreparedPage) -> set[Glyph]:
+    """Where the values close beside the labels of other fields begin."""
+    return {
+        block.lines[0][0].glyphs[0]
+        for index, label in enumerate(page.form.labels)
+        if label.name != wanted.name and label.quality >= 0.75
+        for block in page.form.blocks.get(index, ())[:1]
+        if block.distance <= 2
+    }
+
+
+def _organisation(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    tall = page.sheet.height
+    others = _labelled(wanted, page)
+    for position, (row, text) in enumerate(_row_texts(page)):
+        candidate = _whole(wanted, page, text, 0.6)
+        if candidate is None or not is_organisation(candidate.value):
+            continue
+        if candidate.glyphs[0] in others:
+            continue
+        size = statistics.median(piece.height for piece in row) / tall
+        prior = 0.6 + 0.1 * min(max(size - 1.0, 0.0), 2.0)
+        # Side by side stand a name and something else more often than two parts of a name.
+        prior *= 0.9 if len(row) > 1 else 1.0
+        if candidate.value.isascii():
+            # A letterhead stands on top; further down, names are of other parties.
+            prior -= 0.02 * min(position, 10)
+        yield replace(candidate, prior=prior)
+    for piece in page.sheet.tilted:
+        candidate = _whole(wanted, page, join_rows([(piece,)]), 0.35)
+        if candidate is not None and is_organisation(candidate.value):
+            yield candidate
+
+
+def _dates(wanted: Field, page: PreparedPage) -> list[Candidate]:
+    """Dates of the page from top to bottom, without those that are another field's."""
+    text = page.running.text
+    spans = [
+        (page.running, (span.start, span.end))
+        for span in find_dates(text)
+        if not re.search(r"born\s*(?:on|in)?\s*$", text[: span.start], re.IGNORECASE)
+        and not re.match(r"\s*出?生[,，。在于]", text[span.end :])
+    ]
+    known = {glyph for source, span in spans for glyph in source.glyphs(*span)}
+    for scattered in _scattered_dates(page.sheet):
+        spans += [
+            (scattered, (span.start, span.end))
+            for span in find_dates(scattered.text)
+            if not known.issuperset(scattered.glyphs(span.start, span.end))
+        ]
+    claimed = {
+        glyph
+        for other in page.schema.fields
+        if other.kind is Kind.DATE and other.name != wanted.name
+        for candidate in (*by_pattern(other, page), *by_label(other, page))
+        if candidate.belief >= 0.6
+        for glyph in candidate.glyphs
+    }
+    found = [
+        candidate_in(
+            wanted, source, span, 0.4 if _PERIOD_END.search(_around(source, span)) else 0.7
+        )
+        for source, span in spans
+    ]
+    free = (c for c in found if c is not None and c.glyphs and not claimed.issuperset(c.glyphs))
+    return sorted(free, key=lambda c: c.glyphs[0].v)
+
+
+def _around(source: Text, span: tuple[int, int]) -> str:
+    """The characters beside a span, with a tab in its place."""
+    start, end = span
+    return f"{source.text[max(start - 1, 0) : start]}\t{source.text[end : end + 1]}"
+
+
+def _scattered_dates(sheet: Sheet) -> Iterator[Text]:
+    """Pieces of nothing but date characters that stand about level, put side by side.
+
+    Handwritten or stamped digits seldom share the baseline of the printed 年, 月 and 日.
+    """
+    pieces = [
+        piece
+        for row in sheet.rows
+        for piece in row
+        if DATE_CHARACTERS.match(piece.text) or piece.text in "年月日"
+    ]
+    groups: list[list[Piece]] = []
+    for piece in sorted(pieces, key=lambda p: p.v):
+        for group in groups:
+            if abs(group[-1].v - piece.v) <= 1.3 * max(piece.height, group[-1].height):
+                group.append(piece)
+                break
+        else:
+            groups.append([piece])
+    for group in groups:
+        if len(group) > 1:
+            yield join_rows([tuple(sorted(group, key=lambda p: p.u0))])
+
+
+def _first_date(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    yield from _dates(wanted, page)[:1]
+
+
+def _last_date(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    dates = _dates(wanted, page)
+    full = [candidate for candidate in dates if len(candidate.value) == 10]
+    for rank, candidate in enumerate(reversed(full or dates)):
+        yield replace(candidate, prior=candidate.prior * (1 - 0.25 * min(rank, 3)))
+
+
+def _largest_amount(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    best: tuple[float, Candidate] | None = None
+    for _, text in _row_texts(page):
+        if not (PRICE.search(text.text) or re.search(r"[元圆]", text.text)):
+            continue
+        candidate = _whole(wanted, page, text, 0.5)
+        amount = parse_amount(candidate.value) if candidate else None
+        if candidate is not None and amount is not None:
+            rank = float(amount.value)
+            if best is None or rank > best[0]:
+                best = (rank, candidate)
+    if best is not None:
+        yield best[1]
+
+
+def _anywhere(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    if wanted.kind is Kind.ENUM:
+        running = page.running.text.lower()
+        for value, synonyms in wanted.values.items():
+            for word in sorted((value, *synonyms), key=len, reverse=True):
+                at = running.find(word.lower()) if len(running) == len(page.running.text) else -1
+                if at >= 0:
+                    yield Candidate(value, word, page.running.glyphs(at, at + len(word)), 0.5, 1.0)
+                    break
+        return
+    others = _labelled(wanted, page)
+    for _, text in _row_texts(page):
+        candidate = _whole(wanted, page, text, 0.75)
+        if (
+            candidate is not None
+            and candidate.plausibility >= 0.7
+            and candidate.glyphs[0] not in others
+        ):
+            yield candidate
+
+
+def _from_code(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    """What a code on the page says of the field: its value, or the year of a date."""
+    for other in page.schema.fields:
+        for grammar in other.grammars:
+            for segment in grammar.segments:
+                binding = segment.binding
+                if binding is None or binding.field != wanted.name:
+                    continue
+                for code in (*by_label(other, page), *_anywhere(other, page)):
+                    span = (grammar.parse(code.value) or {}).get(segment.name)
+                    if span is None:
+                        continue
+                    told = code.value[slice(*span)]
+                    if binding.via == "values":
+                        yield from _told(code, told, binding.values)
+                    elif binding.via == "year" and len(told) == 4:
+                        yield from _with_year(wanted, page, told)
+
+
+def _told(code: Candidate, told: str, values: Mapping[str, Sequence[str]]) -> Iterator[Candidate]:
+    for value, codes in values.items():
+        if told in codes:
+            yield replace(code, value=value, raw=told, prior=0.7 * code.prior, plausibility=1.0)
+
+
+def _with_year(wanted: Field, page: PreparedPage, year: str) -> Iterator[Candidate]:
+    """The last month and day on the page that lost their year, with the year of the code."""
+    partial = [
+        match
+        for match in _YEARLESS.finditer(page.running.text)
+        if not any(
+            span.whole and span.start < match.end() and match.start() < span.end
+            for span in find_dates(page.running.text)
+        )
+    ]
+    if not partial:
+        return
+    match = partial[-1]
+    value = normalize(wanted, f"{year}年{match['rest']}")
+    if value is not None and len(value) == 10:
+        glyphs = page.running.glyphs(*match.span())
+        yield Candidate(value, match.group(), glyphs, 0.5, 1.0)
+
+
+def _column(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    if wanted.kind is Kind.TEXT and not wanted.shape:
+        return
+    for block in page.form.orphans:
+        text = join_rows([tuple(line) for line in block.lines])
+        candidate = _whole(wanted, page, text, 0.65)
+        if candidate is not None and candidate.plausibility >= 0.7:
+            yield replace(candidate, column=1.0)
+
+
+def _block(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    """The first rows that fit the shape, going on over one row that neither fits nor is rejected."""
+    if not wanted.shape:
+        return
+    fits: list[bool | None] = []
+    for row in page.sheet.rows:
+        text = join_rows([row]).text
+        rejected = bool(wanted.reject and compiled(wanted.reject).search(text))
+        fits.append(None if rejected else bool(compiled(wanted.shape).search(text)))
+    if True not in fits:
+        return
+    first = last = fits.index(True)
+    for index in range(first + 1, len(fits)):
+        if fits[index] is None or index > last + 2:
+            break
+        if fits[index]:
+            last = index
+    candidate = _whole(wanted, page, join_rows(page.sheet.rows[first : last + 1]), 0.6)
+    if candidate is not None:
+        yield candidate
+
+
+FALLBACKS = {
+    Fallback.FIRST_LINE: _first_line,
+    Fallback.ORGANISATION: _organisation,
+    Fallback.FIRST_DATE: _first_date,
+    Fallback.LAST_DATE: _last_date,
+    Fallback.LARGEST_AMOUNT: _largest_amount,
+    Fallback.CODE: _from_code,
+    Fallback.ANYWHERE: _anywhere,
+    Fallback.COLUMN: _column,
+    Fallback.BLOCK: _block,
+}

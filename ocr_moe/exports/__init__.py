@@ -1,0 +1,1 @@
+"""From records to files: JSON Lines, a JSON a document, workbooks."""

@@ -1,0 +1,253 @@
+"""Records as JSON: one line each in records.jsonl, one file each in documents/.
+
+The JSON form is the one other programs rely on; `Record` is the same thing inside. Numbers are
+rounded to what they mean (six places for confidences and boxes), so that equal records are equal
+bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_json
+
+from ocr_moe.errors import UsageError
+from ocr_moe.formats.files import replacing
+from ocr_moe.types import (
+    Answer,
+    Cost,
+    Decision,
+    DocumentRef,
+    Evidence,
+    Failure,
+    Reading,
+    Record,
+)
+
+AnswersOf = Callable[[Record], Mapping[str, Sequence[Answer]]]
+"""The answers behind a record: name of the expert → its calls."""
+
+_PLACES = 6
+_NAME_BYTES = 200
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"|?*\\\ud800-\udfff]')
+
+
+def record_order(record: Record) -> tuple[str, int]:
+    """The order of records in every export: by path, then by page."""
+    return (record.document.path, record.document.page)
+
+
+def record_to_json(record: Record) -> dict[str, Any]:
+    """The contract's form of a record, with its keys in a fixed order."""
+    document = record.document
+    head: dict[str, Any] = {
+        "path": document.path,
+        "sha256": document.sha256,
+        "page": document.page,
+        "rotation": document.rotation,
+    }
+    if document.pages != 1:
+        head["pages"] = document.pages
+    return {
+        "document": head,
+        "schema": record.schema_name,
+        "strategy": record.strategy,
+        "fields": {name: _decision(decision) for name, decision in record.fields.items()},
+        "cost": _cost(record.cost),
+        "error": _failure(record.error),
+    }
+
+
+def record_from_json(data: Mapping[str, Any]) -> Record:
+    """The record behind a line of records.jsonl; unknown keys are passed over.
+
+    Raises UsageError when a key is missing or a value is wrong.
+    """
+    try:
+        return Record(
+            document=DocumentRef.model_validate(_known(DocumentRef, data["document"])),
+            schema_name=data["schema"],
+            strategy=data["strategy"],
+            fields={
+                name: Decision.model_validate(_known(Decision, decision))
+                for name, decision in data["fields"].items()
+            },
+            cost=Cost.model_validate(_known(Cost, data.get("cost") or {})),
+            error=data.get("error"),
+        )
+    except KeyError as error:
+        raise UsageError(f"not a record: the key {error} is missing") from error
+    except (ValidationError, TypeError, AttributeError) as error:
+        raise UsageError(f"not a record: {error}") from error
+
+
+def write_jsonl(path: Path, records: Iterable[Record], *, presorted: bool = False) -> int:
+    """Write records.jsonl in one step, sorted by path and page; returns how many.
+
+    `presorted` streams the records as they come, in flat memory, for sources that sort themselves.
+    Raises ValueError when they then come out of order, OSError when writing fails.
+    """
+    count = 0
+    ordered = records if presorted else sorted(records, key=record_order)
+    previous: tuple[str, int] | None = None
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        for record in ordered:
+            here = record_order(record)
+            if previous is not None and here < previous:
+                raise ValueError(f"records out of order: {here} after {previous}")
+            previous = here
+            stream.write(_encode(record_to_json(record)))
+            stream.write(b"\n")
+            count += 1
+    return count
+
+
+def read_jsonl(path: Path) -> Iterator[Record]:
+    """The records of a file, one by one. Raises UsageError naming the line that is wrong."""
+    try:
+        stream = path.open(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no such file") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error})") from error
+    with stream:
+        done = 0
+        try:
+            for line in stream:
+                if line.strip():
+                    yield record_from_json(json.loads(line))
+                done += 1
+        except (UsageError, ValueError) as error:
+            raise UsageError(f"{path}, line {done + 1}: {error}") from error
+
+
+def document_path(document: DocumentRef) -> PurePosixPath:
+    """Where a document's JSON stands below documents/: its path + `.json`.
+
+    Pages after the first carry `.page2` and so on. Parts that would leave the folder or that a
+    file system refuses are replaced, with a hash of the whole path so that names stay unique.
+    """
+    parts = [part for part in document.path.replace("\\", "/").split("/") if part not in ("", ".")]
+    safe = [_safe_part(part) for part in parts] or ["_"]
+    suffix = f".page{document.page}" if document.page > 1 else ""
+    if "/".join(safe) != document.path:
+        digest = hashlib.sha256(document.path.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        suffix = f".{digest}{suffix}"
+    return PurePosixPath(*safe[:-1], f"{safe[-1]}{suffix}.json")
+
+
+def write_documents(folder: Path, records: Iterable[Record], answers: AnswersOf) -> int:
+    """Write one JSON a document with every expert's readings and errors; returns how many.
+
+    Each file is the record's own form plus `answers`. Raises OSError.
+    """
+    count = 0
+    for record in records:
+        data = record_to_json(record)
+        data["answers"] = [
+            _answer(name, answer) for name, calls in answers(record).items() for answer in calls
+        ]
+        with replacing(folder / document_path(record.document), durable=False) as temporary:
+            temporary.write_bytes(_encode(data, indent=2) + b"\n")
+        count += 1
+    return count
+
+
+def _known(model: type[Decision] | type[DocumentRef] | type[Cost], data: Any) -> dict[str, Any]:
+    return {key: value for key, value in dict(data).items() if key in model.model_fields}
+
+
+def _encode(data: dict[str, Any], indent: int | None = None) -> bytes:
+    try:
+        return to_json(data, indent=indent, inf_nan_mode="null")
+    except PydanticSerializationError:
+        # A file name that is not UTF-8 reaches us with lone surrogates; escapes carry them.
+        return json.dumps(data, ensure_ascii=True, allow_nan=False, indent=indent).encode("ascii")
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "value": decision.value,
+        "confidence": _number(decision.confidence),
+        "status": decision.status.value,
+        "experts": list(decision.experts),
+        "evidence": _evidence(decision.evidence),
+        "characters": [_number(value) for value in decision.characters],
+        "notes": list(decision.notes),
+    }
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "field": reading.field,
+        "value": reading.value,
+        "raw": reading.raw,
+        "score": _number(reading.score),
+        "alternatives": [
+            {"value": item.value, "logprob": _number(item.logprob)} for item in reading.alternatives
+        ],
+        "characters": [_number(value) for value in reading.characters],
+        "evidence": _evidence(reading.evidence),
+        "features": {name: _number(value) for name, value in reading.features.items()},
+        "notes": list(reading.notes),
+        "error": _failure(reading.error),
+    }
+
+
+def _answer(expert: str, answer: Answer) -> dict[str, Any]:
+    return {
+        "expert": expert,
+        "fingerprint": answer.expert,
+        "model": answer.model,
+        "readings": [_reading(reading) for reading in answer.readings],
+        "cost": _cost(answer.cost),
+    }
+
+
+def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:
+    if evidence is None:
+        return None
+    data: dict[str, Any] = {"box": [_number(side) for side in evidence.box], "text": evidence.text}
+    if evidence.page > 1:
+        data["page"] = evidence.page
+    return data
+
+
+def _cost(cost: Cost) -> dict[str, Any]:
+    return {
+        "calls": cost.calls,
+        "prompt_tokens": cost.prompt_tokens,
+        "completion_tokens": cost.completion_tokens,
+        "seconds": _number(cost.seconds),
+        "money": round(cost.money, 8),
+    }
+
+
+def _failure(failure: Failure | None) -> dict[str, str] | None:
+    return None if failure is None else {"type": failure.type, "message": failure.message}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else round(value, _PLACES)
+
+
+def _safe_part(part: str) -> str:
+    """A path part that stays inside its folder and that every common file system takes."""
+    safe = _FORBIDDEN.sub("_", part)
+    if set(safe) <= {"."}:
+        safe = "_" * len(safe)
+    if safe.endswith((".", " ")):
+        safe = safe.rstrip(". ") + "_"
+    if _RESERVED.fullmatch(safe):
+        safe = f"_{safe}"
+    encoded = safe.encode("utf-8")
+    if len(encoded) > _NAME_BYTES:
+        safe = encoded[:_NAME_BYTES].decode("utf-8", "ignore")
+    return safe

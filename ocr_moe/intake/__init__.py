@@ -1,0 +1,1 @@
+"""From paths to righted pages: files, images, orientation, seals."""

@@ -1,0 +1,1 @@
+"""Policies over recorded answers: needs the truth and the workshop, asks nobody."""

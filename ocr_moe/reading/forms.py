@@ -1,0 +1,593 @@
+"""Labelled forms: where the labels of a schema stand on a page, and which text belongs to each.
+
+Works on `ocr_moe.reading.layout` pieces only.  A label may be letter-spaced over several boxes, glued
+to its value, misread by a character, or have lost one; a value may stand right of its label or under
+it, wrap over lines, or stand a little higher than its label.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import unicodedata
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from ocr_moe.reading.layout import Glyph, Piece, Row, Sheet
+
+Place = Literal["right", "below", "column"]
+
+WEAK = 100
+"""Rank of the first weak label."""
+_LETTER_GAP = 7.0
+"""Widest gap between the letters of a spaced label, in text heights."""
+_LEVEL = 0.8
+"""How far from its label's baseline a value may stand, in text heights."""
+_PITCH = 2.3
+"""Largest distance between the lines of one value, in text heights."""
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_WORD = re.compile(r"[A-Za-z]{4}")
+_BREAKS = set(" \t:;,.、。|/()[]*-_")
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label found on the page."""
+
+    name: str | None
+    """The field it announces; None for a label that only ends other values."""
+    text: str
+    quality: float
+    """1 as declared, less where characters differ or are missing, or its place is unusual."""
+    rank: int
+    """Position among the field's labels."""
+    anchored: bool
+    """Whether it begins a box or follows a break."""
+    glyphs: tuple[Glyph, ...]
+
+    @property
+    def u0(self) -> float:
+        return self.glyphs[0].u0
+
+    @cached_property
+    def u1(self) -> float:
+        return max(glyph.u1 for glyph in self.glyphs)
+
+    @cached_property
+    def height(self) -> float:
+        return statistics.median(glyph.height for glyph in self.glyphs)
+
+    @cached_property
+    def v(self) -> float:
+        return statistics.fmean(glyph.v for glyph in self.glyphs)
+
+
+@dataclass
+class Block:
+    """What stands beside or under a label."""
+
+    label: Label
+    place: Place
+    lines: list[list[Piece]] = field(default_factory=list)
+    distance: float = 0.0
+    """From the label to the value, in text heights."""
+
+    @property
+    def pieces(self) -> list[Piece]:
+        return [piece for line in self.lines for piece in line]
+
+
+@dataclass(frozen=True)
+class Form:
+    """Labels, their blocks, and what stands in a value column without a label."""
+
+    labels: tuple[Label, ...]
+    blocks: Mapping[int, tuple[Block, ...]]
+    """Index of the label → what may be its value, the likelier first; none for a bare label."""
+    orphans: tuple[Block, ...]
+    """Lines without a label at the left edge of a column of values; `label` is the one above."""
+
+
+def read_form(
+    sheet: Sheet,
+    vocabulary: Mapping[str | None, Sequence[str]],
+    weak: Mapping[str, Sequence[str]] | None = None,
+    multiline: Collection[str] = (),
+    claims: Callable[[Collection[str], str], bool] | None = None,
+) -> Form:
+    """Find the labels of `vocabulary` (field name, or None for other labels, → its labels).
+
+    `weak` labels stand for a field only where it has no better one; their rank is WEAK and more.
+    Only the values of `multiline` fields go on over further lines.  `claims` tells whether a line
+    looks like the value of one of some fields; it is asked about fields whose label is not found.
+    """
+    words: list[Word] = [
+        (squeeze(label), name, rank)
+        for name, labels in vocabulary.items()
+        for rank, label in enumerate(labels)
+    ]
+    for field_name, weaker in (weak or {}).items():
+        words += [(squeeze(word), field_name, WEAK + rank) for rank, word in enumerate(weaker)]
+    words = sorted((w for w in words if w[0]), key=lambda w: (-len(w[0]), w[1] is None, w[2]))
+    labels = [label for row in sheet.rows for label in _labels_of_row(row, words)]
+    labels = _settle(labels)
+    labels += _damaged(sheet, words, labels)
+    found = {label.name for label in labels}
+    unlabelled = {name for name in vocabulary if name is not None and name not in found}
+    return _assign(sheet, labels, multiline, lambda text: bool(claims and claims(unlabelled, text)))
+
+
+def squeeze(text: str) -> str:
+    """NFKC, lower case, without white space: how labels are compared."""
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).casefold()
+
+
+Word = tuple[str, str | None, int]
+
+
+def _labels_of_row(row: Row, words: Sequence[Word]) -> list[Label]:
+    glyphs = [g for piece in row for g in piece.glyphs if g.char != " "]
+    firsts = {piece.glyphs[0] for piece in row}
+    starts = [index for index, glyph in enumerate(glyphs) if glyph in firsts]
+    string = "".join(g.char.casefold()[:1] for g in glyphs)
+    taken = [False] * len(glyphs)
+    found: list[Label] = []
+    for exact in (True, False):
+        for word, name, rank in words:
+            places = _exact(string, word) if exact else _near(string, word, starts)
+            for start, errors in places:
+                end = start + len(word)
+                if any(taken[start:end]):
+                    continue
+                quality, anchored = _standing(glyphs, firsts, start, end)
+                if quality <= 0.0:
+                    continue
+                taken[start:end] = [True] * (end - start)
+                quality *= 1.0 - 0.5 * errors / len(word)
+                found.append(Label(name, word, quality, rank, anchored, tuple(glyphs[start:end])))
+    return found
+
+
+def _exact(string: str, word: str) -> list[tuple[int, int]]:
+    places = []
+    at = string.find(word)
+    while at >= 0:
+        places.append((at, 0))
+        at = string.find(word, at + 1)
+    return places
+
+
+def _near(string: str, word: str, starts: Sequence[int]) -> list[tuple[int, int]]:
+    """(start, wrong characters): at the start of a box, one wrong in four, two in seven."""
+    if len(word) < 4:
+        return []
+    allowed = 1 if len(word) < 7 else 2
+    places = []
+    for start in starts:
+        window = string[start : start + len(word)]
+        # Two errors at most: one of the first three characters is right.
+        if len(window) == len(word) and any(a == b for a, b in zip(window[:3], word, strict=False)):
+            errors = sum(a != b for a, b in zip(window, word, strict=True))
+            if 0 < errors <= allowed:
+                places.append((start, errors))
+    return places
+
+
+def _standing(
+    glyphs: Sequence[Glyph], firsts: set[Glyph], start: int, end: int
+) -> tuple[float, bool]:
+    """How well a word stands as a label between its neighbours, and whether it begins something."""
+    first, last = glyphs[start], glyphs[end - 1]
+    before = glyphs[start - 1] if start else None
+    after = glyphs[end] if end < len(glyphs) else None
+    for left, right in zip(glyphs[start:end], glyphs[start + 1 : end], strict=False):
+        if right.u0 - left.u1 > _LETTER_GAP * max(left.height, right.height):
+            return 0.0, False
+    colon = after is not None and after.char == ":"
+    glued_after = after is not None and after.line == last.line and after.offset == last.offset + 1
+    if glued_after and after is not None and _letter(last.char) and _letter(after.char):
+        return 0.0, False
+    anchored, quality = True, 1.0
+    if before is not None and first not in firsts:
+        glued = before.line == first.line and before.offset + 1 == first.offset
+        if glued and _letter(first.char) and _letter(before.char):
+            return 0.0, False
+        if not glued or before.char in _BREAKS:
+            quality = 0.9
+        elif end - start >= 4:
+            anchored, quality = False, 0.6
+        else:
+            return 0.0, False
+    spaced = any(glyph in firsts for glyph in glyphs[start + 1 : end])
+    if after is None or colon or spaced or not glued_after:
+        return quality, anchored
+    # Glued to what follows: near certain for a long label, a guess for two letters.
+    return quality * (0.97 if end - start >= 4 else 0.85), anchored
+
+
+def _letter(char: str) -> bool:
+    return char.isascii() and char.isalnum()
+
+
+def _settle(labels: list[Label]) -> list[Label]:
+    """Words within a text are labels only of fields that have no better one."""
+    standing = {label.name for label in labels if label.anchored}
+    return [
+        label
+        for label in labels
+        if label.anchored or (label.name is not None and label.name not in standing)
+    ]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """Labels that stand under one another, justified on both sides."""
+
+    u0: float
+    u1: float
+    top: float
+    bottom: float
+
+
+def _columns(labels: Sequence[Label], height: float, least: int = 2) -> list[_Column]:
+    groups: list[list[Label]] = []
+    for label in sorted((lb for lb in labels if lb.quality >= 0.75), key=lambda lb: lb.u0):
+        for group in groups:
+            if abs(statistics.median(g.u0 for g in group) - label.u0) < 1.5 * height:
+                group.append(label)
+                break
+        else:
+            groups.append([label])
+    return [
+        _Column(
+            statistics.median(g.u0 for g in group),
+            statistics.median(g.u1 for g in group),
+            min(g.v for g in group),
+            max(g.v for g in group),
+        )
+        for group in groups
+        if len(group) >= least
+    ]
+
+
+def _damaged(sheet: Sheet, words: Sequence[Word], labels: Sequence[Label]) -> list[Label]:
+    """Labels that lost or changed a letter, or whose letters are not level, told by their column."""
+    known = {label.name for label in labels if label.rank < WEAK}
+    used = {glyph for label in labels for glyph in label.glyphs}
+    firsts = {piece.glyphs[0] for piece in sheet.pieces}
+    found: list[Label] = []
+    for column in _columns(labels, sheet.height):
+        slack = 1.5 * sheet.height
+        free = [
+            g
+            for piece in sheet.pieces
+            for g in piece.glyphs
+            if g not in used
+            and g.char != " "
+            and column.u0 - slack <= (g.u0 + g.u1) / 2 <= column.u1 + slack
+            and column.top - 12 * slack <= g.v <= column.bottom + 12 * slack
+        ]
+        # Whole letters first: half a label must not take what belongs to another.
+        for whole in (True, False):
+            for word, name, rank in words:
+                if name is None or name in known or rank >= WEAK or word.isascii():
+                    continue
+                match = _match_damaged(word, free, firsts, column, slack, whole)
+                if match is not None:
+                    quality, glyphs = match
+                    found.append(Label(name, word, quality, rank, True, glyphs))
+                    known.add(name)
+                    free = [g for g in free if g not in glyphs]
+    return found
+
+
+def _match_damaged(
+    word: str,
+    free: Sequence[Glyph],
+    firsts: set[Glyph],
+    column: _Column,
+    slack: float,
+    whole: bool,
+) -> tuple[float, tuple[Glyph, ...]] | None:
+    """Quality and glyphs of a label of this column: both its ends (`whole`), or what is left of it."""
+    if whole:
+        return _torn(word, free, firsts, column, slack) if len(word) == 2 else None
+    fewest = 1 if len(word) <= 3 else len(word) - 1 - (len(word) > 5)
+    for index, glyph in enumerate(free):
+        if glyph not in firsts:
+            continue
+        step = (column.u1 - column.u0 - (glyph.u1 - glyph.u0)) / (len(word) - 1)
+        for kept in range(len(word) - 1, fewest - 1, -1):
+            for part, place in ((word[-kept:], len(word) - kept), (word[:kept], 0)):
+                run = free[index : index + kept]
+                if "".join(g.char for g in run) != part or any(g.line != glyph.line for g in run):
+                    continue
+                justified = abs(glyph.u0 - column.u0 - place * step) <= slack
+                # What is glued to half a label is more likely a word than a value.
+                alone = sum(g.line == glyph.line for g in free) == kept
+                if justified and (place or alone):
+                    return 0.4 + 0.2 * kept / len(word), tuple(run)
+    return None
+
+
+def _torn(
+    word: str, free: Sequence[Glyph], firsts: set[Glyph], column: _Column, slack: float
+) -> tuple[float, tuple[Glyph, ...]] | None:
+    """A label of two letters that stand apart and not level."""
+    heads = [g for g in free if g.char == word[0] and g in firsts and abs(g.u0 - column.u0) < slack]
+    lasts = [
+        g for g in free if g.char == word[1] and (g in firsts or abs(g.u1 - column.u1) < slack)
+    ]
+    for head in heads:
+        for last in lasts:
+            level = abs(last.v - head.v) <= 1.3 * max(head.height, last.height)
+            if last.u0 > head.u0 and level:
+                return 0.9, (head, last)
+    return None
+
+
+def _assign(
+    sheet: Sheet,
+    labels: Sequence[Label],
+    multiline: Collection[str],
+    claimed: Callable[[str], bool],
+) -> Form:
+    values = _value_pieces(sheet, labels)
+    blocks: dict[int, Block] = {}
+    rest: list[Piece] = []
+    anchored: dict[int, list[Piece]] = {}
+    for piece in values:
+        index = _anchor(piece, labels)
+        if index is None:
+            rest.append(piece)
+        else:
+            anchored.setdefault(index, []).append(piece)
+    for index, pieces in anchored.items():
+        label = labels[index]
+        pieces, stray = _near_side(pieces)
+        rest += stray
+        if any(_HAN.search(p.text) for p in pieces):
+            # A watermark's web address close to a Chinese value.
+            pieces = [p for p in pieces if _HAN.search(p.text) or not _WORD.search(p.text)]
+        block = Block(label, "right", _lines(pieces))
+        block.distance = max(0.0, (block.lines[0][0].u0 - label.u1) / label.height)
+        blocks[index] = block
+    rest = _continue(labels, blocks, rest, multiline, claimed)
+    under, rest = _below(labels, blocks, rest)
+    orphans = _orphans(sheet, labels, blocks, rest)
+    found: dict[int, list[Block]] = {}
+    for group in (blocks, under):
+        for index, block in group.items():
+            found.setdefault(index, []).append(block)
+    return Form(tuple(labels), {i: tuple(b) for i, b in found.items()}, tuple(orphans))
+
+
+def _near_side(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """What begins beside the label, and what stands far off and not on one line with it."""
+    first = min(pieces, key=lambda p: p.u0)
+    stray = [
+        piece
+        for piece in pieces
+        if piece.u0 - first.u1 > 6 * first.height
+        and abs(piece.v - first.v) > 0.35 * max(piece.height, first.height)
+    ]
+    return [piece for piece in pieces if piece not in stray], stray
+
+
+def _value_pieces(sheet: Sheet, labels: Sequence[Label]) -> list[Piece]:
+    """What remains of the pieces when the labels are cut out."""
+    used = {glyph for label in labels for glyph in label.glyphs}
+    values: list[Piece] = []
+    for row in sheet.rows:
+        for piece in row:
+            run: list[Glyph] = []
+            for glyph in (*piece.glyphs, None):
+                if glyph is not None and glyph not in used:
+                    run.append(glyph)
+                    continue
+                while run and run[0].char in " :;,.、。|_":
+                    run.pop(0)
+                while run and run[-1].char == " ":
+                    run.pop()
+                if run:
+                    values.append(Piece(tuple(run), piece.confidence))
+                run = []
+    return values
+
+
+def _anchor(piece: Piece, labels: Sequence[Label]) -> int | None:
+    """The label on whose line the piece stands: the level one, the nearest where several are."""
+    best: tuple[float, int] | None = None
+    for index, label in enumerate(labels):
+        size = max(label.height, piece.height)
+        if piece.glyphs[0].u0 < label.u1 - 0.6 * size:
+            continue
+        same_line = piece.glyphs[0].line == label.glyphs[-1].line
+        rise = abs(piece.glyphs[0].v - label.v) / size
+        if rise > _LEVEL and not same_line:
+            continue
+        blocked = any(
+            other is not label
+            and other.u0 >= label.u1 - 0.5 * size
+            and other.u1 <= piece.u0 + 0.6 * size
+            and abs(other.v - piece.glyphs[0].v) <= 0.6 * size
+            for other in labels
+        )
+        if blocked and not same_line:
+            continue
+        gap = max(0.0, piece.u0 - label.u1) / size
+        cost = (0.0 if same_line else rise) + 0.03 * gap
+        if best is None or cost < best[0]:
+            best = (cost, index)
+    return None if best is None else best[1]
+
+
+def _lines(pieces: Sequence[Piece]) -> list[list[Piece]]:
+    """Pieces of one block as lines from top to bottom."""
+    lines: list[list[Piece]] = []
+    for piece in sorted(pieces, key=lambda p: p.v):
+        for line in lines:
+            if abs(line[0].v - piece.v) <= 0.5 * max(line[0].height, piece.height) and all(
+                min(p.u1, piece.u1) - max(p.u0, piece.u0)
+                < 0.4 * min(p.u1 - p.u0, piece.u1 - piece.u0)
+                for p in line
+            ):
+                line.append(piece)
+                break
+        else:
+            lines.append([piece])
+    return [sorted(line, key=lambda p: p.u0) for line in lines]
+
+
+def _continue(
+    labels: Sequence[Label],
+    blocks: dict[int, Block],
+    rest: Sequence[Piece],
+    multiline: Collection[str],
+    claimed: Callable[[str], bool],
+) -> list[Piece]:
+    """Give lines that stand under a block's last line, at its left edge, to the block."""
+    left: list[Piece] = []
+    right = max((p.u1 for block in blocks.values() for p in block.pieces), default=1.0)
+    for piece in sorted(rest, key=lambda p: p.v):
+        best: tuple[float, Block] | None = None
+        for block in blocks.values():
+            cost = _continuation(piece, block, labels, multiline, right, claimed)
+            if cost is not None and (best is None or cost < best[0]):
+                best = (cost, block)
+        if best is None:
+            left.append(piece)
+            continue
+        last = best[1].lines[-1]
+        if _beside(piece, last):
+            last.append(piece)
+        else:
+            best[1].lines.append([piece])
+    return left
+
+
+def _beside(piece: Piece, line: Sequence[Piece]) -> bool:
+    size = max(piece.height, line[0].height)
+    gap = piece.u0 - line[-1].u1
+    return abs(piece.v - line[-1].v) <= 0.5 * size and -0.5 * size <= gap <= 4 * size
+
+
+def _continuation(
+    piece: Piece,
+    block: Block,
+    labels: Sequence[Label],
+    multiline: Collection[str],
+    right: float,
+    claimed: Callable[[str], bool],
+) -> float | None:
+    """The cost of taking a piece for the next line of a block, or None where it cannot be.
+
+    `right` is how far the values of the form reach.
+    """
+    last = block.lines[-1]
+    size = max(piece.height, last[0].height)
+    drop = (piece.v - last[0].v) / size
+    edge = min((line[0].u0 for line in block.lines), key=lambda u: abs(u - piece.u0))
+    if not 0.6 <= piece.height / last[0].height <= 1.67 or _foreign(piece, block, labels):
+        return None
+    if not _beside(piece, last):
+        aligned = abs(piece.u0 - edge) <= 2.6 * size or (
+            # Where a value is glued to its label, its true edge is not known.
+            block.distance == 0.0 and block.label.u0 - size <= piece.u0 <= block.label.u1 + 5 * size
+        )
+        if block.label.name not in multiline or not aligned or not 0.3 < drop <= _PITCH:
+            return None
+        han = any(_HAN.search(p.text) for p in last)
+        if han and not _HAN.search(piece.text) and _WORD.search(piece.text):
+            return None
+        far = drop * size > 0.75 * _pitch(block.label, labels)
+        full = last[-1].u1 >= right - 2.5 * size
+        if len(block.lines) == 1 and far and (not full or claimed(piece.text)):
+            # As far away as the next field: a value whose label was not read.
+            return None
+    return abs(drop) + abs(piece.u0 - edge) / size * 0.1
+
+
+def _pitch(own: Label, labels: Sequence[Label]) -> float:
+    """Distance to the nearest label of the same column, or a large number."""
+    distances = [
+        abs(label.v - own.v)
+        for label in labels
+        if label is not own and abs(label.u0 - own.u0) <= 2 * own.height
+    ]
+    return min(distances, default=1.0)
+
+
+def _foreign(piece: Piece, block: Block, labels: Sequence[Label]) -> bool:
+    """Whether another label stands between the block's own and the piece."""
+    own = block.label
+    for label in labels:
+        if label is own:
+            continue
+        between = own.v + 0.5 * own.height < label.v <= piece.v + 0.8 * piece.height
+        if between and label.u0 < piece.u1 and label.u1 > own.u0 - own.height:
+            return True
+    return False
+
+
+def _below(
+    labels: Sequence[Label], blocks: Mapping[int, Block], rest: Sequence[Piece]
+) -> tuple[dict[int, Block], list[Piece]]:
+    """For labels with nothing close beside them: the nearest line under them."""
+    left = list(rest)
+    under: dict[int, Block] = {}
+    for index, label in enumerate(labels):
+        if index in blocks and blocks[index].distance <= 2.5:
+            continue
+        best: tuple[float, Piece] | None = None
+        for piece in left:
+            drop = (piece.v - label.v) / max(label.height, piece.height)
+            middle = (label.u0 + label.u1) / 2
+            aligned = (
+                abs(piece.u0 - label.u0) <= 1.5 * label.height
+                or piece.u0 - label.height <= middle <= piece.u1 + label.height
+            )
+            if 0.6 < drop <= 3.5 and aligned and (best is None or drop < best[0]):
+                best = (drop, piece)
+        if best is not None:
+            under[index] = Block(label, "below", [[best[1]]], best[0])
+            left.remove(best[1])
+    return under, left
+
+
+def _orphans(
+    sheet: Sheet, labels: Sequence[Label], blocks: Mapping[int, Block], rest: Sequence[Piece]
+) -> list[Block]:
+    """Pieces that begin where the values of a column of labels begin, beside or between them."""
+    orphans: list[Block] = []
+    named = [label for label in labels if label.name is not None]
+    columns = _columns(named, sheet.height) or _columns(named, sheet.height, least=1)
+    for column in columns:
+        members = [
+            block
+            for block in blocks.values()
+            if abs(block.label.u0 - column.u0) <= 1.5 * sheet.height
+            and block.place == "right"
+            and block.label.quality >= 0.5
+        ]
+        if not members:
+            continue
+        pitch = _pitch(members[0].label, labels)
+        top, bottom = column.top - 6 * pitch, column.bottom + 6 * pitch
+        feet = [lb.v for lb in labels if lb.name is None and lb.v > column.bottom + lb.height]
+        bottom = min([bottom, *(v - sheet.height for v in feet)])
+        for piece in rest:
+            if any(piece is orphan.lines[0][0] for orphan in orphans):
+                continue
+            near = [
+                block
+                for block in members
+                if abs(block.lines[0][0].u0 - piece.u0) <= 1.5 * piece.height
+                and piece.height <= 1.8 * block.lines[0][0].height
+            ]
+            if near and top <= piece.v <= bottom:
+                owner = min(near, key=lambda b: abs(b.label.v - piece.v))
+                orphans.append(Block(owner.label, "column", [[piece]], 0.0))
+    return orphans

@@ -1,0 +1,70 @@
+"""Which schema a page belongs to, by the words that schemas declare."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ocr_moe.reading.forms import squeeze
+from ocr_moe.reading.layout import Sheet
+from ocr_moe.schema import Schema
+from ocr_moe.types import PageText
+from ocr_moe.values.hanzi import folding
+
+_ENOUGH = 2.5
+"""Weight of the words found that settles it alone."""
+_SHARE = 0.3
+"""Share of a schema's weight that settles it, where at least two of its words are found."""
+
+
+def recognise(text: PageText, schemas: Sequence[Schema]) -> tuple[Schema | None, float]:
+    """The schema that the page fits best and a confidence (0-1), or None where none fits.
+
+    A word counts in full where it stands as declared, and by half where one character of four or
+    more is misread.  A schema without `words` is known by its labels.
+    """
+    page = squeeze(Sheet(text, folding([line.text for line in text.lines])).running().text)
+    scores = [_score(schema, page) for schema in schemas]
+    order = sorted(range(len(schemas)), key=lambda index: -scores[index][0])
+    if not order:
+        return None, 0.0
+    best = order[0]
+    weight, share, words = scores[best]
+    if weight < _ENOUGH and not (share >= _SHARE and words >= 2):
+        return None, 0.0
+    second = scores[order[1]][0] if len(order) > 1 else 0.0
+    confidence = (weight / (weight + second)) * (1 - math.exp(-weight / 2))
+    return schemas[best], round(confidence, 4)
+
+
+def _score(schema: Schema, page: str) -> tuple[float, float, int]:
+    """Weight of the words found, its share of all, and their number."""
+    words = schema.words or {label: 1.0 for each in schema.fields for label in each.labels}
+    weight, count = 0.0, 0
+    for word, value in words.items():
+        presence = _presence(squeeze(word), page)
+        weight += value * presence
+        count += presence > 0
+    total = sum(words.values())
+    return weight, weight / total if total else 0.0, count
+
+
+def _presence(word: str, page: str) -> float:
+    if not word:
+        return 0.0
+    if word in page:
+        return 1.0
+    if len(word) < 4:
+        return 0.0
+    middle = len(word) // 2
+    for part, shift in ((word[:middle], 0), (word[middle:], middle)):
+        at = page.find(part)
+        while at >= 0:
+            start = at - shift
+            window = page[max(start, 0) : start + len(word)]
+            if start >= 0 and len(window) == len(word):
+                wrong = sum(a != b for a, b in zip(window, word, strict=True))
+                if wrong <= 1:
+                    return 0.5
+            at = page.find(part, at + 1)
+    return 0.0

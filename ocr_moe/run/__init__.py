@@ -1,0 +1,1 @@
+"""Many files, one store: from paths to records."""

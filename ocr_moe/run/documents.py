@@ -1,0 +1,148 @@
+"""Documents as experts see them: pages whose pixels and text are had when first asked for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ocr_moe.intake.images import ImageFile, ImageLimits, Source
+from ocr_moe.intake.righting import read_upright, turn
+from ocr_moe.intake.seals import REVISION as SEALS_REVISION
+from ocr_moe.intake.seals import without_seals
+from ocr_moe.protocols import OcrEngine, Page
+from ocr_moe.schema import Schema
+from ocr_moe.store.database import Store
+from ocr_moe.types import DocumentRef, Line, PageText
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+IMPORTED = "imported"
+"""The engine under which page OCR from elsewhere is stored; it is preferred where there is any."""
+
+
+def page_key(engine: OcrEngine, remove_seals: bool) -> str:
+    """What page OCR is stored under: the engine, and what is done to pages before it."""
+    return f"{engine.fingerprint} seals-r{SEALS_REVISION}" if remove_seals else engine.fingerprint
+
+
+def reader_of(engine: OcrEngine, remove_seals: bool) -> Callable[[Image.Image], tuple[Line, ...]]:
+    if not remove_seals:
+        return engine.read
+    return lambda image: engine.read(without_seals(image))
+
+
+class PageReader:
+    """The pages of one file: text from the store or else from the engine, pixels on demand.
+
+    Raises DocumentError or EngineError.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sha256: str,
+        engine: OcrEngine,
+        store: Store,
+        limits: ImageLimits,
+        *,
+        remove_seals: bool = True,
+    ) -> None:
+        self._source = source
+        self._sha256 = sha256
+        self._read = reader_of(engine, remove_seals)
+        self._key = page_key(engine, remove_seals)
+        self._store = store
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._pixels: tuple[int, Image.Image] | None = None
+        self._texts: dict[int, PageText] = {}
+
+    def count(self) -> int:
+        pages = self._store.get_page_count(self._sha256)
+        if pages is None:
+            with ImageFile(self._source.file, self._limits) as opened:
+                pages = opened.pages
+            self._store.put_page_count(self._sha256, pages)
+        return pages
+
+    def text(self, page: int) -> PageText:
+        if page not in self._texts:
+            self._texts[page] = self._stored(page) or self._read_page(page)
+        return self._texts[page]
+
+    def _stored(self, page: int) -> PageText | None:
+        for engine in (IMPORTED, self._key):
+            text = self._store.get_page(self._sha256, page, engine)
+            if text is not None:
+                return text
+        return None
+
+    def _read_page(self, page: int) -> PageText:
+        image = self.pixels(page)
+        start = time.perf_counter()
+        rotation, lines = read_upright(image, self._read)
+        seconds = time.perf_counter() - start
+        sideways = rotation in (90, 270)
+        text = PageText(
+            engine=self._key,
+            width=image.height if sideways else image.width,
+            height=image.width if sideways else image.height,
+            rotation=rotation,
+            lines=lines,
+            seconds=round(seconds, 4),
+        )
+        self._store.put_page(self._sha256, page, text.engine, text)
+        return text
+
+    def pixels(self, page: int) -> Image.Image:
+        """Pixels as the file has them; the page that was decoded last is kept."""
+        with self._lock:
+            if self._pixels is None or self._pixels[0] != page:
+                with ImageFile(self._source.file, self._limits) as opened:
+                    self._pixels = (page, opened.page(page))
+            return self._pixels[1]
+
+
+@dataclass
+class FilePage:
+    """A page of a document; `number` counts within the document, `file_page` within the file."""
+
+    number: int
+    file_page: int
+    reader: PageReader
+
+    @property
+    def image(self) -> Image.Image:
+        return turn(self.reader.pixels(self.file_page), self.text.rotation)
+
+    @property
+    def text(self) -> PageText:
+        return self.reader.text(self.file_page)
+
+
+@dataclass(frozen=True)
+class FileDocument:
+    """A document within a file, under one schema."""
+
+    ref: DocumentRef
+    schema: Schema
+    pages: Sequence[Page]
+
+
+def open_document(
+    source: Source, sha256: str, schema: Schema, reader: PageReader, first: int, count: int
+) -> FileDocument:
+    """The document that starts at page `first` of a file and has `count` pages."""
+    pages = tuple(FilePage(number=i + 1, file_page=first + i, reader=reader) for i in range(count))
+    ref = DocumentRef(
+        path=source.name,
+        sha256=sha256,
+        page=first,
+        pages=count,
+        rotation=pages[0].text.rotation,
+    )
+    return FileDocument(ref=ref, schema=schema, pages=pages)

@@ -1,0 +1,132 @@
+"""One file on its way to records: its pages, its documents, and every strategy's word on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from ocr_moe.errors import DocumentError, ExpertError, OcrMoeError, UnrecognisedError
+from ocr_moe.intake.images import Source
+from ocr_moe.reading.recognition import recognise
+from ocr_moe.run.documents import PageReader, open_document
+from ocr_moe.run.pipeline import Ledger, StoredAnswers, Strategy, extract
+from ocr_moe.schema import Schema
+from ocr_moe.store.database import Row, Store, is_failed, row_of
+from ocr_moe.types import DocumentRef, Failure, PageText, Record
+from ocr_moe.workshop.build import Workshop
+
+
+class Processed(NamedTuple):
+    """The records of one content, ready to be written, and why the first that failed did so."""
+
+    sha256: str
+    rows: list[Row]
+    failure: str | None
+
+
+class Processor:
+    """Makes the records of one file after the other. Safe to share between threads.
+
+    `schemas` is what documents may be: one schema for all, or several to choose from by recognition.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        workshop: Workshop,
+        strategies: Sequence[Strategy],
+        schemas: Sequence[Schema],
+        ledger: Ledger,
+        reader: Callable[..., PageReader] = PageReader,
+    ) -> None:
+        self._store = store
+        self._workshop = workshop
+        self._strategies = tuple(strategies)
+        self._schemas = tuple(schemas)
+        self._ledger = ledger
+        self._reader = reader
+        self._digests: dict[str, dict[tuple[str, ...], str]] = {s.name: {} for s in schemas}
+
+    def process(self, sources: Sequence[Source], sha256: str) -> Processed:
+        """Records of every document and strategy, for each of the files of that one content.
+
+        Never raises for a bad document; other errors (a budget that is spent) pass through.
+        """
+        found = list(self._process(sources[0], sha256))
+        rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+        return Processed(sha256, rows, _failure_of(found))
+
+    def broken(self, source: Source, sha256: str, page: int, error: OcrMoeError) -> list[Record]:
+        """What stands for a document that cannot be processed, under every strategy."""
+        return [
+            Record(
+                document=DocumentRef(path=source.name, sha256=sha256, page=page),
+                schema_name=self._schemas[0].name if len(self._schemas) == 1 else None,
+                strategy=strategy.name,
+                error=Failure(type=type(error).__name__, message=str(error)),
+            )
+            for strategy in self._strategies
+        ]
+
+    def _process(self, source: Source, sha256: str) -> Iterator[Record]:
+        config = self._workshop.config
+        reader = self._reader(
+            source,
+            sha256,
+            self._workshop.engine("default"),
+            self._store,
+            config.images,
+            remove_seals=config.remove_seals,
+        )
+        page, pages = 1, 1
+        try:
+            pages = reader.count()
+        except (DocumentError, ExpertError) as error:
+            yield from self.broken(source, sha256, 1, error)
+            return
+        while page <= pages:
+            count = 1
+            try:
+                schema = self._schema_of(source, reader.text(page))
+                count = pages - page + 1 if schema.pages is None else min(schema.pages, pages)
+                count = min(count, pages - page + 1)
+                document = open_document(source, sha256, schema, reader, page, count)
+                answers = StoredAnswers(self._store, self._ledger, self._digests[schema.name])
+                yield from [extract(document, strategy, answers) for strategy in self._strategies]
+            except (DocumentError, ExpertError) as error:
+                yield from self.broken(source, sha256, page, error)
+            page += count
+
+    def _schema_of(self, source: Source, text: PageText) -> Schema:
+        if len(self._schemas) == 1:
+            return self._schemas[0]
+        schema, _ = recognise(text, self._schemas)
+        if schema is None:
+            known = ", ".join(schema.name for schema in self._schemas)
+            raise UnrecognisedError(
+                f"{source.name}: none of the schemas fits ({known}); name one with --schema"
+            )
+        return schema
+
+
+def _renamed(record: Record, source: Source) -> Record:
+    if record.document.path == source.name:
+        return record
+    document = record.document.model_copy(update={"path": source.name})
+    return record.model_copy(update={"document": document})
+
+
+def _failure_of(records: Sequence[Record]) -> str | None:
+    failed = next((record for record in records if is_failed(record)), None)
+    return None if failed is None else why_failed(failed)
+
+
+def why_failed(record: Record) -> str:
+    """A sentence on the failure of a record that failed or has a failed field."""
+    if record.error is not None:
+        return record.error.message
+    for name, decision in record.fields.items():
+        if decision.status == "failed":
+            why = "; ".join(decision.notes) or "no expert could answer"
+            return f"{record.document.path}: {name}: {why}"
+    return ""

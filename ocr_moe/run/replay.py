@@ -1,0 +1,109 @@
+"""Documents of which everything is in the store already: their records, on all cores.
+
+A replay is Python from end to end, so threads would only wait for each other; the documents go to
+processes of their own, which read the store while this one writes it.
+"""
+
+from __future__ import annotations
+
+import gc
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import NoReturn
+from uuid import uuid4
+
+from ocr_moe.errors import OcrMoeError
+from ocr_moe.intake.images import Source
+from ocr_moe.run.documents import PageReader
+from ocr_moe.run.pipeline import Ledger
+from ocr_moe.run.processing import Processed, Processor
+from ocr_moe.schema import Schema
+from ocr_moe.store.database import Store
+from ocr_moe.workshop.build import Blueprint
+
+_CHUNK = 50
+"""Documents a message: few enough to keep all processes busy to the end."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What another process needs to replay documents of this run."""
+
+    store: Path
+    blueprint: Blueprint
+    strategies: tuple[str, ...]
+    schemas: tuple[Schema, ...]
+
+
+def replay(setup: Setup, groups: Mapping[str, Sequence[Source]]) -> Iterator[list[Processed]]:
+    """The files of every content (hash → files) about which nobody needs to be asked any more.
+
+    Results come some at a time, in no order; what is missing in them has to be processed live.
+    """
+    from joblib import Parallel, cpu_count, delayed
+
+    work = delayed(_replay_chunk)
+    key, pickled = uuid4().hex, pickle.dumps(setup)
+    # Two even on one core: what is opened there is not to stay open here.
+    pool = Parallel(n_jobs=max(cpu_count(), 2), return_as="generator_unordered", batch_size=1)
+    with suppress(BrokenProcessPool):  # a process that was killed leaves the rest to be done live
+        yield from pool(work(key, pickled, part) for part in _chunks(groups))
+
+
+def _chunks(groups: Mapping[str, Sequence[Source]]) -> Iterator[list[tuple[str, Sequence[Source]]]]:
+    items = iter(groups.items())
+    while chunk := list(islice(items, _CHUNK)):
+        yield chunk
+
+
+def _replay_chunk(
+    key: str, setup: bytes, chunk: Sequence[tuple[str, Sequence[Source]]]
+) -> list[Processed]:
+    store, processor = _opened(key, setup)
+    done = []
+    with store.snapshot():
+        for sha256, sources in chunk:
+            with suppress(_NotRecordedError):
+                done.append(processor.process(sources, sha256))
+    return done
+
+
+@lru_cache(maxsize=1)
+def _opened(key: str, setup: bytes) -> tuple[Store, Processor]:
+    """What this process works with; `key` keeps a later run in a folder of that name apart."""
+    given: Setup = pickle.loads(setup)
+    workshop = given.blueprint.build()
+    store = Store(given.store, write=False)
+    strategies = [workshop.strategy(name) for name in given.strategies]
+    gc.freeze()  # what is built now stays; looking through it for garbage only takes time
+    return store, Processor(store, workshop, strategies, given.schemas, _Silence(), _RecordedPages)
+
+
+class _NotRecordedError(OcrMoeError):
+    """The store does not hold what is asked for."""
+
+
+class _Silence(Ledger):
+    """Lets nobody be asked."""
+
+    def check(self) -> None:
+        raise _NotRecordedError
+
+
+class _RecordedPages(PageReader):
+    """Page text from the store alone."""
+
+    def count(self) -> int:
+        pages = self._store.get_page_count(self._sha256)
+        if pages is None:
+            raise _NotRecordedError
+        return pages
+
+    def pixels(self, page: int) -> NoReturn:
+        raise _NotRecordedError

@@ -1,0 +1,1 @@
+"""From text to value: what each kind of field makes of what was read."""

@@ -1,0 +1,1 @@
+"""From configuration to objects: the composition root and its parts."""

@@ -1,0 +1,274 @@
+"""The composition root: from configuration to objects. Nothing else knows which class is used."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from rapidfuzz import process
+
+from ocr_moe.errors import ConfigError, EndpointMissingError, UsageError
+from ocr_moe.formats.yamlfile import validation_sentences
+from ocr_moe.protocols import ChatModel, Combiner, Expert, Gate, LineRecognizer, OcrEngine
+from ocr_moe.routing.calibration import Calibration, load_calibration
+from ocr_moe.run.pipeline import Strategy
+from ocr_moe.store.database import Store
+from ocr_moe.workshop.config import Component, Config, config_folder
+from ocr_moe.workshop.recorded import RecordedExpert
+from ocr_moe.workshop.registry import resolve
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What a workshop is made of; unlike one, it can be sent to another process."""
+
+    config: Config
+    local_only: bool = False
+    recorded: Path | None = None
+
+    def build(self) -> Workshop:
+        """Raises StoreError where the store of recorded answers is gone."""
+        recorded = None if self.recorded is None else Store(self.recorded, write=False)
+        return Workshop(self.config, local_only=self.local_only, recorded=recorded)
+
+
+class Workshop:
+    """Builds components by name, each once, on first use; lends them to experts as `Services`.
+
+    `recorded` is a store whose answers stand in for experts that cannot be built here.
+    """
+
+    def __init__(
+        self, config: Config, *, local_only: bool = False, recorded: Store | None = None
+    ) -> None:
+        self.config = config
+        self._local_only = local_only
+        self._recorded = recorded
+        self._built: dict[tuple[str, str], Any] = {}
+        self._strategies: dict[str, Strategy] = {}
+        self._calibrations: dict[Path, Calibration] = {}
+        self._lock = RLock()
+
+    @cached_property
+    def _recorded_experts(self) -> Mapping[str, tuple[str, str | None]]:
+        return self._recorded.recorded_experts() if self._recorded is not None else {}
+
+    @property
+    def blueprint(self) -> Blueprint:
+        recorded = self._recorded.path if self._recorded is not None else None
+        return Blueprint(self.config, self._local_only, recorded)
+
+    def engine(self, name: str) -> OcrEngine:
+        """The OCR engine of that name; `default` is the one that reads pages."""
+        name = self.config.ocr if name == "default" else name
+        engine: OcrEngine = self._once("engines", name)
+        return engine
+
+    def recognizer(self, name: str) -> LineRecognizer:
+        recognizer: LineRecognizer = self._once("recognizers", name)
+        return recognizer
+
+    def chat(self, name: str) -> ChatModel:
+        endpoint = self._once("chat", name)
+        if self._local_only and not endpoint.is_local:
+            raise EndpointMissingError(
+                f"the {name} endpoint is on another machine, which --local-only forbids"
+            )
+        model: ChatModel = endpoint
+        return model
+
+    def expert(self, name: str) -> Expert:
+        """The expert, or its recorded answers. Raises EndpointMissingError, ConfigError, ...."""
+        try:
+            expert: Expert = self._once("experts", name)
+        except EndpointMissingError:
+            if self._recorded is None or name not in self._recorded_experts:
+                raise
+            return RecordedExpert(name, *self._recorded_experts[name], store=self._recorded)
+        return expert
+
+    def strategy(self, name: str) -> Strategy:
+        """A strategy by name. Raises EndpointMissingError when an expert it needs cannot be had."""
+        with self._lock:
+            if name not in self._strategies:
+                self._strategies[name] = self._build_strategy(name)
+            return self._strategies[name]
+
+    def owns(self, strategy: Strategy) -> bool:
+        """Whether the strategy was built here, so that a copy of this workshop has it as well."""
+        return self._strategies.get(strategy.name) is strategy
+
+    def _build_strategy(self, name: str) -> Strategy:
+        settings = self.config.strategies.get(name)
+        if settings is None:
+            raise ConfigError(_unknown("strategy", name, self.config.strategies))
+        where = f"strategies.{name}"
+        required, optional = self._experts_of(settings.gate, f"{where}.gate")
+        experts = {expert: self.expert(expert) for expert in sorted(required)}
+        for expert in sorted(optional):
+            try:
+                experts[expert] = self.expert(expert)
+            except EndpointMissingError:
+                continue
+        gate, combiner = self.policy(
+            settings.gate, settings.combiner, frozenset(experts), where=where
+        )
+        provenance = {e.provenance for e in experts.values() if isinstance(e, RecordedExpert)}
+        return Strategy(
+            name=name,
+            title=settings.title or name,
+            gate=gate,
+            combiner=combiner,
+            experts=experts,
+            provenance="; ".join(sorted(provenance)),
+        )
+
+    def policy(
+        self,
+        gate: Component,
+        combiner: Component,
+        available: frozenset[str],
+        *,
+        calibration: Any = None,
+        where: str = "policy",
+    ) -> tuple[Gate, Combiner]:
+        """Gate and combiner for the experts that can be asked. Raises ConfigError.
+
+        `calibration` stands in for the one that the combiner's settings name.
+        """
+        cls = resolve("gates", gate, f"{where}.gate")
+        built: Gate = cls(self._params(cls, gate, f"{where}.gate"), available)
+        return built, self._combiner(combiner, f"{where}.combiner", calibration)
+
+    def required_experts(self, strategy: str) -> frozenset[str]:
+        """The experts without which a strategy is not what its name says."""
+        gate = self.config.strategies[strategy].gate
+        return self._experts_of(gate, f"strategies.{strategy}.gate")[0]
+
+    def available_experts(self) -> list[str]:
+        """Names of the experts that can be built here, or whose answers are recorded."""
+        found = []
+        for name in self.config.experts:
+            try:
+                self.expert(name)
+            except EndpointMissingError:
+                continue
+            found.append(name)
+        return found
+
+    def fitted_on(self) -> tuple[str, ...]:
+        """Beginnings of the hashes of the documents behind the default strategy's calibration."""
+        settings = self.config.strategies[self.config.strategy].combiner
+        where = f"strategies.{self.config.strategy}.combiner"
+        cls = resolve("combiners", settings, where)
+        named = getattr(self._params(cls, settings, where), "calibration", None)
+        calibration = self._calibration(named, where) if named is not None else None
+        provenance = getattr(calibration, "provenance", None)
+        return provenance.hashes if provenance is not None else ()
+
+    def _experts_of(self, gate: Component, where: str) -> tuple[frozenset[str], frozenset[str]]:
+        params = self._params(resolve("gates", gate, where), gate, where)
+        return frozenset(params.required), frozenset(params.optional)
+
+    def available_strategies(self) -> tuple[dict[str, Strategy], dict[str, str]]:
+        """Every configured strategy that can run here, and why each of the others cannot."""
+        ready: dict[str, Strategy] = {}
+        skipped: dict[str, str] = {}
+        for name in self.config.strategies:
+            try:
+                ready[name] = self.strategy(name)
+            except EndpointMissingError as error:
+                skipped[name] = str(error)
+        return ready, skipped
+
+    def validate(self) -> None:
+        """Check every component's parameters without building it. Raises ConfigError."""
+        for group in ("engines", "recognizers", "chat", "experts"):
+            for name, component in getattr(self.config, group).items():
+                where = f"{group}.{name}"
+                self._params(resolve(group, component, where), component, where)
+        if self.config.ocr not in self.config.engines:
+            raise ConfigError(_unknown("engine (ocr)", self.config.ocr, self.config.engines))
+        for name, strategy in self.config.strategies.items():
+            for group, component in (("gates", strategy.gate), ("combiners", strategy.combiner)):
+                where = f"strategies.{name}.{group[:-1]}"
+                params = self._params(resolve(group, component, where), component, where)
+                for expert in sorted(getattr(params, "required", ())):
+                    if expert not in self.config.experts:
+                        raise ConfigError(
+                            f"{where}: " + _unknown("expert", expert, self.config.experts)
+                        )
+
+    def _combiner(self, component: Component, where: str, calibration: Any = None) -> Combiner:
+        from ocr_moe.routing.consistency import check
+
+        cls = resolve("combiners", component, where)
+        params = self._params(cls, component, where)
+        arguments: dict[str, Any] = {"check": check}
+        named = getattr(params, "calibration", None)
+        if calibration is None and named is not None:
+            calibration = self._calibration(named, where)
+        arguments["calibration"] = calibration
+        arguments["steps"] = self._steps(getattr(params, "steps", ()), where)
+        accepted = inspect.signature(cls).parameters
+        combiner: Combiner = cls(
+            params, **{key: value for key, value in arguments.items() if key in accepted}
+        )
+        return combiner
+
+    def _calibration(self, name: str, where: str) -> Calibration | None:
+        path = config_folder() / "calibration" / "default.yaml" if name == "default" else Path(name)
+        if name == "default" and not path.is_file():
+            return None
+        if path not in self._calibrations:
+            try:
+                self._calibrations[path] = load_calibration(path)
+            except UsageError as error:
+                raise ConfigError(f"{where}.calibration: {error}") from error
+        return self._calibrations[path]
+
+    def _steps(self, settings: Sequence[BaseModel], where: str) -> tuple[Any, ...]:
+        built = []
+        for number, step in enumerate(settings):
+            here = f"{where}.steps.{number}"
+            component = Component.model_validate(step.model_dump())
+            cls = resolve("steps", component, here)
+            built.append(cls(self._params(cls, component, here)))
+        return tuple(built)
+
+    def _once(self, group: str, name: str) -> Any:
+        with self._lock:
+            if (group, name) not in self._built:
+                named: Mapping[str, Component] = getattr(self.config, group)
+                if name not in named:
+                    raise ConfigError(_unknown(group.removesuffix("s"), name, named))
+                component, where = named[name], f"{group}.{name}"
+                cls = resolve(group, component, where)
+                params = self._params(cls, component, where)
+                if group == "experts":
+                    if hasattr(params, "chat"):
+                        self.chat(params.chat)
+                    built = cls(name, params, self)
+                else:
+                    built = cls(name, params)
+                self._built[group, name] = built
+            return self._built[group, name]
+
+    @staticmethod
+    def _params(cls: Any, component: Component, where: str) -> Any:
+        try:
+            return cls.Params.model_validate(component.params)
+        except ValidationError as error:
+            raise ConfigError(f"{where}: {validation_sentences(error, cls.Params)}") from error
+
+
+def _unknown(what: str, name: str, known: Mapping[str, Any]) -> str:
+    near = process.extractOne(name, list(known), score_cutoff=50)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"no {what} {name!r}{hint} (there are {', '.join(known) or 'none'})"

@@ -1,0 +1,130 @@
+"""What works on this machine: packages, weights, engines, endpoints, strategies."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from ocr_moe.errors import EndpointMissingError, OcrMoeError
+from ocr_moe.version import __version__
+from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import Config
+
+REQUIRED = ("paddleocr", "onnxruntime", "rapidocr", "openai", "pillow", "pypdfium2", "openpyxl")
+OPTIONAL = {"paddlepaddle": "the paddle backends of PaddleOCR; pip install 'ocr-moe[paddle]'"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `missing` is no fault: it is optional."""
+
+    state: Literal["good", "missing", "bad"]
+    subject: str
+    words: str
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Look at everything, the quick things first."""
+    yield Finding(
+        "good",
+        "ocr_moe",
+        f"{__version__} on Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
+    )
+    yield from _packages()
+    workshop = Workshop(config)
+    try:
+        workshop.validate()
+        yield Finding("good", "configuration", "every component's parameters are right")
+    except OcrMoeError as error:
+        yield Finding("bad", "configuration", str(error))
+        return
+    yield from _engines(config, workshop)
+    yield from _recognizers(config, workshop)
+    yield from _endpoints(config, workshop)
+    ready, skipped = workshop.available_strategies()
+    yield Finding("good", "strategies that run here", ", ".join(ready) or "none")
+    if skipped:
+        yield Finding("missing", "strategies that need an endpoint", ", ".join(skipped))
+
+
+def _packages() -> Iterator[Finding]:
+    for package in REQUIRED:
+        try:
+            yield Finding("good", package, version(package))
+        except PackageNotFoundError:
+            yield Finding("bad", package, f"not installed; pip install {package}")
+    for package, use in OPTIONAL.items():
+        try:
+            yield Finding("good", package, version(package))
+        except PackageNotFoundError:
+            yield Finding("missing", package, f"not installed; it is for {use}")
+
+
+def _engines(config: Config, workshop: Workshop) -> Iterator[Finding]:
+    """Reads a small drawn page with each engine: that its weights are there is not enough."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    page = Image.new("RGB", (480, 120), "white")
+    ImageDraw.Draw(page).text((30, 35), "OCR 2026", fill="black", font=ImageFont.load_default(48))
+    for name in config.engines:
+        chief = " (reads pages)" if name == config.ocr else ""
+        start = time.perf_counter()
+        try:
+            lines = workshop.engine(name).read(page)
+        except OcrMoeError as error:
+            state: Literal["missing", "bad"] = "bad" if name == config.ocr else "missing"
+            yield Finding(state, f"engine {name}{chief}", str(error))
+            continue
+        text = "".join(line.text for line in lines).replace(" ", "")
+        seconds = time.perf_counter() - start
+        right = text == "OCR2026"
+        words = f"reads a test page in {seconds:.1f} s, loading included"
+        if not right:
+            words = f"misreads a test page: {text!r} instead of 'OCR2026'"
+        yield Finding("good" if right else "bad", f"engine {name}{chief}", words)
+
+
+def _recognizers(config: Config, workshop: Workshop) -> Iterator[Finding]:
+    for name in config.recognizers:
+        try:
+            words = f"weights found ({workshop.recognizer(name).fingerprint})"
+            yield Finding("good", f"line recogniser {name}", words)
+        except OcrMoeError as error:
+            yield Finding("bad", f"line recogniser {name}", str(error))
+
+
+def _endpoints(config: Config, workshop: Workshop) -> Iterator[Finding]:
+    for name in config.chat:
+        try:
+            endpoint = workshop.chat(name)
+        except EndpointMissingError as error:
+            yield Finding("missing", f"{name} endpoint", str(error))
+            continue
+        except OcrMoeError as error:
+            yield Finding("bad", f"{name} endpoint", str(error))
+            continue
+        probe = getattr(endpoint, "probe", None)
+        if probe is None:
+            yield Finding("good", f"{name} endpoint", endpoint.fingerprint)
+            continue
+        report = probe()
+        if not report.answers:
+            yield Finding("bad", f"{name} endpoint", report.problem or f"{report.host}: no answer")
+            continue
+        abilities = [
+            f"binds its answer by {report.structured}" if report.structured else "",
+            "gives token probabilities" if report.logprobs else "",
+            "reads images" if report.images else "text only" if report.images is False else "",
+        ]
+        can = "; ".join(ability for ability in abilities if ability)
+        yield Finding(
+            "bad" if report.problem else "good",
+            f"{name} endpoint",
+            f"{report.host} answers with {report.model}; {can}"
+            + (f"; {report.problem}" if report.problem else ""),
+        )

@@ -1,0 +1,138 @@
+"""Configuration: what the user may set, read from YAML and laid over the shipped defaults.
+
+A user's file holds only what differs. Mappings are merged key by key, except that a component
+(anything with a `kind`) of another kind replaces the default one whole. Secrets are never here:
+keys come from environment variables that the configuration names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field as PydanticField
+
+from ocr_moe.errors import ConfigError, SchemaError
+from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
+from ocr_moe.intake.images import ImageLimits
+from ocr_moe.schema import Schema, load_schema
+from ocr_moe.types import Value
+
+
+class Component(BaseModel):
+    """A part that the composition root builds: its kind, and the parameters of that kind."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class StrategyConfig(Value):
+    """A named way to get from documents to decisions."""
+
+    title: str = ""
+    """Heads its columns in workbooks and reports; by default the strategy's name."""
+    description: str = ""
+    gate: Component
+    combiner: Component
+
+
+class TruthConfig(Value):
+    """How a verified sheet is read."""
+
+    absent: tuple[str, ...] = ("无", "-", "null", "absent")
+    """Cells that mean: this field is not on the document."""
+    blank: Literal["unverified", "absent"] = "unverified"
+    """What an empty cell means: nobody looked (left out), or not on the document."""
+    sheet: str | None = None
+    """Name of the sheet; else the one with most usable columns."""
+    file_column: str | None = None
+    """Heading of the column with the file names; else found by its usual names."""
+    subject_column: str | None = None
+    """Heading of the column with the subjects' names; else found by its usual names."""
+
+
+class Config(Value):
+    """The whole configuration; `config/default.yaml` documents every key."""
+
+    images: ImageLimits = ImageLimits()
+    workers: int = PydanticField(default=2, ge=1)
+    """Documents that are read at once."""
+    ocr: str = "paddle"
+    """The engine that reads pages, by its name under `engines`."""
+    remove_seals: bool = True
+    """Whether red seals are faded before a page is read; text under them is found that way."""
+    engines: dict[str, Component] = {}
+    recognizers: dict[str, Component] = {}
+    chat: dict[str, Component] = {}
+    experts: dict[str, Component] = {}
+    strategies: dict[str, StrategyConfig] = {}
+    strategy: str = "moe"
+    """The strategy of `extract` when none is named."""
+    schemas: tuple[str, ...] = ()
+    """Further schema files, looked at by `--schema auto` and found by name."""
+    truth: TruthConfig = TruthConfig()
+
+
+def config_folder() -> Path:
+    """The shipped `config/`: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    packaged = package / "_config"
+    return packaged if packaged.is_dir() else package.parent / "config"
+
+
+def load_config(path: Path | None = None) -> Config:
+    """The defaults with the user's file laid over them. Raises ConfigError."""
+    shipped = config_folder() / "default.yaml"
+    data: dict[str, Any] = read_yaml(shipped, ConfigError)
+    if path is not None:
+        data = _overlay(data, read_yaml(path, ConfigError))
+    return _validated(data, path or shipped)
+
+
+def _validated(data: Mapping[str, Any], path: Path) -> Config:
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {validation_sentences(error, Config)}") from error
+
+
+def _overlay(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in own.items():
+        before = merged.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            other_kind = "kind" in value and value["kind"] != before.get("kind")
+            merged[key] = value if other_kind else _overlay(before, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def shipped_schemas() -> dict[str, Path]:
+    """Name → file of the schemas that come with ocr_moe."""
+    return {path.stem: path for path in sorted((config_folder() / "schemas").glob("*.yaml"))}
+
+
+def find_schema(name: str) -> Schema:
+    """A schema by its shipped name or by the path of a YAML file. Raises SchemaError."""
+    shipped = shipped_schemas()
+    if name in shipped:
+        return load_schema(shipped[name])
+    if name.endswith((".yaml", ".yml")) or Path(name).is_file():
+        return load_schema(Path(name))
+    raise SchemaError(
+        f"no schema {name!r}; there are {', '.join(shipped)}, auto, or a path to a YAML file"
+    )
+
+
+def candidate_schemas(config: Config) -> tuple[Schema, ...]:
+    """What `--schema auto` chooses from: the shipped schemas and the configured ones."""
+    shipped = [load_schema(path) for path in shipped_schemas().values()]
+    return (*shipped, *(load_schema(Path(path)) for path in config.schemas))
