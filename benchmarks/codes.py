@@ -48,9 +48,10 @@ from ocr_moe.intake.seals import without_seals
 from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Page, Posterior, State
 from ocr_moe.run.documents import reader_of
 from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.settings import Component
 from ocr_moe.types import Decision, DocumentRef, Line, PageText, Reading
 from ocr_moe.workshop.build import Workshop
-from ocr_moe.workshop.config import Component, find_schema, load_config
+from ocr_moe.workshop.config import find_schema, load_config
 
 LEVELS = ("clean", "scan", "photo", "hard")
 SYSTEMS = ("rapidocr", "paddleocr", "engine", "codes", "bound")

@@ -16,9 +16,9 @@ from pathlib import Path
 from random import Random
 
 from ocr_moe.intake.images import digest, discover
+from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.documents import IMPORTED
-from ocr_moe.run.pipeline import digest_fields
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Question, Store
 from ocr_moe.types import Answer, Cost, Evidence, Line, PageText, Reading

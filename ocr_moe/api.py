@@ -23,7 +23,7 @@ from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
-from ocr_moe.types import Record
+from ocr_moe.types import Origin, Record
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
@@ -230,7 +230,6 @@ def evaluate(
     cannot be used, StoreError when the folder holds no run.
     """
     from ocr_moe.evaluation import evaluate as evaluation
-    from ocr_moe.evaluation.truth.sheet import TruthOptions
 
     config = config or load_config()
     folder = Path(folder)
@@ -238,10 +237,13 @@ def evaluate(
     with Store(folder / STORE, write=False) as store:
         schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
         options = evaluation.EvaluationOptions(
-            truth=TruthOptions.model_validate(config.truth.model_dump()),
+            truth=config.truth,
             skipped=store.get_meta("skipped") or {},
             titles=store.get_meta("titles") or {},
-            provenance=store.get_meta("provenance") or {},
+            origins={
+                name: Origin.model_validate(origin)
+                for name, origin in (store.get_meta("origins") or {}).items()
+            },
         )
         if goal is not None:
             options = _with_policies(options, _laboratory(store, truth, config), goal, folder)
@@ -294,10 +296,9 @@ def evaluate_columns(
     Raises TruthError when a column is not there or holds nothing.
     """
     from ocr_moe.evaluation import evaluate as evaluation
-    from ocr_moe.evaluation.truth.sheet import TruthOptions
 
     config = config or load_config()
-    truth = TruthOptions.model_validate(config.truth.model_dump())
+    truth = config.truth
     return evaluation.score_columns(
         Path(sheet),
         truth_column,
@@ -390,7 +391,6 @@ def _laboratory(
     config: Config,
     workshop: Workshop | None = None,
 ) -> Laboratory:
-    from ocr_moe.evaluation.truth.sheet import TruthOptions
     from ocr_moe.evaluation.truth.truthset import load_truths
     from ocr_moe.laboratory.lab import open_laboratory
 
@@ -398,7 +398,7 @@ def _laboratory(
     schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
     used = set(store.schemas())
     schemas = [schema for schema in schemas if schema.name in used]
-    options = TruthOptions.model_validate(config.truth.model_dump())
+    options = config.truth
     truths = load_truths([Path(sheet) for sheet in sheets], schemas, options)
     return open_laboratory(store, truths, config, workshop or Workshop(config, recorded=store))
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ocr_moe.codes.posterior import Posterior as Posterior
 from ocr_moe.types import Answer, Cost, Decision, DocumentRef, Line, PageText, Reading
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL import Image
 
     from ocr_moe.schema import Field, Schema
@@ -55,18 +54,6 @@ class OcrEngine(Protocol):
 
     def read(self, image: Image.Image) -> tuple[Line, ...]:
         """Lines of an RGB page in reading order. Raises EngineError."""
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """Per-timestep output of a CTC recogniser for one line crop.
-
-    `probabilities` has shape (time steps, characters), rows sum to 1; column 0 is the CTC blank and
-    column i is `alphabet[i]` (`alphabet[0]` is the empty string).
-    """
-
-    probabilities: NDArray[np.float32]
-    alphabet: tuple[str, ...]
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ origin), so that a value survives re-rendering at another resolution.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -133,6 +133,33 @@ class Answer(Value):
     cost: Cost = Cost()
     model: str | None = None
     """The model that a server said it used, where there is one."""
+
+
+class Recorded(NamedTuple):
+    """An answer as a store holds it."""
+
+    expert: str
+    """The expert's name; its fingerprint stands in the answer."""
+    question: str
+    """Digest of the asked fields' declarations."""
+    answer: Answer
+
+
+class Origin(Value):
+    """Where a strategy's answers come from when not from live experts."""
+
+    recorded: tuple[str, ...] = ()
+    """The models, or where unknown the experts, whose recorded answers they are."""
+
+    def __bool__(self) -> bool:
+        return bool(self.recorded)
+
+    def __str__(self) -> str:
+        return "; ".join(f"recorded answers of {model}" for model in self.recorded)
+
+
+LIVE = Origin()
+"""Live experts answered."""
 
 
 class Status(StrEnum):

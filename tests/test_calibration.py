@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ from ocr_moe.routing.calibration import (
 from ocr_moe.routing.combiners import Combiner, Moe
 from ocr_moe.routing.gates import Cascade
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.types import Answer, Cost, Decision, Reading
+from ocr_moe.types import Answer, Cost, Decision, Reading, Recorded
 from ocr_moe.workshop.config import config_folder, find_schema, shipped_schemas
 
 SCHEMA = Schema(
@@ -211,8 +212,9 @@ def recorded(n: int, seed: int = 0) -> list[RecordedDocument]:
                     )
                 )
             answers.append(
-                (
+                Recorded(
                     expert,
+                    "",
                     Answer(
                         expert=expert,
                         readings=tuple(readings),
@@ -260,12 +262,10 @@ def test_calibrating_gives_honest_and_useful_confidences() -> None:
         assert len(result.judged[name].right) == 300
     gate, combiner = build(None)(calibration)
     fresh = recorded(200, seed=9)
-    from ocr_moe.laboratory.documents import replay
-
     pairs = [
         (decision.confidence, document.right(name, decision.value))
         for document in fresh
-        for name, decision in replay(document, gate, combiner).decisions.items()
+        for name, decision in document.replay(gate, combiner).decisions.items()
     ]
     ranking = auroc(np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs]))
     assert ranking is not None
@@ -297,7 +297,7 @@ def test_what_a_record_level_step_is_sure_of_is_calibrated_too() -> None:
 
 
 def test_calibrating_without_truth_is_refused() -> None:
-    blind = [RecordedDocument(**{**vars(d), "verified": frozenset()}) for d in recorded(3)]
+    blind = [replace(d, verified=frozenset()) for d in recorded(3)]
     with pytest.raises(TruthError, match="no verified cell"):
         calibrate(blind, {"moe": build(None)}, judged="moe", provenance=HERE)
 

@@ -49,7 +49,7 @@ def test_all_that_can_run_is_compared_and_the_rest_is_named(comparison: tuple[Pa
     }
     assert "OCR_MOE_VISION_BASE_URL" in scores["skipped"]["vision_all"]
     for name in ("ocr_page_llm", "ocr_crop_llm"):
-        assert "recorded answers of qwen2.5-coder" in scores["strategies"][name]["provenance"]
+        assert "qwen2.5-coder" in scores["strategies"][name]["origin"]["recorded"][0]
     assert "recorded answers of qwen2.5-coder" in said
     assert "recorded answers of qwen2.5-coder" in (out / "report.html").read_text("utf-8")
 

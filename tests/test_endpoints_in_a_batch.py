@@ -161,7 +161,7 @@ def test_moe_asks_the_llm_only_where_the_others_are_unsure(
 ) -> None:
     run = ocr_moe.extract(scans, out=tmp_path / "run", options=options(scans))
     with Store(run.folder / "store.sqlite", write=False) as store:
-        asked = {expert for page in _documents(scans) for expert, _ in store.answers(page, 1)}
+        asked = {expert for page in _documents(scans) for expert, _, _ in store.answers(page, 1)}
         assert store.get_page(_documents(scans)[0], 1, IMPORTED) is not None
     assert {"rules", "ocr_page_llm"} <= asked
     first = next(r for r in server.requests if "名称" in r.prompt)

@@ -21,7 +21,7 @@ from ocr_moe.evaluation.report.page import ReportOptions
 from ocr_moe.evaluation.scores import PolicyPoint, Recommendation
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.evaluation.truth.problems import ProblemKind
-from ocr_moe.types import Evidence, Record
+from ocr_moe.types import Evidence, Origin, Record
 from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
 
 HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">"\'&{{7*7}}'
@@ -49,7 +49,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
         tmp_path_factory.mktemp("report"),
         RUNS,
         titles={"moe": "MOE"},
-        provenance={"ocr_page_llm": "recorded answers of Qwen2.5"},
+        origins={"ocr_page_llm": Origin(recorded=("Qwen2.5",))},
         skipped={"vision_all": "set OCR_MOE_VISION_BASE_URL"},
         points=[
             PolicyPoint(name="oracle", role="oracle", accuracy=0.9, cost=400),
@@ -97,7 +97,7 @@ def test_crops_of_what_was_misread_are_inside(report: str) -> None:
 def test_every_phrase_has_two_languages_and_is_used() -> None:
     phrases = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
     sources = (TEMPLATES / "report.html.j2").read_text(encoding="utf-8")
-    for module in TEMPLATES.parent.glob("*.py"):
+    for module in TEMPLATES.parents[1].rglob("*.py"):
         sources += module.read_text(encoding="utf-8")
     for key, texts in phrases.items():
         assert len(texts) == 2, key
@@ -213,7 +213,7 @@ def test_what_was_read_cannot_act_as_markup(browser: Any, tmp_path: Path) -> Non
         tmp_path,
         hostile_runs(),
         titles={"moe": HOSTILE},
-        provenance={"moe": HOSTILE},
+        origins={"moe": Origin(recorded=(HOSTILE,))},
         skipped={HOSTILE: HOSTILE},
         points=[PolicyPoint(name=HOSTILE, role="policy", accuracy=0.5, cost=1)],
         recommendation=Recommendation(

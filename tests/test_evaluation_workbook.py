@@ -10,7 +10,7 @@ import pytest
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
-from ocr_moe.types import Status
+from ocr_moe.types import Origin, Status
 from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
 
 
@@ -19,7 +19,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> openpyxl.Workbook:
     folder = tmp_path_factory.mktemp("accuracy")
     options = EvaluationOptions(
         titles={"moe": "MOE"},
-        provenance={"ocr_page_llm": "recorded answers of Qwen"},
+        origins={"ocr_page_llm": Origin(recorded=("Qwen",))},
         skipped={"vision_all": "set OCR_MOE_VISION_BASE_URL"},
     )
     evaluate(RUNS, [SCHEMA], truth_file(folder), folder, options=options)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ocr_moe.laboratory.certify import (
     thresholds_to_test,
     upper_bound,
 )
-from ocr_moe.laboratory.documents import RecordedDocument, groups_of, leaked, replay, split
+from ocr_moe.laboratory.documents import RecordedDocument, groups_of, leaked, split
 from ocr_moe.laboratory.lab import study_points
 from ocr_moe.laboratory.policies import (
     Bound,
@@ -34,10 +35,10 @@ from ocr_moe.laboratory.policies import (
     unit_of,
 )
 from ocr_moe.protocols import Ask, Combiner, Gate
-from ocr_moe.routing.combiners import combiner_of
-from ocr_moe.routing.gates import gate_of
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.types import Answer, Cost, Failure, Reading, Status
+from ocr_moe.settings import Component
+from ocr_moe.types import Answer, Cost, Failure, Reading, Recorded, Status
+from ocr_moe.workshop.registry import resolve
 
 SCHEMA = Schema(
     name="certificate",
@@ -47,7 +48,8 @@ SCHEMA = Schema(
 
 def build(gate: Any, combiner: Any) -> tuple[Gate, Combiner]:
     """What the composition root does with a strategy's settings."""
-    gates, combiners = gate_of(gate["kind"]), combiner_of(combiner["kind"])
+    gates = resolve("gates", Component(kind=gate["kind"]), "test")
+    combiners = resolve("combiners", Component(kind=combiner["kind"]), "test")
     return (
         gates(gates.Params.model_validate({k: v for k, v in gate.items() if k != "kind"})),
         combiners(
@@ -80,8 +82,9 @@ def document(
         subject=subject,
         schema=SCHEMA,
         answers=tuple(
-            (
+            Recorded(
                 expert,
+                "",
                 Answer(
                     expert=expert,
                     readings=tuple(
@@ -227,16 +230,16 @@ def test_a_leak_is_found() -> None:
     assert leaked([[one], [one]]) == [f"sha256 {one.sha256}", "subject 张三"]
 
 
-def test_a_replay_asks_the_record_and_pays_each_answer_once() -> None:
+def test_a_replay_asks_the_record_and_every_question_pays_for_its_answer() -> None:
     both = {"姓名": "right", "证书编号": "wrong"}
     one = document(1, {"rules": (both, 0.1, 0), "llm": (both, 0.9, 700)})
-    result = replay(one, *build(MOE.gate, MOE.combiner))
+    result = one.replay(*build(MOE.gate, MOE.combiner))
     assert result.cost.prompt_tokens == 700
     assert result.asked == {(e, f) for e in ("rules", "llm") for f in SCHEMA.names}
     assert len(result.states) == 2
     assert set(result.states[0].readings["姓名"]) == {"rules"}
     single = build({"kind": "fixed", "default": ["llm"], "separate": ["llm"]}, {"kind": "moe"})
-    assert replay(one, *single).cost.prompt_tokens == 700
+    assert one.replay(*single).cost.prompt_tokens == 1400
 
 
 def test_an_answer_is_paid_for_by_the_fields_it_was_asked_about() -> None:
@@ -249,21 +252,25 @@ def test_an_answer_is_paid_for_by_the_fields_it_was_asked_about() -> None:
 
 
 def test_a_missing_answer_is_a_failure_not_a_wrong_value() -> None:
-    readings, answers = document(1, {}).ask("llm", ("姓名",))
-    assert answers == []
-    assert readings[0].error is not None
-    assert "no recorded answer" in readings[0].error.message
-    result = replay(document(1, {}), *build(LLM.gate, LLM.combiner))
+    answer = document(1, {}).answer(Ask("llm", ("姓名",)))
+    assert answer.cost == Cost()
+    assert answer.readings[0].error is not None
+    assert "no recorded answer" in answer.readings[0].error.message
+    result = document(1, {}).replay(*build(LLM.gate, LLM.combiner))
     assert all(d.status is Status.FAILED for d in result.decisions.values())
 
 
 def test_an_answer_to_the_very_question_comes_first() -> None:
     one = document(1, {"llm": ({"姓名": "together", "证书编号": "together"}, 0.9, 700)})
     alone = Answer(expert="llm", readings=(Reading(field="姓名", value="alone"),))
-    both = RecordedDocument(**{**vars(one), "answers": (*one.answers, ("llm", alone))})
-    assert [r.value for r in both.ask("llm", ("姓名",))[0]] == ["alone"]
-    assert [r.value for r in both.ask("llm", ("姓名", "证书编号"))[0]] == ["together"] * 2
-    assert both.ask("llm", ("证书编号",))[0][0].value == "together"
+    both = replace(one, answers=(*one.answers, Recorded("llm", "", alone)))
+
+    def values(*fields: str) -> list[str | None]:
+        return [reading.value for reading in both.answer(Ask("llm", fields)).readings]
+
+    assert values("姓名") == ["alone"]
+    assert values("姓名", "证书编号") == ["together"] * 2
+    assert values("证书编号") == ["together"]
 
 
 def test_routing_quality_regret_and_bounds() -> None:
@@ -327,7 +334,7 @@ def test_unverified_cells_are_left_out_and_failures_are_wrong() -> None:
         page=1,
         subject=None,
         schema=SCHEMA,
-        answers=(("llm", failing),),
+        answers=(Recorded("llm", "", failing),),
         verified=frozenset({"姓名"}),
         judge=lambda field, value: value is None,
     )
@@ -393,7 +400,7 @@ def test_the_recommendation_is_a_configuration(recommendation: Recommendation) -
     fresh = batch(500, seed=7)
     accepted = wrong = 0
     for each in fresh:
-        decisions = replay(each, gate, combiner).decisions
+        decisions = each.replay(gate, combiner).decisions
         for name, decision in decisions.items():
             if decision.status is Status.ACCEPTED:
                 accepted += 1
@@ -430,7 +437,7 @@ def test_what_the_calibration_has_seen_is_not_tested_on() -> None:
     seen = [d.sha256[:8] for d in documents]
     assert len(set(seen)) == 1
     marked = [
-        RecordedDocument(**{**vars(d), "sha256": ("a" if i < 40 else "b") * 8 + d.sha256[8:]})
+        replace(d, sha256=("a" if i < 40 else "b") * 8 + d.sha256[8:])
         for i, d in enumerate(documents)
     ]
     found = recommend(marked, [RULES, LLM], build, fitted_on=["a" * 8], target=0.8)
@@ -445,5 +452,5 @@ def test_a_gate_that_never_asks_gets_failed_decisions() -> None:
             return []
 
     _, combiner = build(MOE.gate, MOE.combiner)
-    result = replay(batch(1)[0], Silent(), combiner)
+    result = batch(1)[0].replay(Silent(), combiner)
     assert {d.status for d in result.decisions.values()} == {Status.FAILED}

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ocr_moe import batch as batches
 from ocr_moe.intake.images import digest, discover
+from ocr_moe.routing.loop import Strategy
+from ocr_moe.run import batch as batches
 from ocr_moe.run.batch import STORE, Batch, Outcome
 from ocr_moe.run.documents import IMPORTED
-from ocr_moe.run.pipeline import Strategy
 from ocr_moe.store.database import Store
 from ocr_moe.types import Line, PageText
 from ocr_moe.workshop.build import Workshop
@@ -161,7 +161,7 @@ def test_a_strategy_from_elsewhere_is_not_taken_for_the_configured_one(
 _REPLAY = """
 import multiprocessing, os, signal, sys, threading, time
 from pathlib import Path
-from ocr_moe import batch
+from ocr_moe.run import batch
 from ocr_moe.run.processing import Processor
 from tests.test_replay import run, stricter
 

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_moe.errors import ConfigError
 from ocr_moe.protocols import Ask, State
 from ocr_moe.routing.calibration import Logistic, Policy, PolicyExpert, Weight, to_yaml
 from ocr_moe.routing.combiners import Confident
-from ocr_moe.routing.gates import Cascade, Fixed, Learned, gate_of
+from ocr_moe.routing.gates import Cascade, Fixed, Learned
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Decision, Failure, Reading, Status
 
@@ -178,11 +177,6 @@ def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
     params = Learned.Params.model_validate({"policy": str(path)})
     assert params.optional == {"rules", "llm"}
     assert list(Learned(params).route(state())) == [Ask("llm", SCHEMA.names)]
-
-
-def test_an_unknown_kind_of_gate_is_named() -> None:
-    with pytest.raises(ConfigError, match="no gate 'cascad'"):
-        gate_of("cascad")
 
 
 experts = st.sampled_from(["a", "b", "c", "d"])

@@ -67,7 +67,6 @@ def test_everything_comes_back_as_it_was(tmp_path: Path) -> None:
         assert store.get_page("a" * 64, 1, "e2") is None
         assert store.get_answer(question()) == answer()
         assert store.get_answer(question(fields=("姓名", "性别"))) is None
-        assert store.find_answer("a" * 64, 1, "rules-1", ["姓名"]) == answer()
         assert store.get_page_count("a" * 64) == 3
         found = [(r.document.path, r.document.page) for r in store.records("moe")]
         assert found == [("a.jpg", 1), ("a.jpg", 2), ("b.jpg", 1)]

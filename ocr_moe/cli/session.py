@@ -15,15 +15,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
+def progress() -> Iterator[Callable[[Progress], None]]:
     """A bar on a terminal, a plain line now and then elsewhere; failures in full on both."""
     from rich.console import Console
     from rich.markup import escape
 
     console = Console(stderr=True)
-    if quiet:
-        yield lambda progress: None
-        return
     if not console.is_terminal:
 
         def line(step: Progress) -> None:

@@ -19,7 +19,7 @@ def print_scores(scores: Scores) -> None:
     table.add_column("field")
     table.add_column("cells", justify="right")
     for name, strategy in scores.strategies.items():
-        recorded = "\n(recorded)" if strategy.provenance else ""
+        recorded = "\n(recorded)" if strategy.origin else ""
         table.add_column(escape(name) + recorded, justify="right")
     fields: dict[str, None] = {}
     for strategy in scores.strategies.values():
@@ -51,8 +51,8 @@ def print_scores(scores: Scores) -> None:
     )
     console.print(table)
     for name, strategy in scores.strategies.items():
-        if strategy.provenance:
-            console.print(f"{escape(name)}: {escape(strategy.provenance)}")
+        if strategy.origin:
+            console.print(f"{escape(name)}: {escape(str(strategy.origin))}")
     for name, reason in scores.skipped.items():
         console.print(f"[dim]skipped {escape(name)}: {escape(reason)}[/]")
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ocr_moe.protocols import Posterior
+    from ocr_moe.codes.posterior import Posterior
 
 SKIP_COST = 2.5
 """Nats for leaving out a time step that surely holds a letter or digit."""

@@ -128,9 +128,7 @@ class ChatEndpoint:
 
     Params = ChatParams
 
-    def __init__(
-        self, name: str, params: ChatParams, capabilities: Capabilities | None = None
-    ) -> None:
+    def __init__(self, name: str, params: ChatParams) -> None:
         prefix = f"OCR_MOE_{name.upper()}"
         base_url = params.base_url or os.environ.get(f"{prefix}_BASE_URL", "").strip()
         if not base_url:
@@ -148,7 +146,7 @@ class ChatEndpoint:
         self._base_url = base_url
         self._prefix = prefix
         self._model = params.model or os.environ.get(f"{prefix}_MODEL", "").strip() or "auto"
-        self._capabilities = capabilities
+        self._capabilities: Capabilities | None = None
         self._client: OpenAI | None = None
         self._lock = threading.RLock()
         self._slots = threading.BoundedSemaphore(params.concurrency)

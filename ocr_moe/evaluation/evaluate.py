@@ -16,11 +16,11 @@ from ocr_moe.evaluation.scores import PolicyPoint, Recommendation, Scores
 from ocr_moe.evaluation.scoring import Scoring, score
 from ocr_moe.evaluation.summary import SummaryOptions, summarize
 from ocr_moe.evaluation.truth.columns import read_columns
-from ocr_moe.evaluation.truth.sheet import TruthOptions
 from ocr_moe.evaluation.truth.truthset import load_truths
 from ocr_moe.formats.files import write_text
 from ocr_moe.schema import Field, Schema
-from ocr_moe.types import Cost, Record
+from ocr_moe.settings import TruthOptions
+from ocr_moe.types import Cost, Origin, Record
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class EvaluationOptions:
     """Strategies that were not run → what to set so that they are."""
     titles: Mapping[str, str] = field(default_factory=dict)
     """Strategy → its name in column headings (`MOE` in `MOE策略证书编号`); else its own name."""
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    """Strategy → where its answers come from (`recorded answers of model X`)."""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    """Strategy → where its answers come from."""
     field_costs: Mapping[str, Mapping[str, Cost]] = field(default_factory=dict)
     """Strategy → field → what the calls for that field took."""
     points: Sequence[PolicyPoint] = ()
@@ -120,7 +120,7 @@ def _summarize(
         options=options.summary,
         skipped=options.skipped,
         titles=options.titles,
-        provenance=options.provenance,
+        origins=options.origins,
         field_costs=options.field_costs,
     )
 

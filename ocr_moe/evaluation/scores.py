@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ocr_moe.types import Cost, Value
+from ocr_moe.types import LIVE, Cost, Origin, Value
 
 Interval = tuple[float, float]
 
@@ -97,7 +97,7 @@ class Confusion(Value):
 
 class StrategyScore(Value):
     title: str
-    provenance: str
+    origin: Origin = LIVE
     n_documents: int
     perfect: float | None
     """Share of documents whose every verified cell is right."""

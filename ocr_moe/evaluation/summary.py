@@ -27,7 +27,7 @@ from ocr_moe.evaluation.scores import (
 )
 from ocr_moe.evaluation.scoring import Outcome, Scoring, StrategyGrid
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
-from ocr_moe.types import Cost, Record, Value
+from ocr_moe.types import LIVE, Cost, Origin, Record, Value
 
 _MIN_ERRORS = 5
 _STRONG_AUROC = 0.8
@@ -55,7 +55,7 @@ def summarize(
     options: SummaryOptions | None = None,
     skipped: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
-    provenance: Mapping[str, str] | None = None,
+    origins: Mapping[str, Origin] | None = None,
     field_costs: Mapping[str, Mapping[str, Cost]] | None = None,
 ) -> Scores:
     """All figures of scores.json."""
@@ -74,7 +74,7 @@ def summarize(
             samples[:, index],
             options,
             title=(titles or {}).get(name, name),
-            provenance=(provenance or {}).get(name, ""),
+            origin=(origins or {}).get(name, LIVE),
             cost=_strategy_cost(costs, documents, name, measure, reference),
             field_costs=dict((field_costs or {}).get(name, {})),
         )
@@ -182,7 +182,7 @@ def _strategy(
     options: SummaryOptions,
     *,
     title: str,
-    provenance: str,
+    origin: Origin,
     cost: StrategyCost,
     field_costs: dict[str, Cost],
 ) -> StrategyScore:
@@ -202,7 +202,7 @@ def _strategy(
     )
     return StrategyScore(
         title=title,
-        provenance=provenance,
+        origin=origin,
         n_documents=documents,
         perfect=_ratio(perfect, documents),
         perfect_interval=metrics.wilson(perfect, documents, options.level),

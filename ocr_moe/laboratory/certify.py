@@ -11,7 +11,6 @@ other, those of one field over different documents do not.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -188,20 +187,3 @@ def _p_value(wrong: int, accepted: int, target: float) -> float:
 def _below(level: float) -> float:
     """A little below, so that rounding in a file cannot shut out the cell at the threshold."""
     return math.floor(level * 1e6) / 1e6
-
-
-def cells_of(
-    rows: Sequence[tuple[Mapping[str, float | None], Mapping[str, bool]]],
-) -> dict[str, Cells]:
-    """Per field the cells of many documents, each given as (confidences, who was right)."""
-    columns: dict[str, tuple[list[float], list[bool]]] = {}
-    for confidences, rights in rows:
-        for field, right in rights.items():
-            confidence = confidences[field]
-            column = columns.setdefault(field, ([], []))
-            column[0].append(math.nan if confidence is None else confidence)
-            column[1].append(right)
-    return {
-        field: Cells(np.array(confidence), np.array(right, dtype=bool))
-        for field, (confidence, right) in columns.items()
-    }

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from functools import cached_property
 
-from ocr_moe.protocols import Combiner, Gate, State
+from ocr_moe.protocols import Ask, Combiner, Gate
+from ocr_moe.routing.loop import Course, decide
+from ocr_moe.routing.recall import digest_fields, recall, unrecorded
 from ocr_moe.schema import Field, Schema
-from ocr_moe.types import Answer, Cost, Decision, Failure, Reading
+from ocr_moe.types import Answer, Cost, Reading, Recorded
 
 Judge = Callable[[Field, str | None], bool]
 """Whether a value is right for a field of one document."""
@@ -32,17 +33,16 @@ class RecordedDocument:
     subject: str | None
     """Whom the document is about, where that is known; documents of one subject stay together."""
     schema: Schema
-    answers: tuple[tuple[str, Answer], ...]
-    """(expert name, answer)."""
+    answers: tuple[Recorded, ...]
     verified: frozenset[str]
     """The fields whose truth is known."""
     judge: Judge
-    ocr: Cost = dataclass_field(default_factory=Cost)
+    ocr_seconds: float = 0.0
     """What every strategy pays for the pages' text."""
 
     @property
     def experts(self) -> frozenset[str]:
-        return frozenset(expert for expert, _ in self.answers)
+        return frozenset(entry.expert for entry in self.answers)
 
     def right(self, field: str, value: str | None) -> bool:
         """Whether the value is right. `field` must be a verified one."""
@@ -53,99 +53,36 @@ class RecordedDocument:
         return verdict
 
     def reading(self, expert: str, field: str) -> Reading | None:
-        """What the expert says of the field, in its answer to the most fields."""
-        found = self._index.get((expert, field))
-        return found[1] if found is not None else None
+        """What the expert says of the field alone; None where no answer has it."""
+        answer = self._recall(expert, (field,))
+        return None if answer is None else answer.readings[0]
 
-    def ask(self, expert: str, fields: tuple[str, ...]) -> tuple[list[Reading], list[Answer]]:
-        """One reading per field, and the recorded answers they are from.
+    def answer(self, ask: Ask) -> Answer:
+        """The recorded answer to a gate's question; failed readings where there is none."""
+        found = self._recall(ask.expert, ask.fields)
+        return unrecorded(ask.expert, ask.fields) if found is None else found
 
-        An answer to exactly these fields comes first; else every field is taken from the answer
-        to the most fields. A field without an answer gives a failed reading.
-        """
-        exact = self._exact.get((expert, fields))
-        if exact is not None:
-            return list(exact.readings), [exact]
-        readings: list[Reading] = []
-        answers: list[Answer] = []
-        for field in fields:
-            found = self._index.get((expert, field))
-            if found is None:
-                failure = Failure(
-                    type="ExpertError", message=f"{expert} has no recorded answer for {field}"
-                )
-                readings.append(Reading(field=field, error=failure))
-                continue
-            readings.append(found[1])
-            if not any(found[0] is answer for answer in answers):
-                answers.append(found[0])
-        return readings, answers
+    def replay(self, gate: Gate, combiner: Combiner) -> Course:
+        """What a gate and a combiner make of the recorded answers; nobody is asked."""
+        return decide(self.schema, gate, combiner, self.answer, ocr_seconds=self.ocr_seconds)
+
+    def _recall(self, expert: str, fields: tuple[str, ...]) -> Answer | None:
+        if (expert, fields) not in self._recalled:
+            question = digest_fields(self.schema.name, self.schema.select(fields))
+            self._recalled[expert, fields] = recall(self.answers, expert, question, fields)
+        return self._recalled[expert, fields]
+
+    @cached_property
+    def _recalled(self) -> dict[tuple[str, tuple[str, ...]], Answer | None]:
+        return {}
 
     @cached_property
     def _verdicts(self) -> dict[tuple[str, str | None], bool]:
         return {}
 
-    @cached_property
-    def _exact(self) -> dict[tuple[str, tuple[str, ...]], Answer]:
-        return {
-            (expert, tuple(reading.field for reading in answer.readings)): answer
-            for expert, answer in self.answers
-        }
-
-    @cached_property
-    def _index(self) -> dict[tuple[str, str], tuple[Answer, Reading]]:
-        index: dict[tuple[str, str], tuple[Answer, Reading]] = {}
-        for expert, answer in sorted(self.answers, key=lambda pair: len(pair[1].readings)):
-            for reading in answer.readings:
-                index[expert, reading.field] = (answer, reading)
-        return index
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What a strategy makes of a recorded document."""
-
-    decisions: Mapping[str, Decision]
-    cost: Cost
-    asked: frozenset[tuple[str, str]]
-    """(expert, field) pairs that were asked."""
-    states: tuple[State, ...]
-    """What was known after each round."""
-    bills: tuple[tuple[tuple[str, ...], Cost], ...]
-    """(fields, cost) of every answer that had to be paid for."""
-
-
-def replay(document: RecordedDocument, gate: Gate, combiner: Combiner) -> Replay:
-    """Route, answer from the record, combine, until the gate wants nothing more."""
-    schema = document.schema
-    readings: dict[str, dict[str, Reading]] = {name: {} for name in schema.names}
-    decisions: Mapping[str, Decision] = {}
-    cost = document.ocr
-    paid: list[Answer] = []
-    bills: list[tuple[tuple[str, ...], Cost]] = []
-    asked: set[tuple[str, str]] = set()
-    states: list[State] = []
-    while asks := gate.route(State(schema, readings, decisions)):
-        for wish in asks:
-            said, answers = document.ask(wish.expert, wish.fields)
-            for reading in said:
-                readings[reading.field][wish.expert] = reading
-                asked.add((wish.expert, reading.field))
-            for answer in answers:
-                if not any(answer is other for other in paid):
-                    paid.append(answer)
-                    cost += answer.cost
-                    bills.append((wish.fields, answer.cost))
-        snapshot = {name: dict(of_field) for name, of_field in readings.items()}
-        decisions = combiner.combine(State(schema, snapshot))
-        states.append(State(schema, snapshot, decisions))
-    if not decisions:
-        decisions = combiner.combine(State(schema, readings))
-    return Replay(decisions, cost, frozenset(asked), tuple(states), tuple(bills))
-
 
 def cost_by_field(bills: Iterable[tuple[Sequence[str], Cost]]) -> dict[str, Cost]:
-    """What each field took: an answer is paid for by the fields it was asked about, in equal parts."""
+    """What each field took, from (fields, cost) of every answer, paid for in equal parts."""
     shares: dict[str, Counter[str]] = defaultdict(Counter)
     for fields, cost in bills:
         for name, value in cost:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.metrics import auroc, auroc_interval, brier, expected_calibration_error
-from ocr_moe.laboratory.documents import RecordedDocument, groups_of, replay
+from ocr_moe.laboratory.documents import RecordedDocument, groups_of
 from ocr_moe.protocols import Combiner, Gate, State
 from ocr_moe.routing.calibration import (
     ABSENCE_PRIOR,
@@ -322,7 +322,7 @@ def calibrate(
         gate, combiner = strategies[judged](fitted)
         for i in outside:
             document = documents[i]
-            decisions = replay(document, gate, combiner).decisions
+            decisions = document.replay(gate, combiner).decisions
             for name in sorted(document.verified):
                 decision = decisions[name]
                 if decision.confidence is not None:
@@ -450,7 +450,7 @@ def _states(
         found[name] = [
             (document, group, state)
             for document, group in zip(documents, groups, strict=True)
-            for state in replay(document, gate, combiner).states
+            for state in document.replay(gate, combiner).states
         ]
     return found
 
@@ -552,7 +552,7 @@ def mean_cost(documents: Sequence[RecordedDocument], expert: str, unit: str) -> 
     amounts = [
         amount(answer.cost, unit)
         for document in documents
-        for name, answer in document.answers
+        for name, _, answer in document.answers
         if name == expert
     ]
     return sum(amounts) / len(amounts) if amounts else 0.0

@@ -30,14 +30,14 @@ from ocr_moe.laboratory.policies import (
 )
 from ocr_moe.protocols import Combiner, Gate
 from ocr_moe.routing.calibration import Calibration, Provenance
-from ocr_moe.run.pipeline import fingerprint_of
 from ocr_moe.schema import Field
+from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import FileNameRule
-from ocr_moe.types import Cost, DocumentRef
+from ocr_moe.types import DocumentRef
 from ocr_moe.values.normalize import equal
-from ocr_moe.workshop.build import Workshop
-from ocr_moe.workshop.config import Component, Config
+from ocr_moe.workshop.build import Workshop, fingerprint_of
+from ocr_moe.workshop.config import Config
 
 
 @dataclass(frozen=True)
@@ -114,13 +114,12 @@ def open_laboratory(
     store: Store, truths: Sequence[Truth], config: Config, workshop: Workshop
 ) -> Laboratory:
     """The verified documents of a run. Raises TruthError when there are none."""
-    refs: dict[str, dict[DocumentRef, Cost]] = {}
+    refs: dict[str, dict[DocumentRef, float]] = {}
     for strategy in store.strategies():
         for record in store.records(strategy):
             if record.schema_name is not None and record.error is None:
-                seconds = record.cost.ocr_seconds
-                cost = Cost(seconds=seconds, ocr_seconds=seconds)
-                refs.setdefault(record.schema_name, {})[record.document] = cost
+                of_schema = refs.setdefault(record.schema_name, {})
+                of_schema[record.document] = record.cost.ocr_seconds
     current = {
         name: found
         for name in workshop.available_experts()
@@ -138,22 +137,22 @@ def open_laboratory(
 
 def _documents_of(
     truth: Truth,
-    refs: Mapping[DocumentRef, Cost],
+    refs: Mapping[DocumentRef, float],
     store: Store,
     current: Mapping[str, str],
 ) -> list[RecordedDocument]:
     verified = {document.key: document for document in match(truth, list(refs)).documents}
     rule = FileNameRule(truth.schema.subjects) if truth.schema.subjects is not None else None
     found: dict[tuple[str, int], RecordedDocument] = {}
-    for ref, cost in refs.items():
+    for ref, seconds in refs.items():
         document = verified.get((ref.path, ref.page))
         if document is None or (ref.sha256, ref.page) in found:
             continue
         named = rule.identify(ref) if rule is not None else None
         answers = tuple(
-            (name, answer)
-            for name, answer in store.answers(ref.sha256, ref.page)
-            if current.get(name, answer.expert) == answer.expert
+            entry
+            for entry in store.answers(ref.sha256, ref.page)
+            if current.get(entry.expert, entry.answer.expert) == entry.answer.expert
         )
         found[ref.sha256, ref.page] = RecordedDocument(
             sha256=ref.sha256,
@@ -163,7 +162,7 @@ def _documents_of(
             answers=answers,
             verified=frozenset(document.cells),
             judge=_judge(document.cells),
-            ocr=cost,
+            ocr_seconds=seconds,
         )
     return list(found.values())
 

@@ -24,7 +24,6 @@ from ocr_moe.laboratory.documents import (
     RecordedDocument,
     cost_by_field,
     groups_of,
-    replay,
     split,
 )
 from ocr_moe.laboratory.fitting import amount, fit_policy, mean_cost, today, vote_weights
@@ -279,7 +278,7 @@ def unit_of(documents: Sequence[RecordedDocument]) -> str:
     """Money where prices are configured, else tokens where there are any, else time."""
     total = Cost()
     for document in documents:
-        for _, answer in document.answers:
+        for _, _, answer in document.answers:
             total += answer.cost
     return next((unit for unit in UNITS if amount(total, unit) > 0.0), "seconds")
 
@@ -303,9 +302,9 @@ def try_out(
     bills: list[tuple[tuple[str, ...], Cost]] = []
     winnable = reached = won = 0
     for i, document in enumerate(documents):
-        result = replay(document, gate, combiner)
+        result = document.replay(gate, combiner)
         total += result.cost
-        bills += result.bills
+        bills += [(ask.fields, answer.cost) for ask, answer in result.exchanges]
         amounts[i] = amount(result.cost, unit)
         questions.update({expert for expert, _ in result.asked})
         for j, name in enumerate(fields):
@@ -377,8 +376,8 @@ def oracle(documents: Sequence[RecordedDocument], unit: str) -> Bound:
             if able and not needed & able:
                 needed.add(min(able, key=lambda expert: (costs[expert], expert)))
         amounts.append(
-            amount(document.ocr, unit)
-            + sum(amount(answer.cost, unit) for e, answer in document.answers if e in needed)
+            amount(Cost(seconds=document.ocr_seconds), unit)
+            + sum(amount(answer.cost, unit) for e, _, answer in document.answers if e in needed)
         )
     return Bound("oracle", _macro(right, asked), float(np.mean(amounts)))
 
@@ -692,7 +691,8 @@ def _single(documents: Sequence[RecordedDocument], expert: str, unit: str) -> Bo
         ]
     )
     amounts = [
-        amount(d.ocr, unit) + sum(amount(a.cost, unit) for e, a in d.answers if e == expert)
+        amount(Cost(seconds=d.ocr_seconds), unit)
+        + sum(amount(a.cost, unit) for e, _, a in d.answers if e == expert)
         for d in documents
     ]
     return Bound(expert, _macro(right, asked), float(np.mean(amounts)))

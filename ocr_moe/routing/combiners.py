@@ -18,13 +18,13 @@ from dataclasses import field as dataclass_field
 from datetime import date
 from typing import Literal, Protocol
 
-from ocr_moe.errors import ConfigError
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic, sigmoid
 from ocr_moe.routing.features import absence_features, candidate_features, record_features
-from ocr_moe.routing.settings import StepSettings, Thresholds
+from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.settings import Component
 from ocr_moe.types import Decision, Evidence, Reading, Status, Value
 
 _REQUIRED_ABSENT = 0.5
@@ -83,7 +83,7 @@ class MoeParams(CombinerParams):
     """For `priority`."""
     weights: dict[str, float] = {}
     """For votes: each expert's weight; by default the calibration's, or 1."""
-    steps: tuple[StepSettings, ...] = ()
+    steps: tuple[Component, ...] = ()
     """Record-level steps, in order; the caller builds them."""
 
 
@@ -512,20 +512,3 @@ def _decision(
         characters=source.characters,
         notes=_distinct(source.notes, failed_checks) if failed_checks else source.notes,
     )
-
-
-COMBINERS: Mapping[str, type[Priority | Confident | Agreement | Votes | Moe]] = {
-    "priority": Priority,
-    "confident": Confident,
-    "agreement": Agreement,
-    "votes": Votes,
-    "moe": Moe,
-}
-
-
-def combiner_of(kind: str) -> type[Priority | Confident | Agreement | Votes | Moe]:
-    """The combiner class of that kind. Raises ConfigError."""
-    try:
-        return COMBINERS[kind]
-    except KeyError:
-        raise ConfigError(f"no combiner {kind!r}; there are {', '.join(COMBINERS)}") from None

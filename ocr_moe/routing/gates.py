@@ -15,10 +15,9 @@ run; the others are left out of every list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ocr_moe.errors import ConfigError
 from ocr_moe.protocols import Ask, State
 from ocr_moe.routing.calibration import Policy, load_policy
 from ocr_moe.routing.features import state_features
@@ -281,18 +280,3 @@ def _named(*groups: Iterable[str]) -> frozenset[str]:
 
 def _policy(source: Policy | Path) -> Policy:
     return source if isinstance(source, Policy) else load_policy(source)
-
-
-GATES: Mapping[str, type[Fixed] | type[Cascade] | type[Learned]] = {
-    "fixed": Fixed,
-    "cascade": Cascade,
-    "learned": Learned,
-}
-
-
-def gate_of(kind: str) -> type[Fixed] | type[Cascade] | type[Learned]:
-    """The gate class of that kind. Raises ConfigError."""
-    try:
-        return GATES[kind]
-    except KeyError:
-        raise ConfigError(f"no gate {kind!r}; there are {', '.join(GATES)}") from None

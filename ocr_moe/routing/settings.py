@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
 from pydantic import Field as PydanticField
 
 from ocr_moe.schema import Field, Kind, Schema
@@ -13,18 +12,6 @@ from ocr_moe.types import Value
 
 Threshold = Annotated[float, PydanticField(ge=0.0, le=1.0)]
 T = TypeVar("T")
-
-
-class StepSettings(BaseModel):
-    """A record-level step as it stands in the configuration: its kind and that kind's parameters."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    kind: str
-
-    @property
-    def params(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
 
 
 class Thresholds(Value):

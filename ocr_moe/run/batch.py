@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 from ocr_moe.errors import BudgetExceededError, DocumentError, StoreError
 from ocr_moe.formats.files import write_text
 from ocr_moe.intake.images import Source, digest
+from ocr_moe.routing.loop import Strategy
+from ocr_moe.run.answers import Ledger
 from ocr_moe.run.documents import IMPORTED, page_key
-from ocr_moe.run.pipeline import Ledger, Strategy, fingerprint_of
 from ocr_moe.run.processing import Processed, Processor, why_failed
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners.pool import PoolRunner
@@ -27,7 +28,7 @@ from ocr_moe.schema import Schema
 from ocr_moe.store.database import Records, Store, row_of
 from ocr_moe.types import Answer, Cost, PageText, Record
 from ocr_moe.version import __version__
-from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.build import Workshop, fingerprint_of
 
 STORE = "store.sqlite"
 REPLAY_FROM = 500
@@ -205,7 +206,7 @@ class Batch:
                     statuses[decision.status] = statuses.get(decision.status, 0) + 1
             strategies[strategy.name] = {
                 "title": strategy.title,
-                "provenance": strategy.provenance or None,
+                "origin": strategy.origin.model_dump(mode="json"),
                 "experts": {n: fingerprint_of(e) for n, e in sorted(strategy.experts.items())},
                 **counts,
                 "fields": dict(sorted(statuses.items())),
@@ -230,7 +231,8 @@ class Batch:
 
         def of(record: Record) -> dict[str, list[Answer]]:
             found: dict[str, list[Answer]] = {}
-            for name, answer in self.store.answers(record.document.sha256, record.document.page):
+            ref = record.document
+            for name, _, answer in self.store.answers(ref.sha256, ref.page):
                 if fingerprints.get(name) == answer.expert:
                     found.setdefault(name, []).append(answer)
             return found
@@ -270,7 +272,8 @@ class Batch:
         self.store.set_meta("identity", identity)
         self.store.set_meta("schemas", [s.model_dump(mode="json") for s in self.schemas])
         self.store.set_meta(
-            "provenance", {s.name: s.provenance for s in self.strategies if s.provenance}
+            "origins",
+            {s.name: s.origin.model_dump(mode="json") for s in self.strategies if s.origin},
         )
         self.store.set_meta("titles", {s.name: s.title for s in self.strategies})
 

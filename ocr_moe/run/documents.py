@@ -13,6 +13,7 @@ from ocr_moe.intake.righting import read_upright, turn
 from ocr_moe.intake.seals import REVISION as SEALS_REVISION
 from ocr_moe.intake.seals import without_seals
 from ocr_moe.protocols import OcrEngine, Page
+from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.types import DocumentRef, Line, PageText
@@ -50,13 +51,17 @@ class PageReader:
         limits: ImageLimits,
         *,
         remove_seals: bool = True,
+        recorded_only: bool = False,
     ) -> None:
+        """With `recorded_only` the file is never opened: what the store lacks raises
+        NotRecordedError."""
         self._source = source
         self._sha256 = sha256
         self._read = reader_of(engine, remove_seals)
         self._key = page_key(engine, remove_seals)
         self._store = store
         self._limits = limits
+        self._recorded_only = recorded_only
         self._lock = threading.Lock()
         self._pixels: tuple[int, Image.Image] | None = None
         self._texts: dict[int, PageText] = {}
@@ -64,7 +69,7 @@ class PageReader:
     def count(self) -> int:
         pages = self._store.get_page_count(self._sha256)
         if pages is None:
-            with ImageFile(self._source.file, self._limits) as opened:
+            with self._opened() as opened:
                 pages = opened.pages
             self._store.put_page_count(self._sha256, pages)
         return pages
@@ -102,9 +107,14 @@ class PageReader:
         """Pixels as the file has them; the page that was decoded last is kept."""
         with self._lock:
             if self._pixels is None or self._pixels[0] != page:
-                with ImageFile(self._source.file, self._limits) as opened:
+                with self._opened() as opened:
                     self._pixels = (page, opened.page(page))
             return self._pixels[1]
+
+    def _opened(self) -> ImageFile:
+        if self._recorded_only:
+            raise NotRecordedError(f"{self._source.name} has not been read")
+        return ImageFile(self._source.file, self._limits)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ocr_moe.errors import DocumentError
 from ocr_moe.intake.images import ImageFile, Source, digest
 from ocr_moe.protocols import State
-from ocr_moe.run.pipeline import Strategy
+from ocr_moe.routing.loop import Strategy
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.config import Config

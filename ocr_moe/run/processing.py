@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ocr_moe.errors import DocumentError, ExpertError, OcrMoeError, UnrecognisedError
 from ocr_moe.intake.images import Source
 from ocr_moe.reading.recognition import recognise
+from ocr_moe.routing.loop import Strategy
+from ocr_moe.run.answers import Ledger, StoredAnswers, record_of
 from ocr_moe.run.documents import PageReader, open_document
-from ocr_moe.run.pipeline import Ledger, StoredAnswers, Strategy, extract
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Row, Store, is_failed, row_of
 from ocr_moe.types import DocumentRef, Failure, PageText, Record
@@ -28,6 +29,8 @@ class Processor:
     """Makes the records of one file after the other. Safe to share between threads.
 
     `schemas` is what documents may be: one schema for all, or several to choose from by recognition.
+    Without a ledger nobody is asked and no file is opened: what the store lacks raises
+    NotRecordedError.
     """
 
     def __init__(
@@ -36,15 +39,13 @@ class Processor:
         workshop: Workshop,
         strategies: Sequence[Strategy],
         schemas: Sequence[Schema],
-        ledger: Ledger,
-        reader: Callable[..., PageReader] = PageReader,
+        ledger: Ledger | None,
     ) -> None:
         self._store = store
         self._workshop = workshop
         self._strategies = tuple(strategies)
         self._schemas = tuple(schemas)
         self._ledger = ledger
-        self._reader = reader
         self._digests: dict[str, dict[tuple[str, ...], str]] = {s.name: {} for s in schemas}
 
     def process(self, sources: Sequence[Source], sha256: str) -> Processed:
@@ -70,13 +71,14 @@ class Processor:
 
     def _process(self, source: Source, sha256: str) -> Iterator[Record]:
         config = self._workshop.config
-        reader = self._reader(
+        reader = PageReader(
             source,
             sha256,
             self._workshop.engine("default"),
             self._store,
             config.images,
             remove_seals=config.remove_seals,
+            recorded_only=self._ledger is None,
         )
         page, pages = 1, 1
         try:
@@ -91,8 +93,9 @@ class Processor:
                 count = pages - page + 1 if schema.pages is None else min(schema.pages, pages)
                 count = min(count, pages - page + 1)
                 document = open_document(source, sha256, schema, reader, page, count)
-                answers = StoredAnswers(self._store, self._ledger, self._digests[schema.name])
-                yield from [extract(document, strategy, answers) for strategy in self._strategies]
+                digests = self._digests[schema.name]
+                answers = StoredAnswers(self._store, self._ledger, digests, document)
+                yield from [record_of(document, strategy, answers) for strategy in self._strategies]
             except (DocumentError, ExpertError) as error:
                 yield from self.broken(source, sha256, page, error)
             page += count

@@ -15,13 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import NoReturn
 from uuid import uuid4
 
-from ocr_moe.errors import OcrMoeError
 from ocr_moe.intake.images import Source
-from ocr_moe.run.documents import PageReader
-from ocr_moe.run.pipeline import Ledger
+from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
@@ -69,7 +66,7 @@ def _replay_chunk(
     done = []
     with store.snapshot():
         for sha256, sources in chunk:
-            with suppress(_NotRecordedError):
+            with suppress(NotRecordedError):
                 done.append(processor.process(sources, sha256))
     return done
 
@@ -82,28 +79,4 @@ def _opened(key: str, setup: bytes) -> tuple[Store, Processor]:
     store = Store(given.store, write=False)
     strategies = [workshop.strategy(name) for name in given.strategies]
     gc.freeze()  # what is built now stays; looking through it for garbage only takes time
-    return store, Processor(store, workshop, strategies, given.schemas, _Silence(), _RecordedPages)
-
-
-class _NotRecordedError(OcrMoeError):
-    """The store does not hold what is asked for."""
-
-
-class _Silence(Ledger):
-    """Lets nobody be asked."""
-
-    def check(self) -> None:
-        raise _NotRecordedError
-
-
-class _RecordedPages(PageReader):
-    """Page text from the store alone."""
-
-    def count(self) -> int:
-        pages = self._store.get_page_count(self._sha256)
-        if pages is None:
-            raise _NotRecordedError
-        return pages
-
-    def pixels(self, page: int) -> NoReturn:
-        raise _NotRecordedError
+    return store, Processor(store, workshop, strategies, given.schemas, ledger=None)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from ocr_moe.errors import StoreError
-from ocr_moe.types import Answer, PageText, Record
+from ocr_moe.types import Answer, PageText, Record, Recorded
 
 VERSION = 1
 
@@ -193,17 +193,6 @@ class Store:
         )
         return Answer.model_validate_json(row[0]) if row else None
 
-    def find_answer(
-        self, sha256: str, page: int, fingerprint: str, fields: Sequence[str]
-    ) -> Answer | None:
-        """An answer by the names of the asked fields, whatever their declarations were then."""
-        row = self._row(
-            "SELECT answer FROM answers WHERE sha256 = ? AND page = ? AND fingerprint = ? "
-            "AND fields = ?",
-            (sha256, page, fingerprint, json.dumps(list(fields), ensure_ascii=False)),
-        )
-        return Answer.model_validate_json(row[0]) if row else None
-
     def put_answer(self, question: Question, answer: Answer) -> None:
         self._write(
             "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -220,14 +209,17 @@ class Store:
             ),
         )
 
-    def answers(self, sha256: str, page: int) -> list[tuple[str, Answer]]:
-        """(expert name, answer) of one document, in a stable order."""
+    def answers(self, sha256: str, page: int) -> list[Recorded]:
+        """All answers about one document, in a stable order."""
         rows = self._rows(
-            "SELECT expert, answer FROM answers WHERE sha256 = ? AND page = ? "
+            "SELECT expert, question, answer FROM answers WHERE sha256 = ? AND page = ? "
             "ORDER BY expert, fingerprint, question",
             (sha256, page),
         )
-        return [(expert, Answer.model_validate_json(answer)) for expert, answer in rows]
+        return [
+            Recorded(expert, question, Answer.model_validate_json(answer))
+            for expert, question, answer in rows
+        ]
 
     def recorded_experts(self) -> dict[str, tuple[str, str | None]]:
         """Expert name → (fingerprint, model) of its most frequent answers."""
@@ -266,13 +258,6 @@ class Store:
                 "DELETE FROM records WHERE path IN (SELECT path FROM records WHERE failed)"
             )
         return int(paths)
-
-    def get_record(self, strategy: str, path: str, page: int) -> Record | None:
-        row = self._row(
-            "SELECT record FROM records WHERE strategy = ? AND path = ? AND page = ?",
-            (strategy, path, page),
-        )
-        return Record.model_validate_json(row[0]) if row else None
 
     def put_records(self, rows: Sequence[Row]) -> None:
         """Write records, all or none of them; see `row_of`."""

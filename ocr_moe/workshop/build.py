@@ -10,16 +10,18 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from rapidfuzz import process
 
-from ocr_moe.errors import ConfigError, EndpointMissingError, UsageError
+from ocr_moe.errors import ConfigError, EndpointMissingError, ExpertError, UsageError
 from ocr_moe.formats.yamlfile import validation_sentences
 from ocr_moe.protocols import ChatModel, Combiner, Expert, Gate, LineRecognizer, OcrEngine
 from ocr_moe.routing.calibration import Calibration, load_calibration
-from ocr_moe.run.pipeline import Strategy
+from ocr_moe.routing.loop import Strategy
+from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
-from ocr_moe.workshop.config import Component, Config, config_folder
+from ocr_moe.types import Origin
+from ocr_moe.workshop.config import Config, config_folder
 from ocr_moe.workshop.recorded import RecordedExpert
 from ocr_moe.workshop.registry import resolve
 
@@ -119,14 +121,14 @@ class Workshop:
         gate, combiner = self.policy(
             settings.gate, settings.combiner, frozenset(experts), where=where
         )
-        provenance = {e.provenance for e in experts.values() if isinstance(e, RecordedExpert)}
+        sources = {e.source for e in experts.values() if isinstance(e, RecordedExpert)}
         return Strategy(
             name=name,
             title=settings.title or name,
             gate=gate,
             combiner=combiner,
             experts=experts,
-            provenance="; ".join(sorted(provenance)),
+            origin=Origin(recorded=tuple(sorted(sources))),
         )
 
     def policy(
@@ -233,13 +235,12 @@ class Workshop:
                 raise ConfigError(f"{where}.calibration: {error}") from error
         return self._calibrations[path]
 
-    def _steps(self, settings: Sequence[BaseModel], where: str) -> tuple[Any, ...]:
+    def _steps(self, steps: Sequence[Component], where: str) -> tuple[Any, ...]:
         built = []
-        for number, step in enumerate(settings):
+        for number, step in enumerate(steps):
             here = f"{where}.steps.{number}"
-            component = Component.model_validate(step.model_dump())
-            cls = resolve("steps", component, here)
-            built.append(cls(self._params(cls, component, here)))
+            cls = resolve("steps", step, here)
+            built.append(cls(self._params(cls, step, here)))
         return tuple(built)
 
     def _once(self, group: str, name: str) -> Any:
@@ -266,6 +267,14 @@ class Workshop:
             return cls.Params.model_validate(component.params)
         except ValidationError as error:
             raise ConfigError(f"{where}: {validation_sentences(error, cls.Params)}") from error
+
+
+def fingerprint_of(expert: Expert) -> str | None:
+    """The expert's fingerprint, or None where its server does not answer."""
+    try:
+        return expert.fingerprint
+    except ExpertError:
+        return None
 
 
 def _unknown(what: str, name: str, known: Mapping[str, Any]) -> str:

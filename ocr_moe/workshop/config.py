@@ -9,28 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic import Field as PydanticField
+from pydantic import ValidationError
 
 from ocr_moe.errors import ConfigError, SchemaError
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.intake.images import ImageLimits
 from ocr_moe.schema import Schema, load_schema
+from ocr_moe.settings import Component, TruthOptions
 from ocr_moe.types import Value
-
-
-class Component(BaseModel):
-    """A part that the composition root builds: its kind, and the parameters of that kind."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    kind: str
-
-    @property
-    def params(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
 
 
 class StrategyConfig(Value):
@@ -41,21 +30,6 @@ class StrategyConfig(Value):
     description: str = ""
     gate: Component
     combiner: Component
-
-
-class TruthConfig(Value):
-    """How a verified sheet is read."""
-
-    absent: tuple[str, ...] = ("无", "-", "null", "absent")
-    """Cells that mean: this field is not on the document."""
-    blank: Literal["unverified", "absent"] = "unverified"
-    """What an empty cell means: nobody looked (left out), or not on the document."""
-    sheet: str | None = None
-    """Name of the sheet; else the one with most usable columns."""
-    file_column: str | None = None
-    """Heading of the column with the file names; else found by its usual names."""
-    subject_column: str | None = None
-    """Heading of the column with the subjects' names; else found by its usual names."""
 
 
 class Config(Value):
@@ -77,7 +51,7 @@ class Config(Value):
     """The strategy of `extract` when none is named."""
     schemas: tuple[str, ...] = ()
     """Further schema files, looked at by `--schema auto` and found by name."""
-    truth: TruthConfig = TruthConfig()
+    truth: TruthOptions = TruthOptions()
 
 
 def config_folder() -> Path:

@@ -14,7 +14,7 @@ from typing import Any
 from rapidfuzz import process
 
 from ocr_moe.errors import ConfigError
-from ocr_moe.workshop.config import Component
+from ocr_moe.settings import Component
 
 KINDS: dict[str, dict[str, str]] = {
     "engines": {

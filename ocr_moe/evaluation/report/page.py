@@ -23,8 +23,7 @@ from ocr_moe.evaluation.report.view import View, ViewOptions, build_view
 from ocr_moe.evaluation.scores import PolicyPoint, Recommendation, Scores
 from ocr_moe.evaluation.scoring import Scoring
 from ocr_moe.formats.files import write_text
-from ocr_moe.types import Record
-from ocr_moe.workshop.recorded import RECORDED
+from ocr_moe.types import Origin, Record
 
 
 class ReportOptions(ViewOptions):
@@ -83,7 +82,7 @@ def render(view: View, lang: str = "auto") -> str:
         script=Markup(script),
         script_hash=f"sha256-{digest}",
         t=_words,
-        recorded=_recorded,
+        origin=_origin,
         plain=lambda key: _phrases()[key][opening],
         strong=lambda text: Markup("<b>{}</b>").format(text),
     )
@@ -97,14 +96,9 @@ def _words(key: str, **values: Any) -> Markup:
     ).format(english, chinese)
 
 
-def _recorded(provenance: str) -> Markup:
-    """Whose recorded answers they are; any other provenance stands as it is."""
-    models = provenance.replace(RECORDED, "")
-    return (
-        _words("recorded_of", told=provenance, models=models)
-        if models != provenance
-        else Markup(escape(provenance))
-    )
+def _origin(origin: Origin) -> Markup:
+    """Whose recorded answers they are."""
+    return _words("recorded_of", told=str(origin), models="、".join(origin.recorded))
 
 
 def _svg_words(key: str) -> Markup:

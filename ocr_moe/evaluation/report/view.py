@@ -26,7 +26,7 @@ from ocr_moe.evaluation.scores import (
 from ocr_moe.evaluation.scoring import Scoring
 from ocr_moe.evaluation.summary import cost_of
 from ocr_moe.evaluation.truth.problems import listed
-from ocr_moe.types import Record
+from ocr_moe.types import Origin, Record
 
 _LISTED = 40
 _NARROW = "\u202f"
@@ -76,7 +76,7 @@ class View:
     confidence: tuple[dict[str, Any], ...]
     saving_reference: str
     field_costs: tuple[dict[str, Any], ...]
-    provenance: tuple[tuple[str, str], ...]
+    origins: tuple[tuple[str, Origin], ...]
     skipped: tuple[tuple[str, str], ...]
     problems: tuple[ProblemView, ...]
     unverified: int
@@ -100,7 +100,7 @@ class ProblemView:
 class StrategyView:
     name: str
     title: str
-    provenance: str
+    origin: Origin
     is_best: bool
     cells_right: str
     cells_low: str
@@ -193,10 +193,10 @@ def build_view(
         confidence=_confidence(scores.strategies[scores.best]),
         saving_reference=_saving_reference(scores),
         field_costs=_field_costs(scores, order),
-        provenance=tuple(
-            (scores.strategies[name].title, scores.strategies[name].provenance)
+        origins=tuple(
+            (scores.strategies[name].title, scores.strategies[name].origin)
             for name in order
-            if scores.strategies[name].provenance
+            if scores.strategies[name].origin
         ),
         skipped=tuple(scores.skipped.items()),
         problems=tuple(
@@ -229,7 +229,7 @@ def _strategy(name: str, scores: Scores) -> StrategyView:
     return StrategyView(
         name=name,
         title=score.title,
-        provenance=score.provenance,
+        origin=score.origin,
         is_best=name == scores.best,
         cells_right=_percent(cells.accuracy, 1),
         cells_low=f"{100 * cells.interval[0]:.1f}",

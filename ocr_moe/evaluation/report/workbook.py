@@ -76,8 +76,8 @@ def _summary(book: Book, scores: Scores) -> None:
     )
     sheet.append([])
     for score in scores.strategies.values():
-        if score.provenance:
-            sheet.append([Cell(f"{score.title}: {score.provenance}", "muted")])
+        if score.origin:
+            sheet.append([Cell(f"{score.title}: {score.origin}", "muted")])
     for name, reason in scores.skipped.items():
         sheet.append([Cell(f"skipped {name}: {reason}", "muted")])
 

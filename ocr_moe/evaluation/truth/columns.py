@@ -13,12 +13,12 @@ from ocr_moe.evaluation.truth.problems import listed
 from ocr_moe.evaluation.truth.sheet import (
     FILE_HEADINGS,
     Truth,
-    TruthOptions,
     load_truth_tables,
     same_heading,
 )
 from ocr_moe.evaluation.truth.tables import BLANK, RawCell, Table, read_tables
 from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.settings import TruthOptions
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 
 _HEADER_ROWS = 30

@@ -19,7 +19,7 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.tables import BLANK, RawCell, Table, read_tables
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.types import Value
+from ocr_moe.settings import TruthOptions
 from ocr_moe.values.normalize import clean_text, normalize
 
 FILE_HEADINGS = (
@@ -34,21 +34,6 @@ _FILE_NAME = re.compile(r"(?i).+\.(jpe?g|png|webp|bmp|gif|tiff?|pdf|heic|heif)$"
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+\d+")
 _DAY_ZERO_RANGE = (2200, 80_000)
 _YEAR_RANGE = (1800, 2199)
-
-
-class TruthOptions(Value):
-    """How a verified sheet is to be understood."""
-
-    absent: tuple[str, ...] = ("无", "-", "null", "absent")
-    """Cell contents that mean: this document has no such field."""
-    blank: Literal["unverified", "absent"] = "unverified"
-    """What an empty cell means: nobody looked (left out), or not on the document."""
-    sheet: str | None = None
-    """Name of the sheet; else the one with most usable columns."""
-    file_column: str | None = None
-    """Heading of the column with the file names; else found by its usual names."""
-    subject_column: str | None = None
-    """Heading of the column with the subjects' names; else found by its usual names."""
 
 
 @dataclass(frozen=True, slots=True)

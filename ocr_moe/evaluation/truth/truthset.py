@@ -8,13 +8,13 @@ from pathlib import Path
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.sheet import (
     Truth,
-    TruthOptions,
     load_truth,
     load_truth_tables,
     usable_columns,
 )
 from ocr_moe.evaluation.truth.tables import Table, read_tables
 from ocr_moe.schema import Schema
+from ocr_moe.settings import TruthOptions
 
 
 def load_truths(

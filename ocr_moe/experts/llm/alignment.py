@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
+from ocr_moe.geometry import hull
 from ocr_moe.reading.layout import span_box
 from ocr_moe.schema import Field, Kind
-from ocr_moe.types import Box, Evidence, Line
+from ocr_moe.types import Evidence, Line
 from ocr_moe.values.dates import find_dates
 
 MIN_SCORE = 0.6
@@ -89,16 +90,6 @@ def occurs_verbatim(text: str, lines: Sequence[Line]) -> bool:
     """Whether the text stands on the page word for word, spaces and punctuation aside."""
     wanted = fold(text)
     return bool(wanted) and wanted in "".join(fold(line.text) for line in lines)
-
-
-def hull(boxes: Sequence[Box]) -> Box:
-    """The smallest box around all of them, clipped to the page."""
-    return (
-        max(0.0, min(box[0] for box in boxes)),
-        max(0.0, min(box[1] for box in boxes)),
-        min(1.0, max(box[2] for box in boxes)),
-        min(1.0, max(box[3] for box in boxes)),
-    )
 
 
 def _printed_forms(field: Field, value: str | None, raw: str | None) -> Iterator[str]:

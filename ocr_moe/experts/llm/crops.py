@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ocr_moe.experts.llm.alignment import hull
 from ocr_moe.experts.llm.regions import field_region
+from ocr_moe.geometry import hull
 from ocr_moe.protocols import Page
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Box

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ocr_moe.codes.finding import find_codes
-from ocr_moe.experts.llm.alignment import fold, hull
+from ocr_moe.experts.llm.alignment import fold
+from ocr_moe.geometry import hull
 from ocr_moe.reading.layout import Piece, Row, Sheet
 from ocr_moe.schema import Fallback, Field, Kind, Schema
 from ocr_moe.types import Box, Line, PageText

@@ -1,0 +1,76 @@
+"""The loop: route, ask, combine, until the gate wants nothing more.
+
+There is one. A live run, a resumed one, a replay in other processes and the laboratory all call
+`decide`; they differ only in who answers: the expert, the store, or what a store holds in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ocr_moe.protocols import Ask, Combiner, Expert, Gate, State
+from ocr_moe.schema import Schema
+from ocr_moe.types import LIVE, Answer, Cost, Decision, Origin, Reading
+
+Asking = Callable[[Ask], Answer]
+"""Puts a gate's question to whoever answers: one reading per asked field, in the order asked."""
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A named way to get from documents to decisions, built and ready."""
+
+    name: str
+    title: str
+    gate: Gate
+    combiner: Combiner
+    experts: Mapping[str, Expert]
+    origin: Origin = LIVE
+    """Where answers come from when not from a live expert."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the routing of one document went, and what it came to."""
+
+    decisions: Mapping[str, Decision]
+    """One for every field of the schema."""
+    cost: Cost
+    """Of the pages' text and of every answer, whoever gave it."""
+    exchanges: tuple[tuple[Ask, Answer], ...]
+    """Every question with its answer, in the order asked."""
+    states: tuple[State, ...]
+    """What was known, decisions included, after each round."""
+
+    @property
+    def asked(self) -> frozenset[tuple[str, str]]:
+        """(expert, field) pairs that were asked."""
+        return frozenset((ask.expert, field) for ask, _ in self.exchanges for field in ask.fields)
+
+
+def decide(
+    schema: Schema, gate: Gate, combiner: Combiner, asking: Asking, *, ocr_seconds: float = 0.0
+) -> Course:
+    """All decisions for one document, of which the pages' text took `ocr_seconds`.
+
+    An answer's whole cost counts for each question that it answers. Raises what `asking` raises.
+    """
+    readings: dict[str, dict[str, Reading]] = {name: {} for name in schema.names}
+    cost = Cost(seconds=ocr_seconds, ocr_seconds=ocr_seconds)
+    decisions: Mapping[str, Decision] = {}
+    exchanges: list[tuple[Ask, Answer]] = []
+    states: list[State] = []
+    while asks := gate.route(State(schema, readings, decisions)):
+        for ask in asks:
+            answer = asking(ask)
+            cost += answer.cost
+            exchanges.append((ask, answer))
+            for reading in answer.readings:
+                readings[reading.field][ask.expert] = reading
+        known = {name: dict(of_field) for name, of_field in readings.items()}
+        decisions = combiner.combine(State(schema, known))
+        states.append(State(schema, known, decisions))
+    if not decisions:
+        decisions = combiner.combine(State(schema, readings))
+    return Course(decisions, cost, tuple(exchanges), tuple(states))

@@ -1,0 +1,157 @@
+"""Answers about one document: from the store, else from the expert, whose word is then stored."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from ocr_moe.errors import BudgetExceededError, ExpertError, OcrMoeError, UsageError
+from ocr_moe.protocols import Document, Expert
+from ocr_moe.routing.loop import Strategy, decide
+from ocr_moe.routing.recall import digest_fields
+from ocr_moe.schema import Field
+from ocr_moe.store.database import Question, Store
+from ocr_moe.types import Answer, Cost, Failure, Reading, Record
+
+
+class NotRecordedError(OcrMoeError):
+    """The store does not hold what is asked for, and nobody may be asked."""
+
+
+class Ledger:
+    """What a run has asked and spent so far. Safe to share between threads."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self.asked = 0
+        """Questions put to an expert rather than found in the store."""
+        self.money = 0.0
+
+    def check(self) -> None:
+        """Raises BudgetExceededError when the ceiling is reached."""
+        if self._limit is not None and self.money >= self._limit:
+            raise BudgetExceededError(
+                f"--max-cost {self._limit:g} is reached (spent {self.money:.4g}); "
+                "run again with a higher one to go on where this stopped"
+            )
+
+    def enter(self, cost: Cost) -> None:
+        with self._lock:
+            self.asked += 1
+            self.money += cost.money
+
+
+class StoredAnswers:
+    """Answers about one document, each question put once."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger | None,
+        digests: dict[tuple[str, ...], str],
+        document: Document,
+    ) -> None:
+        """Without a ledger nobody is asked: what is not stored raises NotRecordedError.
+
+        `digests` remembers question digests across documents of one schema object.
+        """
+        self._store = store
+        self._ledger = ledger
+        self._digests = digests
+        self._document = document
+        self._known: dict[tuple[str, str], Answer] = {}
+
+    def answer(self, expert: Expert, fields: Sequence[Field]) -> Answer:
+        """Raises BudgetExceededError, NotRecordedError or UsageError; a failing expert does not."""
+        names = tuple(field.name for field in fields)
+        digest = self._digests.get(names)
+        if digest is None:
+            digest = self._digests[names] = digest_fields(self._document.schema.name, fields)
+        try:
+            key = (expert.fingerprint, digest)
+        except ExpertError as error:  # a server that is down cannot say which model it has
+            return failed_answer(expert.name, fields, error)
+        if key not in self._known:
+            self._known[key] = self._look_up(expert, fields, names, digest)
+        return self._known[key]
+
+    def _look_up(
+        self, expert: Expert, fields: Sequence[Field], names: tuple[str, ...], digest: str
+    ) -> Answer:
+        ref = self._document.ref
+        question = Question(
+            sha256=ref.sha256,
+            page=ref.page,
+            fingerprint=expert.fingerprint,
+            digest=digest,
+            expert=expert.name,
+            schema=self._document.schema.name,
+            fields=names,
+        )
+        stored = self._store.get_answer(question)
+        if stored is not None:
+            return stored
+        if self._ledger is None:
+            raise NotRecordedError(f"{ref.path}: {expert.name} has not been asked")
+        self._ledger.check()
+        answer = ask(expert, self._document, fields)
+        self._ledger.enter(answer.cost)
+        self._store.put_answer(question, answer)
+        return answer
+
+
+def record_of(document: Document, strategy: Strategy, answers: StoredAnswers) -> Record:
+    """All decisions of one strategy for one document."""
+    schema = document.schema
+    course = decide(
+        schema,
+        strategy.gate,
+        strategy.combiner,
+        lambda ask: answers.answer(strategy.experts[ask.expert], schema.select(ask.fields)),
+        ocr_seconds=sum(page.text.seconds for page in document.pages),
+    )
+    return Record(
+        document=document.ref,
+        schema_name=schema.name,
+        strategy=strategy.name,
+        fields=dict(course.decisions),
+        cost=course.cost,
+    )
+
+
+def ask(expert: Expert, document: Document, fields: Sequence[Field]) -> Answer:
+    """One question to one expert. An expert that breaks gives a failed reading for every field."""
+    start = time.perf_counter()
+    try:
+        answer = expert.read(document, fields)
+    except UsageError:
+        raise
+    except Exception as error:  # an expert, perhaps a third party's, must not end the batch
+        seconds = round(time.perf_counter() - start, 4)
+        answer = failed_answer(expert.name, fields, error, expert.fingerprint, seconds)
+    asked = [field.name for field in fields]
+    given = [reading.field for reading in answer.readings]
+    if given != asked:
+        raise TypeError(f"expert {expert.name} was asked for {asked} and answered {given}")
+    return answer
+
+
+def failed_answer(
+    name: str,
+    fields: Sequence[Field],
+    error: Exception,
+    fingerprint: str = "",
+    seconds: float = 0.0,
+) -> Answer:
+    """A failed reading for every field."""
+    message = str(error) or type(error).__name__
+    if not isinstance(error, OcrMoeError):
+        message = f"unexpected error in expert {name}: {message}"
+    failure = Failure(type=type(error).__name__, message=message)
+    return Answer(
+        expert=fingerprint or name,
+        readings=tuple(Reading(field=field.name, error=failure) for field in fields),
+        cost=Cost(seconds=seconds),
+    )
