@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ocr_moe.engines.chat import Capabilities, ChatEndpoint, ChatParams, Structured, is_local_host
+from ocr_moe.engines.chat import ChatEndpoint, ChatParams, Structured, is_local_host
 from ocr_moe.errors import (
     ChatAnswerError,
     ChatAuthError,
@@ -47,9 +47,9 @@ def _clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         _OPEN.pop().close()
 
 
-def build(name: str, params: ChatParams, capabilities: Capabilities | None = None) -> ChatEndpoint:
+def build(name: str, params: ChatParams) -> ChatEndpoint:
     """An endpoint that is closed after the test."""
-    _OPEN.append(ChatEndpoint(name, params, capabilities))
+    _OPEN.append(ChatEndpoint(name, params))
     return _OPEN[-1]
 
 
@@ -121,17 +121,6 @@ def test_the_best_form_is_found_once(
         ask(chat)
         assert len(server.requests) == before + 1
         assert server.requests[-1].form == found
-
-
-def test_known_capabilities_spare_the_search() -> None:
-    with ChatServer(lambda _: ZHANG, structured=frozenset({"json_object"})) as server:
-        first = endpoint(server)
-        ask(first)
-        params = ChatParams(base_url=server.base_url)
-        second = build("text", params, first.capabilities)
-        before = len(server.requests)
-        ask(second)
-        assert len(server.requests) == before + 1
 
 
 def test_a_passing_500_does_not_lower_the_form() -> None:

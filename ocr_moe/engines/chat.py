@@ -60,7 +60,7 @@ _LEVELS = tuple(Structured)
 
 
 class Capabilities(Value):
-    """What a server can do, as far as it is known; may be kept and handed to the next start."""
+    """What a server can do, as far as it is known."""
 
     model: str
     """The model's name as the server wants to hear it."""

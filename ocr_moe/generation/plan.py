@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import count as counter
 from random import Random
 
-from ocr_moe.generation import damage
 from ocr_moe.generation.businesses import draw_licence
+from ocr_moe.generation.damage import level_named
 from ocr_moe.generation.facts import Graduate, Licence
 from ocr_moe.generation.fonts import FontBook
 from ocr_moe.generation.graduates import draw_certificates
@@ -34,7 +34,7 @@ def plan(
         ConfigError: for an unknown schema, layout or level.
     """
     for level in levels:
-        damage.level_named(level)
+        level_named(level)
     chosen = select(schema, layouts)
     rng = Random(f"{schema} {seed}")
     documents: Iterator[tuple[Graduate | Licence, Layout]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from random import Random
 
-from ocr_moe.generation import damage as damaging
+from ocr_moe.generation.damage import damage
 from ocr_moe.generation.facts import Graduate
 from ocr_moe.generation.layouts import layouts
 from ocr_moe.generation.layouts.pieces import second_seal
@@ -44,7 +44,7 @@ def render(spec: Spec) -> Rendered:
     quads: dict[str, list[Quad]] = {}
     for name, box in marks:
         quads.setdefault(name, []).append(_quad(box, size))
-    result = damaging.damage(sheet.image, spec.level, rng, quads)
+    result = damage(sheet.image, spec.level, rng, quads)
     truth: dict[str, str | None] = {}
     for field, value in spec.facts.truth().items():
         said = sheet.stated.get(field, value if field in quads else None)
