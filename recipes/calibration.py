@@ -18,7 +18,7 @@ from ocr_moe.api import _laboratory
 from ocr_moe.cli.session import progress
 from ocr_moe.formats.files import write_text
 from ocr_moe.generation import generate
-from ocr_moe.intake.images import digest, discover
+from ocr_moe.intake.sources import digest, discover
 from ocr_moe.laboratory.fitting import Build, calibrate, today
 from ocr_moe.laboratory.lab import Laboratory
 from ocr_moe.laboratory.policies import Candidate

@@ -1,0 +1,64 @@
+"""What decoders are told and how they say no; light, for the process that decodes imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from ocr_moe.errors import DocumentError, TooLargeError, UnreadableFileError
+
+MAX_SIDE = 65_500
+"""Pixels a side may have; JPEG allows 65,535, and what is longer is no page."""
+
+
+class Bounds(NamedTuple):
+    """The limits that concern the pixels of one file."""
+
+    dpi: int
+    max_pixels: int
+    max_pages: int
+
+    def check_size(self, name: str, width: int, height: int) -> None:
+        """Raises TooLargeError."""
+        if width * height > self.max_pixels:
+            raise TooLargeError(
+                f"{name}: {width:,} × {height:,} pixels, the limit is {self.max_pixels:,} "
+                "(images.max_pixels in the configuration); save it smaller"
+            )
+        if max(width, height) > MAX_SIDE:
+            raise TooLargeError(
+                f"{name}: {width:,} × {height:,} pixels; a side may have {MAX_SIDE:,}: cut it up"
+            )
+
+    def check_pages(self, name: str, pages: int, *, more: bool = False) -> None:
+        """Raises TooLargeError; `more` says that there are more pages than were counted."""
+        if pages > self.max_pages:
+            raise TooLargeError(
+                f"{name}: {'more than ' if more else ''}{pages - more} pages, the limit is "
+                f"{self.max_pages} (images.max_pages in the configuration); split it"
+            )
+
+
+@contextmanager
+def frontier(name: str, what: str = "damaged or cut off") -> Iterator[None]:
+    """Whatever a decoder raises on a file becomes that file's error."""
+    try:
+        yield
+    except DocumentError:
+        raise
+    except MemoryError as error:
+        raise TooLargeError(
+            f"{name}: takes more memory to decode than images.max_memory in the configuration "
+            "allows; save it smaller or raise the limit"
+        ) from error
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        raise UnreadableFileError(
+            f"{name}: {what} ({first_line(error)}); scan or save it again"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The error's own words, cut short; its class where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
