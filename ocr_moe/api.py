@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ocr_moe.errors import DocumentError, TruthError
-from ocr_moe.intake.images import ImageFile, discover
+from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.righting import turn
+from ocr_moe.intake.sources import discover, located
 from ocr_moe.run.batch import STORE, Batch, Outcome, Progress, import_ocr
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
@@ -163,7 +164,7 @@ def extract(
     folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
     with _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
-        sources = discover(_texts(paths), listing)
+        sources = discover(_texts(paths), listing, config.images)
         with Batch(
             folder,
             workshop=workshop,
@@ -210,7 +211,7 @@ def estimate(
     options = options or Options()
     with _prepared(options) as (config, workshop, schemas):
         built = [workshop.strategy(name) for name in strategies or (config.strategy,)]
-        sources = discover(_texts(paths), listing)
+        sources = discover(_texts(paths), listing, config.images)
         file = Path(out) / STORE
         with Store(file, write=False) if file.is_file() else nullcontext() as store:
             return estimate_run(sources, built, schemas, config, store)
@@ -332,7 +333,7 @@ def compare(
             chosen = {name: workshop.strategy(name) for name in strategies}
         else:
             chosen, skipped = workshop.available_strategies()
-        sources = discover(_texts(paths), listing)
+        sources = discover(_texts(paths), listing, config.images)
         with Batch(
             folder,
             workshop=workshop,
@@ -407,20 +408,24 @@ class PageImages:
     """The righted page image behind a record, where its file is still there; for reports."""
 
     def __init__(self, store: Store, config: Config) -> None:
-        self._files: dict[str, str] = store.get_meta("files") or {}
+        self._files: dict[str, str | list[str | int]] = store.get_meta("files") or {}
         self._limits = config.images
 
     def __call__(self, record: Record, page: int) -> Image.Image | None:
         """Page `page` (from 1) of the record's document, or None when it cannot be had."""
-        file = Path(self._files.get(record.document.path, ""))
-        if not file.is_file():
+        document = record.document
+        place = self._files.get(document.path)
+        if place is None:
             return None
         try:
-            with ImageFile(file, self._limits) as opened:
-                image = opened.page(record.document.page + page - 1)
+            with (
+                Decoder(self._limits) as decoder,
+                decoder.open(located(document.path, place), document.sha256) as opened,
+            ):
+                image = opened.page(document.page + page - 1)
         except DocumentError:
             return None
-        return turn(image, record.document.rotation)
+        return turn(image, document.rotation)
 
 
 def _texts(paths: Paths) -> list[str]:

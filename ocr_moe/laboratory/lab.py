@@ -117,7 +117,7 @@ def open_laboratory(
     refs: dict[str, dict[DocumentRef, float]] = {}
     for strategy in store.strategies():
         for record in store.records(strategy):
-            if record.schema_name is not None and record.error is None:
+            if record.schema_name is not None and record.error is None and not record.blank:
                 of_schema = refs.setdefault(record.schema_name, {})
                 of_schema[record.document] = record.cost.ocr_seconds
     current = {

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from ocr_moe.errors import BudgetExceededError, DocumentError, StoreError
 from ocr_moe.formats.files import write_text
-from ocr_moe.intake.images import Source, digest
+from ocr_moe.intake.limits import ImageLimits
+from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import Ledger
 from ocr_moe.run.documents import IMPORTED, page_key
@@ -33,6 +34,9 @@ from ocr_moe.workshop.build import Workshop, fingerprint_of
 STORE = "store.sqlite"
 REPLAY_FROM = 500
 """Recorded documents from which on a run starts processes to replay them."""
+_IMAGE_IDENTITY = ("dpi", "max_pixels", "max_pages")
+"""What of `images` says how a page comes out. The other limits only say what a machine can bear: raise
+them, and what failed for them can be tried again in the same run."""
 Item = TypeVar("Item")
 
 
@@ -56,6 +60,8 @@ class Outcome:
     """Documents that failed, or have a failed field, under any strategy."""
     resumed: int = 0
     """Files that an earlier start had finished."""
+    blank: int = 0
+    """Blank pages; `documents` does not count them."""
     asked: int = 0
     """Questions put to experts in this start."""
     stopped: str | None = None
@@ -89,6 +95,7 @@ class Batch:
         )
 
     def close(self) -> None:
+        self._processor.close()
         self.store.close()
 
     def __enter__(self) -> Batch:
@@ -112,8 +119,8 @@ class Batch:
         (StoreError says what differs), unless `update` takes changed inputs in. Without
         `frozen_strategies` other strategies are welcome: what experts have said already is kept.
         """
-        inputs, errors = _hash_all(sources)
-        folders = {source.name: str(source.file) for source in sources}
+        inputs, errors = _hash_all(sources, self._workshop.config.images)
+        folders = {source.name: source.locate() for source in sources}
         self._enter(inputs, update=update, frozen_strategies=frozen_strategies)
         self.store.set_meta("files", folders)
         outcome = Outcome(files=len(sources))
@@ -122,15 +129,19 @@ class Batch:
         names = [strategy.name for strategy in self.strategies]
         finished = self.store.finished_paths(names)
         groups: dict[str, list[Source]] = {}
+        broken = 0
         for source in sources:
             if source.name in finished:
                 outcome.resumed += 1
             elif source.name in errors:
-                broken = self._processor.broken(source, "", 1, errors[source.name])
-                self.store.put_records([row_of(record) for record in broken])
+                broken += 1
+                error = errors[source.name]
+                records = self._processor.broken(source, "", 1, error)
+                self.store.put_records([row_of(record) for record in records])
+                report(Progress(outcome.resumed + broken, len(sources), source.name, str(error)))
             else:
                 groups.setdefault(inputs[source.name], []).append(source)
-        done = outcome.resumed
+        done = outcome.resumed + broken
         try:
             for results in _until_interrupted(self._results(groups)):
                 self.store.put_records([row for result in results for row in result.rows])
@@ -195,11 +206,12 @@ class Batch:
         """What run.json holds: configuration, versions, fingerprints, counts, costs, times."""
         strategies: dict[str, Any] = {}
         for strategy in self.strategies:
-            counts = {"documents": 0, "failed_documents": 0}
+            counts = {"documents": 0, "failed_documents": 0, "blank_pages": 0}
             statuses: dict[str, int] = {}
             cost = Cost()
             for record in self.records(strategy.name):
-                counts["documents"] += 1
+                counts["documents"] += not record.blank
+                counts["blank_pages"] += record.blank
                 counts["failed_documents"] += record.error is not None
                 cost += record.cost
                 for decision in record.fields.values():
@@ -246,7 +258,8 @@ class Batch:
         identity = {
             "inputs": dict(inputs),
             "schemas": {s.name: _digest(s.model_dump(mode="json")) for s in self.schemas},
-            "pages": {key: config[key] for key in ("images", "ocr", "remove_seals", "engines")},
+            "pages": {key: config[key] for key in ("images", "ocr", "remove_seals", "engines")}
+            | {"images": {key: config["images"][key] for key in _IMAGE_IDENTITY}},
             "strategies": {
                 "chosen": strategies,
                 "experts": {
@@ -279,7 +292,8 @@ class Batch:
 
     def _count(self, outcome: Outcome) -> None:
         names = [strategy.name for strategy in self.strategies]
-        outcome.documents = self.store.count_documents(names)
+        outcome.blank = self.store.count_documents(names, blank=True)
+        outcome.documents = self.store.count_documents(names) - outcome.blank
         outcome.failures = list(
             {
                 (record.document.path, record.document.page): why_failed(record)
@@ -351,12 +365,14 @@ def export_ocr(store: Store, file: Path) -> int:
     return len(lines)
 
 
-def _hash_all(sources: Sequence[Source]) -> tuple[dict[str, str], dict[str, DocumentError]]:
+def _hash_all(
+    sources: Sequence[Source], limits: ImageLimits
+) -> tuple[dict[str, str], dict[str, DocumentError]]:
     inputs: dict[str, str] = {}
     errors: dict[str, DocumentError] = {}
     for source in sources:
         try:
-            inputs[source.name] = digest(source.file)
+            inputs[source.name] = source.digest(limits)
         except DocumentError as error:
             inputs[source.name] = ""
             errors[source.name] = error

@@ -156,7 +156,8 @@ class Store:
     def set_meta(self, key: str, value: Any) -> None:
         self._write(
             "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-            (key, json.dumps(value, ensure_ascii=False, sort_keys=True)),
+            # Paths may not be UTF-8; escapes carry what then stands in their place.
+            (key, json.dumps(value, sort_keys=True)),
         )
 
     def get_page_count(self, sha256: str) -> int | None:
@@ -285,10 +286,12 @@ class Store:
         )
         return [Record.model_validate_json(row[0]) for row in rows]
 
-    def count_documents(self, strategies: Sequence[str]) -> int:
-        """Documents of which any of the strategies has a record."""
+    def count_documents(self, strategies: Sequence[str], *, blank: bool = False) -> int:
+        """Documents of which any of the strategies has a record; only the blank pages on demand."""
+        only = "AND NOT failed AND json_extract(record, '$.blank')" if blank else ""
         row = self._row(
-            f"SELECT count(*) FROM (SELECT DISTINCT path, page FROM records WHERE {_OF_STRATEGIES})",
+            "SELECT count(*) FROM (SELECT DISTINCT path, page FROM records "
+            f"WHERE {_OF_STRATEGIES} {only})",
             (json.dumps(list(strategies)),),
         )
         return int(row[0])
