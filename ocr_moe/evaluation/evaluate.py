@@ -60,7 +60,8 @@ def evaluate(
     there is nothing to score, OSError when writing fails.
     """
     options = options or EvaluationOptions()
-    listed = {name: list(records) for name, records in runs.items()}
+    # A blank page has nothing to score; a row that belongs to it alone is told as without document.
+    listed = {name: [r for r in records if not r.blank] for name, records in runs.items()}
     if not any(listed.values()):
         raise UsageError("there are no records to score")
     paths = [truth] if isinstance(truth, Path) else truth

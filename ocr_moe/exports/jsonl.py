@@ -55,7 +55,7 @@ def record_to_json(record: Record) -> dict[str, Any]:
     }
     if document.pages != 1:
         head["pages"] = document.pages
-    return {
+    data = {
         "document": head,
         "schema": record.schema_name,
         "strategy": record.strategy,
@@ -63,6 +63,7 @@ def record_to_json(record: Record) -> dict[str, Any]:
         "cost": _cost(record.cost),
         "error": _failure(record.error),
     }
+    return data | {"blank": True} if record.blank else data
 
 
 def record_from_json(data: Mapping[str, Any]) -> Record:
@@ -81,6 +82,7 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
             },
             cost=Cost.model_validate(_known(Cost, data.get("cost") or {})),
             error=data.get("error"),
+            blank=data.get("blank", False),
         )
     except KeyError as error:
         raise UsageError(f"not a record: the key {error} is missing") from error

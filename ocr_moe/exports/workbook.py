@@ -62,7 +62,7 @@ def write_workbook(
             documents.append(headings.document_row(record))
             _write_failures(failures, record)
             group = _group_of(record, rules)
-            if group is not None:
+            if group is not None and not record.blank:
                 references.setdefault(group, []).append(record.document)
         for name, documents_of_rule in references.items():
             grouping = rules[name].group(documents_of_rule)
@@ -148,6 +148,8 @@ class _Headings:
 
     def document_row(self, record: Record) -> list[Content]:
         notes = [record.error.message] if record.error is not None else []
+        if record.blank:
+            notes.append("blank page")
         for name, decision in record.fields.items():
             notes += [f"{name}: {note}" for note in decision.notes]
         return [
