@@ -26,7 +26,7 @@ from ocr_moe.intake.images import RasterFile
 from ocr_moe.intake.kinds import is_plain, kind_of
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source
-from ocr_moe.intake.worker import OpenedFile
+from ocr_moe.intake.worker import STRIP, OpenedFile, rows_per_strip
 
 Result = TypeVar("Result")
 
@@ -36,8 +36,6 @@ _PLAIN_MEMORY = 12
 """Bytes a pixel that a plain image may take at most on its way to RGB."""
 _FILES_PER_PROCESS = 500
 """Files after which a process makes way for a new one, lest leaks add up."""
-_STRIP = 1 << 20
-"""Bytes of pixels that are received at once, at least one row."""
 _START_SECONDS = 60.0
 """What a process may take to start on a busy machine."""
 _ERRORS: Mapping[str, type[DocumentError]] = {
@@ -219,7 +217,7 @@ class _Process:
             _send(requests, {"op": "page", "name": name, "page": number})
             width, height = self._reply(replies)["size"]
             image = Image.new("RGB", (width, height))
-            step = max(_STRIP // (3 * width), 1)
+            step = rows_per_strip(width)
             for top in range(0, height, step):
                 rows = min(step, height - top)
                 data = replies.read(3 * width * rows)
@@ -284,6 +282,7 @@ def _start(limits: ImageLimits) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        pipesize=STRIP,
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(folders),

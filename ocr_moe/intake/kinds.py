@@ -88,7 +88,7 @@ def _is_avif(data: bytes) -> bool:
 
 
 def is_plain(data: bytes, kind: str, most: int) -> bool:
-    """Whether the header promises a JPEG or PNG that decodes fast and within 8 bytes a pixel.
+    """Whether the header promises a JPEG, PNG or WebP that decodes fast and within 12 bytes a pixel.
 
     `most` is the number of pixels that it may have. A progressive JPEG keeps all of its
     coefficients, and each of its scans goes over the whole image.
@@ -99,11 +99,29 @@ def is_plain(data: bytes, kind: str, most: int) -> bool:
     if kind == "JPEG":
         size = _jpeg_size(data)
         return size is not None and 0 < size <= most and data.count(b"\xff\xda") <= _MAX_SCANS
+    if kind == "WEBP":
+        return 0 < _webp_size(data) <= most
     return False
 
 
 _MAX_SCANS = 20
 """Encoders write 1 scan, or about 10 when progressive."""
+
+
+def _webp_size(data: bytes) -> int:
+    """Pixels by the first chunk's header, or 0 where it is none."""
+    chunk = data[12:16]
+    if chunk == b"VP8X":
+        sides = (int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
+    elif chunk == b"VP8L":
+        packed = int.from_bytes(data[21:25], "little")
+        sides = ((packed >> shift & 0x3FFF) + 1 for shift in (0, 14))
+    elif chunk == b"VP8 ":
+        sides = (int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (26, 28))
+    else:
+        return 0
+    width, height = sides
+    return width * height
 
 
 def _jpeg_size(data: bytes) -> int | None:

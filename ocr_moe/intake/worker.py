@@ -1,7 +1,7 @@
 """The process that decodes: started by `decoding`, fed over a pipe, bounded in memory and time.
 
 A request is a line of JSON, after which for `open` the file's bytes follow; a reply is a line of
-JSON, after which for `page` the RGB pixels follow. The process ends when the
+JSON, after which for `page` the RGB pixels follow, some rows at a time. The process ends when the
 pipe does. It imports neither pydantic nor numpy unless a file needs it, so as to start fast.
 """
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import resource
 
+STRIP = 1 << 20
+"""Bytes of pixels that are sent at once, at least one row."""
 _GRACE = 5
 """Seconds that the parent has to end a process which is over its time, before it ends itself."""
 
@@ -49,6 +51,10 @@ def open_bytes(name: str, data: bytes, bounds: Bounds) -> OpenedFile:
 
         return PdfFile(name, data, bounds)
     raise UnreadableFileError(refusal(name, data))
+
+
+def rows_per_strip(width: int) -> int:
+    return max(STRIP // (3 * width), 1)
 
 
 def serve(requests: IO[bytes], replies: IO[bytes], seconds: float) -> None:
@@ -87,11 +93,12 @@ def _reply(replies: IO[bytes], reply: dict[str, Any]) -> None:
 
 
 def _send_pixels(replies: IO[bytes], image: Image.Image) -> None:
-    # Copied before the first byte is sent: what fails afterwards could not be told any more.
-    pixels = memoryview(image.tobytes())
-    size = image.size
-    _reply(replies, {"size": size})
-    replies.write(pixels)
+    """Some rows at a time, while the other side takes them in: a page need not be held twice."""
+    width, height = image.size
+    _reply(replies, {"size": image.size})
+    step = rows_per_strip(width)
+    for top in range(0, height, step):
+        replies.write(image.crop((0, top, width, min(top + step, height))).tobytes())
     replies.flush()
 
 
