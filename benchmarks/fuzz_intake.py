@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -186,27 +186,38 @@ def inputs(count: int, seed: int) -> Iterator[tuple[str, str, bytes]]:
         yield name, change.__name__, change(files[name], chance)
 
 
+def undamaged() -> Iterator[tuple[str, str, bytes]]:
+    """What all kinds are before they are changed, like `inputs`."""
+    for name, data in seeds().items():
+        yield name, "nothing", data
+
+
 def fuzz(count: int, seed: int) -> dict[str, Tally]:
-    """Try so many damaged files; the tally of each kind by its name."""
+    """Try so many damaged files; see `tally`."""
+    return tally(inputs(count, seed))
+
+
+def tally(files: Iterable[tuple[str, str, bytes]]) -> dict[str, Tally]:
+    """Decode all that is in files (see `inputs`); what became of each kind by its name."""
     tallies: dict[str, Tally] = {}
     with tempfile.TemporaryDirectory() as folder, Decoder(_LIMITS) as decoder:
-        for index, (name, change, data) in enumerate(inputs(count, seed)):
-            tally = tallies.setdefault(name, Tally())
+        for index, (name, change, data) in enumerate(files):
+            told = tallies.setdefault(name, Tally())
             file = Path(folder) / name
             file.write_bytes(data)
             start = time.perf_counter()
             try:
                 _read_all(file, decoder)
-                tally.read += 1
+                told.read += 1
             except DocumentError as error:
-                tally.refused += 1
-                tally.crashed += "crashed" in str(error)
+                told.refused += 1
+                told.crashed += "crashed" in str(error)
                 if not str(error).startswith(name):
-                    tally.escaped.append(f"{index} {change}: nameless: {error}")
+                    told.escaped.append(f"{index} {change}: nameless: {error}")
             except Exception as error:
-                tally.escaped.append(f"{index} {change}: {type(error).__name__}: {error}")
-            tally.tried += 1
-            tally.slowest = max(tally.slowest, time.perf_counter() - start)
+                told.escaped.append(f"{index} {change}: {type(error).__name__}: {error}")
+            told.tried += 1
+            told.slowest = max(told.slowest, time.perf_counter() - start)
     return tallies
 
 

@@ -65,6 +65,8 @@ def _meanings(lines: list[list[str]]) -> list[list[str]]:
             continue
         texts = [*candidates, *stripped, *map(_unquoted, stripped)]
         texts += [text.replace("\\", "/") for text in texts]
+        # As the file system has them, where its encoding is another than UTF-8.
+        texts += [os.fsdecode(text.encode("utf-8", "surrogateescape")) for text in texts]
         found.append(list(dict.fromkeys(texts)))
     return found
 

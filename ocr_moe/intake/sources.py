@@ -236,7 +236,7 @@ def _opened(source: Source, limits: ImageLimits) -> list[Source]:
 
 def _told_apart(sources: list[Source]) -> list[Source]:
     """Sorted by name; names that bytes of two kinds spell alike get a number."""
-    ordered = sorted(sources, key=lambda s: (s.name, os.fsencode(s.file), s.member or 0))
+    ordered = sorted(sources, key=lambda s: (s.name, str(s.file), s.member or 0))
     taken = Counter(source.name for source in ordered)
     if len(taken) == len(ordered):
         return ordered
@@ -261,12 +261,16 @@ def readable(name: str) -> str:
 
 
 def _readable_part(part: str) -> str:
+    try:
+        raw = part.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a character: from Windows, where names are UTF-16
+        raw = part.encode("utf-8", "replace")
     for encoding in ("utf-8", "gb18030"):
         try:
-            return part.encode("utf-8", "surrogateescape").decode(encoding)
-        except UnicodeError:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
             continue
-    return part.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return raw.decode("utf-8", "replace")
 
 
 def _open(file: Path, name: str) -> BufferedReader:
