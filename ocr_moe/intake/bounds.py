@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from ocr_moe.errors import DocumentError, TooLargeError, UnreadableFileError
 
+_ADDRESS = re.compile(r"\s*<[^<>]*0x[0-9a-fA-F]+[^<>]*>")
 MAX_SIDE = 65_500
 """Pixels a side may have; JPEG allows 65,535, and what is longer is no page."""
 
@@ -59,6 +61,9 @@ def frontier(name: str, what: str = "damaged or cut off") -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """The error's own words, cut short; its class where it has none."""
-    lines = str(error).strip().splitlines()
+    """The error's own words, cut short; its class where it has none.
+
+    Objects' addresses are left out: what is recorded is to be the same each time.
+    """
+    lines = _ADDRESS.sub("", str(error)).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__
