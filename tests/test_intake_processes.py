@@ -63,8 +63,11 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     Image.new("RGB", (8000, 8000)).save(bomb, lossless=True)
     assert bomb.stat().st_size < 10_000
     with Decoder(ImageLimits(max_memory=128)) as decoder:
-        with pytest.raises(TooLargeError, match=r"^bomb\.webp: .*max_memory"):
+        with pytest.raises(DocumentError, match=r"^bomb\.webp: .*max_memory"):
             is_read(decoder, Source(bomb, bomb.name))
+        big = put(tmp_path, "big.pdf", b"%PDF-1.7" + bytes(65 << 20))
+        with pytest.raises(TooLargeError, match=r"^big\.pdf: .*max_memory"):
+            is_read(decoder, big)
         assert is_read(decoder, good(tmp_path))
 
 
@@ -76,6 +79,17 @@ def test_time_is_bounded(tmp_path: Path) -> None:
             is_read(decoder, slow)
     with Decoder(ImageLimits()) as decoder:
         assert is_read(decoder, good(tmp_path))
+
+
+def test_a_file_of_slow_pages_is_given_up(tmp_path: Path) -> None:
+    four = SLOW.replace(b"[3 0 R]/Count 1", b"[3 0 R 3 0 R 3 0 R 3 0 R]/Count 4")
+    slow = put(tmp_path, "slow.pdf", four)
+    with Decoder(ImageLimits(max_seconds=0.3)) as decoder, decoder.open(slow) as opened:
+        for page in (1, 2, 3):
+            with pytest.raises(TooLargeError, match="max_seconds"):
+                opened.page(page)
+        with pytest.raises(UnreadableFileError, match=r"^slow\.pdf: page 4 was not tried"):
+            opened.page(4)
 
 
 @linux

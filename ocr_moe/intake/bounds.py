@@ -14,12 +14,18 @@ MAX_SIDE = 65_500
 """Pixels a side may have; JPEG allows 65,535, and what is longer is no page."""
 
 
+_HEAVY = 20
+"""Bytes a pixel that the hungriest decoder takes: an animated WebP keeps five copies."""
+
+
 class Bounds(NamedTuple):
     """The limits that concern the pixels of one file."""
 
     dpi: int
     max_pixels: int
     max_pages: int
+    max_memory: int
+    """MiB."""
 
     def check_size(self, name: str, width: int, height: int) -> None:
         """Raises TooLargeError."""
@@ -32,6 +38,10 @@ class Bounds(NamedTuple):
             raise TooLargeError(
                 f"{name}: {width:,} × {height:,} pixels; a side may have {MAX_SIDE:,}: cut it up"
             )
+
+    def is_heavy(self, pixels: int) -> bool:
+        """Whether an image of so many pixels may fail for lack of memory, whatever its decoder says."""
+        return pixels * _HEAVY > self.max_memory << 20
 
     def check_pages(self, name: str, pages: int, *, more: bool = False) -> None:
         """Raises TooLargeError; `more` says that there are more pages than were counted."""
@@ -50,14 +60,18 @@ def frontier(name: str, what: str = "damaged or cut off") -> Iterator[None]:
     except DocumentError:
         raise
     except MemoryError as error:
-        raise TooLargeError(
-            f"{name}: takes more memory to decode than images.max_memory in the configuration "
-            "allows; save it smaller or raise the limit"
-        ) from error
+        raise TooLargeError(out_of_memory(name)) from error
     except Exception as error:  # decoders raise whatever they like on damaged files
         raise UnreadableFileError(
             f"{name}: {what} ({first_line(error)}); scan or save it again"
         ) from error
+
+
+def out_of_memory(name: str) -> str:
+    return (
+        f"{name}: takes more memory to decode than images.max_memory in the configuration allows; "
+        "save it smaller or raise the limit"
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -22,9 +22,10 @@ from typing import IO, Any, TypeVar
 from PIL import Image
 
 from ocr_moe.errors import DocumentError, TooLargeError, UnreadableFileError
+from ocr_moe.intake.bounds import out_of_memory
 from ocr_moe.intake.images import RasterFile
 from ocr_moe.intake.kinds import is_plain, kind_of
-from ocr_moe.intake.limits import ImageLimits
+from ocr_moe.intake.limits import MIB, ImageLimits
 from ocr_moe.intake.sources import Source
 from ocr_moe.intake.worker import STRIP, OpenedFile, rows_per_strip
 
@@ -36,6 +37,9 @@ _PLAIN_MEMORY = 12
 """Bytes a pixel that a plain image may take at most on its way to RGB."""
 _FILES_PER_PROCESS = 500
 """Files after which a process makes way for a new one, lest leaks add up."""
+_PAGES_TO_LOSE = 3
+"""Pages of a file that may crash or outlast their process before the others are given up: a file of
+500 such pages is not to hold up a batch for a day."""
 _START_SECONDS = 60.0
 """What a process may take to start on a busy machine."""
 _ERRORS: Mapping[str, type[DocumentError]] = {
@@ -98,6 +102,8 @@ class ImageFile(AbstractContextManager["ImageFile"]):
         self._sha256 = sha256
         self._here: OpenedFile | None = None
         self._process: _Process | None = None
+        self._ended = 0
+        """Processes that its pages took down."""
         self._open()
 
     pages: int
@@ -111,6 +117,11 @@ class ImageFile(AbstractContextManager["ImageFile"]):
             image: Image.Image = self._here.page(number)
             return image
         if self._process is None:  # another page of the file ended it
+            if self._ended >= _PAGES_TO_LOSE:
+                raise UnreadableFileError(
+                    f"{self._source.name}: page {number} was not tried, for {_PAGES_TO_LOSE} others "
+                    "crashed their decoder or took too long; save the file again"
+                )
             self._open()
         return self._ask(lambda process: process.page(self._source.name, number))
 
@@ -141,11 +152,13 @@ class ImageFile(AbstractContextManager["ImageFile"]):
         if not data:
             raise UnreadableFileError(f"{name}: the file is empty; copy it again")
         kind = kind_of(data)
-        most = min(_PLAIN_PIXELS, limits.max_pixels, (limits.max_memory << 20) // _PLAIN_MEMORY)
+        most = min(_PLAIN_PIXELS, limits.max_pixels, limits.max_memory * MIB // _PLAIN_MEMORY)
         if kind is not None and is_plain(data, kind, most):
             self._here = RasterFile(name, data, kind, limits.bounds)
             self.pages = self._here.pages
             return
+        if len(data) > limits.max_memory * MIB // 2:
+            raise TooLargeError(out_of_memory(name))
         self._process = self._decoder.lend()
         self.pages = self._ask(lambda process: process.open(name, data))
 
@@ -160,6 +173,7 @@ class ImageFile(AbstractContextManager["ImageFile"]):
                 self._decoder.give_back(process)
             else:
                 process.stop()
+                self._ended += 1
             raise
 
 

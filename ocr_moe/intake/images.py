@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from PIL import Image, ImageOps
 
 from ocr_moe.intake.bounds import Bounds, frontier
+from ocr_moe.intake.kinds import pixels_of
 
 
 class RasterFile:
@@ -22,7 +23,7 @@ class RasterFile:
         """`kind` is one of `kinds.IMAGES`: no other of Pillow's decoders is tried."""
         self._name = name
         self._bounds = bounds
-        with _decoding(name):
+        with _decoding(name, heavy=bounds.is_heavy(pixels_of(data, kind))):
             if kind == "HEIF":
                 _register_heif()
             self._image: Image.Image = Image.open(io.BytesIO(data), formats=[kind])
@@ -42,7 +43,8 @@ class RasterFile:
 
     def page(self, number: int) -> Image.Image:
         """The RGB pixels of a page (from 1), EXIF orientation obeyed."""
-        with _decoding(self._name):
+        width, height = self._image.size
+        with _decoding(self._name, heavy=self._bounds.is_heavy(width * height)):
             if self._image.tell() != number - 1:
                 self._image.seek(number - 1)
             self._bounds.check_size(self._name, self._image.width, self._image.height)
@@ -56,10 +58,10 @@ class RasterFile:
 
 
 @contextmanager
-def _decoding(name: str) -> Iterator[None]:
-    with frontier(name), warnings.catch_warnings():
-        # Sizes are checked against our own limits; Pillow's remarks on metadata help nobody.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+def _decoding(name: str, *, heavy: bool) -> Iterator[None]:
+    what = "damaged, or heavier than images.max_memory allows" if heavy else "damaged or cut off"
+    with frontier(name, what), warnings.catch_warnings():
+        # Remarks on metadata, which help nobody.
         warnings.filterwarnings("ignore", module="PIL")
         yield
 

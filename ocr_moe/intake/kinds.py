@@ -93,22 +93,27 @@ def is_plain(data: bytes, kind: str, most: int) -> bool:
     `most` is the number of pixels that it may have. A progressive JPEG keeps all of its
     coefficients, and each of its scans goes over the whole image.
     """
+    if not 0 < pixels_of(data, kind) <= most:
+        return False
     if kind == "PNG":
-        width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-        return data[12:16] == b"IHDR" and 0 < width * height <= most and data[24:25] != b"\x10"
+        return data[24:25] != b"\x10"  # not of 16 bits
+    return kind == "WEBP" or data.count(b"\xff\xda") <= _MAX_SCANS
+
+
+def pixels_of(data: bytes, kind: str) -> int:
+    """Pixels of a JPEG, PNG or WebP by its header; 0 where that says nothing, and of other kinds."""
+    if kind == "PNG" and data[12:16] == b"IHDR":
+        return int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
     if kind == "JPEG":
-        size = _jpeg_size(data)
-        return size is not None and 0 < size <= most and data.count(b"\xff\xda") <= _MAX_SCANS
-    if kind == "WEBP":
-        return 0 < _webp_size(data) <= most
-    return False
+        return _jpeg_pixels(data)
+    return _webp_pixels(data) if kind == "WEBP" else 0
 
 
 _MAX_SCANS = 20
 """Encoders write 1 scan, or about 10 when progressive."""
 
 
-def _webp_size(data: bytes) -> int:
+def _webp_pixels(data: bytes) -> int:
     """Pixels by the first chunk's header, or 0 where it is none."""
     chunk = data[12:16]
     if chunk == b"VP8X":
@@ -124,8 +129,8 @@ def _webp_size(data: bytes) -> int:
     return width * height
 
 
-def _jpeg_size(data: bytes) -> int | None:
-    """Pixels by the first frame header, or None where there is none."""
+def _jpeg_pixels(data: bytes) -> int:
+    """Pixels by the first frame header, or 0 where there is none."""
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -136,4 +141,4 @@ def _jpeg_size(data: bytes) -> int | None:
             return width * height
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
+    return 0

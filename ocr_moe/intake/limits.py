@@ -26,10 +26,10 @@ class ImageLimits(Value):
     max_unpacked: int = Field(default=8_192, ge=1)
     """MiB that all members of a ZIP or DOCX may have together once unpacked."""
     max_memory: int = Field(default=2_048, ge=64)
-    """MiB of memory that decoding a file may take."""
+    """MiB of memory that decoding a file may take (on Linux; elsewhere only time is bounded)."""
     max_seconds: float = Field(default=60.0, gt=0)
     """Seconds that opening a file, or decoding one of its pages, may take."""
 
     @property
     def bounds(self) -> Bounds:
-        return Bounds(self.dpi, self.max_pixels, self.max_pages)
+        return Bounds(self.dpi, self.max_pixels, self.max_pages, self.max_memory)

@@ -152,7 +152,7 @@ class _Search:
             for match in matches:
                 self._add_path(Path(match))
         else:
-            self._note(text, _MISSING)
+            self._note(text, _absence(text))
 
     def add_list(self, listing: IO[Any]) -> None:
         data = getattr(listing, "buffer", listing).read()
@@ -161,7 +161,8 @@ class _Search:
         for candidates in read_list(data):
             text = next(filter(_exists, candidates), None)
             if text is None:
-                self._note(candidates[0].strip(), _MISSING)
+                text = candidates[0].strip()
+                self._note(text, _absence(text))
             else:
                 self._add_path(Path(text))
 
@@ -203,6 +204,17 @@ def _exists(text: str) -> bool:
     except (OSError, ValueError):  # too long, or with characters that no path has
         return False
     return True
+
+
+def _absence(text: str) -> str:
+    """Why there is nothing by that path."""
+    try:
+        os.lstat(text)
+    except PermissionError as error:
+        return _why(error)
+    except (OSError, ValueError):
+        pass
+    return _MISSING
 
 
 def _named(found: dict[Path, str]) -> dict[Path, str]:

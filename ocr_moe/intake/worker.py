@@ -13,15 +13,15 @@ import signal
 import sys
 import threading
 import time
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
+
+from PIL import Image
 
 from ocr_moe.errors import DocumentError, UnreadableFileError
 from ocr_moe.intake.bounds import Bounds, frontier
 from ocr_moe.intake.images import RasterFile
 from ocr_moe.intake.kinds import IMAGES, kind_of, refusal
 
-if TYPE_CHECKING:
-    from PIL import Image
 if sys.platform != "win32":
     import resource
 
@@ -63,6 +63,7 @@ def serve(requests: IO[bytes], replies: IO[bytes], seconds: float) -> None:
     while line := requests.readline():
         request = json.loads(line)
         _set_alarm(seconds + _GRACE)
+        image: Image.Image | None = None
         try:
             with frontier(request["name"]):
                 if request["op"] == "open":
@@ -71,19 +72,18 @@ def serve(requests: IO[bytes], replies: IO[bytes], seconds: float) -> None:
                     data = requests.read(request["size"])
                     opened = open_bytes(request["name"], data, Bounds(*request["bounds"]))
                     del data
-                    _reply(replies, {"pages": opened.pages})
                 else:
                     assert opened is not None
-                    _send_pixels(replies, opened.page(request["page"]))
+                    image = opened.page(request["page"])
         except DocumentError as error:
-            _reply(
-                replies,
-                {
-                    "error": type(error).__name__,
-                    "message": str(error),
-                    "exhausted": isinstance(error.__cause__, MemoryError),
-                },
-            )
+            exhausted = isinstance(error.__cause__, MemoryError)
+            told = {"error": type(error).__name__, "message": str(error), "exhausted": exhausted}
+            _reply(replies, told)
+        else:
+            if image is None:
+                _reply(replies, {"pages": opened.pages})
+            else:
+                _send_pixels(replies, image)
         _set_alarm(0)
 
 
@@ -131,6 +131,7 @@ def _end_with_parent() -> None:
 
 
 def main() -> None:
+    Image.MAX_IMAGE_PIXELS = None  # sizes are held against our own limits
     memory, seconds = int(sys.argv[1]), float(sys.argv[2])
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not get among the replies
