@@ -101,15 +101,15 @@ def read(text: str) -> Reading:
 
     return Reading(parse(shapes.fold(text)))
 '''
-DATES = '''def parse(text):
+DATES = """def parse(text):
     # to the month
     return text[:7]
-'''
-TYPES = '''class Reading:
+"""
+TYPES = """class Reading:
     value: str
     def shown(self):
         return self.value
-'''
+"""
 SMALL = (Component("reader", ("reader",)), Component("other", ("other",)))
 
 
