@@ -477,6 +477,22 @@ def test_a_run_on_recorded_replies_parses_them_as_today(
     assert names(run) == ["甲有限公司!", "乙有限公司!"]
 
 
+def test_an_expert_that_needs_its_endpoint_from_the_start_gives_what_was_recorded(
+    server: ChatServer, scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then = extract(scans, tmp_path / "then")
+    monkeypatch.delenv("OCR_MOE_TEXT_BASE_URL")
+    init = OcrText.__init__
+
+    def eager(self: OcrText, name: str, params: OcrTextParams, services: Any) -> None:
+        init(self, name, params, services)
+        services.chat(params.chat).warm_up()
+
+    monkeypatch.setattr(OcrText, "__init__", eager)
+    run = extract(scans, tmp_path / "now", recorded=then.folder / "store.sqlite")
+    assert names(run) == names(then) == ["甲有限公司", None]
+
+
 def _records(run: Run) -> list[Any]:
     with Store(run.folder / "store.sqlite", write=False) as store:
         return list(store.records("ocr_page_llm"))
