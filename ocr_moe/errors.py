@@ -108,7 +108,12 @@ class ChatRequestError(ChatError):
 
 
 class ChatAnswerError(ChatError):
-    pass
+    """`reply` is the completed request (an `ocr_moe.protocols.ChatReply`), where it came to one: it
+    was paid for all the same."""
+
+    def __init__(self, message: str, reply: object = None) -> None:
+        super().__init__(message)
+        self.reply = reply
 
 
 class BudgetExceededError(OcrMoeError):

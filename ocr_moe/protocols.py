@@ -129,6 +129,26 @@ class Expert(Protocol):
         """
 
 
+@runtime_checkable
+class Rereader(Protocol):
+    """An expert whose answers hold the raw replies that were paid for, and that can parse them again.
+
+    Its `fingerprint` sums up what is asked, and by it answers are found; what is made of the replies
+    may change without it.
+    """
+
+    @property
+    def parsing(self) -> str:
+        """Revision of what makes readings of replies: `parsing` of the answers it gives."""
+
+    def reread(self, document: Document, fields: Sequence[Field], answer: Answer) -> Answer:
+        """The answer with readings made anew of its replies; nobody is asked and nothing is spent.
+
+        Exactly one reading per field, in order: that of `answer` where no reply is about the field.
+        Equal to `answer` where its `parsing` is today's. Raises what reading the pages' text raises.
+        """
+
+
 @dataclass(frozen=True)
 class Ask:
     """A gate's wish: these fields, of this expert, in one call."""

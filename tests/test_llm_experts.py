@@ -311,8 +311,6 @@ def test_an_unusable_answer_fails_every_field_but_keeps_the_cost(said: str, word
         (failure(401), ChatAuthError),
         (failure(500), ChatServerError),
         (page(), ChatAnswerError),
-        (completion(""), ChatAnswerError),
-        (completion(None, refusal="no"), ChatAnswerError),
     ],
 )
 def test_a_failing_endpoint_raises(reply: Reply, error: type[ChatError]) -> None:

@@ -207,7 +207,8 @@ class ChatEndpoint:
         An answer cut off at `max_tokens` comes back with `truncated`.  The first call finds out
         what the server can do; its refused attempts are not part of the cost.  Raises ChatError:
         ChatConnectionError, ChatAuthError, ChatRateLimitError, ChatServerError, ChatRequestError,
-        or ChatAnswerError for an empty answer, a refusal, or one that is not of the protocol.
+        or ChatAnswerError for an empty answer or a refusal, which it carries with their cost, or
+        for one that is not of the protocol.
         """
         messages = _messages(system, user, images)
         started = time.perf_counter()
@@ -379,14 +380,7 @@ class ChatEndpoint:
         choice = completion.choices[0]
         message = choice.message
         content = message.content if isinstance(message.content, str) else ""
-        if getattr(message, "refusal", None) and not content.strip():
-            raise ChatAnswerError(f"{self._who} refused to answer: {_short(message.refusal)}")
-        if choice.finish_reason == "content_filter":
-            raise ChatAnswerError(f"{self._who} withheld its answer (content filter).")
         truncated = choice.finish_reason == "length"
-        if not content.strip():
-            why = " (all tokens went into reasoning; allow more)" if truncated else ""
-            raise ChatAnswerError(f"{self._who} gave an empty answer{why}.")
         constrained = (
             json_schema is not None
             and capabilities.structured in (Structured.JSON_SCHEMA, Structured.JSON_OBJECT_SCHEMA)
@@ -395,7 +389,7 @@ class ChatEndpoint:
         usage = completion.usage
         prompt = int(getattr(usage, "prompt_tokens", 0) or 0)
         answer = int(getattr(usage, "completion_tokens", 0) or 0)
-        return ChatReply(
+        reply = ChatReply(
             content=content,
             model=self.model,
             cost=Cost(
@@ -409,6 +403,15 @@ class ChatEndpoint:
             logprobs=_logprobs(completion),
             truncated=truncated,
         )
+        if getattr(message, "refusal", None) and not content.strip():
+            said = _short(message.refusal)
+            raise ChatAnswerError(f"{self._who} refused to answer: {said}", reply)
+        if choice.finish_reason == "content_filter":
+            raise ChatAnswerError(f"{self._who} withheld its answer (content filter).", reply)
+        if not content.strip():
+            why = " (all tokens went into reasoning; allow more)" if truncated else ""
+            raise ChatAnswerError(f"{self._who} gave an empty answer{why}.", reply)
+        return reply
 
     def money(self, prompt_tokens: int, completion_tokens: int) -> float:
         """What so many tokens cost, in the currency of the configured prices."""

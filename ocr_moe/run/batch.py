@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from ocr_moe.errors import BudgetExceededError, DocumentError, StoreError
 from ocr_moe.formats.files import write_text
 from ocr_moe.intake.images import Source, digest
+from ocr_moe.protocols import Rereader
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import Ledger
 from ocr_moe.run.documents import IMPORTED, page_key
@@ -269,6 +270,16 @@ class Batch:
                 )
             if before != identity:
                 self.store.clear_records()
+        parsings = {
+            name: expert.parsing
+            for strategy in self.strategies
+            for name, expert in strategy.experts.items()
+            if isinstance(expert, Rereader)
+        }
+        parsed = self.store.get_meta("parsings") or {}
+        if any(parsed.get(name, parsing) != parsing for name, parsing in parsings.items()):
+            self.store.clear_records()  # decided anew, of the replies that are stored
+        self.store.set_meta("parsings", parsed | parsings)
         self.store.set_meta("identity", identity)
         self.store.set_meta("schemas", [s.model_dump(mode="json") for s in self.schemas])
         self.store.set_meta(

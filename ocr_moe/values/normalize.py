@@ -13,9 +13,6 @@ from ocr_moe.schema import Field, Kind
 from ocr_moe.values.amounts import parse_amount
 from ocr_moe.values.dates import DateSpan, find_dates, parse_date
 
-REVISION = "1"
-"""Changes when a value may come out differently; part of every fingerprint that rests on it."""
-
 _CJK = (
     r"\u2e80-\u2fff\u3001-\u303f\u30fb\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 )

@@ -15,14 +15,22 @@ from rapidfuzz import process
 
 from ocr_moe.errors import ConfigError, EndpointMissingError, ExpertError, UsageError
 from ocr_moe.formats.yamlfile import validation_sentences
-from ocr_moe.protocols import ChatModel, Combiner, Expert, Gate, LineRecognizer, OcrEngine
+from ocr_moe.protocols import (
+    ChatModel,
+    Combiner,
+    Expert,
+    Gate,
+    LineRecognizer,
+    OcrEngine,
+    Rereader,
+)
 from ocr_moe.routing.calibration import Calibration, load_calibration
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
 from ocr_moe.types import Origin
 from ocr_moe.workshop.config import Config, config_folder
-from ocr_moe.workshop.recorded import RecordedExpert
+from ocr_moe.workshop.recorded import RecordedExpert, Unasked
 from ocr_moe.workshop.registry import resolve
 
 
@@ -92,8 +100,23 @@ class Workshop:
         except EndpointMissingError:
             if self._recorded is None or name not in self._recorded_experts:
                 raise
-            return RecordedExpert(name, *self._recorded_experts[name], store=self._recorded)
+            return RecordedExpert(
+                name,
+                *self._recorded_experts[name],
+                store=self._recorded,
+                rereader=self._rereader(name),
+            )
         return expert
+
+    def _rereader(self, name: str) -> Rereader | None:
+        """The expert without its endpoint, where it can parse the replies that are recorded."""
+        component, where = self.config.experts[name], f"experts.{name}"
+        cls = resolve("experts", component, where)
+        try:
+            expert = cls(name, self._params(cls, component, where), Unasked(self))
+        except Exception:  # a plug-in may want more of its endpoint than there is
+            return None
+        return expert if isinstance(expert, Rereader) else None
 
     def strategy(self, name: str) -> Strategy:
         """A strategy by name. Raises EndpointMissingError when an expert it needs cannot be had."""

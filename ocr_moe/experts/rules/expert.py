@@ -52,10 +52,9 @@ from ocr_moe.reading.layout import Glyph, Sheet
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Cost, Reading, Value
 from ocr_moe.values.amounts import parse_amount
-from ocr_moe.values.normalize import REVISION as NORMALISATION
 
-REVISION = "2"
-"""Changes when the expert may read differently."""
+REVISION = "2/1"
+"""Changes when the expert, or anything that it stands on, may read differently."""
 
 
 class RulesExpert:
@@ -71,7 +70,7 @@ class RulesExpert:
 
     @property
     def fingerprint(self) -> str:
-        return f"rules/{REVISION}/{NORMALISATION}/{self._params.minimum}"
+        return f"rules/{REVISION}/{self._params.minimum}"
 
     def read(self, document: Document, fields: Sequence[Field]) -> Answer:
         """One reading per field, in the order asked. Raises what reading the page raises."""
