@@ -54,6 +54,8 @@ class CombinerParams(Value):
     """The confidence from which a value stands without a person's look."""
     calibration: str | None = "default"
     """The confidence model: `default` (shipped), a file, or null for plain judgement."""
+    steps: tuple[Component, ...] = ()
+    """Record-level steps, in order, after the fields' own decisions."""
 
 
 class PriorityParams(CombinerParams):
@@ -83,8 +85,6 @@ class MoeParams(CombinerParams):
     """For `priority`."""
     weights: dict[str, float] = {}
     """For votes: each expert's weight; by default the calibration's, or 1."""
-    steps: tuple[Component, ...] = ()
-    """Record-level steps, in order; the caller builds them."""
 
 
 @dataclass(slots=True)
@@ -112,8 +112,9 @@ class _Draft:
 class Combiner:
     """Chooses a value per field, then decides on its confidence and status.
 
-    `calibration` is what `params.calibration` names, loaded by the caller; `steps` see the
-    decisions of all fields together and may change them; `check` finds contradictions.
+    `calibration` is what `params.calibration` names, loaded by the caller; `steps`, those of
+    `params.steps`, built by the caller, see the decisions of all fields together and may change
+    them; `check` finds contradictions.
     """
 
     def __init__(

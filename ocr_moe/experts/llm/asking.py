@@ -12,6 +12,9 @@ from ocr_moe.protocols import ChatImage, ChatModel
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Line, Reading, Value
 
+COMPLETION_TOKENS = 25
+"""Of a typical answer, for each field."""
+
 
 @dataclass(frozen=True)
 class Question:

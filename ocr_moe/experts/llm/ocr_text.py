@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field as PydanticField
 
 from ocr_moe.experts.llm.answers import REVISION as ANSWERS_REVISION
-from ocr_moe.experts.llm.asking import Question, ask, digest, groups
+from ocr_moe.experts.llm.asking import COMPLETION_TOKENS, Question, ask, digest, groups
 from ocr_moe.experts.llm.crops import cut, locate, needed_magnification
 from ocr_moe.experts.llm.prompts import data_section, load
 from ocr_moe.experts.llm.regions import row_texts
-from ocr_moe.protocols import Document, Services
+from ocr_moe.protocols import ChatUse, Document, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, PageText, Value
 from ocr_moe.values.normalize import REVISION as NORMALIZE_REVISION
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 REVISION = "1"
+PROMPT_TOKENS = 900
+"""Of a typical request about one page: the instructions and the page's text."""
 
 
 class OcrTextParams(Value):
@@ -50,6 +52,11 @@ class OcrText:
     """Raises EndpointMissingError at construction where the chat endpoint is not configured."""
 
     Params = OcrTextParams
+
+    @staticmethod
+    def chat_uses(params: OcrTextParams) -> tuple[ChatUse, ...]:
+        single = params.fields == "single"
+        return (ChatUse(params.chat, PROMPT_TOKENS, COMPLETION_TOKENS, each_field=single),)
 
     def __init__(self, name: str, params: OcrTextParams, services: Services) -> None:
         self.name = name

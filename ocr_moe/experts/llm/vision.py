@@ -16,11 +16,11 @@ from pydantic import Field as PydanticField
 
 from ocr_moe.errors import EngineError
 from ocr_moe.experts.llm.answers import REVISION as ANSWERS_REVISION
-from ocr_moe.experts.llm.asking import Question, ask, digest, groups
+from ocr_moe.experts.llm.asking import COMPLETION_TOKENS, Question, ask, digest, groups
 from ocr_moe.experts.llm.crops import cut, locate, shrink
 from ocr_moe.experts.llm.prompts import data_section, load
 from ocr_moe.experts.llm.regions import row_texts
-from ocr_moe.protocols import ChatImage, Document, Page, Services
+from ocr_moe.protocols import ChatImage, ChatUse, Document, Page, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Line, Value
 from ocr_moe.values.normalize import REVISION as NORMALIZE_REVISION
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 REVISION = "1"
+PROMPT_TOKENS = 1800
+"""Of a typical request about one page: most of it is the image."""
 
 
 class VisionParams(Value):
@@ -55,6 +57,11 @@ class Vision:
     """Raises EndpointMissingError at construction where the chat endpoint is not configured."""
 
     Params = VisionParams
+
+    @staticmethod
+    def chat_uses(params: VisionParams) -> tuple[ChatUse, ...]:
+        single = params.fields == "single"
+        return (ChatUse(params.chat, PROMPT_TOKENS, COMPLETION_TOKENS, each_field=single),)
 
     def __init__(self, name: str, params: VisionParams, services: Services) -> None:
         self.name = name

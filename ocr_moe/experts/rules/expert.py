@@ -58,14 +58,17 @@ REVISION = "2"
 """Changes when the expert may read differently."""
 
 
+class RulesParams(Value):
+    minimum: float = 0.12
+    """Belief below which a candidate is not offered."""
+
+
 class RulesExpert:
     """Reads fields by labels, patterns and layout; see the module's docstring."""
 
-    class Params(Value):
-        minimum: float = 0.12
-        """Belief below which a candidate is not offered."""
+    Params = RulesParams
 
-    def __init__(self, name: str, params: Params, services: Services) -> None:
+    def __init__(self, name: str, params: RulesParams, services: Services) -> None:
         self.name = name
         self._params = params
 
