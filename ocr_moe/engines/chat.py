@@ -107,7 +107,9 @@ class ChatParams(Value):
     concurrency: int = PydanticField(default=4, ge=1)
     """Most requests at a time."""
     temperature: float = PydanticField(default=0.0, ge=0)
+    """0 for the likeliest answer; left out where the server refuses it."""
     seed: int | None = 0
+    """For servers that can repeat themselves; left out where the server refuses it."""
     structured: Structured | None = None
     """Set to skip finding out."""
     logprobs: bool | None = None

@@ -74,13 +74,23 @@ def _shared_pipelines(arguments: dict[str, Any]) -> _Pipelines:
 
 
 class PaddleParams(Value):
+    """Parameters of `PaddleEngine`; `null` leaves PaddleOCR's own default."""
+
     backend: Literal["onnxruntime", "paddle", "paddle_static", "transformers"] = "onnxruntime"
+    """What runs the models; all but ONNX Runtime need packages of their own."""
     detection_model_name: str = "PP-OCRv6_small_det"
+    """PaddleOCR's name of the model that finds lines."""
     detection_model_dir: str | None = None
+    """Folder of that model; `null`: the weights in the rapidocr wheel where it has this model and
+    ONNX Runtime runs it, else what PaddleOCR fetches from its model hub."""
     recognition_model_name: str = "PP-OCRv6_small_rec"
+    """PaddleOCR's name of the model that reads lines."""
     recognition_model_dir: str | None = None
+    """Folder of that model, likewise."""
     lang: str | None = None
+    """Language for which PaddleOCR chooses and fetches models itself."""
     ocr_version: str | None = None
+    """Generation of models that PaddleOCR chooses from, such as `PP-OCRv5`."""
     mkldnn: bool = False
     """oneDNN of the paddle backends; PaddlePaddle 3.3 on a CPU fails with it."""
     threads: int = PydanticField(default=1, ge=0)
@@ -96,9 +106,13 @@ class PaddleParams(Value):
     """Longest side, in pixels, at which text is looked for (it is read at full resolution);
     None: PaddleOCR's own limit. A 300-dpi scan takes a third of the time that way."""
     detection_threshold: float | None = None
+    """Probability from which a pixel counts as text."""
     box_threshold: float | None = None
+    """Mean probability from which a box counts as a line."""
     unclip_ratio: float | None = None
+    """How far a found line's box is grown."""
     batch_size: int = 1
+    """Lines that are read at once."""
 
 
 class PaddleEngine:

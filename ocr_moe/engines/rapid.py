@@ -19,6 +19,8 @@ REVISION = 1
 
 
 class RapidParams(Value):
+    """Parameters of `RapidEngine`."""
+
     settings: dict[str, Any] = {}
     """RapidOCR's own parameters by dotted name, such as `Global.text_score`."""
 

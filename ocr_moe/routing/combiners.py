@@ -59,13 +59,19 @@ class CombinerParams(Value):
 
 
 class PriorityParams(CombinerParams):
+    """In which order experts are believed."""
+
     order: tuple[str, ...] = ()
     """Experts not named come after these, in the order in which they were asked."""
     kinds: dict[Kind, tuple[str, ...]] = {}
+    """Another order for fields of a kind."""
     fields: dict[str, tuple[str, ...]] = {}
+    """Another order for fields by name; goes before `kinds`."""
 
 
 class VotesParams(CombinerParams):
+    """What each expert's vote weighs."""
+
     weights: dict[str, float] = {}
     """g: the weight of each expert's vote; by default the calibration's, or 1."""
     kinds: dict[Kind, dict[str, float]] = {}
@@ -76,6 +82,8 @@ Method = Literal["best", "priority", "confident", "agreement", "votes"]
 
 
 class MoeParams(CombinerParams):
+    """Which method chooses the value."""
+
     method: Method = "best"
     """`best`: the candidate with the highest calibrated chance to be right, where the result of a
     vote among three or more is a candidate as well. The others: the combiner of that name."""

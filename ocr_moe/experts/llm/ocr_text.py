@@ -32,6 +32,8 @@ PROMPT_TOKENS = 900
 
 
 class OcrTextParams(Value):
+    """What a text model is given, and how it is asked."""
+
     chat: str = "text"
     """Name of the chat endpoint."""
     scope: Literal["page", "crop"] = "page"
@@ -49,7 +51,9 @@ class OcrTextParams(Value):
 
 
 class OcrText:
-    """Raises EndpointMissingError at construction where the chat endpoint is not configured."""
+    """A text LLM picks the fields out of what OCR read.
+
+    Raises EndpointMissingError at construction where the chat endpoint is not configured."""
 
     Params = OcrTextParams
 

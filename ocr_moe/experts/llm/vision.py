@@ -34,6 +34,8 @@ PROMPT_TOKENS = 1800
 
 
 class VisionParams(Value):
+    """What a multimodal model is shown, and how it is asked."""
+
     chat: str = "vision"
     """Name of the chat endpoint."""
     fields: Literal["together", "single"] = "together"
@@ -49,12 +51,15 @@ class VisionParams(Value):
     magnify: float = PydanticField(default=2.0, ge=1.0, le=6.0)
     """How much crops are enlarged."""
     jpeg_quality: int = PydanticField(default=90, ge=1, le=100)
+    """Of the images that are sent."""
     max_tokens: int = PydanticField(default=1024, ge=16)
     """Longest answer."""
 
 
 class Vision:
-    """Raises EndpointMissingError at construction where the chat endpoint is not configured."""
+    """A multimodal LLM reads the fields off the image.
+
+    Raises EndpointMissingError at construction where the chat endpoint is not configured."""
 
     Params = VisionParams
 

@@ -59,12 +59,14 @@ REVISION = "2"
 
 
 class RulesParams(Value):
+    """Parameters of `RulesExpert`."""
+
     minimum: float = 0.12
     """Belief below which a candidate is not offered."""
 
 
 class RulesExpert:
-    """Reads fields by labels, patterns and layout; see the module's docstring."""
+    """Reads fields off the page's OCR lines by labels, patterns and layout; asks no language model."""
 
     Params = RulesParams
 
