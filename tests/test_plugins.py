@@ -188,6 +188,14 @@ def test_every_combiner_is_given_the_same(install: Install) -> None:
         ),
         ("experts", EXPERT, "self.fingerprint", "self.print", "has no `fingerprint`"),
         ("experts", EXPERT, '= "mine"', '= "a" / 2', "cannot be built (TypeError: unsupported"),
+        (
+            *("experts", EXPERT, "def read", "def chat_uses(self, params): ...\n    def read"),
+            "has no class or static method `chat_uses` of (params): missing",
+        ),
+        (
+            *("experts", EXPERT, "    def read", "    packages = ('numpy',)\n    def read"),
+            "has `packages` that are none: see ocr_moe.protocols.Package",
+        ),
         ("gates", GATE, "required:", "needed:", "has `Params` without `required`"),
         ("gates", GATE, "params, available", "params", "cannot be called with (params, available)"),
         ("gates", GATE, "def route", "def send", "has no `route`: see ocr_moe.protocols.Gate"),

@@ -177,6 +177,12 @@ def class_lacks(group: str, cls: Any) -> str | None:
         for name, member in _members(shape.makes).items():
             if inspect.isfunction(member) and not hasattr(cls, name):
                 return f"has no `{name}`{_see(shape.makes)}"
+    if isinstance(cls, plugins.AsksChat) and (
+        problem := _misfit(cls.chat_uses, plugins.AsksChat.chat_uses)
+    ):
+        return f"has no class or static method `chat_uses` of (params): {problem}"
+    if isinstance(cls, plugins.NeedsPackages) and not _are_packages(cls.packages):
+        return f"has `packages` that are none{_see(protocols.Package)}"
     return None
 
 
@@ -210,6 +216,12 @@ def _members(protocol: type) -> dict[str, Any]:
         for name, member in vars(parent).items()
         if not name.startswith("_")
     }
+
+
+def _are_packages(named: Any) -> bool:
+    return isinstance(named, tuple | list) and all(
+        isinstance(package, protocols.Package) for package in named
+    )
 
 
 def _see(protocol: type) -> str:
