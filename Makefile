@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 export PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK := True
 
-.PHONY: help setup demo test test-fast check bench live record revisions clean
+.PHONY: help setup demo test test-fast check docs bench live record revisions clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -46,6 +46,9 @@ check: $(STAMP) ## style, types, and the direction of dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(STAMP) ## docs/configuration.md, from the docstrings in the source
+	@$(BIN)/python -m recipes.configuration
 
 bench: $(STAMP) ## the benchmarks, with peers in the same run
 	@$(BIN)/python -m benchmarks

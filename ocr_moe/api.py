@@ -213,7 +213,7 @@ def estimate(
         sources = discover(_texts(paths), listing)
         file = Path(out) / STORE
         with Store(file, write=False) if file.is_file() else nullcontext() as store:
-            return estimate_run(sources, built, schemas, config, store)
+            return estimate_run(sources, built, schemas, workshop, store)
 
 
 def evaluate(

@@ -193,3 +193,31 @@ class Services(Protocol):
 
     def recognizer(self, name: str) -> LineRecognizer:
         """The line recogniser of that name. Raises ConfigError or MissingDependencyError."""
+
+
+@dataclass(frozen=True)
+class ChatUse:
+    """How an expert uses a chat endpoint; typical figures, for estimates before any answer is had."""
+
+    endpoint: str
+    """Name of the endpoint in the configuration."""
+    prompt_tokens: int
+    """Of one request about one page."""
+    completion_tokens: int
+    """For each field asked for."""
+    each_field: bool = False
+    """Whether every field is a request of its own."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A distribution that a component needs."""
+
+    name: str
+    """As the package index calls it."""
+    use: str
+    """What it is for, in words."""
+    install: str = ""
+    """What pip is told where it is missing; by default its name."""
+    optional: bool = False
+    """Whether the component does without, or needs it for some of its parameters only."""

@@ -29,7 +29,9 @@ class ConfidenceModel(Value):
     """
 
     intercept: float = -1.5
+    """Log-odds where no feature says anything."""
     weights: dict[str, float] = _WEIGHTS
+    """What a unit of each feature adds to the log-odds."""
     at_first_sight: float = 0.998
     """P(right) of what page OCR read surely."""
 

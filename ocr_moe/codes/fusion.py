@@ -50,6 +50,7 @@ class FusionParams(Value):
     check_passed: float = 4.0
     """What a right check character is worth; a printed wrong one is rare but happens."""
     hint_passed: float = 1.5
+    """What each hint of the grammar that a code passes is worth."""
     announced: float = 2.0
     """What the label that goes with a variant is worth."""
     elsewhere: float = 9.0

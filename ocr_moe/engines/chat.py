@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field as PydanticField
@@ -36,7 +36,7 @@ from ocr_moe.errors import (
     EndpointMissingError,
     MissingDependencyError,
 )
-from ocr_moe.protocols import ChatImage, ChatReply
+from ocr_moe.protocols import ChatImage, ChatReply, Package
 from ocr_moe.types import Cost, Value
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ class ChatParams(Value):
     concurrency: int = PydanticField(default=4, ge=1)
     """Most requests at a time."""
     temperature: float = PydanticField(default=0.0, ge=0)
+    """0 for the likeliest answer; left out where the server refuses it."""
     seed: int | None = 0
+    """For servers that can repeat themselves; left out where the server refuses it."""
     structured: Structured | None = None
     """Set to skip finding out."""
     logprobs: bool | None = None
@@ -127,6 +129,7 @@ class ChatEndpoint:
     """
 
     Params = ChatParams
+    packages: ClassVar = (Package("openai", "asking chat endpoints"),)
 
     def __init__(self, name: str, params: ChatParams) -> None:
         prefix = f"OCR_MOE_{name.upper()}"

@@ -11,7 +11,6 @@ alone, whatever else was asked for in the same call.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import math
 from abc import ABC, abstractmethod
@@ -23,8 +22,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from ocr_moe.engines.weights import ONNXRUNTIME, RAPIDOCR, wheel_models
 from ocr_moe.errors import EngineError, MissingDependencyError
-from ocr_moe.protocols import Posterior
+from ocr_moe.protocols import Package, Posterior
 from ocr_moe.types import Value
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class OnnxLines(ABC):
     """A line recogniser on ONNX Runtime; thread-safe, the session is built on first use."""
 
     Params: ClassVar[type[LineParams]]
+    packages: ClassVar[tuple[Package, ...]] = (ONNXRUNTIME,)
 
     def __init__(self, name: str, params: LineParams) -> None:
         self.name = name
@@ -176,6 +177,7 @@ class PpOcrLines(OnnxLines):
     """
 
     Params: ClassVar[type[LineParams]] = PpOcrParams
+    packages: ClassVar[tuple[Package, ...]] = (RAPIDOCR, ONNXRUNTIME)
     params: PpOcrParams
     _HEIGHT = 48
     _SHORTEST = 320  # pixels; PP-OCR is trained on lines padded to at least this width
@@ -190,7 +192,7 @@ class PpOcrLines(OnnxLines):
     @cached_property
     def _file(self) -> Path:
         if self.params.model is None:
-            return _rapidocr_models() / "PP-OCRv6_rec_small.onnx"
+            return wheel_models() / "PP-OCRv6_rec_small.onnx"
         path = self.params.model.expanduser()
         return path / "inference.onnx" if path.is_dir() else path
 
@@ -345,14 +347,3 @@ def _normalised(probabilities: Floats, alphabet: tuple[str, ...]) -> Posterior:
     if not np.isfinite(total).all() or (np.abs(total - 1.0) > 0.02).any():
         raise EngineError("the model's output is not a probability distribution per time step")
     return Posterior((probabilities / total).astype(np.float32), alphabet)
-
-
-def _rapidocr_models() -> Path:
-    """The folder of weights in the `rapidocr` wheel, without importing it."""
-    spec = importlib.util.find_spec("rapidocr")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(
-            "the PP-OCR line recogniser needs the package rapidocr, which carries its weights, "
-            "or a `model` of your own"
-        )
-    return Path(spec.submodule_search_locations[0]) / "models"

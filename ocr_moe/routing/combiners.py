@@ -54,16 +54,24 @@ class CombinerParams(Value):
     """The confidence from which a value stands without a person's look."""
     calibration: str | None = "default"
     """The confidence model: `default` (shipped), a file, or null for plain judgement."""
+    steps: tuple[Component, ...] = ()
+    """Record-level steps, in order, after the fields' own decisions."""
 
 
 class PriorityParams(CombinerParams):
+    """In which order experts are believed."""
+
     order: tuple[str, ...] = ()
     """Experts not named come after these, in the order in which they were asked."""
     kinds: dict[Kind, tuple[str, ...]] = {}
+    """Another order for fields of a kind."""
     fields: dict[str, tuple[str, ...]] = {}
+    """Another order for fields by name; goes before `kinds`."""
 
 
 class VotesParams(CombinerParams):
+    """What each expert's vote weighs."""
+
     weights: dict[str, float] = {}
     """g: the weight of each expert's vote; by default the calibration's, or 1."""
     kinds: dict[Kind, dict[str, float]] = {}
@@ -74,6 +82,8 @@ Method = Literal["best", "priority", "confident", "agreement", "votes"]
 
 
 class MoeParams(CombinerParams):
+    """Which method chooses the value."""
+
     method: Method = "best"
     """`best`: the candidate with the highest calibrated chance to be right, where the result of a
     vote among three or more is a candidate as well. The others: the combiner of that name."""
@@ -83,8 +93,6 @@ class MoeParams(CombinerParams):
     """For `priority`."""
     weights: dict[str, float] = {}
     """For votes: each expert's weight; by default the calibration's, or 1."""
-    steps: tuple[Component, ...] = ()
-    """Record-level steps, in order; the caller builds them."""
 
 
 @dataclass(slots=True)
@@ -112,8 +120,9 @@ class _Draft:
 class Combiner:
     """Chooses a value per field, then decides on its confidence and status.
 
-    `calibration` is what `params.calibration` names, loaded by the caller; `steps` see the
-    decisions of all fields together and may change them; `check` finds contradictions.
+    `calibration` is what `params.calibration` names, loaded by the caller; `steps`, those of
+    `params.steps`, built by the caller, see the decisions of all fields together and may change
+    them; `check` finds contradictions.
     """
 
     def __init__(

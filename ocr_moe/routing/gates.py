@@ -29,10 +29,14 @@ _Chain = tuple[tuple[str, ...], ...]
 
 
 class FixedParams(Value):
+    """Whom each field goes to."""
+
     default: tuple[str, ...] = ()
     """Experts of the fields that neither `fields` nor `kinds` names."""
     kinds: dict[Kind, tuple[str, ...]] = {}
+    """Experts of fields of a kind."""
     fields: dict[str, tuple[str, ...]] = {}
+    """Experts of fields by name; goes before `kinds`."""
     on_failure: tuple[str, ...] = ()
     """Asked one after the other for a field whose experts all failed or cannot be had."""
     separate: tuple[str, ...] = ()
@@ -85,11 +89,15 @@ class Fixed:
 
 
 class CascadeParams(Value):
+    """Each field's chain of experts, and how far it is followed."""
+
     default: tuple[str | tuple[str, ...], ...] = ()
     """The chain of the fields that neither `fields` nor `kinds` names. A link is an expert, or a
     list of experts that are asked together. The first link is always asked."""
     kinds: dict[Kind, tuple[str | tuple[str, ...], ...]] = {}
+    """Chains of fields of a kind."""
     fields: dict[str, tuple[str | tuple[str, ...], ...]] = {}
+    """Chains of fields by name; goes before `kinds`."""
     ask_below: Thresholds = Thresholds()
     """The next link is asked while the decision's confidence is below."""
     whole: bool = True
@@ -166,6 +174,8 @@ class Cascade:
 
 
 class LearnedParams(Value):
+    """The fitted policy, and what an answer may cost."""
+
     policy: Policy | Path
     """The fitted policy, or the file it stands in."""
     price: float | None = None
@@ -173,6 +183,7 @@ class LearnedParams(Value):
     sure: float = 0.999
     """A field decided with this confidence asks nobody."""
     separate: tuple[str, ...] = ()
+    """Experts that are asked for each field in a question of its own."""
 
     @property
     def required(self) -> frozenset[str]:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from ocr_moe.errors import BudgetExceededError, DocumentError, StoreError
 from ocr_moe.formats.files import write_text
 from ocr_moe.intake.images import Source, digest
-from ocr_moe.protocols import Rereader
+from ocr_moe.protocols import Package, Rereader
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import Ledger
 from ocr_moe.run.documents import IMPORTED, page_key
@@ -216,7 +216,7 @@ class Batch:
         identity = self.store.get_meta("identity")
         return {
             "ocr_moe": __version__,
-            "versions": _versions(),
+            "versions": _versions(self._workshop.packages()),
             "started": self.store.get_meta("started"),
             "engine": page_key(
                 self._workshop.engine("default"), self._workshop.config.remove_seals
@@ -412,11 +412,11 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _versions() -> dict[str, str]:
+def _versions(packages: Sequence[Package]) -> dict[str, str]:
     found = {"python": platform.python_version()}
-    for package in ("paddleocr", "paddlepaddle", "rapidocr", "onnxruntime", "openai", "pillow"):
+    for package in packages:
         try:
-            found[package] = version(package)
+            found[package.name] = version(package.name)
         except PackageNotFoundError:
             continue
     return found

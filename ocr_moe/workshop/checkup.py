@@ -5,18 +5,16 @@ from __future__ import annotations
 import platform
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from ocr_moe.errors import EndpointMissingError, OcrMoeError
+from ocr_moe.protocols import Package
 from ocr_moe.version import __version__
-from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.build import COMMON_PACKAGES, Workshop
 from ocr_moe.workshop.config import Config
-
-REQUIRED = ("paddleocr", "onnxruntime", "rapidocr", "openai", "pillow", "pypdfium2", "openpyxl")
-OPTIONAL = {"paddlepaddle": "the paddle backends of PaddleOCR; pip install 'ocr-moe[paddle]'"}
 
 
 @dataclass(frozen=True)
@@ -35,14 +33,15 @@ def examine(config: Config) -> Iterator[Finding]:
         "ocr_moe",
         f"{__version__} on Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
     )
-    yield from _packages()
     workshop = Workshop(config)
     try:
         workshop.validate()
-        yield Finding("good", "configuration", "every component's parameters are right")
     except OcrMoeError as error:
+        yield from _packages(COMMON_PACKAGES)
         yield Finding("bad", "configuration", str(error))
         return
+    yield from _packages(workshop.packages())
+    yield Finding("good", "configuration", "every component's parameters are right")
     yield from _engines(config, workshop)
     yield from _recognizers(config, workshop)
     yield from _endpoints(config, workshop)
@@ -52,17 +51,17 @@ def examine(config: Config) -> Iterator[Finding]:
         yield Finding("missing", "strategies that need an endpoint", ", ".join(skipped))
 
 
-def _packages() -> Iterator[Finding]:
-    for package in REQUIRED:
+def _packages(packages: Sequence[Package]) -> Iterator[Finding]:
+    for package in packages:
         try:
-            yield Finding("good", package, version(package))
+            yield Finding("good", package.name, version(package.name))
         except PackageNotFoundError:
-            yield Finding("bad", package, f"not installed; pip install {package}")
-    for package, use in OPTIONAL.items():
-        try:
-            yield Finding("good", package, version(package))
-        except PackageNotFoundError:
-            yield Finding("missing", package, f"not installed; it is for {use}")
+            install = f"pip install '{package.install or package.name}'"
+            yield Finding(
+                "missing" if package.optional else "bad",
+                package.name,
+                f"not installed; it is for {package.use}; {install}",
+            )
 
 
 def _engines(config: Config, workshop: Workshop) -> Iterator[Finding]:

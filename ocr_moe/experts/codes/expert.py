@@ -83,6 +83,7 @@ class Crop(Value):
     """One way to cut and treat the crop of a line."""
 
     name: str
+    """For notes; part of the fingerprint."""
     padding: float
     """Line heights added above and below the detected line; detectors box generously."""
     colour: bool = True
@@ -133,8 +134,9 @@ class CodesParams(Value):
     doubt_margin: float = 1.2
     """Nats between the best two codes below which a place is boxed anew."""
     doubt_beam: int = 96
+    """Width of the search there."""
     doubt_best: int = 60
-    """Width of the search and length of the list of alternatives there."""
+    """Length of the list of alternatives there."""
     closer_look_side: int = 1600
     """Longest side of the page, in pixels, at which that is done."""
     unknown_gap: float = 9.0
@@ -144,8 +146,11 @@ class CodesParams(Value):
     least_fit: float = -1.5
     """Log-likelihood per character below which a code was not read but made up."""
     least_unlabelled_fit: float = -0.4
+    """The same where no label says that a code stands there."""
     fusion: FusionParams = FusionParams()
+    """How the views of one code are pooled."""
     confidence: ConfidenceModel = ConfidenceModel()
+    """How sure the reader is of what came of it."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,10 @@ class _Seen:
 
 
 class CodesExpert:
-    """Reads strict fields; see the module's docstring. Thread-safe: it keeps no state of a document."""
+    """Reads long codes under their grammars, by the votes of line recognisers over several views.
+
+    Thread-safe: it keeps no state of a document.
+    """
 
     Params = CodesParams
 

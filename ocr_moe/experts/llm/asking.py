@@ -23,6 +23,9 @@ from ocr_moe.protocols import ChatImage, ChatModel, ChatReply
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value
 
+COMPLETION_TOKENS = 25
+"""Of a typical answer, for each field."""
+
 
 @dataclass(frozen=True)
 class ChatRequest:

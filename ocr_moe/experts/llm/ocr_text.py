@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field as PydanticField
 
-from ocr_moe.experts.llm.asking import ChatRequest, ask, digest, groups
+from ocr_moe.experts.llm.asking import COMPLETION_TOKENS, ChatRequest, ask, digest, groups
 from ocr_moe.experts.llm.crops import cut, locate, needed_magnification
 from ocr_moe.experts.llm.prompts import data_section, load
 from ocr_moe.experts.llm.regions import row_texts
 from ocr_moe.experts.llm.replies import REVISION as PARSING
 from ocr_moe.experts.llm.replies import reread
-from ocr_moe.protocols import Document, Services
+from ocr_moe.protocols import ChatUse, Document, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, PageText, Value
 
@@ -28,9 +28,13 @@ if TYPE_CHECKING:
 REVISION = "1.1.1"
 """Changes when the server may be asked otherwise. (Stored answers of earlier versions have it in three
 parts, of which two were revisions of what was made of replies; that is `parsing` now.)"""
+PROMPT_TOKENS = 900
+"""Of a typical request about one page: the instructions and the page's text."""
 
 
 class OcrTextParams(Value):
+    """What a text model is given, and how it is asked."""
+
     chat: str = "text"
     """Name of the chat endpoint."""
     scope: Literal["page", "crop"] = "page"
@@ -48,9 +52,16 @@ class OcrTextParams(Value):
 
 
 class OcrText:
-    """Raises EndpointMissingError at construction where the chat endpoint is not configured."""
+    """A text LLM picks the fields out of what OCR read.
+
+    Raises EndpointMissingError at construction where the chat endpoint is not configured."""
 
     Params = OcrTextParams
+
+    @staticmethod
+    def chat_uses(params: OcrTextParams) -> tuple[ChatUse, ...]:
+        single = params.fields == "single"
+        return (ChatUse(params.chat, PROMPT_TOKENS, COMPLETION_TOKENS, each_field=single),)
 
     def __init__(self, name: str, params: OcrTextParams, services: Services) -> None:
         self.name = name

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field as PydanticField
 
 from ocr_moe.errors import EngineError
-from ocr_moe.experts.llm.asking import ChatRequest, ask, digest, groups
+from ocr_moe.experts.llm.asking import COMPLETION_TOKENS, ChatRequest, ask, digest, groups
 from ocr_moe.experts.llm.crops import cut, locate, shrink
 from ocr_moe.experts.llm.prompts import data_section, load
 from ocr_moe.experts.llm.regions import row_texts
 from ocr_moe.experts.llm.replies import REVISION as PARSING
 from ocr_moe.experts.llm.replies import reread
-from ocr_moe.protocols import ChatImage, Document, Page, Services
+from ocr_moe.protocols import ChatImage, ChatUse, Document, Page, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Line, Value
 
@@ -30,9 +30,13 @@ if TYPE_CHECKING:
 REVISION = "1.1.1"
 """Changes when the server may be asked otherwise. (Stored answers of earlier versions have it in three
 parts, of which two were revisions of what was made of replies; that is `parsing` now.)"""
+PROMPT_TOKENS = 1800
+"""Of a typical request about one page: most of it is the image."""
 
 
 class VisionParams(Value):
+    """What a multimodal model is shown, and how it is asked."""
+
     chat: str = "vision"
     """Name of the chat endpoint."""
     fields: Literal["together", "single"] = "together"
@@ -48,14 +52,22 @@ class VisionParams(Value):
     magnify: float = PydanticField(default=2.0, ge=1.0, le=6.0)
     """How much crops are enlarged."""
     jpeg_quality: int = PydanticField(default=90, ge=1, le=100)
+    """Of the images that are sent."""
     max_tokens: int = PydanticField(default=1024, ge=16)
     """Longest answer."""
 
 
 class Vision:
-    """Raises EndpointMissingError at construction where the chat endpoint is not configured."""
+    """A multimodal LLM reads the fields off the image.
+
+    Raises EndpointMissingError at construction where the chat endpoint is not configured."""
 
     Params = VisionParams
+
+    @staticmethod
+    def chat_uses(params: VisionParams) -> tuple[ChatUse, ...]:
+        single = params.fields == "single"
+        return (ChatUse(params.chat, PROMPT_TOKENS, COMPLETION_TOKENS, each_field=single),)
 
     def __init__(self, name: str, params: VisionParams, services: Services) -> None:
         self.name = name

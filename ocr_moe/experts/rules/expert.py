@@ -57,14 +57,19 @@ REVISION = "2/1"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 
+class RulesParams(Value):
+    """Parameters of `RulesExpert`."""
+
+    minimum: float = 0.12
+    """Belief below which a candidate is not offered."""
+
+
 class RulesExpert:
-    """Reads fields by labels, patterns and layout; see the module's docstring."""
+    """Reads fields off the page's OCR lines by labels, patterns and layout; asks no language model."""
 
-    class Params(Value):
-        minimum: float = 0.12
-        """Belief below which a candidate is not offered."""
+    Params = RulesParams
 
-    def __init__(self, name: str, params: Params, services: Services) -> None:
+    def __init__(self, name: str, params: RulesParams, services: Services) -> None:
         self.name = name
         self._params = params
 
