@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,13 @@ from typing import Any
 from pydantic import ValidationError
 from rapidfuzz import process
 
-from ocr_moe.errors import ConfigError, EndpointMissingError, ExpertError, UsageError
+from ocr_moe.errors import (
+    ConfigError,
+    EndpointMissingError,
+    ExpertError,
+    MissingDependencyError,
+    UsageError,
+)
 from ocr_moe.formats.yamlfile import validation_sentences
 from ocr_moe.protocols import ChatModel, Combiner, Expert, Gate, LineRecognizer, OcrEngine
 from ocr_moe.routing.calibration import Calibration, load_calibration
@@ -206,6 +213,15 @@ class Workshop:
                         raise ConfigError(
                             f"{where}: " + _unknown("expert", expert, self.config.experts)
                         )
+
+    def check_endpoints(self) -> None:
+        """Raises ConfigError where an endpoint's address is set but is none, whoever would ask it.
+
+        It must not pass for an endpoint that is not configured, and not be found halfway either.
+        """
+        for name in self.config.chat:
+            with suppress(EndpointMissingError, MissingDependencyError):
+                self._once("chat", name)
 
     def _combiner(self, component: Component, where: str, calibration: Any = None) -> Combiner:
         from ocr_moe.routing.consistency import check
