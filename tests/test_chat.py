@@ -481,6 +481,18 @@ def test_the_probe_sees_whether_images_are_seen() -> None:
         assert endpoint(server).probe().images is True
 
 
+def test_the_probe_does_without_parameters_that_a_model_does_not_take() -> None:
+    def answer(request: Any) -> Any:
+        if "temperature" in request.body:
+            return failure(400, "Unsupported value: 'temperature' does not support 0.0")
+        return "hello"
+
+    with ChatServer(answer) as server:
+        report = endpoint(server).probe()
+        assert report.answers
+        assert report.problem is None
+
+
 def test_images_arrive_whole() -> None:
     from io import BytesIO
 
