@@ -195,6 +195,7 @@ def _prepared(
             store = stack.enter_context(Store(options.recorded, write=False))
         workshop = Workshop(config, local_only=options.local_only, recorded=store)
         workshop.validate()
+        workshop.check_endpoints()
         yield config, workshop, schemas
 
 

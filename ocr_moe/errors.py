@@ -2,7 +2,7 @@
 
 OcrMoeError
 ├── UsageError            the command or call cannot be started            (exit status 2)
-│   ├── ConfigError       a configuration file or value is wrong
+│   ├── ConfigError       a configuration file, value or environment variable is wrong
 │   ├── SchemaError       a schema is wrong or unknown
 │   ├── TruthError        a verified sheet cannot be used
 │   ├── MissingDependencyError   an optional package is not installed

@@ -109,6 +109,37 @@ class ChatModel(Protocol):
         """One request, retried as configured. Raises ChatError."""
 
 
+@dataclass(frozen=True)
+class EndpointReport:
+    """What an endpoint turned out to be and to obey."""
+
+    name: str
+    host: str
+    """Host and port, without credentials."""
+    local: bool
+    """Whether documents sent there stay on this machine."""
+    answers: bool
+    model: str | None = None
+    models: tuple[str, ...] = ()
+    """All that the server lists."""
+    structured: str | None = None
+    """The best form of a bound answer that the server not only takes but also obeys, or `none`."""
+    logprobs: bool | None = None
+    images: bool | None = None
+    """Whether it sees them, not only takes them."""
+    seconds: float | None = None
+    """For a short answer."""
+    problem: str | None = None
+
+
+@runtime_checkable
+class Probeable(Protocol):
+    """A ChatModel that can look at its own server; `ocr-moe doctor` has it do so."""
+
+    def probe(self) -> EndpointReport:
+        """With a few tiny requests. A server that fails is reported, not raised."""
+
+
 class Expert(Protocol):
     """Reads fields off a document.
 
@@ -186,7 +217,11 @@ class Services(Protocol):
     """What the composition root lends to experts; everything is built on first use."""
 
     def chat(self, name: str) -> ChatModel:
-        """The chat endpoint of that name (`text`, `vision`). Raises EndpointMissingError."""
+        """The chat endpoint of that name (`text`, `vision`).
+
+        Raises EndpointMissingError where it is not configured, ConfigError where it is configured
+        wrongly.
+        """
 
     def engine(self, name: str) -> OcrEngine:
         """The OCR engine of that name. Raises ConfigError or MissingDependencyError."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ocr_moe.engines.chat import ChatEndpoint, ChatParams
+from ocr_moe.engines.chat.endpoint import ChatEndpoint
+from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.engines.rapid import RapidEngine
 from ocr_moe.errors import (
     ChatAnswerError,

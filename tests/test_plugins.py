@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ocr_moe.api import Options, estimate
-from ocr_moe.engines.chat import ChatEndpoint
+from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.lines import PpOcrLines, SpecialistLines
 from ocr_moe.engines.paddle import PaddleEngine
 from ocr_moe.engines.rapid import RapidEngine

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 import ocr_moe
 from ocr_moe.api import Options, Run
-from ocr_moe.engines.chat import ChatEndpoint, ChatParams
+from ocr_moe.engines.chat.endpoint import ChatEndpoint
+from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.errors import ChatConnectionError, EngineError
 from ocr_moe.experts.llm import asking, ocr_text, replies, vision
 from ocr_moe.experts.llm.asking import ChatRequest, ask

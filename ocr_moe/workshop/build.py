@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,13 @@ from typing import Any
 from pydantic import ValidationError
 from rapidfuzz import process
 
-from ocr_moe.errors import ConfigError, EndpointMissingError, ExpertError, UsageError
+from ocr_moe.errors import (
+    ConfigError,
+    EndpointMissingError,
+    ExpertError,
+    MissingDependencyError,
+    UsageError,
+)
 from ocr_moe.formats.yamlfile import validation_sentences
 from ocr_moe.plugins import AsksChat, ChatService, JudgementParams, NeedsPackages, PricedParams
 from ocr_moe.protocols import (
@@ -259,6 +266,15 @@ class Workshop:
                     raise ConfigError(
                         f"{where}: " + _unknown("expert", expert, self.config.experts)
                     )
+
+    def check_endpoints(self) -> None:
+        """Raises ConfigError where an endpoint's address is set but is none, whoever would ask it.
+
+        It must not pass for an endpoint that is not configured, and not be found halfway either.
+        """
+        for name in self.config.chat:
+            with suppress(EndpointMissingError, MissingDependencyError):
+                self._once("chat", self.config.chat, name)
 
     def packages(self) -> tuple[Package, ...]:
         """The distributions behind the configured components, each once. Raises ConfigError."""

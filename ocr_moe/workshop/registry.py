@@ -33,7 +33,7 @@ KINDS: dict[str, dict[str, str]] = {
         "ppocr": "ocr_moe.engines.lines:PpOcrLines",
         "specialist": "ocr_moe.engines.lines:SpecialistLines",
     },
-    "chat": {"openai": "ocr_moe.engines.chat:ChatEndpoint"},
+    "chat": {"openai": "ocr_moe.engines.chat.endpoint:ChatEndpoint"},
     "experts": {
         "vision": "ocr_moe.experts.llm.vision:Vision",
         "ocr_text": "ocr_moe.experts.llm.ocr_text:OcrText",
