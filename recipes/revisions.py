@@ -54,7 +54,7 @@ COMPONENTS = (
     Component("ocr_text", ("experts.llm.ocr_text",), without=(_REPLIES,)),
     Component("vision", ("experts.llm.vision",), without=(_REPLIES,)),
     Component("replies", (_REPLIES,)),
-    Component("chat", ("engines.chat",)),
+    Component("chat", ("engines.chat.endpoint",)),
     Component("paddle", ("engines.paddle",)),
     Component("rapid", ("engines.rapid",)),
     Component("lines", ("engines.lines",)),
