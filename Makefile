@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 export PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK := True
 
-.PHONY: help setup demo test test-fast check bench live record clean
+.PHONY: help setup demo test test-fast check bench live record formats clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -62,6 +62,9 @@ live: $(STAMP) ## against a real LLM (OCR_MOE_TEXT_BASE_URL, OCR_MOE_VISION_BASE
 
 record: $(STAMP) ## ask the text LLM once about data_samples, for `make demo` to replay
 	@$(BIN)/python -m recipes.recorded
+
+formats: $(STAMP) ## make the JSON Schemas that docs/formats.md names anew
+	@$(BIN)/python -m recipes.formats
 
 clean: ## remove what was made
 	rm -rf $(VENV) reports/demo reports/live

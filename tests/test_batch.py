@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -18,6 +19,9 @@ from PIL import Image, ImageOps
 from tests.conftest import SAMPLES, Command, arguments, clean_samples, environment
 
 pytestmark = pytest.mark.slow
+
+TRUTH = SAMPLES / "graduation_certificate" / "verified.xlsx"
+WHITE = {"engine": "e", "width": 9, "height": 9, "rotation": 0, "lines": []}
 
 
 def upright(file: Path) -> Image.Image:
@@ -153,19 +157,74 @@ def test_other_inputs_or_strategies_are_refused_and_named(
 ) -> None:
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
-    done = ocr_moe("extract", scans, "--out", copy, "--strategy", "rules")
+    pages = tmp_path / "pages.jsonl"
+    assert ocr_moe("export", copy, "--ocr", pages).status == 0
+    before = contents(copy)
+    done = ocr_moe("extract", scans, "--out", copy, "--strategy", "rules", "--ocr", pages)
     assert done.status == 2
     assert "strategies" in done.err
+    assert contents(copy) == before
     more = tmp_path / "scans"
     shutil.copytree(scans, more)
     shutil.copy(scans / "licence.png", more / "new.png")
-    done = ocr_moe("extract", more, "--out", copy)
-    assert done.status == 2
-    assert "1 input file(s) added (new.png)" in done.err
+    for command in ("extract", "compare"):
+        truth = ("--truth", TRUTH) if command == "compare" else ()
+        done = ocr_moe(command, more, "--out", copy, "--ocr", pages, *truth)
+        assert done.status == 2
+        assert "1 input file(s) added (new.png)" in done.err
+        assert contents(copy) == before
     done = ocr_moe("extract", more, "--out", copy, "--update")
     assert done.status == 1, done.err
     assert ("new.png", 1) in records(copy)
     assert "0 questions asked" in done.out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("command", ["extract", "compare"])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--ocr", "half.jsonl"], r"half\.jsonl, line 2: not page OCR"),
+        (["--ocr", "later.jsonl"], r"later\.jsonl, line 1: .*later version.*upgrade ocr-moe"),
+        (["--ocr", "none.jsonl"], r"none\.jsonl: cannot be read"),
+        (["none.jpg"], r"none\.jpg: there is no such file"),
+        (["--recorded", "none.sqlite"], r"none\.sqlite: there is no such store"),
+        (["--schema", "diplom"], "no schema 'diplom'"),
+    ],
+)
+def test_a_start_that_is_refused_makes_no_folder(
+    scans: Path,
+    ocr_moe: Command,
+    tmp_path: Path,
+    command: str,
+    arguments: list[str],
+    words: str,
+) -> None:
+    line = json.dumps({"sha256": "a" * 64, "page": 1, "text": WHITE})
+    (tmp_path / "half.jsonl").write_text(f"{line}\n{line[:40]}\n")
+    later = json.dumps({"format": 2, "sha256": "a" * 64, "page": 1, "text": WHITE})
+    (tmp_path / "later.jsonl").write_text(later)
+    truth = ("--truth", TRUTH) if command == "compare" else ()
+    done = ocr_moe(
+        command, scans / "a.png", *arguments, *truth, "--out", tmp_path / "out", cwd=tmp_path
+    )
+    assert done.status == 2
+    assert re.search(words, done.err, re.DOTALL), done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_comparison_without_its_verified_sheet_is_not_started(
+    scans: Path, ocr_moe: Command, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "none.xlsx"
+    done = ocr_moe("compare", scans / "a.png", "--truth", sheet, "--out", tmp_path / "out")
+    assert done.status == 2
+    assert "none.xlsx: there is no such file" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_page_ocr_goes_from_run_to_run(
@@ -218,7 +277,7 @@ def masked(out: Path) -> list[dict]:
     found = list(records(out).values())
     for record in found:
         record["cost"].pop("seconds")
-        record["cost"].pop("ocr_seconds", None)
+        record["cost"].pop("ocr_seconds")
     return found
 
 

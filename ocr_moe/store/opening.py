@@ -121,6 +121,8 @@ def _is_blank(db: sqlite3.Connection, path: Path) -> bool:
         [application] = db.execute("PRAGMA application_id").fetchone()
         tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
     except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT:
+            raise _damaged(path, error) from error
         raise StoreError(f"{path}: not a store of ocr_moe ({error}); name another --out") from error
     if (version, application, tables) == (0, 0, set()):
         return True
@@ -130,7 +132,7 @@ def _is_blank(db: sqlite3.Connection, path: Path) -> bool:
             f"{path}: a store of version {version}, this program knows versions up to "
             f"{migrations.VERSION}; upgrade ocr-moe"
         )
-    if not (ours or version == 1) or not tables >= _TABLES:
+    if not (version == 1 or (ours and version > 1)) or not tables >= _TABLES:
         raise StoreError(
             f"{path}: not a store of ocr_moe but an SQLite file of another program; "
             "name another --out"
@@ -144,10 +146,14 @@ def _examine(db: sqlite3.Connection, path: Path) -> None:
         [found] = db.execute("PRAGMA quick_check(1)").fetchone()
         if found == "ok":
             overlay(db)
-            return
     except _UNFIT as error:
-        found = str(error)
-    raise StoreError(
-        f"{path}: the store is damaged ({' '.join(str(found).split())}) and stays as it is; "
+        raise _damaged(path, error) from error
+    if found != "ok":
+        raise _damaged(path, found)
+
+
+def _damaged(path: Path, why: object) -> StoreError:
+    return StoreError(
+        f"{path}: the store is damaged ({' '.join(str(why).split())}) and stays as it is; "
         "take a copy that is whole, or name another --out"
     )
