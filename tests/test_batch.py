@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import sqlite3
@@ -21,7 +20,6 @@ from tests.conftest import SAMPLES, Command, arguments, clean_samples, environme
 pytestmark = pytest.mark.slow
 
 TRUTH = SAMPLES / "graduation_certificate" / "verified.xlsx"
-WHITE = {"engine": "e", "width": 9, "height": 9, "rotation": 0, "lines": []}
 
 
 def upright(file: Path) -> Image.Image:
@@ -182,49 +180,6 @@ def test_other_inputs_or_strategies_are_refused_and_named(
 def contents(folder: Path) -> dict[str, bytes]:
     files = [file for file in folder.rglob("*") if file.is_file()]
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
-
-
-@pytest.mark.parametrize("command", ["extract", "compare"])
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--ocr", "half.jsonl"], r"half\.jsonl, line 2: not page OCR"),
-        (["--ocr", "later.jsonl"], r"later\.jsonl, line 1: .*later version.*upgrade ocr-moe"),
-        (["--ocr", "none.jsonl"], r"none\.jsonl: cannot be read"),
-        (["none.jpg"], r"none\.jpg: there is no such file"),
-        (["--recorded", "none.sqlite"], r"none\.sqlite: there is no such store"),
-        (["--schema", "diplom"], "no schema 'diplom'"),
-    ],
-)
-def test_a_start_that_is_refused_makes_no_folder(
-    scans: Path,
-    ocr_moe: Command,
-    tmp_path: Path,
-    command: str,
-    arguments: list[str],
-    words: str,
-) -> None:
-    line = json.dumps({"sha256": "a" * 64, "page": 1, "text": WHITE})
-    (tmp_path / "half.jsonl").write_text(f"{line}\n{line[:40]}\n")
-    later = json.dumps({"format": 2, "sha256": "a" * 64, "page": 1, "text": WHITE})
-    (tmp_path / "later.jsonl").write_text(later)
-    truth = ("--truth", TRUTH) if command == "compare" else ()
-    done = ocr_moe(
-        command, scans / "a.png", *arguments, *truth, "--out", tmp_path / "out", cwd=tmp_path
-    )
-    assert done.status == 2
-    assert re.search(words, done.err, re.DOTALL), done.err
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_comparison_without_its_verified_sheet_is_not_started(
-    scans: Path, ocr_moe: Command, tmp_path: Path
-) -> None:
-    sheet = tmp_path / "none.xlsx"
-    done = ocr_moe("compare", scans / "a.png", "--truth", sheet, "--out", tmp_path / "out")
-    assert done.status == 2
-    assert "none.xlsx: there is no such file" in done.err
-    assert not (tmp_path / "out").exists()
 
 
 def test_page_ocr_goes_from_run_to_run(
