@@ -37,9 +37,10 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     mode = "mode=ro" if beside else "mode=ro&immutable=1"
     db = _connect(path, f"{path.absolute().as_uri()}?{mode}")
     try:
-        if _is_blank(db, path):
+        version = _known_version(db, path)
+        if version == 0:
             raise _BlankError(f"{path}: there is no such store, the file is empty")
-        if version_of(db) < migrations.VERSION:
+        if version < migrations.VERSION:
             _examine(db, path)
     except BaseException:
         db.close()
@@ -67,7 +68,7 @@ def open_to_write(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
 def _migrated(path: Path) -> sqlite3.Connection:
     db = _connect(path, path.absolute().as_uri())
     try:
-        _is_blank(db, path)
+        _known_version(db, path)  # once more: what the look before the claim saw may have changed
         # Under a write-ahead log the file itself changes after the commit only: a process that is
         # killed while it migrates leaves the old store.
         db.execute("PRAGMA journal_mode = WAL")
@@ -111,8 +112,8 @@ def _claim(path: Path) -> IO[str]:
     return handle
 
 
-def _is_blank(db: sqlite3.Connection, path: Path) -> bool:
-    """Whether the file is still to become a store. Raises StoreError unless it is one or will be.
+def _known_version(db: sqlite3.Connection, path: Path) -> int:
+    """The version of a store, 0 for what is still to become one. Raises StoreError for all else.
 
     A process that was killed while it made a store may have left an SQLite file without tables.
     """
@@ -125,7 +126,7 @@ def _is_blank(db: sqlite3.Connection, path: Path) -> bool:
             raise _damaged(path, error) from error
         raise StoreError(f"{path}: not a store of ocr_moe ({error}); name another --out") from error
     if (version, application, tables) == (0, 0, set()):
-        return True
+        return 0
     ours = application == APPLICATION
     if ours and version > migrations.VERSION:
         raise StoreError(
@@ -137,7 +138,7 @@ def _is_blank(db: sqlite3.Connection, path: Path) -> bool:
             f"{path}: not a store of ocr_moe but an SQLite file of another program; "
             "name another --out"
         )
-    return False
+    return version
 
 
 def _examine(db: sqlite3.Connection, path: Path) -> None:
