@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 export PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK := True
 
-.PHONY: help setup demo test test-fast check docs bench live record revisions clean
+.PHONY: help setup demo test test-fast check docs formats bench live record revisions clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -68,6 +68,9 @@ record: $(STAMP) ## ask the text LLM once about data_samples, for `make demo` to
 
 revisions: $(STAMP) ## record raised revisions; name code that changed under an old one
 	@$(BIN)/python -m recipes.revisions
+
+formats: $(STAMP) ## make the JSON Schemas that docs/formats.md names anew
+	@$(BIN)/python -m recipes.formats
 
 clean: ## remove what was made
 	rm -rf $(VENV) reports/demo reports/live

@@ -18,12 +18,13 @@ from typing import IO, TYPE_CHECKING
 from ocr_moe.errors import DocumentError, TruthError
 from ocr_moe.intake.images import ImageFile, discover
 from ocr_moe.intake.righting import turn
-from ocr_moe.run.batch import STORE, Batch, Outcome, Progress, import_ocr
+from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
+from ocr_moe.run.outcome import Outcome, Progress
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
-from ocr_moe.types import Origin, Record
+from ocr_moe.types import Decision, Origin, Record
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
@@ -122,24 +123,32 @@ class Run:
         """Like `to_frame`, with the decisions' statuses in place of values."""
         return self._frame(strategy, lambda decision: str(decision.status))
 
-    def _frame(self, strategy: str | None, cell: Callable[..., object]) -> pd.DataFrame:
-        import pandas as pd
+    def _frame(self, strategy: str | None, cell: Callable[[Decision], object]) -> pd.DataFrame:
+        from ocr_moe.exports.frame import frame_of
 
         with self.records(strategy) as records:
-            rows = [
-                {
-                    "path": record.document.path,
-                    "page": record.document.page,
-                    "schema": record.schema_name,
-                    **{name: cell(decision) for name, decision in record.fields.items()},
-                    "error": record.error.message if record.error else None,
-                }
-                for record in records
-            ]
-        frame = pd.DataFrame(rows)
-        return (
-            frame if "error" not in frame else frame[[c for c in frame if c != "error"] + ["error"]]
-        )
+            return frame_of(records, cell)
+
+    def export(
+        self, to: str | PathLike[str], *, format: str = "jsonl", strategy: str | None = None
+    ) -> int:
+        """Write a strategy's records to a file (or folder) in a format of `ocr_moe.exports.exporters`.
+
+        How many they are. Raises StoreError without a run, KeyError for an unknown name, OSError.
+        """
+        from ocr_moe.exports.exporters import EXPORTERS
+        from ocr_moe.run.exporting import exported
+
+        with self._store() as store:
+            name = _one_of(store.strategies(), strategy)
+            return EXPORTERS[format].write(Path(to), exported(store, name))
+
+    def export_ocr(self, to: str | PathLike[str]) -> int:
+        """Write all page OCR as JSONL, for `Options.ocr`; how many pages. Raises as `export` does."""
+        from ocr_moe.exports.ocr import write_ocr
+
+        with self._store() as store:
+            return write_ocr(Path(to), store.pages())
 
     def _store(self) -> Store:
         return Store(self.folder / STORE, write=False)
@@ -171,10 +180,9 @@ def extract(
             schemas=schemas,
             max_cost=options.max_cost,
         ) as batch:
-            if options.ocr is not None:
-                import_ocr(batch.store, options.ocr)
             outcome = batch.execute(
                 sources,
+                ocr=options.ocr,
                 update=options.update,
                 retry_failed=options.retry_failed,
                 report=report,
@@ -334,6 +342,9 @@ def compare(
         else:
             chosen, skipped = workshop.available_strategies()
         sources = discover(_texts(paths), listing)
+        for sheet in [truth] if isinstance(truth, str | PathLike) else truth:
+            if not Path(sheet).is_file():
+                raise TruthError(f"{sheet}: there is no such file")
         with Batch(
             folder,
             workshop=workshop,
@@ -341,10 +352,9 @@ def compare(
             schemas=schemas,
             max_cost=options.max_cost,
         ) as batch:
-            if options.ocr is not None:
-                import_ocr(batch.store, options.ocr)
             outcome = batch.execute(
                 sources,
+                ocr=options.ocr,
                 update=options.update,
                 retry_failed=options.retry_failed,
                 frozen_strategies=False,

@@ -221,6 +221,8 @@ class DocumentRef(Value):
     """The first page of the document within its file, counted from 1."""
     pages: int = 1
     """How many pages of the file belong to the document."""
+    part: int = 1
+    """Which of the documents on its page, counted from 1."""
     rotation: int = 0
 
 

@@ -178,7 +178,8 @@ def test_models_are_readable_files_that_come_back_the_same(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("format: 9\n", "format 9 is not 1"),
+        ("format: 9\n", "format 9 is of a later version.*upgrade ocr-moe"),
+        ("models: {}\n", "the key format is missing"),
         ("format: 1\nmodells: {}\n", "did you mean 'models'"),
         ("format: 1\nmodels: {code: {bias: x}}\n", "models.code.bias"),
         ("!!python/object/apply:os.system [ls]\n", "not valid YAML"),

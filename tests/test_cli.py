@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from recipes.formats import FORMS
 from tests.conftest import ROOT, Command, environment
 
 HEAVY = {
@@ -196,6 +197,8 @@ def test_the_wheel_works_from_any_folder(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
     )
+    schemas = site / "ocr_moe" / "formats" / "schemas"
+    assert {file.name for file in schemas.iterdir()} == {f"{name}.json" for name in FORMS}
     code = (
         "import ocr_moe; from ocr_moe.workshop.build import Workshop\n"
         "from ocr_moe.workshop.config import *\n"

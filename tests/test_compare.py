@@ -54,7 +54,7 @@ def test_all_that_can_run_is_compared_and_the_rest_is_named(comparison: tuple[Pa
     assert "recorded answers of qwen2.5-coder" in (out / "report.html").read_text("utf-8")
 
 
-def test_scores_are_as_the_contract_says(comparison: tuple[Path, str]) -> None:
+def test_scores_tell_what_docs_formats_md_says(comparison: tuple[Path, str]) -> None:
     out, _ = comparison
     scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
     for strategy in scores["strategies"].values():

@@ -17,7 +17,7 @@ from tests.evaluationkit import RUNS, SCHEMA, truth_file
 QUICK = EvaluationOptions(summary=SummaryOptions(repeats=100))
 
 
-def test_scores_json_keeps_the_contract(tmp_path: Path) -> None:
+def test_scores_json_keeps_its_keys(tmp_path: Path) -> None:
     options = EvaluationOptions(skipped={"vision_all": "set X"}, summary=QUICK.summary)
 
     evaluate(RUNS, [SCHEMA], truth_file(tmp_path), tmp_path / "out", options=options)

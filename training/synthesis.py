@@ -65,7 +65,7 @@ class Damage:
     seal: float
     """Probability of a seal over the line."""
     wild: float
-    """Probability of each damage that the contract's levels do not have."""
+    """Probability of each damage that the levels of docs/formats.md do not have."""
     label: float = 0.45
     """Probability of a label before the code."""
 

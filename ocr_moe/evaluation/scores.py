@@ -1,7 +1,6 @@
 """The figures of an evaluation as values: what scores.json holds.
 
-Keys that the contract names keep their meaning: `strategies`, `pairs` and `skipped` at the top, and
-per strategy `n_documents`, `perfect`, `macro` and `fields`.
+docs/formats.md tells what the keys mean; they keep that meaning.
 """
 
 from __future__ import annotations
@@ -171,6 +170,9 @@ class SheetProblem(Value):
 
 
 class Scores(Value):
+    """scores.json."""
+
+    format: Literal[1] = 1
     strategies: dict[str, StrategyScore]
     pairs: tuple[PairScore, ...]
     skipped: dict[str, str]

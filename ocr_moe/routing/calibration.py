@@ -18,6 +18,7 @@ from pydantic import Field as PydanticField
 from pydantic import ValidationError
 
 from ocr_moe.errors import ConfigError
+from ocr_moe.formats.versions import refusal
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Value
@@ -243,10 +244,9 @@ def plain_yaml(data: Mapping[str, Any]) -> str:
 
 def _load(path: Path, model: type[M]) -> M:
     data: Any = read_yaml(path, ConfigError)
-    if data.get("format") != FORMAT:
-        raise ConfigError(
-            f"{path}: format {data.get('format')!r} is not {FORMAT}; fit it again with this version"
-        )
+    refused = refusal(data["format"], FORMAT) if data.get("format") else "the key format is missing"
+    if refused is not None:
+        raise ConfigError(f"{path}: {refused}, or fit it again with this version")
     try:
         return model.model_validate(data)
     except ValidationError as error:
