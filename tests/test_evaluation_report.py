@@ -14,15 +14,15 @@ import yaml
 from PIL import Image
 
 import ocr_moe.evaluation
+from ocr_moe.evaluation.advice import Advice, PolicyPoint
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
 from ocr_moe.evaluation.report.charts import nice_ticks, pareto
 from ocr_moe.evaluation.report.crops import crop
 from ocr_moe.evaluation.report.page import ReportOptions
-from ocr_moe.evaluation.scores import PolicyPoint, Recommendation
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.evaluation.truth.problems import ProblemKind
 from ocr_moe.types import Evidence, Origin, Record
-from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
+from tests.evaluationkit import RUNS, decision, material, record, truth_file
 
 HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">"\'&{{7*7}}'
 CHROMIUM = (
@@ -39,7 +39,7 @@ def page_of(record: Record, page: int) -> Image.Image:
 
 def write(folder: Path, runs: dict[str, list[Record]], **options: Any) -> str:
     chosen = EvaluationOptions(summary=SummaryOptions(repeats=100), **options)
-    evaluate(runs, [SCHEMA], truth_file(folder), folder, options=chosen, image_source=page_of)
+    evaluate(material(truth_file(folder), runs), folder, options=chosen, image_source=page_of)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -52,12 +52,17 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
         origins={"ocr_page_llm": Origin(recorded=("Qwen2.5",))},
         skipped={"vision_all": "set OCR_MOE_VISION_BASE_URL"},
         points=[
-            PolicyPoint(name="oracle", role="oracle", accuracy=0.9, cost=400),
-            PolicyPoint(name="mix", role="random_mix", accuracy=0.5, cost=0),
-            PolicyPoint(name="mix", role="random_mix", accuracy=0.6, cost=900),
+            PolicyPoint(name="oracle", role="oracle", accuracy=0.9, cost=400, unit="tokens"),
+            PolicyPoint(name="mix", role="random_mix", accuracy=0.5, cost=0, unit="tokens"),
+            PolicyPoint(name="mix", role="random_mix", accuracy=0.6, cost=900, unit="tokens"),
         ],
-        recommendation=Recommendation(
-            name="cascade", certified=False, english="40 more documents.", chinese="还需 40 份。"
+        advice=Advice(
+            name="cascade",
+            target=0.99,
+            confidence=0.9,
+            certified=("姓名",),
+            uncertified=("毕业日期", "证书编号"),
+            missing=40,
         ),
     )
 
@@ -80,8 +85,10 @@ def test_it_says_what_decides(report: str) -> None:
         "Qwen2.5 的已录制回答",
         "所需的端点或专家不可用：set OCR_MOE_VISION_BASE_URL",
         "set OCR_MOE_VISION_BASE_URL",
-        "40 more documents.",
-        "还需 40 份。",
+        "cascade: 姓名 certified for 99.0% accuracy at 90% confidence; check 毕业日期, 证书编号 by "
+        "hand. Verify about 40 more documents.",
+        "cascade：姓名以 90% 的置信度认证达到 99.0%；毕业日期、证书编号请人工核对。"
+        "约需再核对 40 份文档。",
         "9.jpg",
         "5.jpg",
         "理想上限",
@@ -125,7 +132,7 @@ def test_a_problem_names_sheet_field_and_rows_in_both_languages(tmp_path: Path) 
     column = headings.index("证书编号") + 1
     book.active.cell(3, column).value = 106131201905000000
     book.save(sheet)
-    evaluate(RUNS, [SCHEMA], sheet, tmp_path)
+    evaluate(material(sheet), tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "证书编号：数字过长" in page
     assert "（第 3 行）" in page
@@ -215,9 +222,9 @@ def test_what_was_read_cannot_act_as_markup(browser: Any, tmp_path: Path) -> Non
         titles={"moe": HOSTILE},
         origins={"moe": Origin(recorded=(HOSTILE,))},
         skipped={HOSTILE: HOSTILE},
-        points=[PolicyPoint(name=HOSTILE, role="policy", accuracy=0.5, cost=1)],
-        recommendation=Recommendation(
-            name=HOSTILE, certified=True, english=HOSTILE, chinese=HOSTILE
+        points=[PolicyPoint(name=HOSTILE, role="policy", accuracy=0.5, cost=1, unit="tokens")],
+        advice=Advice(
+            name=HOSTILE, target=0.9, confidence=0.9, certified=(HOSTILE,), uncertified=(HOSTILE,)
         ),
         report=ReportOptions(heading=HOSTILE, footer=HOSTILE),
     )
@@ -278,7 +285,7 @@ def test_one_strategy_without_an_error_and_without_pictures(tmp_path: Path) -> N
         "毕业日期": decision("2019-06-20"),
         "证书编号": decision("106131201905004931"),
     }
-    evaluate({"moe": [record("1.jpg", fields)]}, [SCHEMA], truth_file(tmp_path), tmp_path)
+    evaluate(material(truth_file(tmp_path), {"moe": [record("1.jpg", fields)]}), tmp_path)
 
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -294,7 +301,7 @@ def test_a_tie_is_called_one(tmp_path: Path) -> None:
     ]
     sheet = truth_file(tmp_path, [("3.jpg", "王五", None, "106131201905000123")])
 
-    scores = evaluate({"moe": RUNS["moe"], "twin": surer}, [SCHEMA], sheet, tmp_path)
+    scores = evaluate(material(sheet, {"moe": RUNS["moe"], "twin": surer}), tmp_path)
 
     assert scores.strategies["moe"].macro == scores.strategies["twin"].macro == 1.0
     text = (tmp_path / "report.html").read_text(encoding="utf-8")

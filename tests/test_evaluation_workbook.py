@@ -11,7 +11,7 @@ from openpyxl.cell.rich_text import CellRichText, TextBlock
 
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
 from ocr_moe.types import Origin, Status
-from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
+from tests.evaluationkit import decision, material, record, truth_file
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> openpyxl.Workbook:
         origins={"ocr_page_llm": Origin(recorded=("Qwen",))},
         skipped={"vision_all": "set OCR_MOE_VISION_BASE_URL"},
     )
-    evaluate(RUNS, [SCHEMA], truth_file(folder), folder, options=options)
+    evaluate(material(truth_file(folder)), folder, options=options)
     return openpyxl.load_workbook(folder / "accuracy.xlsx", rich_text=True)
 
 
@@ -111,7 +111,7 @@ def test_values_cannot_become_formulas(tmp_path: Path) -> None:
         ]
     }
 
-    evaluate(runs, [SCHEMA], truth_file(tmp_path), tmp_path)
+    evaluate(material(truth_file(tmp_path), runs), tmp_path)
 
     workbook = openpyxl.load_workbook(tmp_path / "accuracy.xlsx")
     kinds = {cell.data_type for sheet in workbook for row in sheet.iter_rows() for cell in row}
@@ -123,7 +123,7 @@ def test_values_cannot_become_formulas(tmp_path: Path) -> None:
 def test_the_same_evaluation_is_the_same_bytes(tmp_path: Path) -> None:
     truth = truth_file(tmp_path)
     for name in ("one", "two"):
-        evaluate(RUNS, [SCHEMA], truth, tmp_path / name)
+        evaluate(material(truth), tmp_path / name)
 
     for file in ("scores.json", "accuracy.xlsx", "report.html"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()

@@ -68,3 +68,9 @@ def resolve(group: str, component: Component, where: str) -> Any:
     raise ConfigError(
         f"{where}: unknown kind {component.kind!r}{hint} (there are {', '.join(kinds)})"
     )
+
+
+def kind_of(group: str, cls: type) -> str:
+    """The kind under which a class of ours stands in configurations. Raises KeyError."""
+    kinds = {place: kind for kind, place in KINDS[group].items()}
+    return kinds[f"{cls.__module__}:{cls.__qualname__}"]

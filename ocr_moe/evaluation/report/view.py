@@ -9,23 +9,18 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ocr_moe.evaluation.advice import Advice, PolicyPoint
+from ocr_moe.evaluation.costs import amount
+from ocr_moe.evaluation.metrics import Interval
 from ocr_moe.evaluation.mistakes import Mistake
 from ocr_moe.evaluation.report.charts import Words, interval_bar
 from ocr_moe.evaluation.report.crops import ImageSource
 from ocr_moe.evaluation.report.figures import cost_charts, review_chart, risk_chart
+from ocr_moe.evaluation.report.phrases import Phrase
+from ocr_moe.evaluation.report.sentences import advice_sentences, problem_sentence
 from ocr_moe.evaluation.report.worst import WorstDocuments, WorstOptions
-from ocr_moe.evaluation.scores import (
-    CellScore,
-    Interval,
-    PairScore,
-    PolicyPoint,
-    Recommendation,
-    Scores,
-    StrategyScore,
-)
+from ocr_moe.evaluation.scores import CellScore, PairScore, Scores, StrategyScore
 from ocr_moe.evaluation.scoring import Scoring
-from ocr_moe.evaluation.summary import cost_of
-from ocr_moe.evaluation.truth.problems import listed
 from ocr_moe.types import Origin, Record
 
 _LISTED = 40
@@ -58,7 +53,8 @@ class View:
     best: StrategyView
     strategies: tuple[StrategyView, ...]
     versus: Versus | None
-    recommendation: Recommendation | None
+    advice: Advice | None
+    advice_words: tuple[Phrase, ...]
     bar_start: str
     field_rows: tuple[dict[str, Any], ...]
     cost_charts: tuple[Markup, ...]
@@ -78,22 +74,10 @@ class View:
     field_costs: tuple[dict[str, Any], ...]
     origins: tuple[tuple[str, Origin], ...]
     skipped: tuple[tuple[str, str], ...]
-    problems: tuple[ProblemView, ...]
+    problems: tuple[Phrase, ...]
     unverified: int
     unscorable: int
     lists: tuple[dict[str, Any], ...]
-
-
-@dataclass(frozen=True)
-class ProblemView:
-    """A problem as its English sentence, and what the Chinese one is made of."""
-
-    kind: str
-    sentence: str
-    message: str
-    where: str
-    """Sheet and field, with Chinese colons."""
-    rows: str
 
 
 @dataclass(frozen=True)
@@ -135,7 +119,7 @@ def build_view(
     *,
     options: ViewOptions,
     points: Sequence[PolicyPoint],
-    recommendation: Recommendation | None,
+    advice: Advice | None,
     image_source: ImageSource | None,
     words: Words,
 ) -> View:
@@ -167,7 +151,8 @@ def build_view(
         best=best,
         strategies=strategies,
         versus=_versus(scores, order),
-        recommendation=recommendation,
+        advice=advice,
+        advice_words=advice_sentences(advice) if advice is not None else (),
         bar_start=_percent(start, 0),
         field_rows=_field_rows(scores, order, start),
         cost_charts=cost_charts(scores, order, points, words),
@@ -199,18 +184,7 @@ def build_view(
             if scores.strategies[name].origin
         ),
         skipped=tuple(scores.skipped.items()),
-        problems=tuple(
-            ProblemView(
-                kind=problem.kind,
-                sentence=problem.sentence,
-                message=problem.message,
-                where="".join(f"{part}：" for part in (problem.source, problem.field) if part),
-                rows=f"（第 {listed(map(str, problem.rows), comma='、', rest=' 等')} 行）"
-                if problem.rows
-                else "",
-            )
-            for problem in scores.problems
-        ),
+        problems=tuple(map(problem_sentence, scores.problems)),
         unverified=scores.unverified_cells,
         unscorable=scores.unscorable_cells,
         lists=tuple(item for item in lists if item["count"]),
@@ -471,10 +445,11 @@ def _field_costs(scores: Scores, order: Sequence[str]) -> tuple[dict[str, Any], 
         figures = []
         for score in chosen:
             cost = score.field_costs.get(field)
-            amount = cost_of(cost, scores.cost_measure) if cost is not None else None
-            figures.append(
-                "–" if amount is None else _amount(amount / max(score.cost.documents, 1))
-            )
+            if cost is None:
+                figures.append("–")
+                continue
+            each = amount(cost, scores.cost_measure) / max(score.cost.documents, 1)
+            figures.append(_amount(each))
         rows.append({"name": field, "figures": figures})
     return tuple(rows)
 
