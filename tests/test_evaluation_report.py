@@ -18,10 +18,11 @@ from ocr_moe.evaluation.advice import Advice, PolicyPoint
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
 from ocr_moe.evaluation.report.charts import nice_ticks, pareto
 from ocr_moe.evaluation.report.crops import crop
+from ocr_moe.evaluation.report.measures import CELLS, COSTS, OVERALL, REVIEW, on_page
 from ocr_moe.evaluation.report.page import ReportOptions
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.evaluation.truth.problems import ProblemKind
-from ocr_moe.types import Evidence, Origin, Record
+from ocr_moe.types import Cost, Evidence, Origin, Record
 from tests.evaluationkit import RUNS, decision, material, record, truth_file
 
 HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">"\'&{{7*7}}'
@@ -96,6 +97,31 @@ def test_it_says_what_decides(report: str) -> None:
         assert words in report
 
 
+def test_every_figure_of_the_page_stands_there_under_both_headings(report: str) -> None:
+    phrases = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
+    for measure in (*on_page(CELLS), *on_page(REVIEW), *on_page(COSTS), *OVERALL):
+        english, chinese = phrases[measure.words]
+        assert f'<span class="en" lang="en">{english}</span>' in report
+        assert f'<span class="zh" lang="zh-CN">{chinese}</span>' in report
+
+
+def test_costs_by_field_and_points_are_told_in_the_unit_of_the_run(tmp_path: Path) -> None:
+    page = write(
+        tmp_path,
+        RUNS,
+        field_costs={"ocr_page_llm": {"姓名": Cost(prompt_tokens=5000, seconds=7.0)}},
+        points=[
+            PolicyPoint(name="far", role="policy", accuracy=0.9, cost=400, unit="tokens"),
+            PolicyPoint(name="off", role="policy", accuracy=0.9, cost=400, unit="money"),
+        ],
+    )
+    costs = page[page.index('id="costs"') :]
+    [row] = re.findall(r"<tr>(?:(?!</tr>).)*姓名.*?</tr>", costs)
+    assert sorted(re.findall(r'<td class="num">(.*?)</td>', row)) == ["1,000", "–"]
+    assert ">far<" in page
+    assert ">off<" not in page
+
+
 def test_crops_of_what_was_misread_are_inside(report: str) -> None:
     assert report.count("data:image/jpeg;base64,") >= 1
     assert "1061312019050" in report
@@ -106,6 +132,8 @@ def test_every_phrase_has_two_languages_and_is_used() -> None:
     sources = (TEMPLATES / "report.html.j2").read_text(encoding="utf-8")
     for module in TEMPLATES.parents[1].rglob("*.py"):
         sources += module.read_text(encoding="utf-8")
+    figures = {each.words for each in (*CELLS, *REVIEW, *COSTS, *OVERALL)}
+    assert figures == {key for key in phrases if key.startswith("figure_")}
     for key, texts in phrases.items():
         assert len(texts) == 2, key
         names = [set(re.findall(r"{(\w+)}", text)) for text in texts]
@@ -115,7 +143,7 @@ def test_every_phrase_has_two_languages_and_is_used() -> None:
             r"_(money|tokens|seconds|strong|some|none|too_few_errors|no_confidence)$", "_", key
         )
         stem = re.sub(r"^(role|problem)_\w+", r"\1_", stem)
-        assert key in sources or stem in sources, f"{key} is never shown"
+        assert key in figures or key in sources or stem in sources, f"{key} is never shown"
 
 
 def test_problems_of_every_kind_are_told_in_chinese_too() -> None:

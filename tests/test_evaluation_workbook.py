@@ -10,6 +10,7 @@ import pytest
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
+from ocr_moe.evaluation.report.measures import CELLS, COSTS, OVERALL, REVIEW, in_workbook
 from ocr_moe.types import Origin, Status
 from tests.evaluationkit import decision, material, record, truth_file
 
@@ -100,6 +101,15 @@ def test_the_figures_of_every_field_and_strategy(book: openpyxl.Workbook) -> Non
     assert found["moe", "毕业日期"]["invented"] == 1
     review = {row["strategy"]: row for row in rows(book, "review")}
     assert (review["moe"]["cells to check"], review["moe"]["of cells"]) == (5, 11)
+
+
+def test_every_figure_has_its_column(book: openpyxl.Workbook) -> None:
+    for sheet, measures in (("fields", CELLS), ("review", REVIEW), ("costs", COSTS)):
+        headings = [cell.value for cell in book[sheet][1]]
+        assert {measure.heading for measure in in_workbook(measures)} <= set(headings)
+    assert {overall.heading for overall in OVERALL} <= {
+        row["field"] for row in rows(book, "summary")
+    }
 
 
 def test_values_cannot_become_formulas(tmp_path: Path) -> None:
