@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ocr_moe.laboratory.calibrating import CalibrationResult
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
-Sheets = str | PathLike[str] | Sequence[str | PathLike[str]]
+TruthFiles = str | PathLike[str] | Sequence[str | PathLike[str]]
 """Verified sheets, one a schema."""
 
 
@@ -205,7 +205,7 @@ def estimate(
 
 def evaluate(
     folder: str | PathLike[str],
-    truth: Sheets,
+    truth: TruthFiles,
     *,
     config: Config | None = None,
     goal: Goal | None = None,
@@ -251,7 +251,7 @@ def evaluate_columns(
 
 def compare(
     paths: Paths,
-    truth: Sheets,
+    truth: TruthFiles,
     *,
     out: str | PathLike[str],
     strategies: Sequence[str] = (),
@@ -305,7 +305,7 @@ def compare(
 
 def calibrate(
     folder: str | PathLike[str],
-    truth: Sheets,
+    truth: TruthFiles,
     *,
     config: Config | None = None,
     synthetic: bool = False,
@@ -333,7 +333,7 @@ def _texts(paths: Paths) -> list[str]:
     return [str(path) for path in paths]
 
 
-def _files(truth: Sheets) -> list[Path]:
+def _files(truth: TruthFiles) -> list[Path]:
     return [Path(sheet) for sheet in ([truth] if isinstance(truth, str | PathLike) else truth)]
 
 

@@ -25,9 +25,8 @@ def write_refusal(folder: Path, why: str) -> None:
 
 
 def write_calibration(folder: Path, calibration: Calibration, config: Config) -> list[Path]:
-    """Write calibration.yaml (the model) and calibrated.yaml (configuration that uses it).
-
-    Every strategy whose combiner takes a calibration gets it. Raises OSError.
+    """Write calibration.yaml (the model) and calibrated.yaml, configuration by which every strategy
+    uses it. Raises OSError.
     """
     fitted, overlay = folder / "calibration.yaml", folder / "calibrated.yaml"
     write_text(fitted, to_yaml(calibration))
@@ -36,7 +35,7 @@ def write_calibration(folder: Path, calibration: Calibration, config: Config) ->
 
 
 def _overlay(config: Config, calibration: Path) -> dict[str, object]:
-    """Configuration that makes every strategy with a calibration use the one in a file."""
+    """Configuration that makes every strategy use the calibration in a file."""
     return {
         "strategies": {
             name: {"combiner": {"kind": settings.combiner.kind, "calibration": str(calibration)}}

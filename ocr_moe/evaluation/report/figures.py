@@ -23,12 +23,9 @@ def cost_charts(
     scores: Scores, order: Sequence[str], points: Sequence[PolicyPoint], words: Words
 ) -> tuple[Markup, ...]:
     """One chart a measure: the run's own, and seconds where that is another."""
-    measures: list[Unit] = [scores.cost_measure]
-    if scores.cost_measure != "seconds":
-        measures.append("seconds")
     charts = []
-    for measure in measures:
-        own = [point for point in points if point.unit == measure]
+    for measure in _units(scores):
+        own = [point for point in drawn_points(scores, points) if point.unit == measure]
         costs = {
             name: amount(scores.strategies[name].cost.total, measure)
             / max(scores.strategies[name].cost.documents, 1)
@@ -37,6 +34,16 @@ def cost_charts(
         if len(order) + len(own) > 1 and any(costs.values()):
             charts.append(_cost_chart(scores, order, costs, own, measure, words))
     return tuple(charts)
+
+
+def drawn_points(scores: Scores, points: Sequence[PolicyPoint]) -> list[PolicyPoint]:
+    """The points that are counted in the unit of one of the charts."""
+    return [point for point in points if point.unit in _units(scores)]
+
+
+def _units(scores: Scores) -> tuple[Unit, ...]:
+    measure = scores.cost_measure
+    return (measure,) if measure == "seconds" else (measure, "seconds")
 
 
 def _cost_chart(

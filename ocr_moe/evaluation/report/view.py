@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ocr_moe.evaluation.advice import Advice, PolicyPoint
-from ocr_moe.evaluation.costs import amount
+from ocr_moe.evaluation.costs import Unit, amount
 from ocr_moe.evaluation.mistakes import Mistake
 from ocr_moe.evaluation.report.charts import Words, interval_bar
 from ocr_moe.evaluation.report.crops import ImageSource
-from ocr_moe.evaluation.report.figures import cost_charts, review_chart, risk_chart
+from ocr_moe.evaluation.report.figures import cost_charts, drawn_points, review_chart, risk_chart
 from ocr_moe.evaluation.report.measures import (
     ALL_CELLS,
     CELLS,
@@ -64,7 +64,7 @@ class View:
     cells: str
     documents: str
     target: str
-    measure: str
+    measure: Unit
     best: StrategyView
     strategies: tuple[StrategyView, ...]
     versus: Versus | None
@@ -265,7 +265,9 @@ def build_view(
         bar_start=percent(start, 0),
         field_rows=_field_rows(scores, order, start),
         cost_charts=cost_charts(scores, order, points, words),
-        has_bounds=any(point.role in ("oracle", "random_mix") for point in points),
+        has_bounds=any(
+            point.role in ("oracle", "random_mix") for point in drawn_points(scores, points)
+        ),
         review_chart=review_chart(scoring, scores, order, words),
         review_headings=tuple(measure.words for measure in on_page(REVIEW)),
         risk_chart=risk_chart(scoring, scores, order, words),
@@ -334,13 +336,13 @@ def _strategy(name: str, scores: Scores) -> StrategyView:
     )
 
 
-def _cost_tile(score: StrategyScore, measure: str) -> str:
-    each = score.cost.per_document
-    if measure == "money":
-        return money(each.money)
-    if measure == "tokens":
-        return f"{each.prompt_tokens + each.completion_tokens:,.0f}"
-    return f"{each.seconds:.2f}" if each.seconds else ""
+def _cost_tile(score: StrategyScore, unit: Unit) -> str:
+    each = amount(score.cost.total, unit) / max(score.cost.documents, 1)
+    if unit == "money":
+        return money(each)
+    if unit == "tokens":
+        return f"{each:,.0f}"
+    return f"{each:.2f}" if each else ""
 
 
 def _versus(scores: Scores, order: Sequence[str]) -> Versus | None:
