@@ -119,7 +119,7 @@ class Recommendation:
             f"Chosen among {len(self.tried)} policies on {chosen} documents, certified on {tested} "
             f"others, reported once on the remaining {reported}:",
             *(
-                f"  {each.name}: accuracy {each.accuracy:.2%}, "
+                f"- {each.name}: accuracy {each.accuracy:.2%}, "
                 f"{each.mean_amount:.6g} {self.unit} a document"
                 for each in (self.result, *self.against)
             ),

@@ -25,7 +25,7 @@ def cost_charts(
     """One chart a measure: the run's own, and seconds where that is another."""
     charts = []
     for measure in _units(scores):
-        own = [point for point in drawn_points(scores, points) if point.unit == measure]
+        own = [point for point in points if point.unit == measure]
         costs = {
             name: amount(scores.strategies[name].cost.total, measure)
             / max(scores.strategies[name].cost.documents, 1)
