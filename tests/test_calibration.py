@@ -12,17 +12,10 @@ from hypothesis import strategies as st
 
 from ocr_moe.errors import ConfigError, TruthError
 from ocr_moe.evaluation.metrics import auroc
+from ocr_moe.laboratory.calibrating import Judged, calibrate, quality_of
 from ocr_moe.laboratory.documents import RecordedDocument
-from ocr_moe.laboratory.fitting import (
-    Judged,
-    Row,
-    calibrate,
-    choose_strength,
-    fit_logistic,
-    fit_policy,
-    quality_of,
-    vote_weights,
-)
+from ocr_moe.laboratory.learning import fit_policy, vote_weights
+from ocr_moe.laboratory.logistic import Row, choose_strength, fit_logistic
 from ocr_moe.protocols import Gate, State
 from ocr_moe.routing.calibration import (
     PRIOR,

@@ -125,7 +125,7 @@ INTRUDERS = [
     ("reading", "cv2", "OpenCV is for the rooms that touch pixels"),
     ("run", "pypdfium2", "Documents are decoded in the intake"),
     ("exports", "openpyxl", "Workbooks are read where truth is, and made by formats"),
-    ("evaluation.report", "pandas", "Data frames leave by the public face"),
+    ("evaluation.report", "pandas", "Data frames are an export"),
     ("routing", "sklearn", "Statistics are for what judges and fits"),
     ("run", "rich", "The terminal is the command line's"),
     ("cli", "jinja2", "HTML is made in the report"),

@@ -22,10 +22,13 @@ from ocr_moe.protocols import Ask, State
 from ocr_moe.routing.calibration import Policy, load_policy
 from ocr_moe.routing.features import state_features
 from ocr_moe.routing.settings import PerSchema, Thresholds
+from ocr_moe.routing.tuning import Variant
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Value
 
 _Chain = tuple[tuple[str, ...], ...]
+_STEPS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+"""Confidences to ask the next expert below, for `Cascade.variants`; denser where models live."""
 
 
 class FixedParams(Value):
@@ -148,6 +151,22 @@ class Cascade:
             for name in names:
                 asks.add(expert, name)
         return asks.made()
+
+    def variants(self) -> list[Variant]:
+        """One threshold for all fields, from never asking the next expert to always doing so."""
+        asks = "asks the next expert"
+        return [
+            Variant("never", f"never {asks}", {"ask_below": {"default": 0.0}}),
+            *(
+                Variant(
+                    f"{step:g}",
+                    f"{asks} below a confidence of {step:g}",
+                    {"ask_below": {"default": step}},
+                )
+                for step in _STEPS
+            ),
+            Variant("always", f"always {asks}", {"ask_below": {"default": None}}),
+        ]
 
     def _next(self, state: State, field: Field, chain: _Chain) -> list[str]:
         had = state.readings.get(field.name, {})

@@ -280,11 +280,6 @@ class Store:
         )
         return [Record.model_validate_json(row[0]) for row in rows]
 
-    def schemas(self) -> list[str]:
-        """Names of the schemas that experts were asked about."""
-        rows = self._rows("SELECT DISTINCT schema FROM answers ORDER BY schema")
-        return [row[0] for row in rows]
-
     def strategies(self) -> list[str]:
         """Names of the strategies that have records."""
         rows = self._rows("SELECT DISTINCT strategy FROM records ORDER BY strategy")

@@ -247,3 +247,9 @@ def _misfit(called: Any, declared: Callable[..., Any]) -> str | None:
 
 def _told(declared: Callable[..., Any]) -> str:
     return "(" + ", ".join(parameter.name for parameter in _parameters(declared)) + ")"
+
+
+def kind_of(group: str, cls: type) -> str:
+    """The kind under which a class of ours stands in configurations. Raises KeyError."""
+    kinds = {place: kind for kind, place in KINDS[group].items()}
+    return kinds[f"{cls.__module__}:{cls.__qualname__}"]

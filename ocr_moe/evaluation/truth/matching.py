@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import Truth, TruthCell, TruthRow
 from ocr_moe.subjects import FileNameRule
-from ocr_moe.types import DocumentRef
+from ocr_moe.types import DocumentRef, Record
 from ocr_moe.values.normalize import clean_text
 
 DocumentKey = tuple[str, int]
@@ -29,6 +29,9 @@ class VerifiedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Match:
+    """A verified sheet with the documents that its rows are about."""
+
+    truth: Truth
     documents: tuple[VerifiedDocument, ...]
     """In the order of their keys."""
     rows_without_document: tuple[str, ...]
@@ -41,6 +44,15 @@ class Match:
 
 def key_of(document: DocumentRef) -> DocumentKey:
     return (document.path, document.page)
+
+
+def documents_of(runs: Mapping[str, Iterable[Record]]) -> list[DocumentRef]:
+    """Every document of which any strategy has a record, in the order of their keys."""
+    documents: dict[DocumentKey, DocumentRef] = {}
+    for records in runs.values():
+        for record in records:
+            documents.setdefault(key_of(record.document), record.document)
+    return [documents[key] for key in sorted(documents)]
 
 
 def match(truth: Truth, documents: Sequence[DocumentRef]) -> Match:
@@ -75,7 +87,7 @@ def _by_file(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebook)
             without.append(row.key)
     merged = [_merge(key, rows, notebook) for key, rows in sorted(rows_of.items())]
     touched |= set(rows_of)
-    return Match(tuple(merged), tuple(without), frozenset(touched), notebook.problems())
+    return Match(truth, tuple(merged), tuple(without), frozenset(touched), notebook.problems())
 
 
 def _settle(
@@ -201,7 +213,7 @@ def _by_subject(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebo
             numbers = tuple(row.number for row in rows)
             merged.append(VerifiedDocument(key, numbers, rows[0].cells))
     merged.sort(key=lambda document: document.key)
-    return Match(tuple(merged), tuple(without), frozenset(touched), notebook.problems())
+    return Match(truth, tuple(merged), tuple(without), frozenset(touched), notebook.problems())
 
 
 def _note_namesakes(notebook: Notebook, rows: Sequence[TruthRow], what: str) -> None:
