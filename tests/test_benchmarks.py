@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chatserver import ChatServer, Request
+from ocr_moe.testing.chatserver import ChatServer, Request
 
 pytestmark = pytest.mark.slow
 

@@ -23,7 +23,7 @@ from ocr_moe.errors import (
     EndpointMissingError,
 )
 from ocr_moe.protocols import ChatImage, ChatReply
-from tests.chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, page
+from ocr_moe.testing.chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, page
 
 SCHEMA = {
     "type": "object",

@@ -26,8 +26,16 @@ from ocr_moe.experts.llm.prompts import data_section, load
 from ocr_moe.experts.llm.vision import Vision, VisionParams
 from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine
 from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.testing.chatserver import (
+    ALL_FORMS,
+    ChatServer,
+    Reply,
+    completion,
+    failure,
+    page,
+    seeing,
+)
 from ocr_moe.types import Answer, DocumentRef, Line, PageText, Reading
-from tests.chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, page, seeing
 
 SCHEMA = Schema(
     name="card",

@@ -12,9 +12,9 @@ from ocr_moe.experts.rules.candidates import snap
 from ocr_moe.experts.rules.expert import RulesExpert
 from ocr_moe.protocols import Services
 from ocr_moe.schema import Schema, load_schema
+from ocr_moe.testing.pages import TextDocument, TextPage, page
 from ocr_moe.types import Line, PageText, Reading
 from ocr_moe.values.normalize import equal
-from tests.pages import TextDocument, TextPage, page
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schemas"
 CERTIFICATE = load_schema(SCHEMAS / "graduation_certificate.yaml")
