@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ocr_moe.reading.layout import Sheet, join_strings, span_box
-from ocr_moe.testing.pages import page
+from ocr_moe.testing import page
 from ocr_moe.types import Line, PageText
 from ocr_moe.values.hanzi import folding, simplified
 
