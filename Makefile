@@ -66,7 +66,7 @@ live: $(STAMP) ## against a real LLM (OCR_MOE_TEXT_BASE_URL, OCR_MOE_VISION_BASE
 	@echo "Open reports/live/report.html"
 
 record: $(STAMP) ## ask the text LLM once about data_samples, for `make demo` to replay
-	@$(BIN)/python -m recipes.recorded
+	@$(BIN)/python -m recipes recorded
 
 recipes: $(STAMP) ## how the samples, the confidences and the recorded answers were made
 	@$(BIN)/python -m recipes

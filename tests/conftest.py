@@ -67,7 +67,7 @@ def clean_samples(schema: str, count: int) -> list[Path]:
     return [SAMPLES / schema / name for name in easy[:count]]
 
 
-NEED_FONTS = ("test_generation.py", "test_codes_reader.py")
+NEED_FONTS = ("test_generation.py", "test_codes_reader.py", "test_recipes.py")
 """Modules whose tests draw Chinese text."""
 
 
