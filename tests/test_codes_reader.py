@@ -21,6 +21,8 @@ from ocr_moe.types import PageText, Reading
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import find_schema, load_config
 
+pytestmark = pytest.mark.slow
+
 CODE = "106131202505004931"
 CREDIT = "91110000600037341L"
 WIDTH, HEIGHT = 1100, 760

@@ -19,6 +19,8 @@ from ocr_moe.types import Line, PageText
 from ocr_moe.workshop.config import load_config
 from tests.conftest import clean_samples
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-very-secret"
 
 

@@ -221,6 +221,7 @@ def test_samples_jsonl_describes_every_file(
 
 
 @pytest.mark.parametrize("layout", [*layout_names(SCHEMAS[0]), *layout_names(SCHEMAS[1])])
+@pytest.mark.slow
 def test_boxes_hold_ink_and_stay_on_the_page(layout: str, book: FontBook) -> None:
     check_boxes(layout, book, "clean")
 
@@ -228,6 +229,7 @@ def test_boxes_hold_ink_and_stay_on_the_page(layout: str, book: FontBook) -> Non
 @pytest.mark.parametrize(
     "layout", [*layout_names(SCHEMAS[0], "heldout"), *layout_names(SCHEMAS[1], "heldout")]
 )
+@pytest.mark.slow
 def test_held_out_layouts_hold_up_too(layout: str, book: FontBook) -> None:
     check_boxes(layout, book, "hard")
 
@@ -408,6 +410,7 @@ def test_quads_follow_the_damage(level: str) -> None:
             assert grey[round(out[1]), round(out[0])] > 80
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(tmp_path: Path) -> None:
     for name, workers in (("one", 1), ("two", 2)):
         generate(tmp_path / name, schema=SCHEMAS[0], count=6, seed=5, width=700, workers=workers)
