@@ -1,6 +1,6 @@
 """Fit the confidences that ship with ocr_moe, on certificates made for this alone.
 
-    python -m recipes.calibration
+    python -m recipes calibration
 
 Generates the documents (another seed than data_samples), reads them with every expert that needs no
 endpoint, fits, and tells the cross-fitted quality. A second start goes on where the first stopped.
@@ -44,7 +44,7 @@ def main(
     licences: int = 120,
     seed: int = 90210,
 ) -> None:
-    """Generate, read, fit, and write the calibration file."""
+    """Fit the confidences that ship, on certificates drawn for this alone (an hour or more)."""
     certificate, licence = "graduation_certificate", "business_license"
     scans = work / "scans"
     all_levels, licence_folder = scans / certificate, scans / licence

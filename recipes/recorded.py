@@ -1,6 +1,6 @@
 """Ask the text LLM once about data_samples, and keep its answers for `make demo` to replay.
 
-    OCR_MOE_TEXT_BASE_URL=http://127.0.0.1:8000/v1 python -m recipes.recorded
+    OCR_MOE_TEXT_BASE_URL=http://127.0.0.1:8000/v1 python -m recipes recorded
 
 Only answers are kept, no page text and no records. A second start asks only what is missing.
 """
@@ -26,7 +26,7 @@ def main(
     out: Path = SAMPLES / "recorded.sqlite",
     work: Path = Path("reports/record"),
 ) -> None:
-    """Record the strategies that need the text LLM."""
+    """Ask the text LLM (OCR_MOE_TEXT_BASE_URL) about data_samples, and keep its answers."""
     sheets = sorted(samples.glob("*/verified.xlsx"))
     with progress() as report:
         run, _ = api.compare(samples, sheets, out=work, strategies=STRATEGIES, report=report)

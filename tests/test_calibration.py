@@ -126,6 +126,7 @@ def test_what_was_never_seen_to_vary_keeps_what_the_start_says_of_it() -> None:
     assert model.logit({"score": 9.0}) == model.logit({"score": 4.0})
 
 
+@pytest.mark.slow
 def test_the_strength_of_the_prior_follows_the_amount_of_data() -> None:
     wrong_start = Logistic(bias=0.0, weights={"score": Weight(weight=-2.0)})
     assert choose_strength(rows(2000, seed=2), wrong_start) <= 10.0
@@ -240,6 +241,7 @@ def build(below: float | None):
     return made
 
 
+@pytest.mark.slow
 def test_calibrating_gives_honest_and_useful_confidences() -> None:
     strategies = {"moe": build(None), "rules": build(0.0)}
     result = calibrate(recorded(300), strategies, judged="moe", provenance=HERE)
@@ -276,6 +278,7 @@ class Boast:
         }
 
 
+@pytest.mark.slow
 def test_what_a_record_level_step_is_sure_of_is_calibrated_too() -> None:
     def strategy(calibration: Calibration) -> tuple[Gate, Combiner]:
         gate, _ = build(0.0)(calibration)

@@ -29,7 +29,7 @@ from ocr_moe.errors import (
     EndpointMissingError,
 )
 from ocr_moe.protocols import ChatImage, ChatReply
-from tests.chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, page
+from ocr_moe.testing.chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, web_page
 
 SCHEMA = {
     "type": "object",
@@ -341,11 +341,11 @@ def test_an_answer_that_was_cut_off_says_so() -> None:
         (failure(429, "slow down"), ChatRateLimitError, "429"),
         (failure(500, "out of memory"), ChatServerError, "out of memory"),
         (
-            page(502, "<html><body><h1>Bad gateway</h1></body></html>"),
+            web_page(502, "<html><body><h1>Bad gateway</h1></body></html>"),
             ChatServerError,
             "Bad gateway",
         ),
-        (page(), ChatAnswerError, "usually ends in /v1"),
+        (web_page(), ChatAnswerError, "usually ends in /v1"),
         (Reply("{half", content_type="application/json"), ChatAnswerError, "not JSON"),
         (Reply('{"unexpected": 1}'), ChatAnswerError, "other than a chat completion"),
         (completion(""), ChatAnswerError, "empty answer"),
@@ -567,7 +567,7 @@ def test_an_error_inside_a_200_is_told() -> None:
 
 
 def test_the_probe_does_without_a_list_of_models() -> None:
-    with ChatServer(lambda _: "hello", models_reply=page(404)) as server:
+    with ChatServer(lambda _: "hello", models_reply=web_page(404)) as server:
         assert not endpoint(server).probe().answers
         report = endpoint(server, model="chosen").probe()
         assert report.answers

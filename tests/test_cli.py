@@ -113,6 +113,7 @@ def test_what_cannot_be_started_exits_with_two(
     assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_missing_inputs_exit_with_two(tmp_path: Path, ocr_moe: Command) -> None:
     (tmp_path / "empty").mkdir()
     for path, words in ((tmp_path / "empty", "no images found"), ("nowhere", "no such file")):
@@ -121,6 +122,7 @@ def test_missing_inputs_exit_with_two(tmp_path: Path, ocr_moe: Command) -> None:
         assert words in done.err
 
 
+@pytest.mark.slow
 def test_local_only_refuses_other_machines(page: Path, tmp_path: Path, ocr_moe: Command) -> None:
     env = {
         "OCR_MOE_TEXT_BASE_URL": "https://llm.example.com/v1",
@@ -137,6 +139,7 @@ def test_local_only_refuses_other_machines(page: Path, tmp_path: Path, ocr_moe: 
     assert "secret-key" not in done.err + done.out
 
 
+@pytest.mark.slow
 def test_dry_run_starts_nothing(page: Path, tmp_path: Path, ocr_moe: Command) -> None:
     done = ocr_moe("extract", page, "--out", tmp_path / "o", "--dry-run")
     assert done.status == 0
@@ -155,6 +158,7 @@ def test_dry_run_starts_nothing(page: Path, tmp_path: Path, ocr_moe: Command) ->
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.slow
 def test_schemas_and_strategies_are_listed(ocr_moe: Command) -> None:
     schemas = ocr_moe("schemas")
     assert schemas.status == 0

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_moe.codes.automaton import compiled
+from ocr_moe.codes.automaton import Automaton, State, compiled
 from ocr_moe.codes.decoding import Evidence, decode, free_reading, join, reduce, score
 from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.protocols import Posterior
+from ocr_moe.testing import line_posterior
 
 ALPHABET = ("", "0", "1", "A")
 DIGITS = CodeGrammar(name="digits", segments=(Segment(length=2),))
@@ -108,19 +110,6 @@ def test_scores_never_rise_when_a_constraint_is_added(
         assert free[0].logprob >= bound[0].logprob - 1e-9
 
 
-def line(text: str, sure: float = 0.97, alphabet: str = "0123456789ABOSZ:证 ") -> Posterior:
-    """A posterior that reads `text`, two steps a character and a blank between them."""
-    characters = ("", *alphabet)
-    rows = []
-    for character in text:
-        seen = np.full(len(characters), (1.0 - sure) / (len(characters) - 1))
-        seen[characters.index(character)] = sure
-        blank = np.full(len(characters), 0.01 / (len(characters) - 1))
-        blank[0] = 0.99
-        rows += [seen, seen, blank]
-    return Posterior(np.array(rows, dtype=np.float32), characters)
-
-
 NUMBER = CodeGrammar(name="number", segments=(Segment(length=6),))
 
 
@@ -137,50 +126,57 @@ NUMBER = CodeGrammar(name="number", segments=(Segment(length=6),))
     ],
 )
 def test_label_groups_and_lookalikes(printed: str, expected: str) -> None:
-    evidence = reduce(line(printed), NUMBER.characters)
+    evidence = reduce(line_posterior(printed), NUMBER.characters)
     assert decode(evidence, compiled([NUMBER]))[0].code == expected
 
 
 def test_a_code_over_two_boxes_is_joined() -> None:
-    parts = [reduce(line(text), NUMBER.characters) for text in ("证:123", "456")]
+    parts = [reduce(line_posterior(text), NUMBER.characters) for text in ("证:123", "456")]
     assert decode(join(parts), compiled([NUMBER]))[0].code == "123456"
 
 
 def test_nothing_of_the_form_is_no_code() -> None:
-    assert decode(reduce(line("证证"), NUMBER.characters), compiled([NUMBER])) == []
+    assert decode(reduce(line_posterior("证证"), NUMBER.characters), compiled([NUMBER])) == []
 
 
 def test_the_length_that_is_printed_wins_over_a_shorter_variant() -> None:
     grammars = [NUMBER, CodeGrammar(name="short", segments=(Segment(length=5),))]
-    evidence = reduce(line("证123456"), NUMBER.characters)
+    evidence = reduce(line_posterior("证123456"), NUMBER.characters)
     assert decode(evidence, compiled(grammars))[0].code == "123456"
 
 
 def test_unknown_characters_and_long_codes_are_impossible() -> None:
-    evidence = reduce(line("12"), NUMBER.characters)
+    evidence = reduce(line_posterior("12"), NUMBER.characters)
     assert score(evidence, ["1X", "123456789", ""]) == [-math.inf] * 3
     assert score(evidence, []) == []
     assert score(evidence, [""]) == [-math.inf]
 
 
 def test_free_reading_is_the_best_path() -> None:
-    text, confidences = free_reading(line("证:112", sure=0.9))
+    text, confidences = free_reading(line_posterior("证:112", sure=0.9))
     assert text == "证:112"
     assert confidences == pytest.approx([0.9] * 5)
 
 
-def test_decoding_is_fast_enough_for_every_page() -> None:
-    import time
+class Walked(Automaton):
+    """Counts how often a state's moves are looked up: the steps of the search."""
 
+    looked_up = 0
+
+    def moves(self, state: State) -> Mapping[str, State]:
+        self.looked_up += 1
+        return super().moves(state)
+
+
+@pytest.mark.parametrize("beam", [4, 24])
+def test_the_work_grows_with_the_line_and_the_beam_only(beam: int) -> None:
     rng = np.random.default_rng(1)
     grammar = CodeGrammar(name="long", segments=(Segment(length=18),))
-    posterior = line("证:106131202505004931")
+    posterior = line_posterior("证:106131202505004931")
     noisy = 0.8 * posterior.probabilities + 0.2 * rng.dirichlet(
         np.ones(len(posterior.alphabet)), len(posterior.probabilities)
     )
     evidence = reduce(Posterior(noisy.astype(np.float32), posterior.alphabet), grammar.characters)
-    automaton = compiled([grammar])
-    decode(evidence, automaton)
-    started = time.perf_counter()
-    assert decode(evidence, automaton)[0].code == "106131202505004931"
-    assert time.perf_counter() - started < 1.0
+    automaton = Walked([grammar])
+    assert decode(evidence, automaton, beam=beam)[0].code == "106131202505004931"
+    assert automaton.looked_up <= 1 + beam * len(evidence.rest)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ocr_moe.reading.layout import Sheet, join_strings, span_box
+from ocr_moe.testing import page
 from ocr_moe.types import Line, PageText
 from ocr_moe.values.hanzi import folding, simplified
-from tests.pages import page
 
 FORM = """
 名|@0.3 称|@0.4 禹城勤农农业机械有限公司|@0.7 注册资本|@0.85 壹佰万元

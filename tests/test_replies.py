@@ -28,12 +28,12 @@ from ocr_moe.routing.recall import digest_fields, recall
 from ocr_moe.run.answers import Ledger, NotRecordedError, StoredAnswers
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Question, Store
+from ocr_moe.testing import StubDocument, StubPage, page
+from ocr_moe.testing.chatserver import ChatServer, Reply, Request, completion, failure
 from ocr_moe.types import Answer, Failure, Line, PageText, RawReply, Reading, Recorded
 from ocr_moe.values.normalize import normalize
 from ocr_moe.workshop.recorded import RecordedExpert
-from tests.chatserver import ChatServer, Reply, Request, completion, failure
 from tests.conftest import SAMPLES, clean_samples
-from tests.pages import TextDocument, TextPage, page
 
 SCHEMA = Schema(
     name="card",
@@ -43,7 +43,7 @@ SCHEMA = Schema(
         Field(name="注册资本", kind=Kind.MONEY, required=False),
     ),
 )
-DOCUMENT: Any = TextDocument(SCHEMA, (TextPage(page("姓名 张三\n二〇一九年六月二十日")),))
+DOCUMENT = StubDocument(SCHEMA, (StubPage(page("姓名 张三\n二〇一九年六月二十日")),))
 GOOD = {"姓名": "张三", "毕业日期": "二〇一九年六月", "注册资本": None}
 WORDS = "姓名：李四。"
 """An answer that only a better parser understands."""

@@ -5,6 +5,8 @@ docs/formats.md tells what the keys mean; they keep that meaning.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ocr_moe.evaluation.costs import Unit
 from ocr_moe.evaluation.metrics import Interval
 from ocr_moe.types import LIVE, Cost, Origin, Value
