@@ -105,6 +105,10 @@ class Field(Value):
                 ) from error
         return self
 
+    def has_code_length(self, value: str) -> bool:
+        """Whether one of the field's grammars has codes of that length."""
+        return any(grammar.has_length(value) for grammar in self.grammars)
+
 
 class Subjects(Value):
     """How documents group into subjects (students): by their file names."""

@@ -10,19 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ocr_moe.formats.xlsx import MAX_ROWS, Cell, Column, Content, Sheet, Style, writing
-from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.schema import Field, Schema
 from ocr_moe.subjects import FileNameRule, Subject
 from ocr_moe.types import Decision, DocumentRef, Record, Status
+from ocr_moe.values.kinds import kind_of
 
-_WIDTHS: dict[Kind, float] = {
-    Kind.TEXT: 28,
-    Kind.PERSON: 12,
-    Kind.ORGANISATION: 30,
-    Kind.DATE: 13,
-    Kind.ENUM: 12,
-    Kind.MONEY: 18,
-    Kind.CODE: 24,
-}
 _STYLES: dict[Status, Style] = {
     Status.ACCEPTED: "plain",
     Status.ABSTAINED: "unsure",
@@ -198,7 +190,7 @@ class _Headings:
 
     def _field_columns(self) -> list[Column]:
         return [
-            Column(field.name, max(_WIDTHS[field.kind], 2 * len(field.name) + 4))
+            Column(field.name, max(kind_of(field).width, 2 * len(field.name) + 4))
             for field in self.fields
         ]
 

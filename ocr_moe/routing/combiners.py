@@ -18,8 +18,9 @@ from dataclasses import field as dataclass_field
 from datetime import date
 from typing import Literal, Protocol
 
+from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
-from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic, sigmoid
+from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic
 from ocr_moe.routing.features import absence_features, candidate_features, record_features
 from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
@@ -470,12 +471,7 @@ def _possible(field: Field, value: str) -> bool:
         except ValueError:
             return False
     if field.grammars:
-        return any(
-            sum(segment.length for segment in grammar.segments)
-            <= len(value)
-            <= sum(segment.max_length or segment.length for segment in grammar.segments)
-            for grammar in field.grammars
-        )
+        return field.has_code_length(value)
     return bool(value)
 
 
