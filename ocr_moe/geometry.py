@@ -44,13 +44,17 @@ def line_height(quad: Quad, width: float = 1.0, height: float = 1.0) -> float:
     return (left + right) / 2
 
 
-def direction(quads: Iterable[Quad], longer_than: float) -> Point:
-    """How the lines of a page run: (right, down) along the top of the line of the median slope.
+def direction(
+    quads: Iterable[Quad], longer_than: float, width: float = 1.0, height: float = 1.0
+) -> Point:
+    """How the lines of a page run: (right, down) along the top of the line of the median angle.
 
-    Only lines count that reach further right than `longer_than`, in page widths; (1, 0) without any.
+    The page is `width` by `height`.  Only lines count that reach further right than `longer_than`,
+    in page widths; (1, 0) without any.
     """
     tops = ((b[0] - a[0], b[1] - a[1]) for a, b, _, _ in quads)
-    long = sorted((top for top in tops if top[0] > longer_than), key=lambda top: top[1] / top[0])
+    long = [(right * width, down * height) for right, down in tops if right > longer_than]
+    long.sort(key=lambda top: math.atan2(top[1], top[0]))
     return long[len(long) // 2] if long else (1.0, 0.0)
 
 

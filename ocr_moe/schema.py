@@ -23,6 +23,8 @@ Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Kind(StrEnum):
+    """What sort of value a field has; `ocr_moe.values.kinds` holds all that is known of each."""
+
     TEXT = "text"
     PERSON = "person"
     ORGANISATION = "organisation"

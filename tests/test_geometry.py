@@ -36,10 +36,8 @@ def slanted(length: float, slope: float, top: float = 0.5) -> Quad:
 @pytest.mark.parametrize("degrees", [-5.0, 0.0, 3.0])
 def test_three_measures_of_the_skew_agree(degrees: float) -> None:
     text = page(FOUR, turned=degrees)
-    right, down = direction(quads(text), ORDER_LENGTH)
-    assert math.degrees(math.atan2(down * text.height, right * text.width)) == pytest.approx(
-        degrees
-    )
+    right, down = direction(quads(text), ORDER_LENGTH, text.width, text.height)
+    assert math.degrees(math.atan2(down, right)) == pytest.approx(degrees)
     assert math.degrees(skew_of(text)) == pytest.approx(degrees)
     base, change = slope_by_height(quads(text), text.height / text.width)
     assert math.degrees(math.atan(base)) == pytest.approx(degrees)

@@ -177,8 +177,9 @@ def find_codes(
 
 def skew_of(page: PageText) -> float:
     """The angle of the page's lines, in radians clockwise."""
-    right, down = direction((line.quad for line in page.lines), CODE_LENGTH)
-    return math.atan2(down * page.height, right * page.width)
+    quads = (line.quad for line in page.lines)
+    right, down = direction(quads, CODE_LENGTH, page.width, page.height)
+    return math.atan2(down, right)
 
 
 def read_surely(page: PageText) -> tuple[Line, ...]:

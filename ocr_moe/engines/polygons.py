@@ -36,8 +36,8 @@ def reading_order(lines: Sequence[Line], aspect: float) -> tuple[Line, ...]:
     Rows are measured across the page's skew (the median slope of its long lines), so that a tilted
     photograph reads as its straight scan would.
     """
-    right, down = direction((line.quad for line in lines), ORDER_LENGTH)
-    slope = down / (right * aspect)
+    right, down = direction((line.quad for line in lines), ORDER_LENGTH, width=aspect)
+    slope = down / right
 
     def level(line: Line) -> tuple[float, float, float]:
         x = sum(p[0] for p in line.quad) / 4

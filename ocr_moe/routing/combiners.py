@@ -27,6 +27,7 @@ from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import Component
 from ocr_moe.types import Decision, Evidence, Reading, Status, Value
+from ocr_moe.values.kinds import kind_of
 
 _REQUIRED_ABSENT = 0.5
 """The most that the absence of a required field is believed."""
@@ -325,7 +326,7 @@ class Combiner:
     def _elected(self, field: Field, readings: Readings) -> str:
         """The result of the vote; where it makes no sense for the field, the best whole value."""
         ballots = self._ballots(field, readings)
-        if field.kind is not Kind.ENUM:
+        if not kind_of(field).closed:
             value = vote(ballots).value
             if any(value == ballot.value for ballot in ballots) or _possible(field, value):
                 return value

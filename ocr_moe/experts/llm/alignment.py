@@ -19,6 +19,7 @@ from ocr_moe.reading.layout import span_box
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Evidence, Line
 from ocr_moe.values.dates import find_dates
+from ocr_moe.values.kinds import kind_of
 
 MIN_SCORE = 0.6
 """Below this similarity a line is not the place of a value."""
@@ -86,7 +87,7 @@ def _printed_forms(field: Field, value: str | None, raw: str | None) -> Iterator
 
 
 def _enum_forms(field: Field, value: str) -> Iterable[str]:
-    return field.values.get(value, ()) if field.kind is Kind.ENUM else ()
+    return field.values.get(value, ()) if kind_of(field).closed else ()
 
 
 def _matches_in(
