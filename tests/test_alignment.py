@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.codes.grammar import CodeGrammar, Segment
-from ocr_moe.experts.llm.alignment import find_evidence, fold, occurs_verbatim
+from ocr_moe.experts.llm.alignment import find_evidence, occurs_verbatim
 from ocr_moe.experts.llm.regions import field_region, row_texts
+from ocr_moe.folds import fold_print
 from ocr_moe.schema import Fallback, Field, Kind, Schema
 from ocr_moe.types import Box, Line, PageText
 
@@ -158,7 +159,7 @@ def test_boxes_stay_on_the_page_whatever_the_text(texts: list[str], data: st.Dat
 
 
 def test_fold_ignores_width_case_spaces_and_punctuation() -> None:
-    assert fold("Ｎｏ．１２ ３") == fold("no123")
+    assert fold_print("Ｎｏ．１２ ３") == fold_print("no123")
 
 
 def test_rows_are_put_together_and_columns_kept_in_order() -> None:

@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from ocr_moe.codes.posterior import OTHER
 from ocr_moe.engines.lines import (
-    OTHER,
     OnnxLines,
     PpOcrLines,
     PpOcrParams,

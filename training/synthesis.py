@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ocr_moe.codes.posterior import OTHER
+
 Rng = np.random.Generator
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-OTHER = "\ufffd"
 _SIZES = (18, 19, 20, 21, 22, 24, 26, 28, 30, 32, 34, 36, 39, 42)  # pixels; few, to reuse fonts
 _DIGITS = string.digits
 _USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"

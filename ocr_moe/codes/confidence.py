@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from ocr_moe.odds import sigmoid
 from ocr_moe.types import Value
 
 _WEIGHTS = {
@@ -44,5 +45,4 @@ class ConfidenceModel(Value):
             weight * min(known.get(name, 0.0), _LARGEST.get(name, math.inf))
             for name, weight in self.weights.items()
         ]
-        logit = self.intercept + sum(terms)
-        return round(1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0))), 6)
+        return round(sigmoid(self.intercept + sum(terms)), 6)

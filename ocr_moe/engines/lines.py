@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from ocr_moe.codes.posterior import OTHER
 from ocr_moe.engines.weights import ONNXRUNTIME, RAPIDOCR, wheel_models
 from ocr_moe.errors import EngineError, MissingDependencyError
 from ocr_moe.protocols import Package, Posterior
@@ -36,14 +37,6 @@ if TYPE_CHECKING:
 
 REVISION = 1
 """Part of every fingerprint; counts up when the same weights would give other posteriors."""
-
-OTHER = "\ufffd"
-"""The character that stands for "some text that is none of the alphabet".
-
-It is always the last one of a posterior's alphabet.  A `PpOcrLines` posterior collects in it the
-probability of all characters that it does not hand out; the specialist emits it once for a run of
-label glyphs, punctuation or lower-case letters (`证书编号：`, `No.`).
-"""
 
 _ALWAYS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST = 4096  # pixels; a wider line is squeezed, so that memory stays bounded
@@ -172,8 +165,8 @@ class PpOcrLines(OnnxLines):
     A model folder of PaddleOCR is `inference.onnx` with its alphabet in `inference.yml`; a file
     without an `inference.yml` beside it carries it in its metadata under `character`.  PP-OCR
     alphabets have thousands of characters of which a line concerns a few dozen, so a posterior
-    holds only those that matter (see `PpOcrParams`) and collects the rest in `OTHER`; its rows
-    still sum to 1.
+    holds only those that matter (see `PpOcrParams`) and collects the probability of the rest in
+    `OTHER`; its rows still sum to 1.
     """
 
     Params: ClassVar[type[LineParams]] = PpOcrParams
@@ -267,7 +260,8 @@ class SpecialistParams(LineParams):
 
 
 class SpecialistLines(OnnxLines):
-    """This project's own recogniser for printed codes: 0-9, A-Z and `OTHER`.
+    """This project's own recogniser for printed codes: 0-9, A-Z, and `OTHER`, which it emits once
+    for a run of label glyphs, punctuation or lower-case letters (`证书编号：`, `No.`).
 
     A small convolutional and recurrent network with CTC (Shi et al. 2015, "CRNN",
     arXiv:1507.05717).  The ONNX file's metadata says its `alphabet` (a JSON list whose first

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import Field as PydanticField
 
-from ocr_moe.engines.geometry import lines_from_polygons
+from ocr_moe.engines.polygons import lines_from_polygons
 from ocr_moe.engines.weights import ONNXRUNTIME, RAPIDOCR, file_digest, model_folder, wheel_models
 from ocr_moe.errors import EngineError, MissingDependencyError
 from ocr_moe.protocols import Package

@@ -7,7 +7,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ocr_moe.engines.geometry import lines_from_polygons
+from ocr_moe.engines.polygons import lines_from_polygons
 from ocr_moe.engines.weights import ONNXRUNTIME, RAPIDOCR
 from ocr_moe.errors import EngineError, MissingDependencyError
 from ocr_moe.types import Line, Value

@@ -12,19 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ocr_moe.formats.xlsx import MAX_ROWS, Cell, Computed, Content, Style, writing
-from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.schema import Field, Schema
 from ocr_moe.subjects import FileNameRule, NamedDocument, Subject
 from ocr_moe.types import Decision, DocumentRef, Record, Status
+from ocr_moe.values.kinds import kind_of
 
-_WIDTHS: dict[Kind, float] = {
-    Kind.TEXT: 28,
-    Kind.PERSON: 12,
-    Kind.ORGANISATION: 30,
-    Kind.DATE: 13,
-    Kind.ENUM: 12,
-    Kind.MONEY: 18,
-    Kind.CODE: 24,
-}
 _STYLES: dict[Status, Style] = {
     Status.ACCEPTED: "plain",
     Status.ABSTAINED: "unsure",
@@ -171,7 +163,7 @@ class _Free:
 
 
 def _width(field: Field) -> float:
-    return max(_WIDTHS[field.kind], 2 * len(field.name) + 4)
+    return max(kind_of(field).width, 2 * len(field.name) + 4)
 
 
 def _group_of(record: Record, rules: Mapping[str, FileNameRule]) -> str | None:

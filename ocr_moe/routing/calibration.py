@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from ocr_moe.errors import ConfigError
 from ocr_moe.formats.versions import refusal
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
+from ocr_moe.odds import sigmoid
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Value
 
@@ -171,19 +172,6 @@ class Policy(Value):
         models = self.experts[expert].chance
         model = models.get(field.name) or models.get(field.kind)
         return None if model is None else model.probability(features)
-
-
-def sigmoid(x: float) -> float:
-    if x >= 0.0:
-        return 1.0 / (1.0 + math.exp(-x))
-    e = math.exp(x)
-    return e / (1.0 + e)
-
-
-def logit(p: float, edge: float = 1e-4) -> float:
-    """Log-odds of a probability, kept away from 0 and 1 by `edge`."""
-    p = min(max(p, edge), 1.0 - edge)
-    return math.log(p / (1.0 - p))
 
 
 PRIOR = Logistic(

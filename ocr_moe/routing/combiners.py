@@ -18,14 +18,16 @@ from dataclasses import field as dataclass_field
 from datetime import date
 from typing import Literal, Protocol
 
+from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
-from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic, sigmoid
+from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic
 from ocr_moe.routing.features import absence_features, candidate_features, record_features
 from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import Component
 from ocr_moe.types import Decision, Evidence, Reading, Status, Value
+from ocr_moe.values.kinds import kind_of
 
 _REQUIRED_ABSENT = 0.5
 """The most that the absence of a required field is believed."""
@@ -333,7 +335,7 @@ class Combiner:
     def _elected(self, field: Field, readings: Readings) -> str:
         """The result of the vote; where it makes no sense for the field, the best whole value."""
         ballots = self._ballots(field, readings)
-        if field.kind is not Kind.ENUM:
+        if not kind_of(field).closed:
             value = vote(ballots).value
             if any(value == ballot.value for ballot in ballots) or _possible(field, value):
                 return value
@@ -479,12 +481,7 @@ def _possible(field: Field, value: str) -> bool:
         except ValueError:
             return False
     if field.grammars:
-        return any(
-            sum(segment.length for segment in grammar.segments)
-            <= len(value)
-            <= sum(segment.max_length or segment.length for segment in grammar.segments)
-            for grammar in field.grammars
-        )
+        return field.has_code_length(value)
     return bool(value)
 
 

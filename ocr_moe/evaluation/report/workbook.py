@@ -21,7 +21,7 @@ from ocr_moe.evaluation.report.measures import (
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Outcome, ScoredField, Scoring, shown_key, worst_first
 from ocr_moe.formats.xlsx import MAX_ROWS, Book, Cell, Column, Content, Style, writing
-from ocr_moe.schema import Kind
+from ocr_moe.values.kinds import kind_of
 
 _PERCENT = "0.00%"
 _OUTCOMES = {
@@ -103,7 +103,7 @@ def _side_by_side(book: Book, scoring: Scoring, scores: Scores) -> None:
     """Row per document; per field the verified value and beside it a column per strategy."""
     columns = [Column("document", 34), Column("cells not right", 10, "0")]
     for scored in scoring.fields:
-        width = 23 if scored.field.kind is Kind.CODE else 16
+        width = kind_of(scored.field).width_compared
         columns.append(Column(scored.key, width))
         columns += [
             Column(heading(score.title, scored.key), width) for score in scores.strategies.values()

@@ -20,16 +20,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ocr_moe.errors import ChatAnswerError
-from ocr_moe.experts.llm.alignment import find_evidence, fold, occurs_verbatim
+from ocr_moe.experts.llm.alignment import find_evidence, occurs_verbatim
+from ocr_moe.folds import fold_print
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Answer, Evidence, Failure, Line, RawReply, Reading
-from ocr_moe.values.normalize import clean_text, normalize
+from ocr_moe.values.normalize import normalize
+from ocr_moe.values.printed import clean_text
 
 REVISION = "1"
 """Changes when the same reply may give other readings; stored replies are then parsed again."""
 
 _NOTHING = frozenset(
-    fold(word)
+    fold_print(word)
     for word in (
         *("null", "none", "nil", "n/a", "na", "nan", "undefined", "unknown", "not found"),
         *(
@@ -216,10 +218,10 @@ def _object_in(loaded: Any, fields: Sequence[Field]) -> dict[str, Any]:
 def _by_field(values: dict[str, Any], fields: Sequence[Field]) -> dict[str, str]:
     """field name → the key of the answer that stands for it."""
     found: dict[str, str] = {}
-    folded = {fold(key): key for key in reversed(values)}
+    folded = {fold_print(key): key for key in reversed(values)}
     for field in fields:
         for name in (field.name, *field.aliases):
-            key = name if name in values else folded.get(fold(name))
+            key = name if name in values else folded.get(fold_print(name))
             if key is not None:
                 found[field.name] = key
                 break
@@ -241,7 +243,7 @@ def _reading(
         features |= {"logprob_mean": round(mean, 5), "logprob_min": round(min(span), 5)}
         score = min(1.0, math.exp(mean))
     raw = _text_of(given, field)
-    if raw is None or fold(raw) in _NOTHING:
+    if raw is None or fold_print(raw) in _NOTHING:
         return Reading(field=field.name, raw=raw, score=score, features=features)
     bare = _bare(raw, field)
     value = normalize(field, bare)
