@@ -16,6 +16,7 @@ from ocr_moe.laboratory.calibrating import Judged, calibrate, quality_of
 from ocr_moe.laboratory.documents import RecordedDocument
 from ocr_moe.laboratory.learning import fit_policy, vote_weights
 from ocr_moe.laboratory.logistic import Row, choose_strength, fit_logistic
+from ocr_moe.odds import logit
 from ocr_moe.protocols import Gate, State
 from ocr_moe.routing.calibration import (
     PRIOR,
@@ -25,7 +26,6 @@ from ocr_moe.routing.calibration import (
     Weight,
     load_calibration,
     load_policy,
-    logit,
     to_yaml,
 )
 from ocr_moe.routing.combiners import Combiner, Moe

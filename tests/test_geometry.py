@@ -18,8 +18,8 @@ from ocr_moe.geometry import (
     line_height,
     slope_by_height,
 )
+from ocr_moe.testing import page
 from ocr_moe.types import PageText, Quad
-from tests.pages import page
 
 FOUR = "一二三四五六七八九十\n一二三四五六七八九十\n一二三四五六七八九十\n一二三四五六七八九十"
 

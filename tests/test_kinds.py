@@ -61,7 +61,7 @@ from ocr_moe.schema import load_schema
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 from ocr_moe.values.normalize import equal, normalize
 from ocr_moe.values.plausible import plausibility
-from tests.pages import TextDocument, TextPage, page
+from ocr_moe.testing import TextDocument, TextPage, page
 
 folder = Path(sys.argv[1])
 assert Path(ocr_moe.__file__).is_relative_to(folder)

@@ -164,7 +164,7 @@ def test_a_page_that_is_damaged_is_a_sentence(tmp_path: Path) -> None:
         Store(path, write=False) as store,
         pytest.raises(StoreError, match=r"store\.sqlite.*malformed"),
     ):
-        store.schemas()
+        store.strategies()
 
 
 def test_answers_of_some_experts_are_copied_and_the_store_is_one_file(tmp_path: Path) -> None:
