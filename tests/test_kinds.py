@@ -61,7 +61,7 @@ from ocr_moe.schema import load_schema
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 from ocr_moe.values.normalize import equal, normalize
 from ocr_moe.values.plausible import plausibility
-from ocr_moe.testing import TextDocument, TextPage, page
+from ocr_moe.testing import StubDocument, StubPage, page
 
 folder = Path(sys.argv[1])
 assert Path(ocr_moe.__file__).is_relative_to(folder)
@@ -74,7 +74,7 @@ assert equal(rate, "98.50%", "98.5 %") and not equal(rate, "98.5%", "89.5%")
 assert plausibility(rate, "98.5%") == 1.0 and plausibility(rate, "985%") == 0.0
 assert describe(rate) == "- 合格率：百分数，连同百分号；抽检合格的份额"
 
-document = TextDocument(schema, [TextPage(page("检验报告\\n批号：|A12\\n合格率：|98.5%|共200件"))])
+document = StubDocument(schema, [StubPage(page("检验报告\\n批号：|A12\\n合格率：|98.5%|共200件"))])
 (reading,) = RulesExpert("rules", RulesExpert.Params(), None).read(document, [rate]).readings
 assert reading.value == "98.5%", reading
 assert reading.evidence is not None and reading.evidence.text == "98.5%"
