@@ -194,6 +194,16 @@ def test_the_region_of_a_label_takes_in_the_value_beside_and_below() -> None:
     assert region[3] < 0.4
 
 
+def test_among_labels_of_one_length_the_one_declared_first_is_meant() -> None:
+    words = ("经营范围", "业务范围", "许可范围", "经营项目", "主要业务", "营业内容")
+    lines = tuple(
+        line(word, (0.1, 0.1 * n, 0.2, 0.1 * n + 0.03)) for n, word in enumerate(words, 1)
+    )
+    for first, printed in enumerate(lines):
+        field = Field(name="x", labels=(*words[first:], *words[:first]))
+        assert contains(field_region(SCHEMA, field, page(lines)), printed.box)
+
+
 def test_the_region_of_a_code_is_found_by_its_form() -> None:
     code = line("编号106131202505004931", (0.5, 0.8, 0.9, 0.83))
     region = field_region(SCHEMA, CODE, page((line("毕业证书", (0.2, 0.1, 0.8, 0.2)), code)))

@@ -82,10 +82,9 @@ def _by_pattern(field: Field, layout: PageLayout) -> list[Line]:
 
 
 def _by_label(field: Field, layout: PageLayout) -> list[Line]:
-    labels = sorted(
-        {fold_print(label) for label in (*field.labels, field.name)}, key=len, reverse=True
-    )
-    for label in filter(None, labels):
+    # The longest first; among labels of one length the one declared first.
+    labels = dict.fromkeys(fold_print(label) for label in (*field.labels, field.name))
+    for label in sorted(filter(None, labels), key=len, reverse=True):
         places = [
             (not first, number, first, last)
             for number, row in enumerate(layout.rows)
