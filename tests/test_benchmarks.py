@@ -87,7 +87,11 @@ def test_speed_is_told_beside_the_peers() -> None:
     speeds = [float(speed) for speed in re.findall(r"([\d.]+) documents/s", report)]
     assert len(speeds) == 3
     ratios = [float(ratio) for ratio in re.findall(r"extract takes ([\d.]+) ×", report)]
-    assert ratios == pytest.approx([peer / speeds[0] for peer in speeds[1:]], rel=0.25)
+    ours, *peers = speeds
+    for peer, ratio in zip(peers, ratios, strict=True):
+        # all three are printed with two decimals
+        assert (peer - 0.006) / (ours + 0.006) <= ratio + 0.006
+        assert (ratio - 0.006) * (ours - 0.006) <= peer + 0.006
     [memory] = re.findall(r"peak memory of extract (\d+) MiB", report)
     assert 100 < int(memory) < 16_000
 
@@ -115,7 +119,7 @@ def test_codes_with_peers_with_an_llm_and_without_parts(tmp_path: Path) -> None:
     assert sorted(str(line["level"]) for line in written) == ["clean", "scan"]
     for line in written:
         values, confidence = line["values"], line["confidence"]
-        assert list(values) == list(confidence) == systems
+        assert set(values) == set(confidence) == set(systems)
         assert all(0 <= sure <= 1 for sure in confidence.values())
         shown = next(row for row in levels if row[0] == line["level"])
         for system, cell in zip(systems, shown[2:], strict=True):

@@ -83,6 +83,7 @@ def page(tmp_path: Path) -> Path:
         ("a: [", r"not valid YAML"),
     ],
 )
+@pytest.mark.slow
 def test_wrong_configuration_is_named(
     page: Path, tmp_path: Path, ocr_moe: Command, config: str, words: str
 ) -> None:
@@ -104,6 +105,7 @@ def test_wrong_configuration_is_named(
         (["--recorded", "nowhere.sqlite"], "there is no such store"),
     ],
 )
+@pytest.mark.slow
 def test_what_cannot_be_started_exits_with_two(
     page: Path, tmp_path: Path, ocr_moe: Command, arguments: list[str], words: str
 ) -> None:

@@ -62,6 +62,7 @@ def test_the_guide_s_own_tests_of_that_expert_pass(
         test()
 
 
+@pytest.mark.slow
 def test_a_plugin_that_cannot_be_loaded_is_named(tmp_path: Path, ocr_moe: Command) -> None:
     info = tmp_path / "site" / "broken-1.dist-info"
     info.mkdir(parents=True)

@@ -427,6 +427,7 @@ def test_a_third_of_the_pages_have_a_second_seal(book: FontBook) -> None:
     assert sum(spec.second_seal for _, spec in planned) == 10
 
 
+@pytest.mark.slow
 def test_the_second_seal_lies_over_the_number(book: FontBook) -> None:
     planned = plan(
         SCHEMAS[0], count=6, seed=21, levels=("clean",), layouts=None, fonts=book, width=1000
@@ -540,6 +541,7 @@ def test_the_shipped_samples_are_those_of_their_readme(
             assert line["truth"][field] in said
 
 
+@pytest.mark.slow
 def test_what_a_page_says_in_other_words_is_its_truth(book: FontBook) -> None:
     def rendered(layout: str, facts: Graduate | Licence) -> list[dict[str, str | None]]:
         specs = [
@@ -558,6 +560,7 @@ def test_what_a_page_says_in_other_words_is_its_truth(book: FontBook) -> None:
     assert types <= {"个人经营", "家庭经营", unicodedata.normalize("NFKC", licence.type)}
 
 
+@pytest.mark.slow
 def test_numbers_stand_clear_of_the_border(book: FontBook, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[tuple[tuple[int, int], int]] = []
     frame = paper.frame

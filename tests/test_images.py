@@ -142,6 +142,7 @@ def test_password_is_told(tmp_path: Path) -> None:
         first_page(file)
 
 
+@pytest.mark.slow
 def test_limits(tmp_path: Path) -> None:
     file = tmp_path / "big.png"
     Image.new("1", (2000, 1000)).save(file)

@@ -208,6 +208,7 @@ def test_live_resumed_replayed_and_laboratory_runs_agree(
 
 @given(scripts, gates, combiners, questions)
 @settings(max_examples=120, deadline=None)
+@pytest.mark.slow
 def test_a_run_on_recorded_answers_alone_is_the_laboratorys(
     script: Script, gate: Any, combiner: Any, asked: list[tuple[str, tuple[str, ...]]]
 ) -> None:
