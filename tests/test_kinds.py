@@ -59,6 +59,7 @@ from ocr_moe.experts.rules.expert import RulesExpert
 from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.schema import load_schema
 from ocr_moe.types import Decision, DocumentRef, Record, Status
+from ocr_moe.evaluation.truth.matching import match
 from ocr_moe.values.normalize import equal, normalize
 from ocr_moe.values.plausible import plausibility
 from ocr_moe.testing import StubDocument, StubPage, page
@@ -96,7 +97,7 @@ verified.active.append(["file", rate.name])
 verified.active.append(["one.jpg", "98.50 %"])
 verified.save(folder / "verified.xlsx")
 truth = load_truth(folder / "verified.xlsx", schema)
-scoring = score({"rules": [record]}, [truth])
+scoring = score({"rules": [record]}, [match(truth, [record.document])])
 assert scoring.grids["rules"].right.tolist() == [[True]]
 assert not scoring.problems, scoring.problems
 """
