@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 export PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK := True
 
-.PHONY: help setup demo test test-fast check bench live record clean
+.PHONY: help setup demo test test-fast coverage check docs formats bench live record recipes revisions clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -38,14 +38,22 @@ demo: $(STAMP) ## compare all strategies on data_samples, and leave a report to 
 test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest --durations=10
 
-test-fast: $(STAMP) ## the tests that take a moment only
+test-fast: $(STAMP) ## the tests without models, browsers and drawn pages: under a minute
 	@$(BIN)/python -m pytest -m 'not slow' -q
+
+coverage: $(STAMP) ## the whole suite, and which lines and branches it never runs through
+	@mkdir -p reports/coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html -q
+	@echo "Open reports/coverage/html/index.html"
 
 check: $(STAMP) ## style, types, and the direction of dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(STAMP) ## docs/configuration.md, from the docstrings in the source
+	@$(BIN)/python -m recipes.configuration
 
 bench: $(STAMP) ## the benchmarks, with peers in the same run
 	@$(BIN)/python -m benchmarks
@@ -61,7 +69,16 @@ live: $(STAMP) ## against a real LLM (OCR_MOE_TEXT_BASE_URL, OCR_MOE_VISION_BASE
 	@echo "Open reports/live/report.html"
 
 record: $(STAMP) ## ask the text LLM once about data_samples, for `make demo` to replay
-	@$(BIN)/python -m recipes.recorded
+	@$(BIN)/python -m recipes recorded
+
+recipes: $(STAMP) ## how the samples, the confidences and the recorded answers were made
+	@$(BIN)/python -m recipes
+
+revisions: $(STAMP) ## record raised revisions; name code that changed under an old one
+	@$(BIN)/python -m recipes.revisions
+
+formats: $(STAMP) ## make the JSON Schemas that docs/formats.md names anew
+	@$(BIN)/python -m recipes.formats
 
 clean: ## remove what was made
-	rm -rf $(VENV) reports/demo reports/live
+	rm -rf $(VENV) reports/demo reports/live reports/coverage

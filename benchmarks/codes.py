@@ -30,7 +30,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -38,44 +38,24 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ocr_moe.codes.decoding import free_reading
-from ocr_moe.codes.finding import Candidate, find_codes
+from ocr_moe.codes.finding import CodePlace, find_codes
 from ocr_moe.evaluation.metrics import auroc, mcnemar_exact, wilson
 from ocr_moe.experts.codes.expert import CodesExpert, CodesParams, Crop, free_code
 from ocr_moe.experts.codes.linecrops import crop_strip
 from ocr_moe.generation import generate
 from ocr_moe.intake.righting import read_upright, turn
 from ocr_moe.intake.seals import without_seals
-from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Page, Posterior, State
+from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Posterior, State
 from ocr_moe.run.documents import reader_of
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import Component
+from ocr_moe.testing import StubDocument, StubPage
 from ocr_moe.types import Decision, DocumentRef, Line, PageText, Reading
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import find_schema, load_config
 
 LEVELS = ("clean", "scan", "photo", "hard")
 SYSTEMS = ("rapidocr", "paddleocr", "engine", "codes", "bound")
-
-
-@dataclass(frozen=True)
-class BenchPage:
-    """A righted page whose text is already read."""
-
-    path: Path
-    text: PageText
-    number: int = 1
-
-    @cached_property
-    def image(self) -> Image.Image:
-        with Image.open(self.path) as opened:
-            return turn(ImageOps.exif_transpose(opened).convert("RGB"), self.text.rotation)
-
-
-@dataclass(frozen=True)
-class BenchDocument:
-    ref: DocumentRef
-    schema: Schema
-    pages: Sequence[Page]
 
 
 @dataclass(frozen=True)
@@ -231,11 +211,17 @@ def licences(folder: Path) -> list[Case]:
     return cases
 
 
-def plain_reading(text: PageText, wanted: Field, schema: Schema) -> Candidate | None:
+def plain_reading(text: PageText, wanted: Field, schema: Schema) -> CodePlace | None:
     """What stands at the code's label or looks most like one, as the engine read it."""
     aliens = [label for f in schema.fields if f.name != wanted.name for label in f.labels]
-    found = find_codes(text, wanted.grammars, wanted.labels, aliens).candidates
+    found = find_codes(text, wanted.grammars, wanted.labels, aliens).places
     return found[0] if found and found[0].score > 0.0 else None
+
+
+def pixels(path: Path) -> Image.Image:
+    """The image as its EXIF tag turns it."""
+    with Image.open(path) as opened:
+        return ImageOps.exif_transpose(opened).convert("RGB")
 
 
 class Bench:
@@ -257,8 +243,7 @@ class Bench:
     def run(self, case: Case) -> Outcome:
         outcome = Outcome(case)
         self.services.forget()
-        with Image.open(case.path) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
+        image = pixels(case.path)
         started = time.perf_counter()
         rotation, lines = read_upright(image, self._read)
         outcome.page_seconds = time.perf_counter() - started
@@ -268,8 +253,9 @@ class Bench:
         for system, plain in self._peers(case, upright, text) if not self.variants else ():
             outcome.values[system] = plain.run if plain is not None else None
             outcome.confidence[system] = plain.confidence if plain is not None else 0.0
-        page = BenchPage(case.path, text)
-        document = BenchDocument(DocumentRef(path=case.path.name, sha256=""), case.schema, (page,))
+        page = StubPage(text, lambda: turn(pixels(case.path), rotation))
+        ref = DocumentRef(path=case.path.name, sha256="")
+        document = StubDocument(case.schema, [page], ref)
         started = time.perf_counter()
         reading = self._codes.read(document, [wanted]).readings[0]
         outcome.seconds = time.perf_counter() - started
@@ -290,7 +276,7 @@ class Bench:
 
     def _peers(
         self, case: Case, upright: Image.Image, text: PageText
-    ) -> Iterator[tuple[str, Candidate | None]]:
+    ) -> Iterator[tuple[str, CodePlace | None]]:
         """What the engines read by themselves, seals and all."""
         paddle = text
         if without_seals(upright) is not upright:
@@ -301,7 +287,7 @@ class Bench:
         yield "paddleocr", plain_reading(paddle, case.field, case.schema)
 
     def _free(
-        self, page: BenchPage, text: PageText, wanted: Field, schema: Schema
+        self, page: StubPage, text: PageText, wanted: Field, schema: Schema
     ) -> tuple[str | None, float]:
         """The recogniser's best path over the crop of the likeliest line, and its confidence."""
         plain = plain_reading(text, wanted, schema)

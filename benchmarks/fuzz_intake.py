@@ -149,8 +149,8 @@ def number(data: bytes, chance: random.Random) -> bytes:
         (0, 1, (1 << 8 * width - 1) - 1, 1 << 8 * width - 1, (1 << 8 * width) - 1)
     )
     at = chance.randrange(len(data))
-    order = chance.choice(("big", "little"))
-    return data[:at] + value.to_bytes(width, order) + data[at + width :]
+    written = value.to_bytes(width, "big")
+    return data[:at] + (written if chance.random() < 0.5 else written[::-1]) + data[at + width :]
 
 
 def run(data: bytes, chance: random.Random) -> bytes:

@@ -67,18 +67,27 @@ def clean_samples(schema: str, count: int) -> list[Path]:
     return [SAMPLES / schema / name for name in easy[:count]]
 
 
-NEED_FONTS = ("test_generation.py", "test_codes_reader.py")
+NEED_FONTS = ("test_generation.py", "test_codes_reader.py", "test_recipes.py")
 """Modules whose tests draw Chinese text."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what draws Chinese text where no typeface for it is installed, and say so.
+SLOW_FIXTURES = frozenset({"browser", "card", "made", "ppocr", "rapid", "shipped", "specialist"})
+"""What loads models, opens a browser or draws pages: a test that uses one of them is slow."""
 
-    With OCR_MOE_ALL_TESTS set (as continuous integration does) nothing is left out: it fails there.
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow, and leave out what cannot be run here.
+
+    What draws Chinese text is left out where no typeface for it is installed, and says so. With
+    OCR_MOE_ALL_TESTS set (as continuous integration does) nothing is left out: it fails there.
     """
     from ocr_moe.errors import ConfigError
     from ocr_moe.generation import FontBook
 
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     drawing = [item for item in items if item.path.name in NEED_FONTS]
     if not drawing or os.environ.get("OCR_MOE_ALL_TESTS"):
         return

@@ -1,17 +1,20 @@
-"""The benchmarks still run: few repetitions and documents, no judgement of their figures."""
+"""The benchmarks run, small, and their figures fit together; how good they are is not judged."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.chatserver import ChatServer, Request
+from ocr_moe.evaluation.metrics import wilson
+from ocr_moe.testing.chatserver import ChatServer, Request
 
 pytestmark = pytest.mark.slow
 
@@ -30,15 +33,67 @@ def benchmark(*arguments: str, env: Mapping[str, str] = {}) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["benchmarks.simulation", "--repetitions", "2"], "| few documents | 150 |"),
-        (["benchmarks.replay", "--documents", "20"], "20 documents, 5 strategies, 0 failed"),
-    ],
-)
-def test_it_runs(arguments: list[str], told: str) -> None:
-    assert told in benchmark(*arguments)
+def rows(report: str, width: int) -> list[list[str]]:
+    """The cells of all table rows with so many columns, headings included."""
+    found = [line.strip("| ").split("|") for line in report.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row] for row in found if "---" not in row[0]]
+    return [row for row in cells if len(row) == width]
+
+
+def shares(text: str) -> list[float]:
+    """Every percentage in the text, as a share of one."""
+    return [float(found) / 100 for found in re.findall(r"(\d+(?:\.\d+)?) ?%", text)]
+
+
+def test_simulated_promises_are_counted() -> None:
+    head, *worlds = rows(benchmark("benchmarks.simulation", "--repetitions", "4"), 6)
+    assert head[2] == "certified"
+    assert len(worlds) == 7
+    for name, documents, certified, broken, coverage, saved in worlds:
+        assert int(documents) >= 150, name
+        [passed] = shares(certified)
+        share, low, high = shares(broken)
+        assert low <= share <= min(high, passed), name
+        assert (low, high) == pytest.approx(wilson(round(share * 4), 4), abs=0.001), name
+        assert 0 <= shares(coverage)[0] <= 1
+        assert 0 <= shares(saved)[0] <= 1
+        if passed:
+            assert shares(coverage)[0] > 0, name
+
+
+def test_intervals_cover_what_they_should() -> None:
+    report = benchmark("benchmarks.intervals", "--repetitions", "3")
+    _, *exact = rows(report, 5)
+    accuracies = [row for row in exact if len(shares(row[1])) == 1 and row[0].endswith("%")]
+    assert [row[0] for row in accuracies] == ["50%", "80%", "90%", "95%", "99%"]
+    for row in accuracies:
+        assert all(0.85 < share <= 1 for share in shares(" ".join(row[1:]))), row
+    simulated = [row for row in exact if row[0] in ("48", "121", "400")]
+    assert len(simulated) == 12
+    for row in simulated:
+        thirds = [share * 3 for share in shares(" ".join(row[3:]))]
+        assert all(share == pytest.approx(round(share), abs=0.01) for share in thirds), row
+
+
+def test_a_replay_is_timed_and_loses_no_document() -> None:
+    report = benchmark("benchmarks.replay", "--documents", "20")
+    assert "20 documents, 5 strategies, 0 failed" in report
+    [times] = re.findall(r"replayed in ([\d.]+) s, exported in ([\d.]+) s", report)
+    assert all(float(seconds) > 0 for seconds in times)
+
+
+def test_speed_is_told_beside_the_peers() -> None:
+    report = benchmark("benchmarks.speed", "--repeats", "1", "--limit", "1")
+    speeds = [float(speed) for speed in re.findall(r"([\d.]+) documents/s", report)]
+    assert len(speeds) == 3
+    ratios = [float(ratio) for ratio in re.findall(r"extract takes ([\d.]+) ×", report)]
+    ours, *peers = speeds
+    for peer, ratio in zip(peers, ratios, strict=True):
+        # all three are printed with two decimals
+        assert (peer - 0.006) / (ours + 0.006) <= ratio + 0.006
+        assert (ratio - 0.006) * (ours - 0.006) <= peer + 0.006
+    [memory] = re.findall(r"peak memory of extract (\d+) MiB", report)
+    assert 100 < int(memory) < 16_000
 
 
 def code_of(request: Request) -> dict[str, str | None]:
@@ -46,19 +101,37 @@ def code_of(request: Request) -> dict[str, str | None]:
     return {"证书编号": found.group() if found else None}
 
 
+def outcomes(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def test_codes_with_peers_with_an_llm_and_without_parts(tmp_path: Path) -> None:
     small = ("--per-level", "1", "--levels", "clean", "scan", "--seed", "5")
-    report = benchmark("benchmarks.codes", *small, "--out", str(tmp_path / "peers"))
-    assert re.search(
-        r"\| level \| n \| rapidocr \| paddleocr \| engine \| codes \| bound \|", report
-    )
-    assert len(re.findall(r"^\| (?:clean|scan) \| 1 \|", report, re.MULTILINE)) == 2
+    peers = tmp_path / "peers"
+    report = benchmark("benchmarks.codes", *small, "--out", str(peers))
+    systems = ["rapidocr", "paddleocr", "engine", "codes", "bound"]
+    head, *levels = rows(report, 7)[:3]
+    assert head == ["level", "n", *systems]
+    assert [row[:2] for row in levels] == [["clean", "1"], ["scan", "1"]]
+    written = outcomes(peers)
+    assert (peers / "codes.md").read_text(encoding="utf-8").strip() == report.strip()
+    assert sorted(str(line["level"]) for line in written) == ["clean", "scan"]
+    for line in written:
+        values, confidence = line["values"], line["confidence"]
+        assert set(values) == set(confidence) == set(systems)
+        assert all(0 <= sure <= 1 for sure in confidence.values())
+        shown = next(row for row in levels if row[0] == line["level"])
+        for system, cell in zip(systems, shown[2:], strict=True):
+            assert shares(cell)[0] == float(values[system] == line["truth"])
     with ChatServer(answer=code_of) as server:
         told = {"OCR_MOE_TEXT_BASE_URL": server.base_url, "OCR_MOE_TEXT_MODEL": "scripted"}
-        asked = ("--of", str(tmp_path / "peers"), "--count", "4")
+        asked = ("--of", str(peers), "--count", "4")
         report = benchmark("benchmarks.codes_llm", *asked, env=told)
+        assert len(server.requests) >= 2
     assert re.search(r"\| 3 page \+ LLM \| 2/2 \|", report)
     out = ("--out", str(tmp_path / "parts"), "--ablation")
     report = benchmark("benchmarks.codes", *small, *out)
     assert "| no specialist | " in report
     assert "rapidocr" not in report
+    assert all("one view" in line["values"] for line in outcomes(tmp_path / "parts"))

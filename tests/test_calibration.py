@@ -12,17 +12,11 @@ from hypothesis import strategies as st
 
 from ocr_moe.errors import ConfigError, TruthError
 from ocr_moe.evaluation.metrics import auroc
+from ocr_moe.laboratory.calibrating import Judged, calibrate, quality_of
 from ocr_moe.laboratory.documents import RecordedDocument
-from ocr_moe.laboratory.fitting import (
-    Judged,
-    Row,
-    calibrate,
-    choose_strength,
-    fit_logistic,
-    fit_policy,
-    quality_of,
-    vote_weights,
-)
+from ocr_moe.laboratory.learning import fit_policy, vote_weights
+from ocr_moe.laboratory.logistic import Row, choose_strength, fit_logistic
+from ocr_moe.odds import logit
 from ocr_moe.protocols import Gate, State
 from ocr_moe.routing.calibration import (
     PRIOR,
@@ -32,7 +26,6 @@ from ocr_moe.routing.calibration import (
     Weight,
     load_calibration,
     load_policy,
-    logit,
     to_yaml,
 )
 from ocr_moe.routing.combiners import Combiner, Moe
@@ -133,6 +126,7 @@ def test_what_was_never_seen_to_vary_keeps_what_the_start_says_of_it() -> None:
     assert model.logit({"score": 9.0}) == model.logit({"score": 4.0})
 
 
+@pytest.mark.slow
 def test_the_strength_of_the_prior_follows_the_amount_of_data() -> None:
     wrong_start = Logistic(bias=0.0, weights={"score": Weight(weight=-2.0)})
     assert choose_strength(rows(2000, seed=2), wrong_start) <= 10.0
@@ -178,7 +172,8 @@ def test_models_are_readable_files_that_come_back_the_same(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("format: 9\n", "format 9 is not 1"),
+        ("format: 9\n", "format 9 is of a later version.*upgrade ocr-moe"),
+        ("models: {}\n", "the key format is missing"),
         ("format: 1\nmodells: {}\n", "did you mean 'models'"),
         ("format: 1\nmodels: {code: {bias: x}}\n", "models.code.bias"),
         ("!!python/object/apply:os.system [ls]\n", "not valid YAML"),
@@ -246,6 +241,7 @@ def build(below: float | None):
     return made
 
 
+@pytest.mark.slow
 def test_calibrating_gives_honest_and_useful_confidences() -> None:
     strategies = {"moe": build(None), "rules": build(0.0)}
     result = calibrate(recorded(300), strategies, judged="moe", provenance=HERE)
@@ -282,6 +278,7 @@ class Boast:
         }
 
 
+@pytest.mark.slow
 def test_what_a_record_level_step_is_sure_of_is_calibrated_too() -> None:
     def strategy(calibration: Calibration) -> tuple[Gate, Combiner]:
         gate, _ = build(0.0)(calibration)

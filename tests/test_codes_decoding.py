@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_moe.codes.automaton import compiled
-from ocr_moe.codes.decoding import Evidence, decode, free_reading, join, reduce, score
+from ocr_moe.codes.automaton import Automaton, State, compiled
+from ocr_moe.codes.decoding import Emissions, decode, free_reading, join, reduce, score
 from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.protocols import Posterior
+from ocr_moe.testing import line_posterior
 
 ALPHABET = ("", "0", "1", "A")
 DIGITS = CodeGrammar(name="digits", segments=(Segment(length=2),))
@@ -37,21 +39,21 @@ def posteriors(draw: st.DrawFn, steps: int = 5) -> Posterior:
     return Posterior((p / p.sum(axis=1, keepdims=True)).astype(np.float32), ALPHABET)
 
 
-def brute_force(evidence: Evidence, code: str) -> float:
+def brute_force(emissions: Emissions, code: str) -> float:
     """The sum over every labelling of the time steps that reads `code`."""
-    steps = len(evidence.rest)
-    column = {c: i for i, c in enumerate(evidence.characters)}
+    steps = len(emissions.rest)
+    column = {c: i for i, c in enumerate(emissions.characters)}
     total = 0.0
     for start, end in itertools.combinations(range(steps + 1), 2):
-        outside = evidence.skip[:start].sum() + evidence.skip[end:].sum()
-        for labels in itertools.product([*evidence.characters, ""], repeat=end - start):
+        outside = emissions.skip[:start].sum() + emissions.skip[end:].sum()
+        for labels in itertools.product([*emissions.characters, ""], repeat=end - start):
             if not labels[0] or not labels[-1]:
                 continue
             read = "".join(key for key, _ in itertools.groupby(labels))
             if read != code:
                 continue
             inside = sum(
-                evidence.emit[start + i, column[label]] if label else evidence.rest[start + i]
+                emissions.emit[start + i, column[label]] if label else emissions.rest[start + i]
                 for i, label in enumerate(labels)
             )
             total += math.exp(outside + inside)
@@ -67,8 +69,8 @@ def codes_of(grammar: CodeGrammar) -> list[str]:
 @settings(max_examples=25, deadline=None)
 @given(posteriors(), st.sampled_from(["0", "A1", "00", "011", "AA"]))
 def test_score_is_the_sum_over_all_alignments(posterior: Posterior, code: str) -> None:
-    evidence = reduce(posterior, frozenset("01A"))
-    assert score(evidence, [code])[0] == pytest.approx(brute_force(evidence, code), abs=1e-9)
+    emissions = reduce(posterior, frozenset("01A"))
+    assert score(emissions, [code])[0] == pytest.approx(brute_force(emissions, code), abs=1e-9)
 
 
 @settings(max_examples=40, deadline=None)
@@ -76,10 +78,10 @@ def test_score_is_the_sum_over_all_alignments(posterior: Posterior, code: str) -
 def test_a_wide_beam_finds_what_brute_force_finds(
     posterior: Posterior, grammar: CodeGrammar
 ) -> None:
-    evidence = reduce(posterior, grammar.characters)
+    emissions = reduce(posterior, grammar.characters)
     codes = codes_of(grammar)
-    exact = dict(zip(codes, score(evidence, codes), strict=True))
-    found = decode(evidence, compiled([grammar]), beam=4096, best=4096)
+    exact = dict(zip(codes, score(emissions, codes), strict=True))
+    found = decode(emissions, compiled([grammar]), beam=4096, best=4096)
     assert found[0].logprob == pytest.approx(max(exact.values()), abs=1e-9)
     for hypothesis in found:
         assert hypothesis.logprob == pytest.approx(exact[hypothesis.code], abs=1e-9)
@@ -90,8 +92,8 @@ def test_a_wide_beam_finds_what_brute_force_finds(
 def test_whatever_is_decoded_is_of_its_grammar(
     posterior: Posterior, grammar: CodeGrammar, beam: int
 ) -> None:
-    evidence = reduce(posterior, grammar.characters)
-    hypotheses = decode(evidence, compiled([grammar]), beam=beam)
+    emissions = reduce(posterior, grammar.characters)
+    hypotheses = decode(emissions, compiled([grammar]), beam=beam)
     assert all(grammar.matches(h.code) for h in hypotheses)
     assert [h.logprob for h in hypotheses] == sorted((h.logprob for h in hypotheses), reverse=True)
 
@@ -106,19 +108,6 @@ def test_scores_never_rise_when_a_constraint_is_added(
     free = decode(reduce(posterior, loose.characters), compiled([loose]), beam=4096)
     if bound:
         assert free[0].logprob >= bound[0].logprob - 1e-9
-
-
-def line(text: str, sure: float = 0.97, alphabet: str = "0123456789ABOSZ:证 ") -> Posterior:
-    """A posterior that reads `text`, two steps a character and a blank between them."""
-    characters = ("", *alphabet)
-    rows = []
-    for character in text:
-        seen = np.full(len(characters), (1.0 - sure) / (len(characters) - 1))
-        seen[characters.index(character)] = sure
-        blank = np.full(len(characters), 0.01 / (len(characters) - 1))
-        blank[0] = 0.99
-        rows += [seen, seen, blank]
-    return Posterior(np.array(rows, dtype=np.float32), characters)
 
 
 NUMBER = CodeGrammar(name="number", segments=(Segment(length=6),))
@@ -137,50 +126,57 @@ NUMBER = CodeGrammar(name="number", segments=(Segment(length=6),))
     ],
 )
 def test_label_groups_and_lookalikes(printed: str, expected: str) -> None:
-    evidence = reduce(line(printed), NUMBER.characters)
-    assert decode(evidence, compiled([NUMBER]))[0].code == expected
+    emissions = reduce(line_posterior(printed), NUMBER.characters)
+    assert decode(emissions, compiled([NUMBER]))[0].code == expected
 
 
 def test_a_code_over_two_boxes_is_joined() -> None:
-    parts = [reduce(line(text), NUMBER.characters) for text in ("证:123", "456")]
+    parts = [reduce(line_posterior(text), NUMBER.characters) for text in ("证:123", "456")]
     assert decode(join(parts), compiled([NUMBER]))[0].code == "123456"
 
 
 def test_nothing_of_the_form_is_no_code() -> None:
-    assert decode(reduce(line("证证"), NUMBER.characters), compiled([NUMBER])) == []
+    assert decode(reduce(line_posterior("证证"), NUMBER.characters), compiled([NUMBER])) == []
 
 
 def test_the_length_that_is_printed_wins_over_a_shorter_variant() -> None:
     grammars = [NUMBER, CodeGrammar(name="short", segments=(Segment(length=5),))]
-    evidence = reduce(line("证123456"), NUMBER.characters)
-    assert decode(evidence, compiled(grammars))[0].code == "123456"
+    emissions = reduce(line_posterior("证123456"), NUMBER.characters)
+    assert decode(emissions, compiled(grammars))[0].code == "123456"
 
 
 def test_unknown_characters_and_long_codes_are_impossible() -> None:
-    evidence = reduce(line("12"), NUMBER.characters)
-    assert score(evidence, ["1X", "123456789", ""]) == [-math.inf] * 3
-    assert score(evidence, []) == []
-    assert score(evidence, [""]) == [-math.inf]
+    emissions = reduce(line_posterior("12"), NUMBER.characters)
+    assert score(emissions, ["1X", "123456789", ""]) == [-math.inf] * 3
+    assert score(emissions, []) == []
+    assert score(emissions, [""]) == [-math.inf]
 
 
 def test_free_reading_is_the_best_path() -> None:
-    text, confidences = free_reading(line("证:112", sure=0.9))
+    text, confidences = free_reading(line_posterior("证:112", sure=0.9))
     assert text == "证:112"
     assert confidences == pytest.approx([0.9] * 5)
 
 
-def test_decoding_is_fast_enough_for_every_page() -> None:
-    import time
+class Walked(Automaton):
+    """Counts how often a state's moves are looked up: the steps of the search."""
 
+    looked_up = 0
+
+    def moves(self, state: State) -> Mapping[str, State]:
+        self.looked_up += 1
+        return super().moves(state)
+
+
+@pytest.mark.parametrize("beam", [4, 24])
+def test_the_work_grows_with_the_line_and_the_beam_only(beam: int) -> None:
     rng = np.random.default_rng(1)
     grammar = CodeGrammar(name="long", segments=(Segment(length=18),))
-    posterior = line("证:106131202505004931")
+    posterior = line_posterior("证:106131202505004931")
     noisy = 0.8 * posterior.probabilities + 0.2 * rng.dirichlet(
         np.ones(len(posterior.alphabet)), len(posterior.probabilities)
     )
-    evidence = reduce(Posterior(noisy.astype(np.float32), posterior.alphabet), grammar.characters)
-    automaton = compiled([grammar])
-    decode(evidence, automaton)
-    started = time.perf_counter()
-    assert decode(evidence, automaton)[0].code == "106131202505004931"
-    assert time.perf_counter() - started < 1.0
+    emissions = reduce(Posterior(noisy.astype(np.float32), posterior.alphabet), grammar.characters)
+    automaton = Walked([grammar])
+    assert decode(emissions, automaton, beam=beam)[0].code == "106131202505004931"
+    assert automaton.looked_up <= 1 + beam * len(emissions.rest)

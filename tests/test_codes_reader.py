@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -17,31 +15,19 @@ from ocr_moe.experts.codes.expert import CodesExpert, CodesParams
 from ocr_moe.experts.codes.faintlines import faint_lines
 from ocr_moe.experts.codes.linecrops import colourfulness, crop_strip, without_colour
 from ocr_moe.generation.fonts import FontBook, load
-from ocr_moe.protocols import Page
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.types import DocumentRef, PageText, Reading
+from ocr_moe.testing import StubDocument, StubPage
+from ocr_moe.types import PageText, Reading
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import find_schema, load_config
+
+pytestmark = pytest.mark.slow
 
 CODE = "106131202505004931"
 CREDIT = "91110000600037341L"
 WIDTH, HEIGHT = 1100, 760
 TITLE = ("毕业证书", 420, 60, 56)
 DATE = ("二〇二五年六月二十日", 640, 560, 30)
-
-
-@dataclass(frozen=True)
-class DrawnPage:
-    image: Image.Image
-    text: PageText
-    number: int = 1
-
-
-@dataclass(frozen=True)
-class DrawnDocument:
-    ref: DocumentRef
-    schema: Schema
-    pages: Sequence[Page]
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +56,7 @@ def read(
 ) -> Reading:
     lines = workshop.engine("default").read(image)
     text = PageText(engine="x", width=WIDTH, height=HEIGHT, rotation=0, lines=lines)
-    document = DrawnDocument(
-        DocumentRef(path="a.png", sha256=""), schema, (DrawnPage(image, text),)
-    )
+    document = StubDocument(schema, [StubPage(text, image)])
     return reader.read(document, [schema.field(name)]).readings[0]
 
 
@@ -94,7 +78,7 @@ def test_a_plain_number_is_read_at_first_sight(workshop: Workshop, reader: Codes
     assert y0 * HEIGHT < 654 < y1 * HEIGHT
 
 
-def misread(workshop: Workshop, image: Image.Image, printed: str, read: str) -> DrawnDocument:
+def misread(workshop: Workshop, image: Image.Image, printed: str, read: str) -> StubDocument:
     """The page as an engine leaves it that is sure to have read `read` where `printed` stands."""
     lines = tuple(
         line.model_copy(update={"text": line.text.replace(printed, read), "confidence": 0.999})
@@ -103,7 +87,7 @@ def misread(workshop: Workshop, image: Image.Image, printed: str, read: str) -> 
     assert any(read in line.text for line in lines)
     text = PageText(engine="x", width=WIDTH, height=HEIGHT, rotation=0, lines=lines)
     schema = find_schema("graduation_certificate")
-    return DrawnDocument(DocumentRef(path="a.png", sha256=""), schema, (DrawnPage(image, text),))
+    return StubDocument(schema, [StubPage(text, image)])
 
 
 @pytest.mark.parametrize(
@@ -204,9 +188,7 @@ def test_a_number_that_page_ocr_missed_is_found_by_a_second_look(workshop: Works
     missed = tuple(line for line in lines if "1061" not in line.text)
     assert len(missed) < len(lines)
     text = PageText(engine="x", width=WIDTH, height=HEIGHT, rotation=0, lines=missed)
-    document = DrawnDocument(
-        DocumentRef(path="a.png", sha256=""), schema, (DrawnPage(image, text),)
-    )
+    document = StubDocument(schema, [StubPage(text, image)])
     looking = CodesExpert("codes", CodesParams(faint_lines=0), workshop)
     found = looking.read(document, [schema.field("证书编号")]).readings[0]
     assert found.value == CODE
@@ -215,7 +197,7 @@ def test_a_number_that_page_ocr_missed_is_found_by_a_second_look(workshop: Works
     assert blind.read(document, [schema.field("证书编号")]).readings[0].value is None
 
 
-def told(workshop: Workshop, image: Image.Image, keep: str, blur: str = "") -> DrawnDocument:
+def told(workshop: Workshop, image: Image.Image, keep: str, blur: str = "") -> StubDocument:
     """The page as an engine would leave it that only reads lines with `keep`, and misreads `blur`."""
     lines = []
     for line in workshop.engine("default").read(image):
@@ -226,7 +208,7 @@ def told(workshop: Workshop, image: Image.Image, keep: str, blur: str = "") -> D
     assert lines
     text = PageText(engine="x", width=WIDTH, height=HEIGHT, rotation=0, lines=tuple(lines))
     schema = find_schema("graduation_certificate")
-    return DrawnDocument(DocumentRef(path="a.png", sha256=""), schema, (DrawnPage(image, text),))
+    return StubDocument(schema, [StubPage(text, image)])
 
 
 @pytest.mark.parametrize("spacing", [30, 36])

@@ -1,4 +1,4 @@
-"""CONTRIBUTING's four steps to a new expert, and README's own schema, to the letter."""
+"""What the documentation shows is done here, to the letter."""
 
 from __future__ import annotations
 
@@ -46,6 +46,23 @@ def test_a_third_party_expert_in_four_steps(tmp_path: Path, ocr_moe: Command) ->
     assert "执照" in record["fields"]["名称"]["value"]
 
 
+def test_the_guide_s_own_tests_of_that_expert_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [code] = blocks("CONTRIBUTING.md", "python")
+    (tmp_path / "loudest.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    [tests] = blocks("docs/plugins.md", "python")
+    names: dict[str, object] = {}
+    exec(tests, names)
+    found = [value for name, value in names.items() if name.startswith("test_")]
+    assert len(found) == 3
+    for test in found:
+        assert callable(test)
+        test()
+
+
+@pytest.mark.slow
 def test_a_plugin_that_cannot_be_loaded_is_named(tmp_path: Path, ocr_moe: Command) -> None:
     info = tmp_path / "site" / "broken-1.dist-info"
     info.mkdir(parents=True)

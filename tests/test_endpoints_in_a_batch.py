@@ -14,10 +14,12 @@ from ocr_moe.api import Options
 from ocr_moe.intake.sources import digest
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.store.database import Store
+from ocr_moe.testing.chatserver import ChatServer, Reply, Request
 from ocr_moe.types import Line, PageText
 from ocr_moe.workshop.config import load_config
-from tests.chatserver import ChatServer, Reply, Request
 from tests.conftest import clean_samples
+
+pytestmark = pytest.mark.slow
 
 KEY = "sk-very-secret"
 

@@ -21,7 +21,7 @@ from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.run.batch import Progress
 from ocr_moe.types import DocumentRef, Record
 from tests.conftest import Command, clean_samples
-from tests.evaluationkit import RUNS, SCHEMA, truth_file
+from tests.evaluationkit import RUNS, SCHEMA, material, truth_file
 
 BLANK = Record(
     document=DocumentRef(path="5.pdf", sha256="x", page=2),
@@ -156,6 +156,6 @@ def test_blank_pages_in_the_workbook(tmp_path: Path) -> None:
 def test_blank_pages_are_not_scored(tmp_path: Path) -> None:
     options = EvaluationOptions(summary=SummaryOptions(repeats=100))
     truth = truth_file(tmp_path)
-    without = evaluate(RUNS, [SCHEMA], truth, None, options=options)
+    without = evaluate(material(truth), None, options=options)
     pages = {**RUNS, "moe": [*RUNS["moe"], BLANK]}
-    assert evaluate(pages, [SCHEMA], truth, None, options=options) == without
+    assert evaluate(material(truth, pages), None, options=options) == without

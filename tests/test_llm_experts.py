@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ocr_moe.engines.chat import ChatEndpoint, ChatParams
+from ocr_moe.engines.chat.endpoint import ChatEndpoint
+from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.engines.rapid import RapidEngine
 from ocr_moe.errors import (
     ChatAnswerError,
@@ -24,10 +23,18 @@ from ocr_moe.experts.llm.crops import cut, locate, needed_magnification
 from ocr_moe.experts.llm.ocr_text import OcrText, OcrTextParams
 from ocr_moe.experts.llm.prompts import data_section, load
 from ocr_moe.experts.llm.vision import Vision, VisionParams
-from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.types import Answer, DocumentRef, Line, PageText, Reading
-from tests.chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, page, seeing
+from ocr_moe.testing import ScriptedEngine, StubDocument, StubPage, StubServices
+from ocr_moe.testing.chatserver import (
+    ALL_FORMS,
+    ChatServer,
+    Reply,
+    completion,
+    failure,
+    seeing,
+    web_page,
+)
+from ocr_moe.types import Answer, Line, PageText, Reading
 
 SCHEMA = Schema(
     name="card",
@@ -51,39 +58,9 @@ ROWS = ("姓名 张三", "授予学士学位", "二〇一九年六月二十日",
 NUMBER = "106131202505004931"
 
 
-@dataclass
-class OnePage:
-    image: Image.Image
-    text_of: Callable[[], PageText]
-    number: int = 1
-
-    @cached_property
-    def text(self) -> PageText:
-        return self.text_of()
-
-
-@dataclass
-class OneDocument:
-    pages: tuple[OnePage, ...]
-    schema: Schema = SCHEMA
-    ref: DocumentRef = field(default_factory=lambda: DocumentRef(path="a.jpg", sha256="0"))
-
-
-@dataclass
-class Lent:
-    """Services that lend one chat endpoint and RapidOCR."""
-
-    endpoint: ChatEndpoint
-    rapid: RapidEngine = field(default_factory=lambda: RapidEngine("rapid", RapidEngine.Params()))
-
-    def chat(self, name: str) -> ChatModel:
-        return self.endpoint
-
-    def engine(self, name: str) -> OcrEngine:
-        return self.rapid
-
-    def recognizer(self, name: str) -> LineRecognizer:
-        raise NotImplementedError
+def lending(endpoint: ChatEndpoint, rapid: RapidEngine | None = None) -> StubServices:
+    """One chat endpoint under every name, and RapidOCR where it is needed."""
+    return StubServices(chat=endpoint, engine=rapid or ScriptedEngine())
 
 
 _OPEN: list[ChatEndpoint] = []
@@ -112,14 +89,14 @@ def lines(*rows: str) -> tuple[Line, ...]:
     return tuple(found)
 
 
-def text_page(*rows: str) -> OnePage:
+def text_page(*rows: str) -> StubPage:
     text = PageText(engine="t", width=800, height=600, rotation=0, lines=lines(*rows))
-    return OnePage(Image.new("RGB", (800, 600), "white"), lambda: text)
+    return StubPage(text, Image.new("RGB", (800, 600), "white"))
 
 
 def read(server: ChatServer, *rows: str, **params: Any) -> Answer:
-    expert = OcrText("ocr_page_llm", OcrTextParams(**params), Lent(chat(server.base_url)))
-    return expert.read(OneDocument((text_page(*(rows or ROWS)),)), SCHEMA.fields)
+    expert = OcrText("ocr_page_llm", OcrTextParams(**params), lending(chat(server.base_url)))
+    return expert.read(StubDocument(SCHEMA, [text_page(*(rows or ROWS))]), SCHEMA.fields)
 
 
 def by_name(answer: Answer) -> dict[str, Reading]:
@@ -268,9 +245,9 @@ def test_what_the_schema_trims_is_trimmed() -> None:
     )
     given = {"毕业院校": "学校云南农业大学纺织工程专业"}
     with ChatServer(lambda _: given) as server:
-        expert = OcrText("x", OcrTextParams(), Lent(chat(server.base_url)))
+        expert = OcrText("x", OcrTextParams(), lending(chat(server.base_url)))
         page_of = text_page("在云南农", "业大学纺织工程专业学习")
-        (reading,) = expert.read(OneDocument((page_of,)), (school,)).readings
+        (reading,) = expert.read(StubDocument(SCHEMA, [page_of]), (school,)).readings
     assert reading.value == "云南农业大学"
     assert reading.raw == "学校云南农业大学纺织工程专业"
     assert reading.evidence is not None
@@ -310,9 +287,7 @@ def test_an_unusable_answer_fails_every_field_but_keeps_the_cost(said: str, word
     [
         (failure(401), ChatAuthError),
         (failure(500), ChatServerError),
-        (page(), ChatAnswerError),
-        (completion(""), ChatAnswerError),
-        (completion(None, refusal="no"), ChatAnswerError),
+        (web_page(), ChatAnswerError),
     ],
 )
 def test_a_failing_endpoint_raises(reply: Reply, error: type[ChatError]) -> None:
@@ -335,9 +310,9 @@ def test_one_bad_answer_costs_its_field_only() -> None:
 
 def test_a_dead_endpoint_is_not_asked_field_by_field() -> None:
     with ChatServer() as server:
-        expert = OcrText("x", OcrTextParams(fields="single"), Lent(chat(server.base_url)))
+        expert = OcrText("x", OcrTextParams(fields="single"), lending(chat(server.base_url)))
     with pytest.raises(ChatConnectionError):
-        expert.read(OneDocument((text_page(*ROWS),)), SCHEMA.fields)
+        expert.read(StubDocument(SCHEMA, [text_page(*ROWS)]), SCHEMA.fields)
     with ChatServer(key="right") as server:
         with pytest.raises(ChatAuthError):
             read(server, fields="single")
@@ -372,7 +347,7 @@ def test_prompts_name_every_field_and_leave_nothing_open() -> None:
 
 
 def test_fingerprints_tell_configurations_apart() -> None:
-    lent = Lent(chat("http://127.0.0.1:1/v1"))
+    lent = lending(chat("http://127.0.0.1:1/v1"))
     prints = [
         OcrText("a", OcrTextParams(), lent).fingerprint,
         OcrText("a", OcrTextParams(scope="crop"), lent).fingerprint,
@@ -400,7 +375,7 @@ def rapid() -> RapidEngine:
 
 
 @pytest.fixture(scope="module")
-def card(rapid: RapidEngine) -> OnePage:
+def card(rapid: RapidEngine) -> StubPage:
     image = Image.new("RGB", (500, 300), "white")
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(22)
@@ -409,7 +384,7 @@ def card(rapid: RapidEngine) -> OnePage:
     text = PageText(
         engine=rapid.fingerprint, width=500, height=300, rotation=0, lines=rapid.read(image)
     )
-    return OnePage(image, lambda: text)
+    return StubPage(text, image)
 
 
 @pytest.fixture(scope="module")
@@ -428,11 +403,11 @@ def seer(rapid: RapidEngine) -> Iterator[ChatServer]:
         yield server
 
 
-def look(server: ChatServer, rapid: RapidEngine, card: OnePage, **params: Any) -> Answer:
+def look(server: ChatServer, rapid: RapidEngine, card: StubPage, **params: Any) -> Answer:
     del server.requests[:]
     settings = VisionParams(**{"max_side": 500} | params)
-    expert = Vision("vision", settings, Lent(chat(server.base_url), rapid))
-    return expert.read(OneDocument((card,)), CARD_FIELDS)
+    expert = Vision("vision", settings, lending(chat(server.base_url), rapid))
+    return expert.read(StubDocument(SCHEMA, [card]), CARD_FIELDS)
 
 
 def squeezed(answer: Answer) -> dict[str, str]:
@@ -443,7 +418,7 @@ EXPECTED = {name: value.replace(" ", "") for name, value in CARD_VALUES.items()}
 
 
 def test_vision_reads_all_fields_in_one_call(
-    seer: ChatServer, rapid: RapidEngine, card: OnePage
+    seer: ChatServer, rapid: RapidEngine, card: StubPage
 ) -> None:
     answer = look(seer, rapid, card)
     assert squeezed(answer) == EXPECTED
@@ -454,14 +429,16 @@ def test_vision_reads_all_fields_in_one_call(
     assert number.evidence.box[1] > 0.7
 
 
-def test_vision_asks_one_field_a_call(seer: ChatServer, rapid: RapidEngine, card: OnePage) -> None:
+def test_vision_asks_one_field_a_call(seer: ChatServer, rapid: RapidEngine, card: StubPage) -> None:
     answer = look(seer, rapid, card, fields="single")
     assert squeezed(answer) == EXPECTED
     assert [request.asked for request in seer.requests] == [(f.name,) for f in CARD_FIELDS]
     assert answer.cost.calls == 3
 
 
-def test_vision_shows_the_field_s_crop(seer: ChatServer, rapid: RapidEngine, card: OnePage) -> None:
+def test_vision_shows_the_field_s_crop(
+    seer: ChatServer, rapid: RapidEngine, card: StubPage
+) -> None:
     answer = look(seer, rapid, card, fields="single", image="crop")
     assert squeezed(answer) == EXPECTED
     heights = [request.images[0].height for request in seer.requests]
@@ -469,7 +446,7 @@ def test_vision_shows_the_field_s_crop(seer: ChatServer, rapid: RapidEngine, car
 
 
 def test_vision_gets_the_ocr_text_as_a_hint(
-    seer: ChatServer, rapid: RapidEngine, card: OnePage
+    seer: ChatServer, rapid: RapidEngine, card: StubPage
 ) -> None:
     answer = look(seer, rapid, card, hint=True)
     assert squeezed(answer) == EXPECTED
@@ -477,33 +454,33 @@ def test_vision_gets_the_ocr_text_as_a_hint(
 
 
 def test_vision_sends_no_more_pixels_than_allowed(
-    seer: ChatServer, rapid: RapidEngine, card: OnePage
+    seer: ChatServer, rapid: RapidEngine, card: StubPage
 ) -> None:
     look(seer, rapid, card, max_side=300)
     assert seer.requests[0].images[0].size == (300, 180)
 
 
-def test_vision_does_without_ocr(seer: ChatServer, rapid: RapidEngine, card: OnePage) -> None:
+def test_vision_does_without_ocr(seer: ChatServer, rapid: RapidEngine, card: StubPage) -> None:
     def broken() -> PageText:
         raise EngineError("the engine failed")
 
-    answer = look(seer, rapid, OnePage(card.image, broken))
+    answer = look(seer, rapid, StubPage(broken, card.image))
     assert squeezed(answer) == EXPECTED
     assert all(reading.evidence is None for reading in answer.readings)
 
 
-def test_a_blind_server_is_a_clear_error(rapid: RapidEngine, card: OnePage) -> None:
+def test_a_blind_server_is_a_clear_error(rapid: RapidEngine, card: StubPage) -> None:
     with ChatServer(sees=False) as server, pytest.raises(ChatError, match="image input"):
         look(server, rapid, card)
 
 
 def test_crop_ocr_gives_the_model_the_fields_surroundings_only(
-    rapid: RapidEngine, card: OnePage
+    rapid: RapidEngine, card: StubPage
 ) -> None:
     with ChatServer(lambda _: {"证书编号": NUMBER}) as server:
-        lent = Lent(chat(server.base_url), rapid)
+        lent = lending(chat(server.base_url), rapid)
         expert = OcrText("ocr_crop_llm", OcrTextParams(scope="crop", max_crop_side=500), lent)
-        answer = expert.read(OneDocument((card,)), (SCHEMA.field("证书编号"),))
+        answer = expert.read(StubDocument(SCHEMA, [card]), (SCHEMA.field("证书编号"),))
         prompt = server.requests[0].prompt
     assert answer.readings[0].value == NUMBER
     assert NUMBER in prompt
@@ -533,11 +510,11 @@ def test_a_narrow_crop_is_given_a_bearable_shape() -> None:
     assert strip.getpixel((400, 100)) == strip.getpixel((0, 0)) == (0, 0, 128)
 
 
-def test_crop_ocr_falls_back_to_the_page(rapid: RapidEngine, card: OnePage) -> None:
+def test_crop_ocr_falls_back_to_the_page(rapid: RapidEngine, card: StubPage) -> None:
     with ChatServer(lambda _: {"学历层次": "BSc"}) as server:
-        lent = Lent(chat(server.base_url), rapid)
+        lent = lending(chat(server.base_url), rapid)
         expert = OcrText("ocr_crop_llm", OcrTextParams(scope="crop", max_crop_side=500), lent)
-        answer = expert.read(OneDocument((card,)), (SCHEMA.field("学历层次"),))
+        answer = expert.read(StubDocument(SCHEMA, [card]), (SCHEMA.field("学历层次"),))
         assert "Zhang" in server.requests[0].prompt
     assert answer.readings[0].value == "本科"
 

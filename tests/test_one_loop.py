@@ -25,9 +25,9 @@ from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.answers import Ledger, NotRecordedError, StoredAnswers, record_of
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Question, Store
+from ocr_moe.testing import StubDocument, StubPage, page
 from ocr_moe.types import Answer, Cost, Failure, Reading, Record, Recorded
 from ocr_moe.workshop.recorded import RecordedExpert
-from tests.pages import TextDocument, TextPage, page
 
 SCHEMA = Schema(
     name="licence",
@@ -39,8 +39,8 @@ SCHEMA = Schema(
     ),
 )
 NAMES = ("rules", "text", "vision")
-DOCUMENT = TextDocument(
-    SCHEMA, (TextPage(page("名称 某公司").model_copy(update={"seconds": 0.25})),)
+DOCUMENT = StubDocument(
+    SCHEMA, (StubPage(page("名称 某公司").model_copy(update={"seconds": 0.25})),)
 )
 
 Said = tuple[str | None, float | None, bool]
@@ -208,6 +208,7 @@ def test_live_resumed_replayed_and_laboratory_runs_agree(
 
 @given(scripts, gates, combiners, questions)
 @settings(max_examples=120, deadline=None)
+@pytest.mark.slow
 def test_a_run_on_recorded_answers_alone_is_the_laboratorys(
     script: Script, gate: Any, combiner: Any, asked: list[tuple[str, tuple[str, ...]]]
 ) -> None:

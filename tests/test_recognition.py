@@ -8,7 +8,7 @@ import pytest
 
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.schema import Schema, load_schema
-from tests.pages import page
+from ocr_moe.testing import page
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schemas"
 CERTIFICATE = load_schema(SCHEMAS / "graduation_certificate.yaml")

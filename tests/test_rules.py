@@ -10,28 +10,23 @@ import pytest
 
 from ocr_moe.experts.rules.candidates import snap
 from ocr_moe.experts.rules.expert import RulesExpert
-from ocr_moe.protocols import Services
 from ocr_moe.schema import Schema, load_schema
+from ocr_moe.testing import StubDocument, StubPage, StubServices, page
 from ocr_moe.types import Line, PageText, Reading
 from ocr_moe.values.normalize import equal
-from tests.pages import TextDocument, TextPage, page
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schemas"
 CERTIFICATE = load_schema(SCHEMAS / "graduation_certificate.yaml")
 LICENCE = load_schema(SCHEMAS / "business_license.yaml")
 
 
-class _NoServices(Services):
-    """The expert asks for nothing: any use fails."""
-
-
-EXPERT = RulesExpert("rules", RulesExpert.Params(), _NoServices())
+EXPERT = RulesExpert("rules", RulesExpert.Params(), StubServices())
 
 
 def read(schema: Schema, *texts: PageText, names: Sequence[str] = ()) -> dict[str, Reading]:
-    pages = [TextPage(text, number) for number, text in enumerate(texts, start=1)]
+    pages = [StubPage(text, number=number) for number, text in enumerate(texts, start=1)]
     asked = schema.select(list(names) or list(schema.names))
-    answer = EXPERT.read(TextDocument(schema, pages), asked)
+    answer = EXPERT.read(StubDocument(schema, pages), asked)
     assert [reading.field for reading in answer.readings] == [field.name for field in asked]
     return {reading.field: reading for reading in answer.readings}
 

@@ -1,4 +1,4 @@
-"""What the suite leaves out, and when."""
+"""What the suite leaves out, and when; and what of it is slow."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from tests import conftest
 class Item:
     """A test as collection sees it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *fixtures: str) -> None:
         self.path = Path("tests", name)
+        self.fixturenames = fixtures
         self.marks: list[pytest.MarkDecorator] = []
 
     def add_marker(self, mark: pytest.MarkDecorator) -> None:
@@ -49,6 +50,22 @@ def test_without_typefaces_what_draws_is_left_out_and_says_what_to_install() -> 
 def test_where_all_tests_are_asked_for_none_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCR_MOE_ALL_TESTS", "1")
     assert not any(collected().values())
+
+
+def test_what_uses_models_or_a_browser_is_slow() -> None:
+    items = [
+        Item("test_store.py", *fixtures) for fixtures in (("tmp_path",), ("rapid", "tmp_path"))
+    ]
+    conftest.pytest_collection_modifyitems(items)  # type: ignore[arg-type]
+    assert [[mark.name for mark in item.marks] for item in items] == [[], ["slow"]]
+
+
+def test_every_slow_fixture_is_there() -> None:
+    text = "".join(
+        path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")
+    )
+    for name in conftest.SLOW_FIXTURES:
+        assert f"def {name}(" in text, name
 
 
 def test_the_modules_that_draw_are_there() -> None:

@@ -12,12 +12,7 @@ from ocr_moe.protocols import State
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.workshop.config import Config
-
-PROMPT_TOKENS = {"ocr_text": 900, "vision": 1800}
-"""Typical prompt of a page, by kind of expert, where the store holds no answers to learn from."""
-COMPLETION_TOKENS = 25
-"""Typical answer, for each field."""
+from ocr_moe.workshop.build import Workshop
 
 
 @dataclass(frozen=True)
@@ -47,13 +42,14 @@ def estimate(
     sources: Sequence[Source],
     strategies: Sequence[Strategy],
     schemas: Sequence[Schema],
-    config: Config,
+    workshop: Workshop,
     store: Store | None,
 ) -> Plan:
-    """Calls, tokens and money by expert. Tokens come from the store's answers where it has any."""
+    """Calls, tokens and money by expert. Tokens come from the store's answers where it has any,
+    else they are what the experts call typical."""
     documents = unreadable = 0
     schema = max(schemas, key=lambda schema: len(schema.fields))
-    with Decoder(config.images) as decoder:
+    with Decoder(workshop.config.images) as decoder:
         for source in sources:
             try:
                 pages = _pages(source, decoder, store)
@@ -64,7 +60,7 @@ def estimate(
     found = [
         item
         for strategy in strategies
-        for item in _of_strategy(strategy, schema, documents, config, store)
+        for item in _of_strategy(strategy, schema, documents, workshop, store)
     ]
     return Plan(len(sources), documents, unreadable, tuple(found))
 
@@ -78,7 +74,7 @@ def _pages(source: Source, decoder: Decoder, store: Store | None) -> int:
 
 
 def _of_strategy(
-    strategy: Strategy, schema: Schema, documents: int, config: Config, store: Store | None
+    strategy: Strategy, schema: Schema, documents: int, workshop: Workshop, store: Store | None
 ) -> list[Estimate]:
     first = strategy.gate.route(State(schema, {name: {} for name in schema.names}))
     asked: dict[str, tuple[int, int, bool]] = {}
@@ -89,26 +85,25 @@ def _of_strategy(
         asked.setdefault(expert, (1, len(schema.fields), False))
     estimates = []
     for expert, (calls, fields, sure) in asked.items():
-        component = config.experts.get(expert)
-        chat = component.params.get("chat") if component is not None else None
-        if component is None or component.kind not in PROMPT_TOKENS:
-            continue
-        chat = chat or {"ocr_text": "text", "vision": "vision"}[component.kind]
-        if component.params.get("fields") == "single":
-            calls = fields
         mean = store.mean_tokens(expert) if store is not None else None
-        prompt, completion = mean or (PROMPT_TOKENS[component.kind], COMPLETION_TOKENS * fields)
-        prompt, completion = round(prompt * calls * documents), round(completion * documents)
-        if mean is not None:
-            completion = round(mean[1] * calls * documents)
-        endpoint = config.chat[chat].params if chat in config.chat else {}
-        money = (
-            prompt * float(endpoint.get("prompt_price", 0.0))
-            + completion * float(endpoint.get("completion_price", 0.0))
-        ) / 1e6
-        estimates.append(
-            Estimate(
-                strategy.name, expert, chat, calls * documents, prompt, completion, money, sure
+        for use in workshop.chat_uses(expert):
+            requests = fields if use.each_field else calls
+            if mean is not None:
+                prompt, completion = mean[0] * requests, mean[1] * requests
+            else:
+                prompt, completion = use.prompt_tokens * requests, use.completion_tokens * fields
+            prompt, completion = round(prompt * documents), round(completion * documents)
+            prices = workshop.prices(use.endpoint)
+            estimates.append(
+                Estimate(
+                    strategy=strategy.name,
+                    expert=expert,
+                    chat=use.endpoint,
+                    calls=requests * documents,
+                    prompt_tokens=prompt,
+                    completion_tokens=completion,
+                    money=(prompt * prices[0] + completion * prices[1]) / 1e6,
+                    sure=sure,
+                )
             )
-        )
     return estimates

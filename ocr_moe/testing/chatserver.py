@@ -1,8 +1,18 @@
 """A real HTTP server that speaks the OpenAI protocol, for tests: scripted, or reading pixels.
 
-    with ChatServer(answer=lambda asked: {"姓名": "张三"}) as server:
-        endpoint = ChatEndpoint("text", ChatParams(base_url=server.base_url))
+    >>> import json, urllib.request
+    >>> with ChatServer(answer=lambda request: {"姓名": "张三"}) as server:
+    ...     asked = {"messages": [{"role": "user", "content": "- 姓名"}]}
+    ...     url = f"{server.base_url}/chat/completions"
+    ...     with urllib.request.urlopen(url, json.dumps(asked).encode()) as reply:
+    ...         reply = json.load(reply)
+    >>> reply["choices"][0]["message"]["content"]
+    '{"姓名": "张三"}'
+    >>> server.requests[0].asked
+    ('姓名',)
 
+A `ChatEndpoint` is pointed at it with `ChatParams(base_url=server.base_url)`, a command with the
+variable OCR_MOE_TEXT_BASE_URL.
 The server answers like a well-behaved one unless told otherwise: `structured` is what it knows of
 `response_format`, `script` holds replies that are given first, one a request.  `seeing(read)` makes
 an answer that decodes the image it was sent and reads its pixels.
@@ -19,9 +29,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+if TYPE_CHECKING:
+    from PIL import Image
 
 ALL_FORMS = frozenset({"json_schema", "json_object_schema", "json_object"})
 
@@ -65,6 +76,8 @@ class Request:
     @property
     def images(self) -> tuple[Image.Image, ...]:
         """The images of the user's message, decoded from their data URLs."""
+        from PIL import Image
+
         content = self.body["messages"][-1]["content"]
         urls = (
             []
@@ -97,7 +110,11 @@ def completion(
     usage: tuple[int, int] | None = (120, 30),
     delay: float = 0.0,
 ) -> Reply:
-    """A chat completion with that content."""
+    """A chat completion with that content.
+
+    >>> completion("hello").status
+    200
+    """
     tokens = re.findall(r"..?", content or "", re.DOTALL) if logprobs else []
     body: dict[str, Any] = {
         "id": "chatcmpl-1",
@@ -130,14 +147,24 @@ def completion(
 
 
 def failure(status: int, message: str = "", **headers: str) -> Reply:
-    """An error in the protocol's form; header names are given with _ for -."""
+    """An error in the protocol's form; header names are given with _ for -.
+
+    >>> failure(429, "slow down", retry_after="1").headers
+    {'retry-after': '1'}
+    """
     body = json.dumps({"error": {"message": message, "type": "error", "code": None}})
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(body, status, headers=named)
 
 
-def page(status: int = 200, text: str = "<html><body><h1>It works!</h1></body></html>") -> Reply:
-    """What a web server answers that is no chat server."""
+def web_page(
+    status: int = 200, text: str = "<html><body><h1>It works!</h1></body></html>"
+) -> Reply:
+    """What a web server answers that is no chat server.
+
+    >>> web_page(502).content_type
+    'text/html'
+    """
     return Reply(text, status, "text/html")
 
 
@@ -145,7 +172,16 @@ Answer = Callable[[Request], "Mapping[str, Any] | str | Reply"]
 
 
 class ChatServer:
-    """Serves on a free port of the loopback interface while it is entered."""
+    """Serves on a free port of the loopback interface while it is entered.
+
+    `answer` gives the fields (or the text, or a whole `Reply`) for a request; without it every asked
+    field is null.  `script` holds replies that are given first, one a request.  `structured` is what
+    the server knows of `response_format`, `key` what it wants as bearer token.
+
+    >>> with ChatServer(script=[failure(503)]) as server:
+    ...     server.base_url.startswith("http://127.0.0.1:")
+    True
+    """
 
     def __init__(
         self,
@@ -232,7 +268,7 @@ class ChatServer:
 
             def do_GET(self) -> None:
                 if self.path.rstrip("/") != "/v1/models":
-                    return self._send(page(404, "<html>not found</html>"))
+                    return self._send(web_page(404, "<html>not found</html>"))
                 listed = {
                     "object": "list",
                     "data": [{"id": name, "object": "model"} for name in server._models],
@@ -242,7 +278,7 @@ class ChatServer:
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 if self.path.rstrip("/") != "/v1/chat/completions":
-                    return self._send(page(404, "<html>not found</html>"))
+                    return self._send(web_page(404, "<html>not found</html>"))
                 with server._lock:
                     server._in_work += 1
                     server.at_once = max(server.at_once, server._in_work)
@@ -280,6 +316,8 @@ def seeing(
     """An answer that reads the image it was sent: for every asked field what follows its label.
 
     `read` gives the text lines of an image; the answer knows nothing but the pixels.
+
+    >>> answer = seeing(lambda image: ["Name: Jane"], labels={"name": ("Name",)})
     """
 
     def answer(request: Request) -> Mapping[str, Any]:
