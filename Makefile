@@ -52,8 +52,9 @@ check: $(STAMP) ## style, types, and the direction of dependencies
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(STAMP) ## docs/configuration.md, from the docstrings in the source
+docs: $(STAMP) ## what docs/ says of configuration and structure, from the source
 	@$(BIN)/python -m recipes.configuration
+	@$(BIN)/python -m recipes.architecture
 
 bench: $(STAMP) ## the benchmarks, with peers in the same run
 	@$(BIN)/python -m benchmarks
