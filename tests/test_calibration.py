@@ -14,6 +14,7 @@ from ocr_moe.errors import ConfigError, TruthError
 from ocr_moe.evaluation.metrics import auroc
 from ocr_moe.laboratory.documents import RecordedDocument
 from ocr_moe.laboratory.fitting import (
+    Build,
     Judged,
     Row,
     calibrate,
@@ -237,7 +238,7 @@ def recorded(n: int, seed: int = 0) -> list[RecordedDocument]:
     return documents
 
 
-def build(below: float | None):
+def build(below: float | None) -> Build:
     def made(calibration: Calibration) -> tuple[Gate, Combiner]:
         params = Cascade.Params.model_validate(
             {"default": ["rules", "llm"], "ask_below": {"default": below}}

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from PIL import Image
 
-import ocr_moe.evaluation
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
+from ocr_moe.evaluation.report import charts
 from ocr_moe.evaluation.report.charts import nice_ticks, pareto
 from ocr_moe.evaluation.report.crops import crop
 from ocr_moe.evaluation.report.page import ReportOptions
@@ -29,7 +29,7 @@ CHROMIUM = (
     "--no-sandbox --disable-gpu --disable-quic --disable-sync --no-first-run "
     "--disable-background-networking --disable-component-update"
 )
-TEMPLATES = Path(ocr_moe.evaluation.report.__file__).parent / "templates"
+TEMPLATES = Path(charts.__file__).parent / "templates"
 
 
 def page_of(record: Record, page: int) -> Image.Image:

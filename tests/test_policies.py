@@ -231,7 +231,7 @@ def test_a_leak_is_found() -> None:
 
 
 def test_a_replay_asks_the_record_and_every_question_pays_for_its_answer() -> None:
-    both = {"姓名": "right", "证书编号": "wrong"}
+    both: dict[str, str | None] = {"姓名": "right", "证书编号": "wrong"}
     one = document(1, {"rules": (both, 0.1, 0), "llm": (both, 0.9, 700)})
     result = one.replay(*build(MOE.gate, MOE.combiner))
     assert result.cost.prompt_tokens == 700
@@ -243,7 +243,7 @@ def test_a_replay_asks_the_record_and_every_question_pays_for_its_answer() -> No
 
 
 def test_an_answer_is_paid_for_by_the_fields_it_was_asked_about() -> None:
-    both = {"姓名": "right", "证书编号": "wrong"}
+    both: dict[str, str | None] = {"姓名": "right", "证书编号": "wrong"}
     one = document(1, {"rules": (both, 0.1, 0), "llm": (both, 0.9, 700)})
     trial = try_out(MOE, [one], build, "tokens")
     assert set(trial.field_costs) == set(SCHEMA.names)

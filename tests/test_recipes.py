@@ -54,8 +54,8 @@ def test_samples_are_drawn_again_and_compared(
     with pytest.raises(typer.Exit) as left:
         samples.main(tmp_path / "again")
     assert left.value.exit_code == 1
-    told = capsys.readouterr()
-    assert "business_license: 2 of 3 files" in told.out
-    assert f"{image.name} differs" in told.out
-    assert "typefaces" in told.err
+    again = capsys.readouterr()
+    assert "business_license: 2 of 3 files" in again.out
+    assert f"{image.name} differs" in again.out
+    assert "typefaces" in again.err
     assert (tmp_path / "again" / "business_license" / image.name).is_file()
