@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 export PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK := True
 
-.PHONY: help setup demo test test-fast coverage check bench live record recipes clean
+.PHONY: help setup demo test test-fast coverage check docs formats bench live record recipes revisions clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -52,6 +52,9 @@ check: $(STAMP) ## style, types, and the direction of dependencies
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(STAMP) ## docs/configuration.md, from the docstrings in the source
+	@$(BIN)/python -m recipes.configuration
+
 bench: $(STAMP) ## the benchmarks, with peers in the same run
 	@$(BIN)/python -m benchmarks
 
@@ -68,8 +71,14 @@ live: $(STAMP) ## against a real LLM (OCR_MOE_TEXT_BASE_URL, OCR_MOE_VISION_BASE
 record: $(STAMP) ## ask the text LLM once about data_samples, for `make demo` to replay
 	@$(BIN)/python -m recipes recorded
 
-recipes: $(STAMP) ## how the samples, the confidences and the recorded answers were made
+recipes: $(STAMP) ## how what ships was made: each recipe by name
 	@$(BIN)/python -m recipes
+
+revisions: $(STAMP) ## record raised revisions; name code that changed under an old one
+	@$(BIN)/python -m recipes.revisions
+
+formats: $(STAMP) ## make the JSON Schemas that docs/formats.md names anew
+	@$(BIN)/python -m recipes.formats
 
 clean: ## remove what was made
 	rm -rf $(VENV) reports/demo reports/live reports/coverage

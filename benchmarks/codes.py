@@ -38,7 +38,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ocr_moe.codes.decoding import free_reading
-from ocr_moe.codes.finding import Candidate, find_codes
+from ocr_moe.codes.finding import CodePlace, find_codes
 from ocr_moe.evaluation.metrics import auroc, mcnemar_exact, wilson
 from ocr_moe.experts.codes.expert import CodesExpert, CodesParams, Crop, free_code
 from ocr_moe.experts.codes.linecrops import crop_strip
@@ -211,10 +211,10 @@ def licences(folder: Path) -> list[Case]:
     return cases
 
 
-def plain_reading(text: PageText, wanted: Field, schema: Schema) -> Candidate | None:
+def plain_reading(text: PageText, wanted: Field, schema: Schema) -> CodePlace | None:
     """What stands at the code's label or looks most like one, as the engine read it."""
     aliens = [label for f in schema.fields if f.name != wanted.name for label in f.labels]
-    found = find_codes(text, wanted.grammars, wanted.labels, aliens).candidates
+    found = find_codes(text, wanted.grammars, wanted.labels, aliens).places
     return found[0] if found and found[0].score > 0.0 else None
 
 
@@ -276,7 +276,7 @@ class Bench:
 
     def _peers(
         self, case: Case, upright: Image.Image, text: PageText
-    ) -> Iterator[tuple[str, Candidate | None]]:
+    ) -> Iterator[tuple[str, CodePlace | None]]:
         """What the engines read by themselves, seals and all."""
         paddle = text
         if without_seals(upright) is not upright:

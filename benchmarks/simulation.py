@@ -17,13 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_moe.evaluation.metrics import wilson
+from ocr_moe.laboratory.candidates import PolicyCandidate
 from ocr_moe.laboratory.certify import Cells, certify
-from ocr_moe.laboratory.policies import Candidate, Routing, Trial, cheapest_good
+from ocr_moe.laboratory.choosing import cheapest_good
+from ocr_moe.laboratory.trials import Routing, Trial
+from ocr_moe.settings import Component
 from ocr_moe.types import Cost
 
 POPULATION = 200_000
 TARGET, CONFIDENCE = 0.99, 0.9
 SHARES = (0.3, 0.5, 0.2)
+MADE_UP = Component(kind="made_up")
+"""Settings of policies that are drawn, never built."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ def policies(world: World, sample: Sample) -> list[Trial]:
         amounts = world.costs[0] + world.costs[1] * ask
         trials.append(
             Trial(
-                candidate=Candidate(name, name, {}, {}),
+                candidate=PolicyCandidate(name, name, MADE_UP, MADE_UP),
                 fields=("code",),
                 asked=np.ones((n, 1), dtype=bool),
                 right=right[:, None],

@@ -10,33 +10,32 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ocr_moe.errors import DocumentError, TruthError
-from ocr_moe.intake.images import ImageFile, discover
-from ocr_moe.intake.righting import turn
-from ocr_moe.run.batch import STORE, Batch, Outcome, Progress, import_ocr
+from ocr_moe.intake.images import discover
+from ocr_moe.laboratory.goal import Goal as Goal
+from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
+from ocr_moe.run.outcome import Outcome, Progress
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
-from ocr_moe.types import Origin, Record
+from ocr_moe.types import Decision
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
 if TYPE_CHECKING:
     import pandas as pd
-    from PIL import Image
 
-    from ocr_moe.evaluation.evaluate import EvaluationOptions
     from ocr_moe.evaluation.scores import Scores
-    from ocr_moe.laboratory.fitting import CalibrationResult
-    from ocr_moe.laboratory.lab import Laboratory
+    from ocr_moe.laboratory.calibrating import CalibrationResult
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+TruthFiles = str | PathLike[str] | Sequence[str | PathLike[str]]
+"""Verified sheets, one a schema."""
 
 
 def _silent(progress: Progress) -> None:
@@ -76,16 +75,6 @@ class Options:
         return found if self.crops is None else (crop_schema(found, self.crops),)
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What a recommended policy must be certified for."""
-
-    accuracy: float = 0.99
-    """Of the values that it accepts, field by field."""
-    confidence: float = 0.9
-    """Chance that the certificate holds."""
-
-
 class Run:
     """A finished run in its folder.
 
@@ -122,24 +111,32 @@ class Run:
         """Like `to_frame`, with the decisions' statuses in place of values."""
         return self._frame(strategy, lambda decision: str(decision.status))
 
-    def _frame(self, strategy: str | None, cell: Callable[..., object]) -> pd.DataFrame:
-        import pandas as pd
+    def _frame(self, strategy: str | None, cell: Callable[[Decision], object]) -> pd.DataFrame:
+        from ocr_moe.exports.frame import frame_of
 
         with self.records(strategy) as records:
-            rows = [
-                {
-                    "path": record.document.path,
-                    "page": record.document.page,
-                    "schema": record.schema_name,
-                    **{name: cell(decision) for name, decision in record.fields.items()},
-                    "error": record.error.message if record.error else None,
-                }
-                for record in records
-            ]
-        frame = pd.DataFrame(rows)
-        return (
-            frame if "error" not in frame else frame[[c for c in frame if c != "error"] + ["error"]]
-        )
+            return frame_of(records, cell)
+
+    def export(
+        self, to: str | PathLike[str], *, format: str = "jsonl", strategy: str | None = None
+    ) -> int:
+        """Write a strategy's records to a file (or folder) in a format of `ocr_moe.exports.exporters`.
+
+        How many they are. Raises StoreError without a run, KeyError for an unknown name, OSError.
+        """
+        from ocr_moe.exports.exporters import EXPORTERS
+        from ocr_moe.run.exporting import exported
+
+        with self._store() as store:
+            name = _one_of(store.strategies(), strategy)
+            return EXPORTERS[format].write(Path(to), exported(store, name))
+
+    def export_ocr(self, to: str | PathLike[str]) -> int:
+        """Write all page OCR as JSONL, for `Options.ocr`; how many pages. Raises as `export` does."""
+        from ocr_moe.exports.ocr import write_ocr
+
+        with self._store() as store:
+            return write_ocr(Path(to), store.pages())
 
     def _store(self) -> Store:
         return Store(self.folder / STORE, write=False)
@@ -171,10 +168,9 @@ def extract(
             schemas=schemas,
             max_cost=options.max_cost,
         ) as batch:
-            if options.ocr is not None:
-                import_ocr(batch.store, options.ocr)
             outcome = batch.execute(
                 sources,
+                ocr=options.ocr,
                 update=options.update,
                 retry_failed=options.retry_failed,
                 report=report,
@@ -195,6 +191,7 @@ def _prepared(
             store = stack.enter_context(Store(options.recorded, write=False))
         workshop = Workshop(config, local_only=options.local_only, recorded=store)
         workshop.validate()
+        workshop.check_endpoints()
         yield config, workshop, schemas
 
 
@@ -213,12 +210,12 @@ def estimate(
         sources = discover(_texts(paths), listing)
         file = Path(out) / STORE
         with Store(file, write=False) if file.is_file() else nullcontext() as store:
-            return estimate_run(sources, built, schemas, config, store)
+            return estimate_run(sources, built, schemas, workshop, store)
 
 
 def evaluate(
     folder: str | PathLike[str],
-    truth: str | PathLike[str] | Sequence[str | PathLike[str]],
+    truth: TruthFiles,
     *,
     config: Config | None = None,
     goal: Goal | None = None,
@@ -229,58 +226,13 @@ def evaluate(
     recommended.yaml, the cheapest policy that is certified for it. Raises TruthError when a sheet
     cannot be used, StoreError when the folder holds no run.
     """
-    from ocr_moe.evaluation import evaluate as evaluation
+    from ocr_moe.evaluation.truth.truthset import read_truths
+    from ocr_moe.laboratory.evaluating import evaluate_run
 
     config = config or load_config()
     folder = Path(folder)
-    sheets = [truth] if isinstance(truth, str | PathLike) else list(truth)
     with Store(folder / STORE, write=False) as store:
-        schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
-        options = evaluation.EvaluationOptions(
-            truth=config.truth,
-            skipped=store.get_meta("skipped") or {},
-            titles=store.get_meta("titles") or {},
-            origins={
-                name: Origin.model_validate(origin)
-                for name, origin in (store.get_meta("origins") or {}).items()
-            },
-        )
-        if goal is not None:
-            options = _with_policies(options, _laboratory(store, truth, config), goal, folder)
-        return evaluation.evaluate(
-            {name: store.records(name) for name in store.strategies()},
-            schemas,
-            [Path(sheet) for sheet in sheets],
-            folder,
-            options=options,
-            image_source=PageImages(store, config),
-        )
-
-
-def _with_policies(
-    options: EvaluationOptions, laboratory: Laboratory, goal: Goal, folder: Path
-) -> EvaluationOptions:
-    """Add the bounds and the recommended policy to an evaluation, and write the policy down."""
-    from ocr_moe.formats.files import write_text
-    from ocr_moe.formats.yamlfile import write_yaml
-    from ocr_moe.laboratory.lab import in_words, study_points
-
-    study = laboratory.study()
-    costs = {trial.candidate.name: trial.field_costs for trial in study.trials}
-    options = replace(options, field_costs=costs)
-    try:
-        recommended = laboratory.recommend(goal.accuracy, goal.confidence)
-    except TruthError as error:
-        text = f"# No policy is recommended: {error}\n"
-        write_text(folder / "recommended.yaml", text + "strategies: {}\n")
-        return replace(options, points=study_points(study))
-    text = f"# {recommended.verdict}\n" + write_yaml(dict(recommended.overlay))
-    write_text(folder / "recommended.yaml", text)
-    return replace(
-        options,
-        points=study_points(study, laboratory.try_out(recommended.candidate)),
-        recommendation=in_words(recommended),
-    )
+        return evaluate_run(store, read_truths(_files(truth), config.truth), folder, config, goal)
 
 
 def evaluate_columns(
@@ -295,22 +247,21 @@ def evaluate_columns(
 
     Raises TruthError when a column is not there or holds nothing.
     """
-    from ocr_moe.evaluation import evaluate as evaluation
+    from ocr_moe.evaluation.evaluate import score_columns
 
     config = config or load_config()
-    truth = config.truth
-    return evaluation.score_columns(
+    return score_columns(
         Path(sheet),
         truth_column,
         predicted_column,
         None if out is None else Path(out),
-        options=evaluation.EvaluationOptions(truth=truth),
+        truth=config.truth,
     )
 
 
 def compare(
     paths: Paths,
-    truth: str | PathLike[str] | Sequence[str | PathLike[str]],
+    truth: TruthFiles,
     *,
     out: str | PathLike[str],
     strategies: Sequence[str] = (),
@@ -324,9 +275,15 @@ def compare(
     Without `strategies` every one whose endpoints are configured is taken, and the others are listed
     with what to set. Raises UsageError and its kin.
     """
+    from ocr_moe.evaluation.truth.truthset import read_truths
+    from ocr_moe.laboratory.evaluating import evaluate_run
+
     options = options or Options()
     folder = Path(out)
     with _prepared(options) as (config, workshop, schemas):
+        # A sheet that cannot be used is told before anything is started or written.
+        truths = read_truths(_files(truth), config.truth)
+        truths.check(schemas)
         skipped: dict[str, str] = {}
         if strategies:
             chosen = {name: workshop.strategy(name) for name in strategies}
@@ -340,10 +297,9 @@ def compare(
             schemas=schemas,
             max_cost=options.max_cost,
         ) as batch:
-            if options.ocr is not None:
-                import_ocr(batch.store, options.ocr)
             outcome = batch.execute(
                 sources,
+                ocr=options.ocr,
                 update=options.update,
                 retry_failed=options.retry_failed,
                 frozen_strategies=False,
@@ -351,13 +307,14 @@ def compare(
             )
             batch.store.set_meta("skipped", skipped)
             batch.export()
-        scores = evaluate(folder, truth, config=config, goal=goal or Goal())
+        with Store(folder / STORE, write=False) as store:
+            scores = evaluate_run(store, truths, folder, config, goal or Goal())
     return Run(folder, outcome), scores
 
 
 def calibrate(
     folder: str | PathLike[str],
-    truth: str | PathLike[str] | Sequence[str | PathLike[str]],
+    truth: TruthFiles,
     *,
     config: Config | None = None,
     synthetic: bool = False,
@@ -367,66 +324,26 @@ def calibrate(
     Writes calibration.yaml (the model, readable) and calibrated.yaml (configuration that uses it)
     into the folder. Raises TruthError when there is too little truth, StoreError without a run.
     """
-    from ocr_moe.formats.files import write_text
-    from ocr_moe.formats.yamlfile import write_yaml
-    from ocr_moe.laboratory.lab import fitted_overlay
-    from ocr_moe.routing.calibration import to_yaml
+    from ocr_moe.laboratory.files import write_calibration
+    from ocr_moe.laboratory.laboratory import open_run
 
     config = config or load_config()
-    folder = Path(folder)
+    folder, sheets = Path(folder), _files(truth)
     with Store(folder / STORE, write=False) as store:
-        laboratory = _laboratory(store, truth, config)
-        sheets = [truth] if isinstance(truth, str | PathLike) else list(truth)
-        data = ", ".join(Path(sheet).name for sheet in sheets)
+        laboratory = open_run(store, sheets, config)
+        data = ", ".join(sheet.name for sheet in sheets)
         result = laboratory.calibrate(data, synthetic=synthetic)
-    fitted, overlay = folder / "calibration.yaml", folder / "calibrated.yaml"
-    write_text(fitted, to_yaml(result.calibration))
-    write_text(overlay, write_yaml(fitted_overlay(config, fitted.absolute())))
-    return result, [fitted, overlay]
-
-
-def _laboratory(
-    store: Store,
-    truth: str | PathLike[str] | Sequence[str | PathLike[str]],
-    config: Config,
-    workshop: Workshop | None = None,
-) -> Laboratory:
-    from ocr_moe.evaluation.truth.truthset import load_truths
-    from ocr_moe.laboratory.lab import open_laboratory
-
-    sheets = [truth] if isinstance(truth, str | PathLike) else list(truth)
-    schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
-    used = set(store.schemas())
-    schemas = [schema for schema in schemas if schema.name in used]
-    options = config.truth
-    truths = load_truths([Path(sheet) for sheet in sheets], schemas, options)
-    return open_laboratory(store, truths, config, workshop or Workshop(config, recorded=store))
-
-
-class PageImages:
-    """The righted page image behind a record, where its file is still there; for reports."""
-
-    def __init__(self, store: Store, config: Config) -> None:
-        self._files: dict[str, str] = store.get_meta("files") or {}
-        self._limits = config.images
-
-    def __call__(self, record: Record, page: int) -> Image.Image | None:
-        """Page `page` (from 1) of the record's document, or None when it cannot be had."""
-        file = Path(self._files.get(record.document.path, ""))
-        if not file.is_file():
-            return None
-        try:
-            with ImageFile(file, self._limits) as opened:
-                image = opened.page(record.document.page + page - 1)
-        except DocumentError:
-            return None
-        return turn(image, record.document.rotation)
+    return result, write_calibration(folder, result.calibration, config)
 
 
 def _texts(paths: Paths) -> list[str]:
     if isinstance(paths, str | PathLike):
         return [str(paths)]
     return [str(path) for path in paths]
+
+
+def _files(truth: TruthFiles) -> list[Path]:
+    return [Path(sheet) for sheet in ([truth] if isinstance(truth, str | PathLike) else truth)]
 
 
 def _one_of(names: Sequence[str], wanted: str | None) -> str:

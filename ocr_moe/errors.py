@@ -2,7 +2,7 @@
 
 OcrMoeError
 ├── UsageError            the command or call cannot be started            (exit status 2)
-│   ├── ConfigError       a configuration file or value is wrong
+│   ├── ConfigError       a configuration file, value or environment variable is wrong
 │   ├── SchemaError       a schema is wrong or unknown
 │   ├── TruthError        a verified sheet cannot be used
 │   ├── MissingDependencyError   an optional package is not installed
@@ -108,7 +108,12 @@ class ChatRequestError(ChatError):
 
 
 class ChatAnswerError(ChatError):
-    pass
+    """`reply` is the completed request (an `ocr_moe.protocols.ChatReply`), where it came to one: it
+    was paid for all the same."""
+
+    def __init__(self, message: str, reply: object = None) -> None:
+        super().__init__(message)
+        self.reply = reply
 
 
 class BudgetExceededError(OcrMoeError):

@@ -109,6 +109,37 @@ class ChatModel(Protocol):
         """One request, retried as configured. Raises ChatError."""
 
 
+@dataclass(frozen=True)
+class EndpointReport:
+    """What an endpoint turned out to be and to obey."""
+
+    name: str
+    host: str
+    """Host and port, without credentials."""
+    local: bool
+    """Whether documents sent there stay on this machine."""
+    answers: bool
+    model: str | None = None
+    models: tuple[str, ...] = ()
+    """All that the server lists."""
+    structured: str | None = None
+    """The best form of a bound answer that the server not only takes but also obeys, or `none`."""
+    logprobs: bool | None = None
+    images: bool | None = None
+    """Whether it sees them, not only takes them."""
+    seconds: float | None = None
+    """For a short answer."""
+    problem: str | None = None
+
+
+@runtime_checkable
+class Probeable(Protocol):
+    """A ChatModel that can look at its own server; `ocr-moe doctor` has it do so."""
+
+    def probe(self) -> EndpointReport:
+        """With a few tiny requests. A server that fails is reported, not raised."""
+
+
 class Expert(Protocol):
     """Reads fields off a document.
 
@@ -126,6 +157,26 @@ class Expert(Protocol):
         """Exactly one reading per asked field, in the order asked.
 
         Raises ExpertError or DocumentError; the pipeline turns it into failed readings.
+        """
+
+
+@runtime_checkable
+class Rereader(Protocol):
+    """An expert whose answers hold the raw replies that were paid for, and that can parse them again.
+
+    Its `fingerprint` sums up what is asked, and by it answers are found; what is made of the replies
+    may change without it.
+    """
+
+    @property
+    def parsing(self) -> str:
+        """Revision of what makes readings of replies: `parsing` of the answers it gives."""
+
+    def reread(self, document: Document, fields: Sequence[Field], answer: Answer) -> Answer:
+        """The answer with readings made anew of its replies; nobody is asked and nothing is spent.
+
+        Exactly one reading per field, in order: that of `answer` where no reply is about the field.
+        Equal to `answer` where its `parsing` is today's. Raises what reading the pages' text raises.
         """
 
 
@@ -166,10 +217,42 @@ class Services(Protocol):
     """What the composition root lends to experts; everything is built on first use."""
 
     def chat(self, name: str) -> ChatModel:
-        """The chat endpoint of that name (`text`, `vision`). Raises EndpointMissingError."""
+        """The chat endpoint of that name (`text`, `vision`).
+
+        Raises EndpointMissingError where it is not configured, ConfigError where it is configured
+        wrongly.
+        """
 
     def engine(self, name: str) -> OcrEngine:
         """The OCR engine of that name. Raises ConfigError or MissingDependencyError."""
 
     def recognizer(self, name: str) -> LineRecognizer:
         """The line recogniser of that name. Raises ConfigError or MissingDependencyError."""
+
+
+@dataclass(frozen=True)
+class ChatUse:
+    """How an expert uses a chat endpoint; typical figures, for estimates before any answer is had."""
+
+    endpoint: str
+    """Name of the endpoint in the configuration."""
+    prompt_tokens: int
+    """Of one request about one page."""
+    completion_tokens: int
+    """For each field asked for."""
+    each_field: bool = False
+    """Whether every field is a request of its own."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A distribution that a component needs."""
+
+    name: str
+    """As the package index calls it."""
+    use: str
+    """What it is for, in words."""
+    install: str = ""
+    """What pip is told where it is missing; by default its name."""
+    optional: bool = False
+    """Whether the component does without, or needs it for some of its parameters only."""

@@ -23,6 +23,8 @@ Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Kind(StrEnum):
+    """What sort of value a field has; `ocr_moe.values.kinds` holds all that is known of each."""
+
     TEXT = "text"
     PERSON = "person"
     ORGANISATION = "organisation"
@@ -104,6 +106,10 @@ class Field(Value):
                     f"field {self.name}: {expression!r} is not a regular expression: {error}"
                 ) from error
         return self
+
+    def has_code_length(self, value: str) -> bool:
+        """Whether one of the field's grammars has codes of that length."""
+        return any(grammar.has_length(value) for grammar in self.grammars)
 
 
 class Subjects(Value):

@@ -124,6 +124,24 @@ class Cost(Value):
         )
 
 
+class RawReply(Value):
+    """What came of one request to a language model, before anything was made of it."""
+
+    fields: tuple[str, ...]
+    """Names of the fields that the request asked for."""
+    content: str | None = None
+    """The text as the server gave it; None where nothing came that could be read at all."""
+    model: str | None = None
+    constrained: bool = False
+    """Whether the server was bound to the JSON schema."""
+    truncated: bool = False
+    """Whether the text was cut off at the limit of tokens."""
+    logprobs: tuple[tuple[str, float], ...] = ()
+    """(token, natural-log probability to six decimals), where the server gives them."""
+    error: Failure | None = None
+    """Why the request failed, or why the server itself gave no usable text."""
+
+
 class Answer(Value):
     """One call of one expert: exactly one reading per asked field, and the cost."""
 
@@ -133,6 +151,14 @@ class Answer(Value):
     cost: Cost = Cost()
     model: str | None = None
     """The model that a server said it used, where there is one."""
+    replies: tuple[RawReply, ...] = ()
+    """What was paid for, where a language model was asked; `readings` can be made of it anew."""
+    parsing: str = ""
+    """Revision of what made the readings of the replies."""
+
+    def is_outdated(self, parsing: str) -> bool:
+        """Whether its replies may say something else by that revision of the parsing."""
+        return bool(self.replies) and self.parsing != parsing
 
 
 class Recorded(NamedTuple):
@@ -195,6 +221,8 @@ class DocumentRef(Value):
     """The first page of the document within its file, counted from 1."""
     pages: int = 1
     """How many pages of the file belong to the document."""
+    part: int = 1
+    """Which of the documents on its page, counted from 1."""
     rotation: int = 0
 
 

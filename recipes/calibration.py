@@ -14,14 +14,13 @@ from pathlib import Path
 import pandas as pd
 import typer
 
-from ocr_moe.api import _laboratory
 from ocr_moe.cli.session import progress
 from ocr_moe.formats.files import write_text
 from ocr_moe.generation import generate
 from ocr_moe.intake.images import digest, discover
-from ocr_moe.laboratory.fitting import Build, calibrate, today
-from ocr_moe.laboratory.lab import Laboratory
-from ocr_moe.laboratory.policies import Candidate
+from ocr_moe.laboratory.calibrating import calibrate
+from ocr_moe.laboratory.laboratory import open_run
+from ocr_moe.laboratory.learning import today
 from ocr_moe.routing.calibration import Provenance, to_yaml
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.store.database import Store
@@ -72,14 +71,11 @@ def main(
         batch.execute(discover([str(scans)]), report=report)
     with Store(work / "run" / STORE, write=False) as store:
         all_certificates = joined([all_levels, *more], work / TRUTH)
-        laboratory = _laboratory(store, [all_certificates, licence_folder / TRUTH], config)
+        laboratory = open_run(store, [all_certificates, licence_folder / TRUTH], config)
         layouts = layouts_of([*sets, *more])
         result = calibrate(
             laboratory.documents,
-            {
-                candidate.name: strategy_of(laboratory, candidate)
-                for candidate in laboratory.candidates()
-            },
+            {c.name: laboratory.calibrated(c) for c in laboratory.candidates()},
             judged=config.strategy,
             provenance=Provenance(
                 data=f"made by ocr-moe generate: {certificates} certificates and {licences} business "
@@ -112,11 +108,6 @@ def joined(folders: list[Path], sheet: Path) -> Path:
         parts.append(part)
     pd.concat(parts).to_excel(sheet, index=False)
     return sheet
-
-
-def strategy_of(laboratory: Laboratory, candidate: Candidate) -> Build:
-    """How to build one of the configured strategies around a calibration."""
-    return lambda calibration: laboratory.build(candidate.gate, candidate.combiner, calibration)
 
 
 def layouts_of(folders: list[Path]) -> dict[str, str]:

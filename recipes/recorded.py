@@ -8,7 +8,7 @@ Only answers are kept, no page text and no records. A second start asks only wha
 from __future__ import annotations
 
 import os
-import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -34,28 +34,16 @@ def main(
     typer.echo(f"{count} answers in {out}")
 
 
-def keep_answers(run: Path, out: Path, experts: tuple[str, ...]) -> int:
+def keep_answers(run: Path, out: Path, experts: Sequence[str]) -> int:
     """Copy the experts' answers of a run into a store of their own; how many there are."""
     staging = out.with_suffix(".part")
     staging.unlink(missing_ok=True)
-    Store(staging).close()
-    with sqlite3.connect(staging) as db:
-        db.execute("PRAGMA journal_mode = DELETE")
-        db.execute("ATTACH ? AS run", (str(run),))
-        marks = ",".join("?" * len(experts))
-        db.execute(
-            f"INSERT INTO answers SELECT * FROM run.answers WHERE expert IN ({marks}) "
-            "AND NOT failed ORDER BY sha256, page, fingerprint, question",
-            experts,
-        )
-        count = db.execute("SELECT count(*) FROM answers").fetchone()[0]
-        db.commit()
-        db.execute("DETACH run")
-        db.execute("VACUUM")
-    db.close()
+    with Store(run, write=False) as source, Store(staging) as target:
+        count = source.copy_answers(target, experts)
+        target.pack()
     os.replace(staging, out)
     Path(f"{staging}.lock").unlink(missing_ok=True)
-    return int(count)
+    return count
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from typing import Any
 
 import openpyxl
 
+from ocr_moe.evaluation.material import Material, gather
+from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Cost, Decision, DocumentRef, Evidence, Failure, Record, Status
 
@@ -142,3 +144,8 @@ def truth_file(
     path = folder / "verified.xlsx"
     workbook.save(path)
     return path
+
+
+def material(sheet: Path, runs: Mapping[str, Sequence[Record]] = RUNS) -> Material:
+    """Records matched with a verified sheet."""
+    return gather(runs, [SCHEMA], read_truths([sheet]))

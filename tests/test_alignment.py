@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.codes.grammar import CodeGrammar, Segment
-from ocr_moe.experts.llm.alignment import find_evidence, fold, occurs_verbatim
+from ocr_moe.experts.llm.alignment import find_evidence, occurs_verbatim
 from ocr_moe.experts.llm.regions import field_region, row_texts
+from ocr_moe.folds import fold_print
 from ocr_moe.schema import Fallback, Field, Kind, Schema
 from ocr_moe.types import Box, Line, PageText
 
@@ -158,7 +159,7 @@ def test_boxes_stay_on_the_page_whatever_the_text(texts: list[str], data: st.Dat
 
 
 def test_fold_ignores_width_case_spaces_and_punctuation() -> None:
-    assert fold("Ｎｏ．１２ ３") == fold("no123")
+    assert fold_print("Ｎｏ．１２ ３") == fold_print("no123")
 
 
 def test_rows_are_put_together_and_columns_kept_in_order() -> None:
@@ -191,6 +192,16 @@ def test_the_region_of_a_label_takes_in_the_value_beside_and_below() -> None:
         assert contains(region, part.box)
     assert region is not None
     assert region[3] < 0.4
+
+
+def test_among_labels_of_one_length_the_one_declared_first_is_meant() -> None:
+    words = ("经营范围", "业务范围", "许可范围", "经营项目", "主要业务", "营业内容")
+    lines = tuple(
+        line(word, (0.1, 0.1 * n, 0.2, 0.1 * n + 0.03)) for n, word in enumerate(words, 1)
+    )
+    for first, printed in enumerate(lines):
+        field = Field(name="x", labels=(*words[first:], *words[:first]))
+        assert contains(field_region(SCHEMA, field, page(lines)), printed.box)
 
 
 def test_the_region_of_a_code_is_found_by_its_form() -> None:

@@ -20,6 +20,8 @@ from tests.conftest import SAMPLES, Command, arguments, clean_samples, environme
 
 pytestmark = pytest.mark.slow
 
+TRUTH = SAMPLES / "graduation_certificate" / "verified.xlsx"
+
 
 def upright(file: Path) -> Image.Image:
     return ImageOps.exif_transpose(Image.open(file)).convert("RGB")
@@ -154,19 +156,31 @@ def test_other_inputs_or_strategies_are_refused_and_named(
 ) -> None:
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
-    done = ocr_moe("extract", scans, "--out", copy, "--strategy", "rules")
+    pages = tmp_path / "pages.jsonl"
+    assert ocr_moe("export", copy, "--ocr", pages).status == 0
+    before = contents(copy)
+    done = ocr_moe("extract", scans, "--out", copy, "--strategy", "rules", "--ocr", pages)
     assert done.status == 2
     assert "strategies" in done.err
+    assert contents(copy) == before
     more = tmp_path / "scans"
     shutil.copytree(scans, more)
     shutil.copy(scans / "licence.png", more / "new.png")
-    done = ocr_moe("extract", more, "--out", copy)
-    assert done.status == 2
-    assert "1 input file(s) added (new.png)" in done.err
+    for command in ("extract", "compare"):
+        truth = ("--truth", TRUTH) if command == "compare" else ()
+        done = ocr_moe(command, more, "--out", copy, "--ocr", pages, *truth)
+        assert done.status == 2
+        assert "1 input file(s) added (new.png)" in done.err
+        assert contents(copy) == before
     done = ocr_moe("extract", more, "--out", copy, "--update")
     assert done.status == 1, done.err
     assert ("new.png", 1) in records(copy)
     assert "0 questions asked" in done.out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 def test_page_ocr_goes_from_run_to_run(
@@ -219,7 +233,7 @@ def masked(out: Path) -> list[dict[str, Any]]:
     found = list(records(out).values())
     for record in found:
         record["cost"].pop("seconds")
-        record["cost"].pop("ocr_seconds", None)
+        record["cost"].pop("ocr_seconds")
     return found
 
 

@@ -12,18 +12,11 @@ from hypothesis import strategies as st
 
 from ocr_moe.errors import ConfigError, TruthError
 from ocr_moe.evaluation.metrics import auroc
+from ocr_moe.laboratory.calibrating import CalibratedBuilder, Judged, calibrate, quality_of
 from ocr_moe.laboratory.documents import RecordedDocument
-from ocr_moe.laboratory.fitting import (
-    Build,
-    Judged,
-    Row,
-    calibrate,
-    choose_strength,
-    fit_logistic,
-    fit_policy,
-    quality_of,
-    vote_weights,
-)
+from ocr_moe.laboratory.learning import fit_policy, vote_weights
+from ocr_moe.laboratory.logistic import Row, choose_strength, fit_logistic
+from ocr_moe.odds import logit
 from ocr_moe.protocols import Gate, State
 from ocr_moe.routing.calibration import (
     PRIOR,
@@ -33,7 +26,6 @@ from ocr_moe.routing.calibration import (
     Weight,
     load_calibration,
     load_policy,
-    logit,
     to_yaml,
 )
 from ocr_moe.routing.combiners import Combiner, Moe
@@ -180,7 +172,8 @@ def test_models_are_readable_files_that_come_back_the_same(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("format: 9\n", "format 9 is not 1"),
+        ("format: 9\n", "format 9 is of a later version.*upgrade ocr-moe"),
+        ("models: {}\n", "the key format is missing"),
         ("format: 1\nmodells: {}\n", "did you mean 'models'"),
         ("format: 1\nmodels: {code: {bias: x}}\n", "models.code.bias"),
         ("!!python/object/apply:os.system [ls]\n", "not valid YAML"),
@@ -238,7 +231,7 @@ def recorded(n: int, seed: int = 0) -> list[RecordedDocument]:
     return documents
 
 
-def build(below: float | None) -> Build:
+def build(below: float | None) -> CalibratedBuilder:
     def made(calibration: Calibration) -> tuple[Gate, Combiner]:
         params = Cascade.Params.model_validate(
             {"default": ["rules", "llm"], "ask_below": {"default": below}}

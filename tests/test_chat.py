@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from ocr_moe.engines.chat import ChatEndpoint, ChatParams, Structured, is_local_host
+from ocr_moe.engines.chat.endpoint import ChatEndpoint
+from ocr_moe.engines.chat.hosts import Address, is_local_host
+from ocr_moe.engines.chat.quirks import QUIRKS, Quirk, Structured, recognise
+from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.errors import (
     ChatAnswerError,
     ChatAuthError,
@@ -20,6 +25,7 @@ from ocr_moe.errors import (
     ChatRateLimitError,
     ChatRequestError,
     ChatServerError,
+    ConfigError,
     EndpointMissingError,
 )
 from ocr_moe.protocols import ChatImage, ChatReply
@@ -61,11 +67,79 @@ def ask(chat: ChatEndpoint, **options: Any) -> ChatReply:
     return chat.complete(system="s", user="- 姓名", json_schema=SCHEMA, **options)
 
 
-def test_not_configured_says_what_to_set() -> None:
+@pytest.mark.parametrize("blank", ["", "  ", "\n", None])
+def test_not_configured_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, blank: str | None
+) -> None:
+    if blank is not None:
+        monkeypatch.setenv("OCR_MOE_VISION_BASE_URL", blank)
     with pytest.raises(EndpointMissingError, match="OCR_MOE_VISION_BASE_URL"):
-        build("vision", ChatParams())
-    with pytest.raises(EndpointMissingError, match="not an http"):
-        build("vision", ChatParams(base_url="localhost:8000"))
+        build("vision", ChatParams(base_url=blank))
+
+
+NO_ADDRESSES = {
+    "localhost:8000/v1": "does not begin with http",
+    "127.0.0.1:8000": "does not begin with http",
+    "//127.0.0.1:8000/v1": "does not begin with http",
+    "ftp://127.0.0.1/v1": "does not begin with http",
+    "http:127.0.0.1:8000/v1": "does not begin with http",
+    "http：//127.0.0.1:8000/v1": "does not begin with http",
+    "admin:pass-word@localhost:8000/v1": "does not begin with http",
+    "pass-word": "does not begin with http",
+    "http://": "names no host",
+    "https:///v1": "names no host",
+    "http://:8000/v1": "names no host",
+    "http://admin:pass-word@/v1": "names no host",
+    "http://local host:8000/v1": "blank",
+    "http://localhost:8000/v1 http://localhost:8001/v1": "blank",
+    "http://localhost:eight/v1": "host or port",
+    "http://localhost:80000/v1": "host or port",
+    "http://localhost:8000:8000/v1": "host or port",
+    "http://[::1:8000/v1": "host or port",
+    "http://..:8000/v1": "host or port",
+    "http://localhost:0/v1": "port is 0",
+    "http://admin:12#pass-word@localhost/v1": "%23",
+    "http://admin:12/pass-word@localhost/v1": "%2F",
+}
+
+
+@pytest.mark.parametrize("where", ["environment", "configuration"])
+@pytest.mark.parametrize("text", NO_ADDRESSES)
+def test_an_address_that_is_none_is_an_error_of_configuration(
+    monkeypatch: pytest.MonkeyPatch, text: str, where: str
+) -> None:
+    if where == "environment":
+        monkeypatch.setenv("OCR_MOE_VISION_BASE_URL", text)
+        params, named = ChatParams(), "OCR_MOE_VISION_BASE_URL"
+    else:
+        # What the environment says counts only where the configuration says nothing.
+        monkeypatch.setenv("OCR_MOE_VISION_BASE_URL", "http://127.0.0.1:1/v1")
+        params, named = ChatParams(base_url=text), "chat.vision.base_url"
+    with pytest.raises(ConfigError) as caught:
+        build("vision", params)
+    said = str(caught.value)
+    assert said.startswith(named)
+    assert NO_ADDRESSES[text] in said
+    assert "http://127.0.0.1:8000/v1" in said
+    assert "pass-word" not in said
+    assert "admin" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("http://127.0.0.1:8000/v1", "127.0.0.1:8000"),
+        (" HTTPS://LLM.example.com/v1?api-version=1 ", "llm.example.com"),
+        ("http://[::1]:8000/v1", "[::1]:8000"),
+        ("http://llm_server:8000", "llm_server:8000"),
+        ("http://admin:pa%2Fss-word@gpu7/v1", "gpu7"),
+        ("http://模型.example/v1", "模型.example"),
+    ],
+)
+def test_a_host_is_shown_without_credentials(text: str, host: str) -> None:
+    address = Address.parse(text)
+    assert address.host == host
+    assert "ss-word" not in repr(address)
 
 
 def test_everything_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +248,56 @@ def test_temperature_is_left_out_even_where_nothing_else_can_be() -> None:
         assert len(server.requests) == 3
 
 
+COMPLAINTS = {
+    "Unsupported parameter: 'max_tokens' is not supported with this model.": "newer name",
+    "Unsupported value: 'temperature' does not support 0.0 with this model.": "own way",
+    "Unknown parameter: 'seed'.": "own way",
+    "logits_all must be True to get logprobs": "log-probabilities",
+    "This response_format type is unavailable now": "bind its answer",
+    "guided decoding is not available": "bind its answer",
+    "This model's maximum context length is 4096 tokens.": "too long",
+    "At most 1 image(s) may be provided in one request.": "images",
+}
+"""Real complaints, and what they mean."""
+
+
+@pytest.mark.parametrize("said", COMPLAINTS)
+def test_complaints_are_recognised(said: str) -> None:
+    quirk = recognise(said.lower())
+    assert quirk is not None
+    assert COMPLAINTS[said] in quirk.meaning
+
+
+def test_every_quirk_is_known_by_a_real_complaint() -> None:
+    known = [recognise(said.lower()) for said in COMPLAINTS]
+    assert [quirk.meaning for quirk in QUIRKS if quirk not in known] == []
+
+
+@pytest.mark.parametrize("quirk", QUIRKS, ids=lambda quirk: quirk.words[0])
+def test_what_a_server_complains_of_is_left_out_and_nothing_else(quirk: Quirk) -> None:
+    """Whatever stands in the table: a new quirk needs no other code."""
+    unwanted = {*quirk.without, *quirk.renamed}
+
+    def answer(request: Any) -> Any:
+        if quirk.of_document or unwanted & set(request.body):
+            return failure(400, f"Unsupported: {quirk.words[0]}")
+        return ZHANG
+
+    with ChatServer(answer, logprobs=True) as server:
+        chat = endpoint(server)
+        if quirk.of_document:
+            with pytest.raises(ChatRequestError):
+                ask(chat)
+            assert len(server.requests) == 1
+            return
+        assert ask(chat).content == ZHANG
+        best, plain = (set(server.requests[at].body) for at in (0, -1))
+        assert best - plain == unwanted
+        assert plain - best == set(quirk.renamed.values())
+        ask(chat)
+        assert set(server.requests[-1].body) == plain
+
+
 def test_one_search_for_many_threads() -> None:
     with ChatServer(lambda _: ZHANG, structured=frozenset()) as server:
         chat = endpoint(server)
@@ -250,14 +374,17 @@ def test_an_error_about_the_document_is_not_searched_away() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_retry_after_is_obeyed() -> None:
+def test_a_retry_after_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
     with ChatServer(lambda _: ZHANG) as server:
         chat = endpoint(server, retries=2)
         ask(chat)
-        server._script.append(failure(429, "later", retry_after="1"))
-        started = time.monotonic()
+        server._script.append(failure(429, "later", retry_after="50"))
+        before = len(server.requests)
+        monkeypatch.setattr(time, "sleep", waited.append)
         assert ask(chat).content == ZHANG
-        assert time.monotonic() - started >= 1.0
+        assert len(server.requests) == before + 2
+    assert [seconds for seconds in waited if seconds] == [50.0]
 
 
 def test_nobody_there() -> None:
@@ -288,9 +415,27 @@ def test_secrets_stay_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         chat = build("text", ChatParams(base_url=url, retries=0))
         with pytest.raises(ChatAuthError) as caught:
             ask(chat)
+        pair = b64encode(b"user:pass-word").decode()
+        assert server.requests[0].headers["authorization"] in (
+            f"Basic {pair}",
+            "Bearer sk-wrong-secret",
+        )
         for text in (str(caught.value), repr(chat), chat.fingerprint, str(chat.probe())):
             assert "secret" not in text
             assert "pass-word" not in text
+            assert pair not in text
+
+
+def test_a_key_is_taken_out_before_a_server_s_words_are_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OCR_MOE_TEXT_API_KEY", "sk-very-secret")
+    said = "x" * 190 + " sk-very-secret"
+    for reply in (failure(400, said), Reply(json.dumps({"error": said}))):
+        with ChatServer(script=[reply] * 2) as server, pytest.raises(ChatError) as caught:
+            ask(endpoint(server))
+        assert "sk-" not in str(caught.value)
+        assert "x" * 190 in str(caught.value)
 
 
 def test_the_fingerprint_holds_what_decides_the_answer() -> None:
@@ -336,6 +481,18 @@ def test_the_probe_sees_whether_images_are_seen() -> None:
         assert endpoint(server).probe().images is True
 
 
+def test_the_probe_does_without_parameters_that_a_model_does_not_take() -> None:
+    def answer(request: Any) -> Any:
+        if "temperature" in request.body:
+            return failure(400, "Unsupported value: 'temperature' does not support 0.0")
+        return "hello"
+
+    with ChatServer(answer) as server:
+        report = endpoint(server).probe()
+        assert report.answers
+        assert report.problem is None
+
+
 def test_images_arrive_whole() -> None:
     from io import BytesIO
 
@@ -364,12 +521,13 @@ def test_a_local_endpoint_is_not_reached_through_a_proxy(monkeypatch: pytest.Mon
 
 
 def test_a_local_endpoint_may_not_send_documents_elsewhere() -> None:
-    elsewhere = Reply("", 307, headers={"location": "http://192.0.2.1:9/v1/chat/completions"})
-    with ChatServer(lambda _: elsewhere) as server:
-        started = time.monotonic()
-        with pytest.raises(ChatError):
-            ask(endpoint(server, timeout=5))
-        assert time.monotonic() - started < 4
+    with ChatServer(lambda _: ZHANG) as elsewhere:
+        moved = {"location": f"{elsewhere.base_url}/chat/completions"}
+        with ChatServer(lambda _: Reply("", 307, headers=moved)) as server:
+            with pytest.raises(ChatError):
+                ask(endpoint(server, timeout=5))
+            assert server.requests
+        assert not elsewhere.requests
 
 
 def test_threads_are_gone_after_the_server() -> None:

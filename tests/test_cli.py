@@ -5,37 +5,55 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from recipes.formats import FORMS
 from tests.conftest import ROOT, Command, environment
 
-HEAVY = ("paddle", "paddleocr", "paddlex", "cv2", "pandas", "ray", "openai", "sklearn", "torch")
+HEAVY = {
+    *("paddle", "paddleocr", "paddlex", "rapidocr", "onnxruntime", "torch", "cv2", "numpy", "PIL"),
+    *("pandas", "scipy", "sklearn", "openpyxl", "openai", "httpx", "pydantic", "ray", "fastapi"),
+}
 
 
-def test_importing_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, ocr_moe, ocr_moe.cli.main\n"
-        f"print([name for name in {(*HEAVY, 'onnxruntime', 'scipy', 'openpyxl')!r} "
-        "if name in sys.modules])"
-    )
+def loaded_by(code: str) -> set[str]:
+    """The modules that a process of its own has loaded after running this."""
+    code += "\nimport sys; print('modules:', *sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    return set(done.stdout.rpartition("modules: ")[2].split())
 
 
-@pytest.mark.slow
-def test_help_is_quick(ocr_moe: Command) -> None:
-    def seconds(*command: str) -> float:
-        start = time.process_time(), time.perf_counter()
-        subprocess.run([sys.executable, *command], capture_output=True, check=True)
-        return time.perf_counter() - start[1]
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import ocr_moe",
+        "import sys; sys.argv = ['ocr-moe', '--help']\n"
+        "from ocr_moe.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code",
+    ],
+    ids=["import", "help"],
+)
+def test_starting_loads_nothing_heavy(code: str) -> None:
+    """Reading the help is quick because next to nothing is loaded for it."""
+    loaded = loaded_by(code)
+    assert loaded.isdisjoint(HEAVY)
+    own = {name.removeprefix("ocr_moe.") for name in loaded if name.startswith("ocr_moe.")}
+    assert {name for name in own if name.split(".")[0] != "cli"} <= {"errors", "version"}
 
-    bare = min(seconds("-c", "pass") for _ in range(3))
-    helping = min(seconds("-m", "ocr_moe.cli.main", "--help") for _ in range(3))
-    assert helping < max(0.5, 40 * bare)
+
+def test_the_public_names_are_had_on_first_use() -> None:
+    """Which loads what they need, but none of the engines and nothing to fit or draw with."""
+    loaded = loaded_by("import ocr_moe; ocr_moe.extract; ocr_moe.compare")
+    assert "ocr_moe.api" in loaded
+    late = {"numpy", "PIL", "pydantic"}
+    assert loaded.isdisjoint(HEAVY - late)
+
+
+def test_help_names_the_commands(ocr_moe: Command) -> None:
     commands = ocr_moe("--help").out
     for name in ("extract", "evaluate", "compare", "calibrate", "generate", "export", "doctor"):
         assert name in commands
@@ -185,6 +203,8 @@ def test_the_wheel_works_from_any_folder(tmp_path: Path) -> None:
         check=True,
         capture_output=True,
     )
+    schemas = site / "ocr_moe" / "formats" / "schemas"
+    assert {file.name for file in schemas.iterdir()} == {f"{name}.json" for name in FORMS}
     code = (
         "import ocr_moe; from ocr_moe.workshop.build import Workshop\n"
         "from ocr_moe.workshop.config import *\n"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.codes.automaton import Automaton, State, compiled
-from ocr_moe.codes.decoding import Evidence, decode, free_reading, join, reduce, score
+from ocr_moe.codes.decoding import Emissions, decode, free_reading, join, reduce, score
 from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.protocols import Posterior
 from ocr_moe.testing import line_posterior
@@ -39,21 +39,21 @@ def posteriors(draw: st.DrawFn, steps: int = 5) -> Posterior:
     return Posterior((p / p.sum(axis=1, keepdims=True)).astype(np.float32), ALPHABET)
 
 
-def brute_force(evidence: Evidence, code: str) -> float:
+def brute_force(emissions: Emissions, code: str) -> float:
     """The sum over every labelling of the time steps that reads `code`."""
-    steps = len(evidence.rest)
-    column = {c: i for i, c in enumerate(evidence.characters)}
+    steps = len(emissions.rest)
+    column = {c: i for i, c in enumerate(emissions.characters)}
     total = 0.0
     for start, end in itertools.combinations(range(steps + 1), 2):
-        outside = evidence.skip[:start].sum() + evidence.skip[end:].sum()
-        for labels in itertools.product([*evidence.characters, ""], repeat=end - start):
+        outside = emissions.skip[:start].sum() + emissions.skip[end:].sum()
+        for labels in itertools.product([*emissions.characters, ""], repeat=end - start):
             if not labels[0] or not labels[-1]:
                 continue
             read = "".join(key for key, _ in itertools.groupby(labels))
             if read != code:
                 continue
             inside = sum(
-                evidence.emit[start + i, column[label]] if label else evidence.rest[start + i]
+                emissions.emit[start + i, column[label]] if label else emissions.rest[start + i]
                 for i, label in enumerate(labels)
             )
             total += math.exp(outside + inside)
@@ -69,8 +69,8 @@ def codes_of(grammar: CodeGrammar) -> list[str]:
 @settings(max_examples=25, deadline=None)
 @given(posteriors(), st.sampled_from(["0", "A1", "00", "011", "AA"]))
 def test_score_is_the_sum_over_all_alignments(posterior: Posterior, code: str) -> None:
-    evidence = reduce(posterior, frozenset("01A"))
-    assert score(evidence, [code])[0] == pytest.approx(brute_force(evidence, code), abs=1e-9)
+    emissions = reduce(posterior, frozenset("01A"))
+    assert score(emissions, [code])[0] == pytest.approx(brute_force(emissions, code), abs=1e-9)
 
 
 @settings(max_examples=40, deadline=None)
@@ -78,10 +78,10 @@ def test_score_is_the_sum_over_all_alignments(posterior: Posterior, code: str) -
 def test_a_wide_beam_finds_what_brute_force_finds(
     posterior: Posterior, grammar: CodeGrammar
 ) -> None:
-    evidence = reduce(posterior, grammar.characters)
+    emissions = reduce(posterior, grammar.characters)
     codes = codes_of(grammar)
-    exact = dict(zip(codes, score(evidence, codes), strict=True))
-    found = decode(evidence, compiled([grammar]), beam=4096, best=4096)
+    exact = dict(zip(codes, score(emissions, codes), strict=True))
+    found = decode(emissions, compiled([grammar]), beam=4096, best=4096)
     assert found[0].logprob == pytest.approx(max(exact.values()), abs=1e-9)
     for hypothesis in found:
         assert hypothesis.logprob == pytest.approx(exact[hypothesis.code], abs=1e-9)
@@ -92,8 +92,8 @@ def test_a_wide_beam_finds_what_brute_force_finds(
 def test_whatever_is_decoded_is_of_its_grammar(
     posterior: Posterior, grammar: CodeGrammar, beam: int
 ) -> None:
-    evidence = reduce(posterior, grammar.characters)
-    hypotheses = decode(evidence, compiled([grammar]), beam=beam)
+    emissions = reduce(posterior, grammar.characters)
+    hypotheses = decode(emissions, compiled([grammar]), beam=beam)
     assert all(grammar.matches(h.code) for h in hypotheses)
     assert [h.logprob for h in hypotheses] == sorted((h.logprob for h in hypotheses), reverse=True)
 
@@ -126,8 +126,8 @@ NUMBER = CodeGrammar(name="number", segments=(Segment(length=6),))
     ],
 )
 def test_label_groups_and_lookalikes(printed: str, expected: str) -> None:
-    evidence = reduce(line_posterior(printed), NUMBER.characters)
-    assert decode(evidence, compiled([NUMBER]))[0].code == expected
+    emissions = reduce(line_posterior(printed), NUMBER.characters)
+    assert decode(emissions, compiled([NUMBER]))[0].code == expected
 
 
 def test_a_code_over_two_boxes_is_joined() -> None:
@@ -141,15 +141,15 @@ def test_nothing_of_the_form_is_no_code() -> None:
 
 def test_the_length_that_is_printed_wins_over_a_shorter_variant() -> None:
     grammars = [NUMBER, CodeGrammar(name="short", segments=(Segment(length=5),))]
-    evidence = reduce(line_posterior("证123456"), NUMBER.characters)
-    assert decode(evidence, compiled(grammars))[0].code == "123456"
+    emissions = reduce(line_posterior("证123456"), NUMBER.characters)
+    assert decode(emissions, compiled(grammars))[0].code == "123456"
 
 
 def test_unknown_characters_and_long_codes_are_impossible() -> None:
-    evidence = reduce(line_posterior("12"), NUMBER.characters)
-    assert score(evidence, ["1X", "123456789", ""]) == [-math.inf] * 3
-    assert score(evidence, []) == []
-    assert score(evidence, [""]) == [-math.inf]
+    emissions = reduce(line_posterior("12"), NUMBER.characters)
+    assert score(emissions, ["1X", "123456789", ""]) == [-math.inf] * 3
+    assert score(emissions, []) == []
+    assert score(emissions, [""]) == [-math.inf]
 
 
 def test_free_reading_is_the_best_path() -> None:
@@ -176,7 +176,7 @@ def test_the_work_grows_with_the_line_and_the_beam_only(beam: int) -> None:
     noisy = 0.8 * posterior.probabilities + 0.2 * rng.dirichlet(
         np.ones(len(posterior.alphabet)), len(posterior.probabilities)
     )
-    evidence = reduce(Posterior(noisy.astype(np.float32), posterior.alphabet), grammar.characters)
+    emissions = reduce(Posterior(noisy.astype(np.float32), posterior.alphabet), grammar.characters)
     automaton = Walked([grammar])
-    assert decode(evidence, automaton, beam=beam)[0].code == "106131202505004931"
-    assert automaton.looked_up <= 1 + beam * len(evidence.rest)
+    assert decode(emissions, automaton, beam=beam)[0].code == "106131202505004931"
+    assert automaton.looked_up <= 1 + beam * len(emissions.rest)

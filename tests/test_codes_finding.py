@@ -81,13 +81,13 @@ def test_one_number_however_it_is_printed(lines: list[tuple[str, float, float]])
     noise = [("二〇二五年六月二十日", 900, 800), ("身份证号510101199901011234", 100, 300)]
     for tilt in (0.0, 4.0, -4.0):
         found = find_codes(page(*noise, *lines, tilt=tilt), [DIPLOMA], LABELS, ("身份证号",))
-        assert found.candidates[0].code == CODE, tilt
-        assert found.candidates[0].label is not None
+        assert found.places[0].code == CODE, tilt
+        assert found.places[0].label is not None
 
 
 def test_the_strip_of_a_number_covers_it_and_runs_on_where_it_was_cut() -> None:
-    whole = find_codes(page((f"证书编号:{CODE}", 100, 900)), [DIPLOMA], LABELS).candidates[0]
-    cut = find_codes(page(("证书编号:10613120250", 100, 900)), [DIPLOMA], LABELS).candidates[0]
+    whole = find_codes(page((f"证书编号:{CODE}", 100, 900)), [DIPLOMA], LABELS).places[0]
+    cut = find_codes(page(("证书编号:10613120250", 100, 900)), [DIPLOMA], LABELS).places[0]
     assert whole.code == CODE
     assert cut.code is None
     assert cut.strips[0].after > whole.strips[0].after + 2.0
@@ -98,7 +98,7 @@ def test_the_strip_of_a_number_covers_it_and_runs_on_where_it_was_cut() -> None:
 
 def test_a_digit_read_as_a_bracket_does_not_break_a_number() -> None:
     found = find_codes(page(("证书编号:1061312025(505004931", 100, 900)), [DIPLOMA], LABELS)
-    (only,) = found.candidates
+    (only,) = found.places
     assert only.run == "1061312025505004931"
     assert not only.exact
     (x0, _), (x1, _), _, _ = only.strips[0].quad
@@ -111,15 +111,15 @@ def test_the_labelled_of_two_codes_wins() -> None:
     found = find_codes(
         page((other, 700, 500), ("证书编号", 100, 900), (CODE, 220, 900)), [DIPLOMA], LABELS
     )
-    assert [c.code for c in found.candidates[:2]] == [CODE, other]
-    assert found.candidates[1].label is None
+    assert [c.code for c in found.places[:2]] == [CODE, other]
+    assert found.places[1].label is None
 
 
 def test_another_fields_number_is_alien() -> None:
     found = find_codes(
         page(("身份证号510101199001011234", 100, 300)), [DIPLOMA], LABELS, ("身份证号",)
     )
-    assert all(c.alien or c.score < 2.5 for c in found.candidates)
+    assert all(c.alien or c.score < 2.5 for c in found.places)
 
 
 def test_the_right_check_character_tells_the_code_from_a_serial_number() -> None:
@@ -128,21 +128,21 @@ def test_the_right_check_character_tells_the_code_from_a_serial_number() -> None
         [CREDIT],
         ("统一社会信用代码", "编号"),
     )
-    assert found.candidates[0].code == "91110000600037341L"
-    assert found.candidates[0].checked is True
+    assert found.places[0].code == "91110000600037341L"
+    assert found.places[0].checked is True
 
 
 def test_lookalikes_are_put_right_but_not_called_exact() -> None:
     found = find_codes(page(("证书编号:1O613120250500493l", 100, 900)), [DIPLOMA], LABELS)
-    assert found.candidates[0].code == CODE
-    assert not found.candidates[0].exact
+    assert found.places[0].code == CODE
+    assert not found.places[0].exact
 
 
 def test_a_bare_label_is_a_spot() -> None:
     found = find_codes(
         page(("证书编号：", 100, 900), ("二〇二五年六月", 900, 800)), [DIPLOMA], LABELS
     )
-    assert found.candidates == ()
+    assert found.places == ()
     assert [spot.label for spot in found.spots] == ["证书编号"]
     (x0, y0), (x1, _), (_, y2), _ = found.spots[0].strips[0].quad
     assert x0 * WIDTH < 260 < 500 < x1 * WIDTH
@@ -152,5 +152,5 @@ def test_a_bare_label_is_a_spot() -> None:
 @pytest.mark.parametrize("lines", [[], [("毕业证书", 600, 100)], [("2025年6月20日", 900, 800)]])
 def test_a_page_without_a_code_has_none(lines: list[tuple[str, float, float]]) -> None:
     found = find_codes(page(*lines), [DIPLOMA], LABELS)
-    assert all(c.score < 2.5 for c in found.candidates)
+    assert all(c.score < 2.5 for c in found.places)
     assert found.spots == ()

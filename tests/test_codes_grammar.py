@@ -33,6 +33,8 @@ def test_segments_are_found() -> None:
     }
     assert DIPLOMA.shortest == 12
     assert DIPLOMA.longest == 13
+    lengths = (11, 12, 13, 14)
+    assert [DIPLOMA.has_length("1" * n) for n in lengths] == [False, True, True, False]
 
 
 @pytest.mark.parametrize(

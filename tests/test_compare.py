@@ -6,12 +6,16 @@ import json
 import shutil
 import sqlite3
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
 
 import ocr_moe
 from ocr_moe.api import Goal, Options, calibrate, evaluate
+from ocr_moe.evaluation import material
+from ocr_moe.evaluation.truth import truthset
 from ocr_moe.exports.jsonl import read_jsonl
 from ocr_moe.workshop.config import load_config
 from tests.conftest import SAMPLES, Command, clean_samples
@@ -54,7 +58,7 @@ def test_all_that_can_run_is_compared_and_the_rest_is_named(comparison: tuple[Pa
     assert "recorded answers of qwen2.5-coder" in (out / "report.html").read_text("utf-8")
 
 
-def test_scores_are_as_the_contract_says(comparison: tuple[Path, str]) -> None:
+def test_scores_tell_what_docs_formats_md_says(comparison: tuple[Path, str]) -> None:
     out, _ = comparison
     scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
     for strategy in scores["strategies"].values():
@@ -149,13 +153,32 @@ def test_confidences_can_be_fitted_and_used(comparison: tuple[Path, str], tmp_pa
     assert config.strategies["moe"].combiner.params["calibration"] == str(files[0].absolute())
 
 
-def test_a_run_is_evaluated_from_python(comparison: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_run_is_evaluated_from_python(
+    comparison: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     shutil.copytree(comparison[0], out)
+    done: list[str] = []
+
+    def noted(module: ModuleType, name: str) -> None:
+        real = getattr(module, name)
+
+        def work(*args: Any) -> Any:
+            done.append(name)
+            return real(*args)
+
+        monkeypatch.setattr(module, name, work)
+
+    noted(truthset, "read_tables")
+    noted(material, "match")
     scores = evaluate(out, TRUTH, goal=Goal(0.9, 0.8))
+    # For the scores and for the laboratory together.
+    assert done == ["read_tables", "match"]
     assert scores.strategies["moe"].n_documents == 8
     recommended = (out / "recommended.yaml").read_text(encoding="utf-8")
     assert recommended.startswith("# ")
+    for field in scores.strategies["moe"].fields:
+        assert f"\n# {field}: " in recommended
     load_config(out / "recommended.yaml")
     frame = ocr_moe.Run(out).to_frame("moe")
     assert len(frame) == 8
@@ -203,3 +226,15 @@ def test_a_sheet_without_a_usable_column_is_refused(
     assert done.status == 2
     assert "useless.xlsx" in done.err
     assert "证书编号" in done.err
+
+
+def test_a_wrong_sheet_is_refused_before_anything_is_asked_or_written(
+    scans: Path, ocr_moe: Command, tmp_path: Path
+) -> None:
+    useless = tmp_path / "useless.csv"
+    useless.write_text("a,b\n1,2\n", encoding="utf-8")
+    for sheet in (useless, tmp_path / "gone.xlsx"):
+        done = ocr_moe("compare", scans, "--truth", sheet, "--out", tmp_path / "out")
+        assert done.status == 2
+        assert sheet.name in done.err
+        assert not (tmp_path / "out").exists()

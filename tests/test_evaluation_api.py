@@ -12,15 +12,15 @@ from ocr_moe.errors import TruthError, UsageError
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate, score_columns
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.schema import Field, Kind
-from tests.evaluationkit import RUNS, SCHEMA, truth_file
+from tests.evaluationkit import material, truth_file
 
 QUICK = EvaluationOptions(summary=SummaryOptions(repeats=100))
 
 
-def test_scores_json_keeps_the_contract(tmp_path: Path) -> None:
+def test_scores_json_keeps_its_keys(tmp_path: Path) -> None:
     options = EvaluationOptions(skipped={"vision_all": "set X"}, summary=QUICK.summary)
 
-    evaluate(RUNS, [SCHEMA], truth_file(tmp_path), tmp_path / "out", options=options)
+    evaluate(material(truth_file(tmp_path)), tmp_path / "out", options=options)
 
     data = json.loads((tmp_path / "out" / "scores.json").read_text("utf-8"))
     assert {"strategies", "pairs", "skipped"} <= set(data)
@@ -39,14 +39,14 @@ def test_scores_json_keeps_the_contract(tmp_path: Path) -> None:
 
 def test_nothing_is_written_without_a_folder(tmp_path: Path) -> None:
     truth = truth_file(tmp_path)
-    scores = evaluate(RUNS, [SCHEMA], [truth], None, options=QUICK)
+    scores = evaluate(material(truth), None, options=QUICK)
     assert scores.n_documents == 4
     assert list(tmp_path.iterdir()) == [truth]
 
 
 def test_no_records(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no records"):
-        evaluate({"moe": []}, [SCHEMA], truth_file(tmp_path), None)
+        evaluate(material(truth_file(tmp_path), {"moe": []}), None)
 
 
 @pytest.fixture

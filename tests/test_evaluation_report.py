@@ -13,16 +13,17 @@ import pytest
 import yaml
 from PIL import Image
 
+from ocr_moe.evaluation.advice import Advice, PolicyPoint
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
 from ocr_moe.evaluation.report import charts
 from ocr_moe.evaluation.report.charts import nice_ticks, pareto
 from ocr_moe.evaluation.report.crops import crop
+from ocr_moe.evaluation.report.measures import CELLS, COSTS, OVERALL, REVIEW, Measure, on_page
 from ocr_moe.evaluation.report.page import ReportOptions
-from ocr_moe.evaluation.scores import PolicyPoint, Recommendation
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.evaluation.truth.problems import ProblemKind
-from ocr_moe.types import Evidence, Origin, Record
-from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
+from ocr_moe.types import Cost, Evidence, Origin, Record
+from tests.evaluationkit import RUNS, decision, material, record, truth_file
 
 HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">"\'&{{7*7}}'
 CHROMIUM = (
@@ -39,7 +40,7 @@ def page_of(record: Record, page: int) -> Image.Image:
 
 def write(folder: Path, runs: dict[str, list[Record]], **options: Any) -> str:
     chosen = EvaluationOptions(summary=SummaryOptions(repeats=100), **options)
-    evaluate(runs, [SCHEMA], truth_file(folder), folder, options=chosen, image_source=page_of)
+    evaluate(material(truth_file(folder), runs), folder, options=chosen, image_source=page_of)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -52,12 +53,17 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
         origins={"ocr_page_llm": Origin(recorded=("Qwen2.5",))},
         skipped={"vision_all": "set OCR_MOE_VISION_BASE_URL"},
         points=[
-            PolicyPoint(name="oracle", role="oracle", accuracy=0.9, cost=400),
-            PolicyPoint(name="mix", role="random_mix", accuracy=0.5, cost=0),
-            PolicyPoint(name="mix", role="random_mix", accuracy=0.6, cost=900),
+            PolicyPoint(name="oracle", role="oracle", accuracy=0.9, cost=400, unit="tokens"),
+            PolicyPoint(name="mix", role="random_mix", accuracy=0.5, cost=0, unit="tokens"),
+            PolicyPoint(name="mix", role="random_mix", accuracy=0.6, cost=900, unit="tokens"),
         ],
-        recommendation=Recommendation(
-            name="cascade", certified=False, english="40 more documents.", chinese="还需 40 份。"
+        advice=Advice(
+            name="cascade",
+            target=0.99,
+            confidence=0.9,
+            certified=("姓名",),
+            uncertified=("毕业日期", "证书编号"),
+            missing=40,
         ),
     )
 
@@ -80,13 +86,41 @@ def test_it_says_what_decides(report: str) -> None:
         "Qwen2.5 的已录制回答",
         "所需的端点或专家不可用：set OCR_MOE_VISION_BASE_URL",
         "set OCR_MOE_VISION_BASE_URL",
-        "40 more documents.",
-        "还需 40 份。",
+        "cascade: 姓名 certified for 99.0% accuracy at 90% confidence; check 毕业日期, 证书编号 by "
+        "hand. Verify about 40 more documents.",
+        "cascade：姓名以 90% 的置信度认证达到 99.0%；毕业日期、证书编号请人工核对。"
+        "约需再核对 40 份文档。",
         "9.jpg",
         "5.jpg",
         "理想上限",
     ):
         assert words in report
+
+
+def test_every_figure_of_the_page_stands_there_under_both_headings(report: str) -> None:
+    phrases = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
+    shown: list[Measure[Any]] = [*on_page(CELLS), *on_page(REVIEW), *on_page(COSTS)]
+    for words in [measure.words for measure in shown] + [overall.words for overall in OVERALL]:
+        english, chinese = phrases[words]
+        assert f'<span class="en" lang="en">{english}</span>' in report
+        assert f'<span class="zh" lang="zh-CN">{chinese}</span>' in report
+
+
+def test_costs_by_field_and_points_are_told_in_the_unit_of_the_run(tmp_path: Path) -> None:
+    page = write(
+        tmp_path,
+        RUNS,
+        field_costs={"ocr_page_llm": {"姓名": Cost(prompt_tokens=5000, seconds=7.0)}},
+        points=[
+            PolicyPoint(name="far", role="policy", accuracy=0.9, cost=400, unit="tokens"),
+            PolicyPoint(name="off", role="policy", accuracy=0.9, cost=400, unit="money"),
+        ],
+    )
+    costs = page[page.index('id="costs"') :]
+    [row] = re.findall(r"<tr>(?:(?!</tr>).)*姓名.*?</tr>", costs)
+    assert sorted(re.findall(r'<td class="num">(.*?)</td>', row)) == ["1,000", "–"]
+    assert ">far<" in page
+    assert ">off<" not in page
 
 
 def test_crops_of_what_was_misread_are_inside(report: str) -> None:
@@ -99,6 +133,9 @@ def test_every_phrase_has_two_languages_and_is_used() -> None:
     sources = (TEMPLATES / "report.html.j2").read_text(encoding="utf-8")
     for module in TEMPLATES.parents[1].rglob("*.py"):
         sources += module.read_text(encoding="utf-8")
+    measures: list[Measure[Any]] = [*CELLS, *REVIEW, *COSTS]
+    figures = {each.words for each in measures} | {overall.words for overall in OVERALL}
+    assert figures == {key for key in phrases if key.startswith("figure_")}
     for key, texts in phrases.items():
         assert len(texts) == 2, key
         names = [set(re.findall(r"{(\w+)}", text)) for text in texts]
@@ -108,7 +145,7 @@ def test_every_phrase_has_two_languages_and_is_used() -> None:
             r"_(money|tokens|seconds|strong|some|none|too_few_errors|no_confidence)$", "_", key
         )
         stem = re.sub(r"^(role|problem)_\w+", r"\1_", stem)
-        assert key in sources or stem in sources, f"{key} is never shown"
+        assert key in figures or key in sources or stem in sources, f"{key} is never shown"
 
 
 def test_problems_of_every_kind_are_told_in_chinese_too() -> None:
@@ -125,7 +162,7 @@ def test_a_problem_names_sheet_field_and_rows_in_both_languages(tmp_path: Path) 
     column = headings.index("证书编号") + 1
     book.active.cell(3, column).value = 106131201905000000
     book.save(sheet)
-    evaluate(RUNS, [SCHEMA], sheet, tmp_path)
+    evaluate(material(sheet), tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "证书编号：数字过长" in page
     assert "（第 3 行）" in page
@@ -215,9 +252,9 @@ def test_what_was_read_cannot_act_as_markup(browser: Any, tmp_path: Path) -> Non
         titles={"moe": HOSTILE},
         origins={"moe": Origin(recorded=(HOSTILE,))},
         skipped={HOSTILE: HOSTILE},
-        points=[PolicyPoint(name=HOSTILE, role="policy", accuracy=0.5, cost=1)],
-        recommendation=Recommendation(
-            name=HOSTILE, certified=True, english=HOSTILE, chinese=HOSTILE
+        points=[PolicyPoint(name=HOSTILE, role="policy", accuracy=0.5, cost=1, unit="tokens")],
+        advice=Advice(
+            name=HOSTILE, target=0.9, confidence=0.9, certified=(HOSTILE,), uncertified=(HOSTILE,)
         ),
         report=ReportOptions(heading=HOSTILE, footer=HOSTILE),
     )
@@ -278,7 +315,7 @@ def test_one_strategy_without_an_error_and_without_pictures(tmp_path: Path) -> N
         "毕业日期": decision("2019-06-20"),
         "证书编号": decision("106131201905004931"),
     }
-    evaluate({"moe": [record("1.jpg", fields)]}, [SCHEMA], truth_file(tmp_path), tmp_path)
+    evaluate(material(truth_file(tmp_path), {"moe": [record("1.jpg", fields)]}), tmp_path)
 
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -294,7 +331,7 @@ def test_a_tie_is_called_one(tmp_path: Path) -> None:
     ]
     sheet = truth_file(tmp_path, [("3.jpg", "王五", None, "106131201905000123")])
 
-    scores = evaluate({"moe": RUNS["moe"], "twin": surer}, [SCHEMA], sheet, tmp_path)
+    scores = evaluate(material(sheet, {"moe": RUNS["moe"], "twin": surer}), tmp_path)
 
     assert scores.strategies["moe"].macro == scores.strategies["twin"].macro == 1.0
     text = (tmp_path / "report.html").read_text(encoding="utf-8")

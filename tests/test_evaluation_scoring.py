@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,23 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Outcome, Scoring, score
 from ocr_moe.evaluation.summary import SummaryOptions, summarize
+from ocr_moe.evaluation.truth.matching import documents_of, match
 from ocr_moe.evaluation.truth.problems import ProblemKind
-from ocr_moe.evaluation.truth.sheet import load_truth
+from ocr_moe.evaluation.truth.sheet import Truth, load_truth
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Cost, Record
 from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
 
 
+def scored(runs: Mapping[str, Sequence[Record]], truths: Sequence[Truth]) -> Scoring:
+    documents = documents_of(runs)
+    return score(runs, [match(truth, documents) for truth in truths])
+
+
 @pytest.fixture(scope="module")
 def scoring(tmp_path_factory: pytest.TempPathFactory) -> Scoring:
     path = truth_file(tmp_path_factory.mktemp("truth"))
-    return score(RUNS, [load_truth(path, SCHEMA)])
+    return scored(RUNS, [load_truth(path, SCHEMA)])
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +160,7 @@ def test_review_goes_from_the_least_confident(scores: Scores) -> None:
 def test_a_document_taken_for_another_kind_is_missing_not_dropped(tmp_path: Path) -> None:
     runs = {"moe": [record("1.jpg", {}, schema_name="licence")]}
 
-    scoring = score(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
+    scoring = scored(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
 
     assert scoring.grids["moe"].outcomes.tolist() == [[M, M, M]]
     assert ProblemKind.OTHER_SCHEMA in {problem.kind for problem in scoring.problems}
@@ -162,7 +169,7 @@ def test_a_document_taken_for_another_kind_is_missing_not_dropped(tmp_path: Path
 def test_strategies_with_other_documents_are_compared_where_both_were(tmp_path: Path) -> None:
     runs = {"a": RUNS["moe"][:2], "b": RUNS["moe"][1:3]}
 
-    scoring = score(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
+    scoring = scored(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
     scores = summarize(scoring, runs, options=SummaryOptions(repeats=50))
 
     assert [scores.strategies[name].n_documents for name in "ab"] == [2, 2]
@@ -175,7 +182,7 @@ def test_strategies_with_other_documents_are_compared_where_both_were(tmp_path: 
 def test_strategies_without_a_common_document(tmp_path: Path) -> None:
     runs = {"a": RUNS["moe"][:1], "b": RUNS["moe"][1:2]}
 
-    scoring = score(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
+    scoring = scored(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
     [pair] = summarize(scoring, runs, options=SummaryOptions(repeats=50)).pairs
 
     assert (pair.n_documents, pair.macro_difference, pair.perfect.p) == (0, None, 1.0)
@@ -184,17 +191,17 @@ def test_strategies_without_a_common_document(tmp_path: Path) -> None:
 def test_nothing_in_common_names_a_few_of_both(tmp_path: Path) -> None:
     runs = {"moe": [record("other.jpg", {})]}
     with pytest.raises(TruthError, match=r"'1\.jpg'.*'other\.jpg'"):
-        score(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
+        scored(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
 
 
 def test_rows_without_a_verified_cell(tmp_path: Path) -> None:
     rows = [("1.jpg", None, None, None), ("2.jpg", "李四", None, None)]
     truth = load_truth(truth_file(tmp_path, rows), SCHEMA)
 
-    assert score(RUNS, [truth]).documents == (("2.jpg", 1),)
+    assert scored(RUNS, [truth]).documents == (("2.jpg", 1),)
     empty = load_truth(truth_file(tmp_path, rows[:1]), SCHEMA)
     with pytest.raises(TruthError, match="empty or damaged"):
-        score(RUNS, [empty])
+        scored(RUNS, [empty])
 
 
 def test_two_schemas_that_share_a_field_keep_their_figures_apart(tmp_path: Path) -> None:
@@ -207,7 +214,7 @@ def test_two_schemas_that_share_a_field_keep_their_figures_apart(tmp_path: Path)
     ]
     other = record("l.jpg", {"姓名": decision("赵"), "住所": decision("街")}, schema_name="licence")
 
-    scoring = score({"moe": [*RUNS["moe"], other]}, sheets)
+    scoring = scored({"moe": [*RUNS["moe"], other]}, sheets)
 
     assert [column.key for column in scoring.fields] == [
         "diploma/姓名",
@@ -225,7 +232,7 @@ def test_dearer_by_money_where_there_are_prices(tmp_path: Path) -> None:
         return [record("1.jpg", {"姓名": decision("张三")}, strategy=strategy, cost=cost)]
 
     runs = {"cheap": priced("cheap", 0.01), "dear": priced("dear", 0.04)}
-    scoring = score(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
+    scoring = scored(runs, [load_truth(truth_file(tmp_path), SCHEMA)])
     scores = summarize(scoring, runs, options=SummaryOptions(repeats=10))
 
     assert (scores.cost_measure, scores.cost_reference, scores.best) == ("money", "dear", "cheap")

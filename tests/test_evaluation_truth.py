@@ -17,7 +17,7 @@ from ocr_moe.evaluation.truth.matching import match
 from ocr_moe.evaluation.truth.problems import ProblemKind
 from ocr_moe.evaluation.truth.sheet import Truth, load_truth
 from ocr_moe.evaluation.truth.tables import read_tables
-from ocr_moe.evaluation.truth.truthset import load_truths
+from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.schema import Field, Kind, Schema, Subjects
 from ocr_moe.settings import TruthOptions
 from ocr_moe.types import DocumentRef
@@ -456,15 +456,37 @@ def test_each_schema_gets_its_sheet(tmp_path: Path) -> None:
     one = sheet(tmp_path, ["file", "名称", "住所"], ["l.jpg", "公司", "路"], name="l.xlsx")
     two = sheet(tmp_path, ["file", "姓名"], ["d.jpg", "张三"], name="d.xlsx")
 
-    truths = load_truths([one, two], [SCHEMA, licence])
+    both = read_truths([one, two])
+    both.check([SCHEMA, licence])
+    truths = both.of([SCHEMA, licence])
     assert {truth.schema.name: truth.source.name for truth in truths} == {
         "licence": "l.xlsx",
         "diploma": "d.xlsx",
     }
     with pytest.raises(TruthError, match="both"):
-        load_truths([one, one], [SCHEMA, licence])
-    with pytest.raises(TruthError, match="does not have"):
-        load_truths({"passport": one}, [SCHEMA])
+        read_truths([one, one]).of([SCHEMA, licence])
+
+
+def test_only_what_no_document_could_change_is_refused_before_a_run(tmp_path: Path) -> None:
+    """`compare` checks sheets before it asks anybody, and knows its documents' schemas after."""
+    wide = Schema(name="wide", fields=(Field(name="姓名"), Field(name="性别"), Field(name="专业")))
+    degree = Schema(name="degree", fields=(Field(name="姓名"), Field(name="性别")))
+    course = Schema(name="course", fields=(Field(name="姓名"), Field(name="专业")))
+    one = sheet(tmp_path, ["file", "性别", "姓名"], ["a.jpg", "男", "张三"], name="one.xlsx")
+    two = sheet(tmp_path, ["file", "专业", "姓名"], ["b.jpg", "数学", "李四"], name="two.xlsx")
+    useless = sheet(tmp_path, ["file", "备注"], ["a.jpg", "-"], name="useless.xlsx")
+    known = [wide, degree, course]
+
+    sheets = read_truths([one, two])
+    with pytest.raises(TruthError, match="both"):
+        sheets.of(known)
+    sheets.check(known)
+    assert [truth.schema.name for truth in sheets.of([degree, course])] == ["degree", "course"]
+    for schemas in ([wide], known):
+        with pytest.raises(TruthError, match=r"useless\.xlsx: no column is a field of wide"):
+            read_truths([one, useless]).check(schemas)
+    with pytest.raises(TruthError, match="both"):
+        sheets.check([wide])
 
 
 def test_a_workbook_written_by_extract_can_be_verified_and_used(tmp_path: Path) -> None:

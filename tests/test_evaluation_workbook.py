@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
+from ocr_moe.evaluation.report.measures import CELLS, COSTS, OVERALL, REVIEW, Measure, in_workbook
 from ocr_moe.types import Origin, Status
-from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
+from tests.evaluationkit import decision, material, record, truth_file
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> openpyxl.Workbook:
         origins={"ocr_page_llm": Origin(recorded=("Qwen",))},
         skipped={"vision_all": "set OCR_MOE_VISION_BASE_URL"},
     )
-    evaluate(RUNS, [SCHEMA], truth_file(folder), folder, options=options)
+    evaluate(material(truth_file(folder)), folder, options=options)
     return openpyxl.load_workbook(folder / "accuracy.xlsx", rich_text=True)
 
 
@@ -102,6 +104,16 @@ def test_the_figures_of_every_field_and_strategy(book: openpyxl.Workbook) -> Non
     assert (review["moe"]["cells to check"], review["moe"]["of cells"]) == (5, 11)
 
 
+def test_every_figure_has_its_column(book: openpyxl.Workbook) -> None:
+    sheets: dict[str, Sequence[Measure[Any]]] = {"fields": CELLS, "review": REVIEW, "costs": COSTS}
+    for sheet, measures in sheets.items():
+        headings = [cell.value for cell in book[sheet][1]]
+        assert {measure.heading for measure in in_workbook(measures)} <= set(headings)
+    assert {overall.heading for overall in OVERALL} <= {
+        row["field"] for row in rows(book, "summary")
+    }
+
+
 def test_values_cannot_become_formulas(tmp_path: Path) -> None:
     hostile = '=HYPERLINK("http://evil","x")'
     runs = {
@@ -111,7 +123,7 @@ def test_values_cannot_become_formulas(tmp_path: Path) -> None:
         ]
     }
 
-    evaluate(runs, [SCHEMA], truth_file(tmp_path), tmp_path)
+    evaluate(material(truth_file(tmp_path), runs), tmp_path)
 
     workbook = openpyxl.load_workbook(tmp_path / "accuracy.xlsx")
     kinds = {cell.data_type for sheet in workbook for row in sheet.iter_rows() for cell in row}
@@ -123,7 +135,7 @@ def test_values_cannot_become_formulas(tmp_path: Path) -> None:
 def test_the_same_evaluation_is_the_same_bytes(tmp_path: Path) -> None:
     truth = truth_file(tmp_path)
     for name in ("one", "two"):
-        evaluate(RUNS, [SCHEMA], truth, tmp_path / name)
+        evaluate(material(truth), tmp_path / name)
 
     for file in ("scores.json", "accuracy.xlsx", "report.html"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()

@@ -163,7 +163,9 @@ def test_amounts_in_words(amount: int, words: str) -> None:
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
-def test_truth_obeys_the_contract(made: dict[str, tuple[Path, list[Sample]]], schema: str) -> None:
+def test_truth_has_the_values_of_docs_formats_md(
+    made: dict[str, tuple[Path, list[Sample]]], schema: str
+) -> None:
     _, samples = made[schema]
     for sample in samples:
         truth = sample.truth

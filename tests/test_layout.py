@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ocr_moe.reading.layout import Sheet, join_strings, span_box
+from ocr_moe.reading.layout import PageLayout, join_strings, span_box
 from ocr_moe.testing import page
 from ocr_moe.types import Line, PageText
 from ocr_moe.values.hanzi import folding, simplified
@@ -18,7 +18,7 @@ FORM = """
 
 @pytest.mark.parametrize("turned", [-4.0, -1.0, 0.0, 2.5, 4.0])
 def test_rows_follow_the_slant_of_the_page(turned: float) -> None:
-    rows = [[piece.text for piece in row] for row in Sheet(page(FORM, turned=turned)).rows]
+    rows = [[piece.text for piece in row] for row in PageLayout(page(FORM, turned=turned)).rows]
     assert rows == [
         ["名", "称", "禹城勤农农业机械有限公司", "注册资本", "壹佰万元"],
         ["类", "型", "有限责任公司", "成立日期", "2016年"],
@@ -27,19 +27,19 @@ def test_rows_follow_the_slant_of_the_page(turned: float) -> None:
 
 
 def test_a_form_is_not_torn_into_columns_and_a_spread_is() -> None:
-    lined = Sheet(page(FORM)).lined().text
+    lined = PageLayout(page(FORM)).lined().text
     assert lined.startswith("名\t称\t禹城勤农农业机械有限公司\t注册资本\t壹佰万元\n类")
     left = "根据《中华人民共和国学位条例》的规定"
     right = "The holder has satisfied the rules"
     spread = "\n".join(f"{left}{number}|@0.55 {right} {number}" for number in range(1, 6))
-    text = Sheet(page(spread, type_size=0.02)).running().text
+    text = PageLayout(page(spread, type_size=0.02)).running().text
     assert text.index(f"{left}5") < text.index(f"{right} 1")
 
 
 def test_running_text_joins_words_with_spaces_and_chinese_without() -> None:
-    sheet = Sheet(page("学 生|张三\nborn in|London\n2019|年"))
-    assert sheet.running().text == "学生张三born in London 2019年"
-    assert sheet.lined().text == "学生\t张三\nborn in\tLondon\n2019\t年"
+    layout = PageLayout(page("学 生|张三\nborn in|London\n2019|年"))
+    assert layout.running().text == "学生张三born in London 2019年"
+    assert layout.lined().text == "学生\t张三\nborn in\tLondon\n2019\t年"
 
 
 def test_doubtful_lines_are_left_out_of_the_running_text() -> None:
@@ -47,16 +47,16 @@ def test_doubtful_lines_are_left_out_of_the_running_text() -> None:
     scrawl = Line(
         text="乂夕", confidence=0.3, quad=((0.5, 0.1), (0.6, 0.1), (0.6, 0.13), (0.5, 0.13))
     )
-    sheet = Sheet(text.model_copy(update={"lines": (*text.lines, scrawl)}))
-    assert sheet.running().text == "准予毕业"
-    assert "乂夕" in sheet.lined().text
+    layout = PageLayout(text.model_copy(update={"lines": (*text.lines, scrawl)}))
+    assert layout.running().text == "准予毕业"
+    assert "乂夕" in layout.lined().text
 
 
 def test_every_character_leads_back_to_its_line() -> None:
     text = page("证书编号：１２３|张三")
-    running = Sheet(text).running()
+    running = PageLayout(text).running()
     start = running.text.index("123")
-    evidence = Sheet(text).evidence(running.glyphs(start, start + 3))
+    evidence = PageLayout(text).evidence(running.glyphs(start, start + 3))
     assert evidence is not None
     assert evidence.text == "１２３"
     assert evidence.box[0] > text.lines[0].box[0]
@@ -68,7 +68,7 @@ def test_letters_in_a_tall_box_stand_one_under_the_other() -> None:
         text="名类住", confidence=0.9, quad=((0.1, 0.2), (0.13, 0.2), (0.13, 0.32), (0.1, 0.32))
     )
     text = PageText(engine="t", width=1000, height=1000, rotation=0, lines=(tall,))
-    assert [[p.text for p in row] for row in Sheet(text).rows] == [["名"], ["类"], ["住"]]
+    assert [[p.text for p in row] for row in PageLayout(text).rows] == [["名"], ["类"], ["住"]]
     assert span_box(tall, 1, 2) == pytest.approx((0.1, 0.24, 0.13, 0.28))
 
 
@@ -77,7 +77,7 @@ def test_ornaments_read_as_tall_latin_are_no_text() -> None:
         text="eeeeeeee", confidence=0.9, quad=((0.1, 0.2), (0.11, 0.2), (0.11, 0.8), (0.1, 0.8))
     )
     text = PageText(engine="t", width=1000, height=1000, rotation=0, lines=(frame,))
-    assert Sheet(text).rows == ()
+    assert PageLayout(text).rows == ()
 
 
 def test_the_box_of_a_part_of_a_line_counts_wide_characters_twice() -> None:
@@ -87,7 +87,7 @@ def test_the_box_of_a_part_of_a_line_counts_wide_characters_twice() -> None:
 
 
 def test_an_empty_page() -> None:
-    empty = Sheet(PageText(engine="t", width=10, height=10, rotation=0, lines=()))
+    empty = PageLayout(PageText(engine="t", width=10, height=10, rotation=0, lines=()))
     assert empty.rows == ()
     assert empty.running().text == ""
     assert empty.evidence(()) is None

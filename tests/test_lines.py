@@ -11,15 +11,15 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from ocr_moe.codes.posterior import OTHER
 from ocr_moe.engines.lines import (
-    OTHER,
     OnnxLines,
     PpOcrLines,
     PpOcrParams,
     SpecialistLines,
     SpecialistParams,
-    _rapidocr_models,
 )
+from ocr_moe.engines.weights import wheel_models
 from ocr_moe.errors import EngineError
 from ocr_moe.protocols import LineRecognizer
 from tests.printedlines import greedy, printed
@@ -123,7 +123,7 @@ class TestModels:
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
         """A model folder as PaddleOCR has them."""
-        source = _rapidocr_models() / "PP-OCRv6_rec_small.onnx"
+        source = wheel_models() / "PP-OCRv6_rec_small.onnx"
         (tmp_path / "inference.onnx").symlink_to(source)
         metadata = onnxruntime.InferenceSession(str(source)).get_modelmeta()
         characters = metadata.custom_metadata_map["character"].split("\n")
@@ -167,7 +167,7 @@ class TestModels:
             _of(kind, path).recognize([printed(CODE)])
 
     def test_another_kind_of_model(self) -> None:
-        detector = _rapidocr_models() / "PP-OCRv6_det_small.onnx"
+        detector = wheel_models() / "PP-OCRv6_det_small.onnx"
         with pytest.raises(EngineError):
             PpOcrLines("p", PpOcrParams(model=detector)).recognize([printed(CODE)])
         with pytest.raises(EngineError, match="does not say its alphabet"):
@@ -176,7 +176,7 @@ class TestModels:
     def test_the_fingerprint_follows_weights_and_parameters(
         self, tmp_path: Path, ppocr: PpOcrLines
     ) -> None:
-        weights = _rapidocr_models() / "PP-OCRv6_rec_small.onnx"
+        weights = wheel_models() / "PP-OCRv6_rec_small.onnx"
         copy = Path(shutil.copy(weights, tmp_path / "copy.onnx"))
         same = PpOcrLines("other name", PpOcrParams(model=copy, threads=2))
         assert same.fingerprint == ppocr.fingerprint

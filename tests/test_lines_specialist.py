@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr_moe.engines.lines import OTHER, SpecialistLines, SpecialistParams
+from ocr_moe.codes.posterior import OTHER
+from ocr_moe.engines.lines import SpecialistLines, SpecialistParams
 from tests.printedlines import greedy, printed
 
 CODE = "106131202000004931"

@@ -12,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.costs import amount, unit_for
+from ocr_moe.laboratory.bounds import Bound, mixed_accuracy, oracle
+from ocr_moe.laboratory.candidates import PolicyCandidate, fitted, tuned
 from ocr_moe.laboratory.certify import (
     Cells,
     cells_needed,
@@ -20,24 +23,17 @@ from ocr_moe.laboratory.certify import (
     thresholds_to_test,
     upper_bound,
 )
-from ocr_moe.laboratory.documents import RecordedDocument, groups_of, leaked, split
-from ocr_moe.laboratory.lab import study_points
-from ocr_moe.laboratory.policies import (
-    Bound,
-    Candidate,
-    Recommendation,
-    cheapest_good,
-    mixed_accuracy,
-    oracle,
-    recommend,
-    study,
-    try_out,
-    unit_of,
-)
-from ocr_moe.protocols import Ask, Combiner, Gate
+from ocr_moe.laboratory.choosing import cheapest_good
+from ocr_moe.laboratory.documents import RecordedDocument, unit_of
+from ocr_moe.laboratory.recommending import Recommendation, recommend
+from ocr_moe.laboratory.splitting import groups_of, leaked, split
+from ocr_moe.laboratory.study import study, study_points
+from ocr_moe.laboratory.trials import try_out
+from ocr_moe.protocols import Ask, Combiner, Gate, State
+from ocr_moe.routing.tuning import Variant
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import Component
-from ocr_moe.types import Answer, Cost, Failure, Reading, Recorded, Status
+from ocr_moe.types import Answer, Cost, Failure, Reading, Recorded, Status, Value
 from ocr_moe.workshop.registry import resolve
 
 SCHEMA = Schema(
@@ -46,25 +42,33 @@ SCHEMA = Schema(
 )
 
 
-def build(gate: Any, combiner: Any) -> tuple[Gate, Combiner]:
+def build(gate: Component, combiner: Component) -> tuple[Gate, Combiner]:
     """What the composition root does with a strategy's settings."""
-    gates = resolve("gates", Component(kind=gate["kind"]), "test")
-    combiners = resolve("combiners", Component(kind=combiner["kind"]), "test")
+    gates, combiners = (
+        resolve(group, component, "test")
+        for group, component in (("gates", gate), ("combiners", combiner))
+    )
     return (
-        gates(gates.Params.model_validate({k: v for k, v in gate.items() if k != "kind"})),
-        combiners(
-            combiners.Params.model_validate({k: v for k, v in combiner.items() if k != "kind"})
-        ),
+        gates(gates.Params.model_validate(gate.params)),
+        combiners(combiners.Params.model_validate(combiner.params)),
     )
 
 
-RULES = Candidate("rules", "Rules", {"kind": "fixed", "default": ["rules"]}, {"kind": "priority"})
-LLM = Candidate("llm", "LLM", {"kind": "fixed", "default": ["llm"]}, {"kind": "priority"})
-MOE = Candidate(
+def component(kind: str, **params: Any) -> Component:
+    return Component.model_validate({"kind": kind, **params})
+
+
+def fixed(*experts: str, **params: Any) -> Component:
+    return component("fixed", default=list(experts), **params)
+
+
+RULES = PolicyCandidate("rules", "Rules", fixed("rules"), Component(kind="priority"))
+LLM = PolicyCandidate("llm", "LLM", fixed("llm"), Component(kind="priority"))
+MOE = PolicyCandidate(
     "moe",
     "Mixture",
-    {"kind": "cascade", "default": ["rules", "llm"], "ask_below": {"default": 0.8}},
-    {"kind": "moe"},
+    component("cascade", default=["rules", "llm"], ask_below={"default": 0.8}),
+    Component(kind="moe"),
 )
 
 
@@ -238,7 +242,7 @@ def test_a_replay_asks_the_record_and_every_question_pays_for_its_answer() -> No
     assert result.asked == {(e, f) for e in ("rules", "llm") for f in SCHEMA.names}
     assert len(result.states) == 2
     assert set(result.states[0].readings["姓名"]) == {"rules"}
-    single = build({"kind": "fixed", "default": ["llm"], "separate": ["llm"]}, {"kind": "moe"})
+    single = build(fixed("llm", separate=["llm"]), Component(kind="moe"))
     assert one.replay(*single).cost.prompt_tokens == 1400
 
 
@@ -355,6 +359,12 @@ def test_costs_are_counted_in_money_tokens_or_seconds() -> None:
     free = document(1, {"rules": ({}, 0.5, 0)})
     assert unit_of([free]) == "seconds"
     assert unit_of([free, document(2, {"llm": ({}, 0.5, 7)})]) == "tokens"
+    cost = Cost(calls=9, prompt_tokens=30, completion_tokens=4, seconds=1.5, money=0.25)
+    assert [amount(cost, unit) for unit in ("money", "tokens", "seconds")] == [0.25, 34.0, 1.5]
+    # Calls say nothing of their size, so that costs are never told in them.
+    assert unit_for([Cost(calls=9, seconds=1.0)]) == "seconds"
+    assert unit_for([cost, Cost(seconds=900.0)]) == "money"
+    assert unit_for([]) == "seconds"
 
 
 def test_the_cheapest_of_equally_good_policies_is_chosen() -> None:
@@ -397,7 +407,9 @@ def test_the_recommendation_is_a_configuration(recommendation: Recommendation) -
     overlay = yaml.safe_load(text)
     strategy = overlay["strategies"]["recommended"]
     assert overlay["strategy"] == "recommended"
-    gate, combiner = build(strategy["gate"], strategy["combiner"])
+    gate, combiner = build(
+        Component.model_validate(strategy["gate"]), Component.model_validate(strategy["combiner"])
+    )
     fresh = batch(500, seed=7)
     accepted = wrong = 0
     for each in fresh:
@@ -445,6 +457,60 @@ def test_what_the_calibration_has_seen_is_not_tested_on() -> None:
     assert found.set_aside == 40
     assert sum(found.documents) == 120
     assert found.documents[0] > 40
+
+
+class Patient:
+    """A gate from elsewhere: asks its second expert where the first was not sure enough."""
+
+    class Params(Value):
+        first: str
+        second: str
+        patience: float = 0.5
+
+    def __init__(self, params: Params) -> None:
+        self._params = params
+
+    def route(self, state: State) -> list[Ask]:
+        asked = {expert for readings in state.readings.values() for expert in readings}
+        names = state.schema.names
+        if self._params.first not in asked:
+            return [Ask(self._params.first, names)]
+        unsure = [n for n in names if (state.decisions[n].confidence or 0) < self._params.patience]
+        return [Ask(self._params.second, names)] if unsure and len(asked) == 1 else []
+
+    def variants(self) -> list[Variant]:
+        return [
+            Variant(f"{patience:g}", f"patience {patience:g}", {"patience": patience})
+            for patience in (0.1, 0.9)
+        ]
+
+
+def test_a_gate_from_elsewhere_gets_its_variants_tried_too() -> None:
+    def build_patient(gate: Component, combiner: Component) -> tuple[Gate, Combiner]:
+        if gate.kind != "patient":
+            return build(gate, combiner)
+        _, built = build(fixed(), combiner)
+        return Patient(Patient.Params.model_validate(gate.params)), built
+
+    own = PolicyCandidate(
+        "own",
+        "Own",
+        component("patient", first="rules", second="llm", patience=0.5),
+        Component(kind="moe"),
+    )
+    found = {candidate.name: candidate for candidate in tuned([RULES, own], build_patient)}
+    assert set(found) == {"own@0.1", "own@0.9"}
+    assert found["own@0.9"].title == "Own (patience 0.9)"
+    assert found["own@0.9"].gate.params == {"first": "rules", "second": "llm", "patience": 0.9}
+    assert not found["own@0.9"].configured
+    learnt = fitted(batch(60), [RULES, own], build_patient, "tokens")
+    assert any(candidate.name.startswith("own/learned@") for candidate in learnt)
+    recommended = recommend(batch(90), [RULES, own], build_patient)
+    assert {"own@0.1", "own@0.9"} <= {each.name for each in recommended.tried}
+    few, many = (
+        try_out(found[name], batch(90), build_patient, "tokens") for name in ("own@0.1", "own@0.9")
+    )
+    assert few.questions.get("llm", 0) < many.questions["llm"]
 
 
 def test_a_gate_that_never_asks_gets_failed_decisions() -> None:

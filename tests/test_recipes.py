@@ -20,10 +20,8 @@ def test_every_recipe_is_listed_with_what_it_makes() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "recipes"], cwd=ROOT, capture_output=True, text=True
     )
-    modules = {path.stem for path in (ROOT / "recipes").glob("[a-z]*.py")}
-    assert modules == {"samples", "calibration", "recorded"}
-    for name in modules:
-        assert re.search(rf"\b{name} +\w+", done.stdout + done.stderr), name
+    for path in (ROOT / "recipes").glob("[a-z]*.py"):
+        assert re.search(rf"\b{path.stem} +\w+", done.stdout + done.stderr), path.stem
 
 
 def test_the_recipe_of_the_samples_is_the_one_that_their_readme_names() -> None:

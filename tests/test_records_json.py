@@ -1,4 +1,4 @@
-"""records.jsonl and documents/: the contract's form, there and back."""
+"""records.jsonl and documents/: the form of docs/formats.md, there and back."""
 
 from __future__ import annotations
 
@@ -47,20 +47,21 @@ PLAIN = Record(
             notes=("year agrees",),
         )
     },
-    cost=Cost(calls=2, seconds=0.61),
+    cost=Cost(calls=2, seconds=0.61, ocr_seconds=0.5),
 )
 
 
-def test_a_line_is_the_contract_to_the_letter() -> None:
+def test_a_line_to_the_letter() -> None:
     assert json.dumps(record_to_json(PLAIN), ensure_ascii=False) == (
-        '{"document": {"path": "班级/张三.jpg", "sha256": "ab", "page": 1, "rotation": 90}, '
+        '{"format": 1, "document": {"path": "班级/张三.jpg", "sha256": "ab", "page": 1, '
+        '"pages": 1, "part": 1, "rotation": 90}, '
         '"schema": "graduation_certificate", "strategy": "moe", '
         '"fields": {"证书编号": {"value": "106131202505004931", "confidence": 0.998, '
         '"status": "accepted", "experts": ["codes"], '
         '"evidence": {"box": [0.1, 0.2, 0.3, 0.4], "text": "编号:106131202505004931"}, '
         '"characters": [0.99, 1.0], "notes": ["year agrees"]}}, '
         '"cost": {"calls": 2, "prompt_tokens": 0, "completion_tokens": 0, "seconds": 0.61, '
-        '"money": 0.0}, "error": null}'
+        '"ocr_seconds": 0.5, "money": 0.0}, "error": null}'
     )
 
 
@@ -105,12 +106,18 @@ records = st.builds(
         sha256=text,
         page=st.integers(1, 99),
         pages=st.integers(1, 5),
+        part=st.integers(1, 3),
         rotation=st.sampled_from([0, 90, 180, 270]),
     ),
     schema_name=st.none() | text,
     strategy=text,
     fields=st.dictionaries(text, decisions, max_size=3),
-    cost=st.builds(Cost, calls=st.integers(0, 9), seconds=st.floats(0, 1e4)),
+    cost=st.builds(
+        Cost,
+        calls=st.integers(0, 9),
+        seconds=st.floats(0, 1e4),
+        ocr_seconds=st.floats(0, 1e4),
+    ),
     error=st.none() | st.builds(Failure, type=text, message=text),
 )
 
@@ -135,6 +142,26 @@ def test_added_keys_do_no_harm() -> None:
     data["new"] = 3
 
     assert record_from_json(data) == PLAIN
+
+
+def test_a_line_of_version_0_1_0_is_read() -> None:
+    data = record_to_json(PLAIN)
+    for key in ("pages", "part"):
+        del data["document"][key]
+    del data["format"], data["cost"]["ocr_seconds"]
+
+    assert record_from_json(data) == PLAIN.model_copy(update={"cost": Cost(calls=2, seconds=0.61)})
+
+
+@pytest.mark.parametrize(
+    ("written", "words"), [(2, "later version.*upgrade ocr-moe"), ("x", "no version number")]
+)
+def test_a_line_of_a_later_format_is_refused(tmp_path: Path, written: object, words: str) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text(json.dumps(record_to_json(PLAIN) | {"format": written}) + "\n")
+
+    with pytest.raises(UsageError, match=rf"records\.jsonl, line 1: .*{words}"):
+        list(read_jsonl(path))
 
 
 @pytest.mark.parametrize("broken", [{}, {"document": {}}, {**record_to_json(PLAIN), "fields": 3}])

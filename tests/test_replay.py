@@ -12,8 +12,9 @@ import pytest
 from ocr_moe.intake.images import digest, discover
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run import batch as batches
-from ocr_moe.run.batch import STORE, Batch, Outcome
+from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.documents import IMPORTED
+from ocr_moe.run.outcome import Outcome
 from ocr_moe.store.database import Store
 from ocr_moe.types import Line, PageText
 from ocr_moe.workshop.build import Workshop

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.codes.grammar import CodeGrammar, Segment
+from ocr_moe.odds import logit
 from ocr_moe.protocols import State
-from ocr_moe.routing.calibration import Calibration, Logistic, Weight, logit
+from ocr_moe.routing.calibration import Calibration, Logistic, Weight
 from ocr_moe.routing.combiners import (
     Agreement,
     Combiner,

@@ -12,6 +12,7 @@ from ocr_moe.routing.calibration import Logistic, Policy, PolicyExpert, Weight, 
 from ocr_moe.routing.combiners import Confident
 from ocr_moe.routing.gates import Cascade, Fixed, Learned
 from ocr_moe.routing.settings import Thresholds
+from ocr_moe.routing.tuning import Tunable
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Decision, Failure, Reading, Status
 
@@ -225,6 +226,23 @@ def gates(draw: st.DrawFn) -> Fixed | Cascade | Learned:
         },
     )
     return Learned(Learned.Params(policy=policy, separate=separate), available)
+
+
+def test_a_cascade_offers_thresholds_that_it_can_be_built_with() -> None:
+    params = {"default": ["rules", "llm"], "ask_below": {"default": 0.8, "kinds": {"code": 0.3}}}
+    cascade = Cascade(Cascade.Params.model_validate(params))
+    assert isinstance(cascade, Tunable)
+    variants = {each.label: each for each in cascade.variants()}
+    assert list(variants)[:2] == ["never", "0.5"]
+    unsure = state(said("rules"), dict.fromkeys(SCHEMA.names, 0.45))
+    asked = {}
+    for label, variant in variants.items():
+        gate = Cascade(Cascade.Params.model_validate(params | dict(variant.changes)))
+        asked[label] = [ask.expert for ask in gate.route(unsure)]
+    assert asked.pop("never") == []
+    assert set(map(tuple, asked.values())) == {("llm",)}
+    assert variants["0.9"].title == "asks the next expert below a confidence of 0.9"
+    assert not isinstance(Fixed(Fixed.Params(default=("rules",))), Tunable)
 
 
 @given(gates(), st.data())

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from ocr_moe.types import (
     Record,
     Status,
 )
+from ocr_moe.version import __version__
 
 PAGE = PageText(
     engine="e1",
@@ -121,13 +123,63 @@ def test_other_versions_and_other_files_are_refused(tmp_path: Path) -> None:
         Store(path)
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 0")
-    with pytest.raises(StoreError, match=r"version 0.*another --out"):
+    with pytest.raises(StoreError, match=r"not a store of ocr_moe.*another --out"):
         Store(path)
+    with sqlite3.connect(tmp_path / "other.sqlite") as db:
+        db.execute("CREATE TABLE meta (key, value)")
+        db.execute("PRAGMA user_version = 1")
+    before = (tmp_path / "other.sqlite").read_bytes()
+    with pytest.raises(StoreError, match="of another program"):
+        Store(tmp_path / "other.sqlite")
+    assert (tmp_path / "other.sqlite").read_bytes() == before
+    assert not (tmp_path / "other.sqlite.lock").exists()
     (tmp_path / "prose.sqlite").write_text("not a database, but long enough to look at" * 50)
     with pytest.raises(StoreError, match="not a store"):
         Store(tmp_path / "prose.sqlite")
     with pytest.raises(StoreError, match="no such store"):
         Store(tmp_path / "nowhere.sqlite", write=False)
+
+
+def test_a_file_that_was_still_to_become_a_store_becomes_one(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with sqlite3.connect(path) as db:  # what a kill right at the start leaves
+        db.execute("PRAGMA journal_mode = WAL")
+    db.close()
+    assert path.stat().st_size > 0
+    with pytest.raises(StoreError, match="no such store"):
+        Store(path, write=False)
+    with Store(path) as store:
+        assert store.get_meta("created_by") == __version__
+
+
+def test_a_page_that_is_damaged_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        for number in range(400):
+            store.put_answer(question(f"{number:064}"), answer("张" * 200))
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\xff" * (len(content) - 8192)
+    path.write_bytes(content)
+    with (
+        Store(path, write=False) as store,
+        pytest.raises(StoreError, match=r"store\.sqlite.*malformed"),
+    ):
+        store.strategies()
+
+
+def test_answers_of_some_experts_are_copied_and_the_store_is_one_file(tmp_path: Path) -> None:
+    other = replace(question("b" * 64), expert="page_llm", fingerprint="llm-1")
+    with Store(tmp_path / "run.sqlite") as run, Store(tmp_path / "kept.sqlite") as kept:
+        run.put_answer(question(), answer())
+        run.put_answer(other, answer("李四"))
+        run.put_answer(replace(other, sha256="c" * 64), answer(error="429"))
+        assert run.copy_answers(kept, ["page_llm", "vision"]) == 1
+        kept.pack()
+    with sqlite3.connect(tmp_path / "run.sqlite") as db:
+        whole = db.execute("SELECT * FROM answers WHERE sha256 = ?", (other.sha256,)).fetchall()
+    with sqlite3.connect(tmp_path / "kept.sqlite") as db:
+        assert db.execute("SELECT * FROM answers").fetchall() == whole
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 def test_threads_share_a_store(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from PIL import Image
 
 import ocr_moe.testing
 from ocr_moe.codes.decoding import free_reading
-from ocr_moe.engines.chat import ChatEndpoint, ChatParams
+from ocr_moe.engines.chat.endpoint import ChatEndpoint
+from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.engines.rapid import RapidEngine
 from ocr_moe.errors import ConfigError, DocumentError, EndpointMissingError, EngineError
 from ocr_moe.protocols import Document, LineRecognizer, OcrEngine, Page, Services

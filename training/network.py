@@ -11,9 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ocr_moe.codes.posterior import OTHER
+
 HEIGHT = 32
 STRETCH = 1.25
-OTHER = "\ufffd"
 ALPHABET = ("", *"0123456789", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", OTHER)
 
 

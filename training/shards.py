@@ -144,7 +144,7 @@ def make_training(folder: Path, fonts: Sequence[Path], seed: int, ahead: int) ->
 
 
 def make_validation(folder: Path, fonts: Sequence[Path], size: int) -> None:
-    """`size` lines per level of the contract (and of letters, severely damaged) and font group."""
+    """`size` lines per damage level of docs/formats.md (and of letters, worse) and font group."""
     found = faces(fonts)
     labels = label_faces(found)
     for group in ("seen", "unseen"):

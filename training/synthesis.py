@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ocr_moe.codes.posterior import OTHER
+
 Rng = np.random.Generator
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-OTHER = "\ufffd"
 _SIZES = (18, 19, 20, 21, 22, 24, 26, 28, 30, 32, 34, 36, 39, 42)  # pixels; few, to reuse fonts
 _DIGITS = string.digits
 _USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -65,7 +66,7 @@ class Damage:
     seal: float
     """Probability of a seal over the line."""
     wild: float
-    """Probability of each damage that the contract's levels do not have."""
+    """Probability of each damage that the levels of docs/formats.md do not have."""
     label: float = 0.45
     """Probability of a label before the code."""
 

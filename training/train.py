@@ -23,10 +23,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from network import ALPHABET, HEIGHT, OTHER, CodeLineNet
+from network import ALPHABET, HEIGHT, CodeLineNet
 from numpy.typing import NDArray
 from shards import Line, Pixels, fitted, load, shard_path
 from torch import Tensor, nn
+
+from ocr_moe.codes.posterior import OTHER
 
 BATCH = 16
 PEAK_RATE = 1.2e-3

@@ -15,26 +15,33 @@ def export(
         typer.Option("--ocr", help="Write all page OCR to this JSONL file, for `extract --ocr`."),
     ] = None,
     records: Annotated[
-        Path | None, typer.Option("--records", help="Write all records to this JSONL file.")
+        Path | None,
+        typer.Option("--records", help="Write all records to this file (or folder, see --format)."),
     ] = None,
+    format: Annotated[
+        str, typer.Option("--format", help="Of --records; a name that is unknown lists them all.")
+    ] = "jsonl",
     strategy: Annotated[
         str | None, typer.Option("--strategy", help="Of which strategy; default: the only one.")
     ] = None,
 ) -> None:
     """Write page OCR or records from the store of a run."""
+    from ocr_moe.api import Run
     from ocr_moe.errors import UsageError
-    from ocr_moe.exports.jsonl import write_jsonl
-    from ocr_moe.run.batch import STORE, export_ocr
-    from ocr_moe.store.database import Store
+    from ocr_moe.exports.exporters import EXPORTERS
 
     if ocr is None and records is None:
         raise UsageError("nothing to export: name --ocr FILE or --records FILE")
-    with Store(run / STORE, write=False) as store:
-        if ocr is not None:
-            typer.echo(f"{export_ocr(store, ocr)} pages written to {ocr}")
-        if records is not None:
-            names = store.strategies()
-            if strategy is None and len(names) != 1:
-                raise UsageError(f"{run} has several strategies ({', '.join(names)}): name one")
-            count = write_jsonl(records, store.records(strategy or names[0]), presorted=True)
-            typer.echo(f"{count} records written to {records}")
+    if format not in EXPORTERS:
+        raise UsageError(f"--format {format}: there are {', '.join(EXPORTERS)}")
+    opened = Run(run)
+    if ocr is not None:
+        typer.echo(f"{opened.export_ocr(ocr)} pages written to {ocr}")
+    if records is not None:
+        names = opened.strategies
+        if strategy is None and len(names) != 1:
+            raise UsageError(f"{run} has several strategies ({', '.join(names)}): name one")
+        if strategy is not None and strategy not in names:
+            raise UsageError(f"{run} has no strategy {strategy}; it has {', '.join(names)}")
+        count = opened.export(records, format=format, strategy=strategy)
+        typer.echo(f"{count} records written to {records}")

@@ -37,6 +37,7 @@ def extract(
     from ocr_moe import api
     from ocr_moe.cli.estimate import print_estimate
     from ocr_moe.cli.session import finish, progress
+    from ocr_moe.exports.exporters import EXPORTERS
 
     chosen = api.Options(
         schema=schema,
@@ -60,4 +61,6 @@ def extract(
         run = api.extract(
             paths, out=out, strategy=strategy, options=chosen, listing=sys.stdin, report=report
         )
-    finish(run.outcome, [out / "records.jsonl", out / "records.xlsx", out / "run.json"])
+    finish(
+        run.outcome, [out / name for name in (*(e.target for e in EXPORTERS.values()), "run.json")]
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from ocr_moe.run.batch import Outcome, Progress
+    from ocr_moe.run.outcome import Outcome, Progress
 
 
 @contextmanager

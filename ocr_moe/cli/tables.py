@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ocr_moe.evaluation.report.measures import Estimate
     from ocr_moe.evaluation.scores import Scores
 
 
@@ -13,6 +14,8 @@ def print_scores(scores: Scores) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from ocr_moe.evaluation.report.measures import ACCEPTED, OVERALL, estimate_of
 
     console = Console(soft_wrap=False)
     table = Table(title="Accuracy in % [95 % interval]", header_style="bold")
@@ -27,28 +30,14 @@ def print_scores(scores: Scores) -> None:
     for field in fields:
         cells = [strategy.fields.get(field) for strategy in scores.strategies.values()]
         n = max((cell.n for cell in cells if cell is not None), default=0)
-        table.add_row(
-            escape(field),
-            str(n),
-            *("" if cell is None else _percent(cell.accuracy, cell.interval) for cell in cells),
-        )
+        shares = ("" if cell is None else _percent(estimate_of(cell)) for cell in cells)
+        table.add_row(escape(field), str(n), *shares)
     table.add_section()
     both = scores.strategies.values()
-    table.add_row("mean of fields", "", *(_percent(s.macro, s.macro_interval) for s in both))
-    table.add_row("perfect documents", "", *(_percent(s.perfect, s.perfect_interval) for s in both))
-    table.add_row(
-        "accepted: coverage",
-        "",
-        *("" if s.cells.coverage is None else f"{s.cells.coverage:.1%}" for s in both),
-    )
-    table.add_row(
-        "accepted: accuracy",
-        "",
-        *(
-            "" if s.cells.selective_accuracy is None else f"{s.cells.selective_accuracy:.2%}"
-            for s in both
-        ),
-    )
+    for overall in OVERALL:
+        table.add_row(overall.heading, "", *(_percent(overall.of(score)) for score in both))
+    for measure in ACCEPTED:
+        table.add_row(measure.heading, "", *(measure.shown(score) for score in both))
     console.print(table)
     for name, strategy in scores.strategies.items():
         if strategy.origin:
@@ -57,9 +46,8 @@ def print_scores(scores: Scores) -> None:
         console.print(f"[dim]skipped {escape(name)}: {escape(reason)}[/]")
 
 
-def _percent(value: float | None, interval: tuple[float, float] | None) -> str:
-    if value is None:
+def _percent(share: Estimate) -> str:
+    if share.value is None:
         return ""
-    if interval is None or interval[0] is None:
-        return f"{100 * value:.1f}"
-    return f"{100 * value:.1f} [{100 * interval[0]:.0f}–{100 * interval[1]:.0f}]"
+    low, high = share.interval
+    return f"{100 * share.value:.1f} [{100 * low:.0f}–{100 * high:.0f}]"

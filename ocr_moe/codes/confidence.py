@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from ocr_moe.odds import sigmoid
 from ocr_moe.types import Value
 
 _WEIGHTS = {
@@ -29,7 +30,9 @@ class ConfidenceModel(Value):
     """
 
     intercept: float = -1.5
+    """Log-odds where no feature says anything."""
     weights: dict[str, float] = _WEIGHTS
+    """What a unit of each feature adds to the log-odds."""
     at_first_sight: float = 0.998
     """P(right) of what page OCR read surely."""
 
@@ -42,5 +45,4 @@ class ConfidenceModel(Value):
             weight * min(known.get(name, 0.0), _LARGEST.get(name, math.inf))
             for name, weight in self.weights.items()
         ]
-        logit = self.intercept + sum(terms)
-        return round(1.0 / (1.0 + math.exp(-min(max(logit, -30.0), 30.0))), 6)
+        return round(sigmoid(self.intercept + sum(terms)), 6)

@@ -14,13 +14,14 @@ recognisers are compared.
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ocr_moe.codes import lookalikes
 from ocr_moe.codes.automaton import Automaton, State
+from ocr_moe.folds import fold_glyph
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,15 +35,12 @@ LOOKALIKE = 0.003
 """How much of a glyph's probability also speaks for each glyph that looks like it."""
 FLOOR = 1e-5
 """Least probability of a character at a time step: no recogniser is sure enough to forbid one."""
-
-LOOKALIKES = ("0OoDQ〇○", "1Il|i!丨", "2Zz", "5Ss", "8B", "6Gb", "9gq", "VUvu")
-"""Groups of glyphs that look alike in one typeface or another."""
 _NEGLIGIBLE = 3e-4  # a character below this is only followed where nothing else is
 _LOG_ZERO = -math.inf
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Emissions:
     """A posterior, reduced to what a code decoder needs; all arrays are natural logarithms."""
 
     characters: str
@@ -63,7 +61,7 @@ class Hypothesis:
     logprob: float
 
 
-def reduce(posterior: Posterior, characters: frozenset[str]) -> Evidence:
+def reduce(posterior: Posterior, characters: frozenset[str]) -> Emissions:
     """Fold a recogniser's alphabet into `characters`; time steps are kept.
 
     Case and full-width forms are folded, lookalikes share `LOOKALIKE` of their probability, and
@@ -79,14 +77,14 @@ def reduce(posterior: Posterior, characters: frozenset[str]) -> Evidence:
     text = np.clip(p @ readable, 0.0, 1.0)
     rest = np.clip(1.0 - text, FLOOR, 1.0)
     skip = rest + text * math.exp(-SKIP_COST)
-    return Evidence(wanted, np.log(emit), np.log(rest), np.log(np.minimum(skip, 1.0)))
+    return Emissions(wanted, np.log(emit), np.log(rest), np.log(np.minimum(skip, 1.0)))
 
 
-def join(parts: Sequence[Evidence]) -> Evidence:
+def join(parts: Sequence[Emissions]) -> Emissions:
     """One line out of several: a code that runs over two boxes. Same `characters` in all parts."""
     import numpy as np
 
-    return Evidence(
+    return Emissions(
         parts[0].characters,
         np.concatenate([part.emit for part in parts]),
         np.concatenate([part.rest for part in parts]),
@@ -112,18 +110,18 @@ def free_reading(posterior: Posterior) -> tuple[str, tuple[float, ...]]:
 
 
 def decode(
-    evidence: Evidence, automaton: Automaton, *, beam: int = 24, best: int = 8
+    emissions: Emissions, automaton: Automaton, *, beam: int = 24, best: int = 8
 ) -> list[Hypothesis]:
     """The likeliest codes of the automaton's grammars, the likeliest first; empty where none fits.
 
-    `logprob` is the exact log-likelihood of the code under the evidence plus the log-weight of its
+    `logprob` is the exact log-likelihood of the code under the emissions plus the log-weight of its
     likeliest variant.
     """
-    found = _search(evidence, automaton, beam)
+    found = _search(emissions, automaton, beam)
     if not found:
         return []
     ranked = sorted(found, key=lambda code: (-found[code][0], code))[: 2 * best]
-    exact = score(evidence, ranked)
+    exact = score(emissions, ranked)
     hypotheses = [
         Hypothesis(code, exact[i] + found[code][1])
         for i, code in enumerate(ranked)
@@ -133,7 +131,7 @@ def decode(
     return hypotheses[:best]
 
 
-def score(evidence: Evidence, codes: Sequence[str]) -> list[float]:
+def score(emissions: Emissions, codes: Sequence[str]) -> list[float]:
     """Log-likelihood of each code, summed over all its alignments, skips included.
 
     `-inf` for an empty code, one with a character that has no column, or longer than the line.
@@ -142,9 +140,9 @@ def score(evidence: Evidence, codes: Sequence[str]) -> list[float]:
 
     if not codes:
         return []
-    column = {character: i for i, character in enumerate(evidence.characters)}
+    column = {character: i for i, character in enumerate(emissions.characters)}
     longest = max(1, *(len(code) for code in codes))
-    count, steps = len(codes), len(evidence.rest)
+    count, steps = len(codes), len(emissions.rest)
     known = np.array([bool(c) and all(x in column for x in c) for c in codes])
     index = np.zeros((count, longest), dtype=np.intp)
     for row, code in enumerate(codes):
@@ -153,7 +151,7 @@ def score(evidence: Evidence, codes: Sequence[str]) -> list[float]:
     lengths = np.array([max(len(code), 1) for code in codes])
     repeats = np.zeros((count, longest), dtype=bool)
     repeats[:, 1:] = index[:, 1:] == index[:, :-1]
-    skipped = np.concatenate([[0.0], np.cumsum(evidence.skip)])
+    skipped = np.concatenate([[0.0], np.cumsum(emissions.skip)])
     after = skipped[-1] - skipped
 
     emitted = np.full((count, longest), _LOG_ZERO)  # the code's i-th character was seen last
@@ -167,30 +165,32 @@ def score(evidence: Evidence, codes: Sequence[str]) -> list[float]:
             before[:, 1:] = np.logaddexp(
                 rested[:, :-1], np.where(repeats[:, 1:], _LOG_ZERO, emitted[:, :-1])
             )
-            stay = np.logaddexp(rested, emitted) + evidence.rest[t]
-            emitted = np.logaddexp(before, emitted) + evidence.emit[t][index]
+            stay = np.logaddexp(rested, emitted) + emissions.rest[t]
+            emitted = np.logaddexp(before, emitted) + emissions.emit[t][index]
             rested = stay
             total = np.logaddexp(total, emitted[rows, lengths - 1] + after[t + 1])
     total[~known] = _LOG_ZERO
     return [float(x) for x in total]
 
 
-def _search(evidence: Evidence, automaton: Automaton, beam: int) -> dict[str, tuple[float, float]]:
+def _search(
+    emissions: Emissions, automaton: Automaton, beam: int
+) -> dict[str, tuple[float, float]]:
     """Code → (approximate log-likelihood, log-weight) by prefix beam search."""
     import numpy as np
 
-    skipped_array = np.concatenate([[0.0], np.cumsum(evidence.skip)])
+    skipped_array = np.concatenate([[0.0], np.cumsum(emissions.skip)])
     after: list[float] = (skipped_array[-1] - skipped_array).tolist()
     skipped: list[float] = skipped_array.tolist()
-    rest: list[float] = evidence.rest.tolist()
-    column = {character: i for i, character in enumerate(evidence.characters)}
+    rest: list[float] = emissions.rest.tolist()
+    column = {character: i for i, character in enumerate(emissions.characters)}
     floor = math.log(_NEGLIGIBLE)
     start = automaton.moves(automaton.start)
     # text → (state, log-probability of paths that end in a blank, in the text's last character)
     live: dict[str, tuple[State, float, float]] = {}
     done: dict[str, tuple[float, float]] = {}
-    for t, row in enumerate(evidence.emit.tolist()):
-        seen = [(c, row[i]) for i, c in enumerate(evidence.characters) if row[i] > floor]
+    for t, row in enumerate(emissions.emit.tolist()):
+        seen = [(c, row[i]) for i, c in enumerate(emissions.characters) if row[i] > floor]
         grown: dict[str, tuple[State, float, float]] = {}
         for text, (state, blank, last) in live.items():
             both = _add(blank, last)
@@ -254,17 +254,13 @@ def _folding(
     alike = np.zeros_like(own)
     readable = np.zeros(len(alphabet))
     for row, character in enumerate(alphabet):
-        folded = character if character in column else _folded(character)
+        folded = character if character in column else fold_glyph(character)
         readable[row] = folded in column or (folded.isascii() and folded.isalnum())
         if folded in column:
             own[row, column[folded]] = 1.0
-        for group in LOOKALIKES:
+        for group in lookalikes.GROUPS:
             if character and (character in group or folded in group):
-                for other in {_folded(glyph) for glyph in group} - {folded}:
+                for other in {fold_glyph(glyph) for glyph in group} - {folded}:
                     if other in column:
                         alike[row, column[other]] = 1.0
     return own, alike, readable
-
-
-def _folded(character: str) -> str:
-    return unicodedata.normalize("NFKC", character).upper()

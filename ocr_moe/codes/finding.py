@@ -15,10 +15,13 @@ from dataclasses import dataclass, replace
 from rapidfuzz import fuzz
 
 from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.codes.lookalikes import CREDIT_CODE_TWINS, DIGIT_OF
+from ocr_moe.folds import fold_in_place
+from ocr_moe.geometry import CODE_LENGTH, direction, distance, line_height
 from ocr_moe.types import Line, PageText, Quad
 
-_DIGIT_TWINS = str.maketrans("ODQILZSBG", "000112586")
-_LETTER_TWINS = str.maketrans("OIZSV", "0125U")
+_DIGIT_TWINS = str.maketrans(DIGIT_OF)
+_LETTER_TWINS = str.maketrans(CREDIT_CODE_TWINS)
 _STRAY = r"()\[\]{}|!"  # alone between digits these are misread digits themselves
 _SEPARATORS = rf"[\s\-‐-―·•.,'_*~]{{0,3}}[{_STRAY}]?[\s\-‐-―·•.,'_*~]{{0,3}}"
 _STRAYS = re.compile(f"[{_STRAY}]")
@@ -47,7 +50,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CodePlace:
     """A place where the code may stand."""
 
     run: str
@@ -80,7 +83,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class Findings:
-    candidates: tuple[Candidate, ...]
+    places: tuple[CodePlace, ...]
     """The likeliest first."""
     spots: tuple[Spot, ...]
     """Beside labels, the strongest label first."""
@@ -134,14 +137,14 @@ def find_codes(
     labels: Sequence[str],
     alien_labels: Sequence[str] = (),
 ) -> Findings:
-    """Candidates for a code of `grammars` on the page, and the labels that stand there bare.
+    """Where a code of `grammars` may stand on the page, and the labels that stand there bare.
 
     `labels` come strongest first. `alien_labels` announce values of other fields.
     """
     frame = _Frame(page)
     lines = frame.lines
-    ranked = {_fold(label): rank for rank, label in enumerate(labels)}
-    aliens = {_fold(label) for label in (*alien_labels, *_FOREIGN_LABELS)} - ranked.keys()
+    ranked = {fold_in_place(label): rank for rank, label in enumerate(labels)}
+    aliens = {fold_in_place(label) for label in (*alien_labels, *_FOREIGN_LABELS)} - ranked.keys()
     letters = any(not c.isdigit() for g in grammars for c in g.characters)
     runs = [run for line in lines for run in _runs(line, ranked, letters)]
     groups: list[tuple[_Run, ...]] = [(run,) for run in runs]
@@ -152,16 +155,16 @@ def find_codes(
         if first is not second and _continues(first, second, grammars)
     ]
     groups += _stacks(lines)
-    candidates = [
-        candidate
+    places = [
+        place
         for group in groups
-        if (candidate := _candidate(frame, group, grammars, ranked, aliens)) is not None
+        if (place := _place_of(frame, group, grammars, ranked, aliens)) is not None
     ]
-    candidates.sort(key=lambda c: -c.score)
-    distinct: list[Candidate] = []
-    for candidate in candidates:
-        if all(candidate.run not in other.run for other in distinct):
-            distinct.append(candidate)
+    places.sort(key=lambda c: -c.score)
+    distinct: list[CodePlace] = []
+    for place in places:
+        if all(place.run not in other.run for other in distinct):
+            distinct.append(place)
     announcing = _announcing(frame, ranked)
     beside = [_beside(frame, label, line, grammars) for label, line in announcing]
     under = [
@@ -173,13 +176,10 @@ def find_codes(
 
 
 def skew_of(page: PageText) -> float:
-    """The angle of the page's lines, in radians clockwise: the median of the longer ones."""
-    slopes = sorted(
-        math.atan2((q[1][1] - q[0][1]) * page.height, (q[1][0] - q[0][0]) * page.width)
-        for q in (line.quad for line in page.lines)
-        if (q[1][0] - q[0][0]) > 0.06
-    )
-    return slopes[len(slopes) // 2] if slopes else 0.0
+    """The angle of the page's lines, in radians clockwise."""
+    quads = (line.quad for line in page.lines)
+    right, down = direction(quads, CODE_LENGTH, page.width, page.height)
+    return math.atan2(down, right)
 
 
 def read_surely(page: PageText) -> tuple[Line, ...]:
@@ -220,15 +220,14 @@ def _wordiness(text: str) -> float:
 
 def _slenderness(quad: Quad, page: PageText) -> float:
     """Length of a line in heights."""
-    (ax, ay), (bx, by), _, (dx, dy) = quad
-    along = math.hypot((bx - ax) * page.width, (by - ay) * page.height)
-    return along / max(math.hypot((dx - ax) * page.width, (dy - ay) * page.height), 1.0)
+    size = page.width, page.height
+    return distance(quad[0], quad[1], *size) / max(distance(quad[0], quad[3], *size), 1.0)
 
 
 def _stacks(lines: Sequence[_Placed]) -> list[tuple[_Run, ...]]:
     """Characters that stand one below the other, each read as a line of its own."""
     single = [line for line in lines if len(line.text) == 1 and line.text.isalnum()]
-    single = [line for line in single if _fold(line.text).isascii()]
+    single = [line for line in single if fold_in_place(line.text).isascii()]
     single.sort(key=lambda line: line.middle)
     stacks: list[list[_Placed]] = []
     for line in single:
@@ -242,7 +241,11 @@ def _stacks(lines: Sequence[_Placed]) -> list[tuple[_Run, ...]]:
         else:
             stacks.append([line])
     return [
-        tuple(_Run(line, folded, 0, 1, folded) for line in stack for folded in [_fold(line.text)])
+        tuple(
+            _Run(line, folded, 0, 1, folded)
+            for line in stack
+            for folded in [fold_in_place(line.text)]
+        )
         for stack in stacks
         if len(stack) >= _MIN_RUN
     ]
@@ -286,25 +289,16 @@ class _Frame:
         )
 
     def _placed(self, index: int, text: str, confidence: float, quad: Quad) -> _Placed:
-        (ax, ay), (bx, by), (cx, cy), (dx, dy) = (self.turned(x, y) for x, y in quad)
+        a, b, c, d = (self.turned(x, y) for x, y in quad)
         return _Placed(
             index=index,
             text=text,
             confidence=confidence,
-            left=(ax + dx) / 2,
-            right=(bx + cx) / 2,
-            middle=(ay + by + cy + dy) / 4,
-            height=max((math.hypot(dx - ax, dy - ay) + math.hypot(cx - bx, cy - by)) / 2, 1.0),
+            left=(a[0] + d[0]) / 2,
+            right=(b[0] + c[0]) / 2,
+            middle=(a[1] + b[1] + c[1] + d[1]) / 4,
+            height=max(line_height((a, b, c, d)), 1.0),
         )
-
-
-def _fold(text: str) -> str:
-    """NFKC character by character (so that positions stay), upper case."""
-    folded = []
-    for character in text:
-        plain = unicodedata.normalize("NFKC", character).upper()
-        folded.append(plain if len(plain) == 1 else character)
-    return "".join(folded)
 
 
 def _breadth(character: str) -> float:
@@ -323,13 +317,13 @@ def _x_of(line: _Placed, folded: str, position: int) -> float:
 
 def _runs(line: _Placed, labels: dict[str, int], letters: bool) -> list[_Run]:
     """Stretches of letters and digits that could be (a part of) a code."""
-    folded = _fold(line.text)
+    folded = fold_in_place(line.text)
     blanked = folded
     for label in sorted(labels, key=len, reverse=True):
         blanked = blanked.replace(label, "\n" * len(label))
     for pattern in (_NUMBER_SIGN, _BRACKETED):
         blanked = pattern.sub(lambda m: "\n" * len(m.group()), blanked)
-    character = "[0-9A-Z<]" if letters else "[0-9ODQILZSBG]"
+    character = "[0-9A-Z<]" if letters else f"[0-9{''.join(DIGIT_OF)}]"
     runs = []
     for match in re.finditer(f"{character}(?:{_SEPARATORS}{character})*", blanked):
         if "\n" in match.group():
@@ -382,7 +376,7 @@ def _as_code(
     """The run, or a window of it, as a code: the best (code, grammar, check) or None."""
     best: tuple[float, str, CodeGrammar, bool | None] | None = None
     for grammar in grammars:
-        announced = label is not None and label in {_fold(x) for x in grammar.labels}
+        announced = label is not None and label in {fold_in_place(x) for x in grammar.labels}
         for length in range(grammar.longest, grammar.shortest - 1, -1):
             for offset in range(max(len(run) - length, -1) + 1):
                 window = run[offset : offset + length]
@@ -405,13 +399,13 @@ def _as_code(
     return None if best is None else best[1:]
 
 
-def _candidate(
+def _place_of(
     frame: _Frame,
     group: tuple[_Run, ...],
     grammars: Sequence[CodeGrammar],
     labels: dict[str, int],
     aliens: set[str],
-) -> Candidate | None:
+) -> CodePlace | None:
     run = "".join(part.code for part in group)
     if len(run) < _MIN_RUN:
         return None
@@ -429,7 +423,7 @@ def _candidate(
         form = max(2.5 - 0.35 * away, -2.0)
     score = form + label_worth - (6.0 if alien else 0.0) - 0.5 * min(len(group) - 1, 2)
     missing = max(min((n for n in lengths), key=lambda n: abs(len(run) - n)) - len(run), 0)
-    return Candidate(
+    return CodePlace(
         run=run,
         text=" ".join(part.line.text for part in group),
         confidence=min(part.line.confidence for part in group),
@@ -445,7 +439,7 @@ def _candidate(
 
 
 def _strips(frame: _Frame, group: tuple[_Run, ...], missing: int) -> tuple[Strip, ...]:
-    """The crops of a candidate: one a row. `missing` characters may have been cut off."""
+    """The crops of a place: one a row. `missing` characters may have been cut off."""
     strips: list[Strip] = []
     rows: list[list[_Run]] = [[group[0]]]
     for part in group[1:]:
@@ -530,7 +524,7 @@ def _label_of(frame: _Frame, run: _Run, labels: dict[str, int]) -> tuple[str | N
         place = _relation(line, run)
         if place is None:
             continue
-        folded = _fold(line.text)
+        folded = fold_in_place(line.text)
         found = _label_in(folded, labels)
         if found is None:
             continue
@@ -572,7 +566,7 @@ def _alien(frame: _Frame, run: _Run, aliens: set[str], label_worth: float) -> bo
     ]
     if not lefts:
         return False
-    nearest = _fold(max(lefts, key=lambda line: line.right).text).strip(" :.")
+    nearest = fold_in_place(max(lefts, key=lambda line: line.right).text).strip(" :.")
     return any(len(label) > 1 and nearest.endswith(label) for label in aliens)
 
 
@@ -580,7 +574,7 @@ def _announcing(frame: _Frame, labels: dict[str, int]) -> list[tuple[str, _Place
     """Lines that hold a label, as (label, the part of the line that the label takes)."""
     found = []
     for line in frame.lines:
-        folded = _fold(line.text)
+        folded = fold_in_place(line.text)
         match = _label_in(folded, labels)
         if match is None or (len(match[0]) < _SHORT_LABEL and match[1] > 2):
             continue

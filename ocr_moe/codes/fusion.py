@@ -16,7 +16,7 @@ from pydantic import Field as PydanticField
 from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.codes.checks import passes
-from ocr_moe.codes.decoding import Evidence, Hypothesis, score
+from ocr_moe.codes.decoding import Emissions, Hypothesis, score
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.types import Value
 
@@ -30,11 +30,11 @@ class View:
     recognizer: str
     crop: str
     """Which way the crop was cut and treated."""
-    evidence: Evidence
+    emissions: Emissions
     free: str
     """The code-like run that the recogniser reads without a grammar."""
     hypotheses: tuple[Hypothesis, ...]
-    """The codes that the evidence speaks for, the likeliest first."""
+    """The codes that the emissions speak for, the likeliest first."""
 
 
 class FusionParams(Value):
@@ -50,6 +50,7 @@ class FusionParams(Value):
     check_passed: float = 4.0
     """What a right check character is worth; a printed wrong one is rare but happens."""
     hint_passed: float = 1.5
+    """What each hint of the grammar that a code passes is worth."""
     announced: float = 2.0
     """What the label that goes with a variant is worth."""
     elsewhere: float = 9.0
@@ -89,7 +90,7 @@ def fuse(
     codes = sorted({h.code for view in views for h in view.hypotheses})
     if not codes:
         return None
-    likelihoods = [[max(x, _IMPOSSIBLE) for x in score(view.evidence, codes)] for view in views]
+    likelihoods = [[max(x, _IMPOSSIBLE) for x in score(view.emissions, codes)] for view in views]
     recognizers = sorted({view.recognizer for view in views})
     pooled = []
     priors = [_prior(code, grammars, params, announced) for code in codes]
@@ -117,7 +118,7 @@ def fuse(
     characters = _characters(winner, ranked)
     favourites = [view.hypotheses[0].code for view in views if view.hypotheses]
     gaps = [
-        min(max(score(view.evidence, [view.free])[0] - likelihoods[k][best], 0.0), 50.0)
+        min(max(score(view.emissions, [view.free])[0] - likelihoods[k][best], 0.0), 50.0)
         for k, view in enumerate(views)
     ]
     margin = pooled[best] - pooled[order[1]] if len(order) > 1 else params.bound

@@ -129,12 +129,16 @@ class CodeGrammar(Value):
     def characters(self) -> frozenset[str]:
         return frozenset().union(*(segment.characters for segment in self.segments))
 
+    def has_length(self, code: str) -> bool:
+        """Whether a code of this form can be so long."""
+        return self.shortest <= len(code) <= self.longest
+
     def parse(self, code: str) -> dict[str, tuple[int, int]] | None:
         """Segment name → (start, end) within `code`, or None where the code is not of this form.
 
         The check is not part of the form. Unnamed segments are left out.
         """
-        if not self.shortest <= len(code) <= self.longest:
+        if not self.has_length(code):
             return None
         spans = self._spans(code, 0, 0)
         if spans is None:

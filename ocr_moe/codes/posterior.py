@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+OTHER = "\ufffd"
+"""The character that stands for "some text that is none of the alphabet"; in a posterior's alphabet
+always the last one."""
+
 
 @dataclass(frozen=True)
 class Posterior:

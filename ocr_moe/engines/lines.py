@@ -11,7 +11,6 @@ alone, whatever else was asked for in the same call.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import math
 from abc import ABC, abstractmethod
@@ -23,8 +22,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from ocr_moe.codes.posterior import OTHER
+from ocr_moe.engines.weights import ONNXRUNTIME, RAPIDOCR, wheel_models
 from ocr_moe.errors import EngineError, MissingDependencyError
-from ocr_moe.protocols import Posterior
+from ocr_moe.protocols import Package, Posterior
 from ocr_moe.types import Value
 
 if TYPE_CHECKING:
@@ -36,14 +37,6 @@ if TYPE_CHECKING:
 
 REVISION = 1
 """Part of every fingerprint; counts up when the same weights would give other posteriors."""
-
-OTHER = "\ufffd"
-"""The character that stands for "some text that is none of the alphabet".
-
-It is always the last one of a posterior's alphabet.  A `PpOcrLines` posterior collects in it the
-probability of all characters that it does not hand out; the specialist emits it once for a run of
-label glyphs, punctuation or lower-case letters (`证书编号：`, `No.`).
-"""
 
 _ALWAYS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST = 4096  # pixels; a wider line is squeezed, so that memory stays bounded
@@ -62,6 +55,7 @@ class OnnxLines(ABC):
     """A line recogniser on ONNX Runtime; thread-safe, the session is built on first use."""
 
     Params: ClassVar[type[LineParams]]
+    packages: ClassVar[tuple[Package, ...]] = (ONNXRUNTIME,)
 
     def __init__(self, name: str, params: LineParams) -> None:
         self.name = name
@@ -171,11 +165,12 @@ class PpOcrLines(OnnxLines):
     A model folder of PaddleOCR is `inference.onnx` with its alphabet in `inference.yml`; a file
     without an `inference.yml` beside it carries it in its metadata under `character`.  PP-OCR
     alphabets have thousands of characters of which a line concerns a few dozen, so a posterior
-    holds only those that matter (see `PpOcrParams`) and collects the rest in `OTHER`; its rows
-    still sum to 1.
+    holds only those that matter (see `PpOcrParams`) and collects the probability of the rest in
+    `OTHER`; its rows still sum to 1.
     """
 
     Params: ClassVar[type[LineParams]] = PpOcrParams
+    packages: ClassVar[tuple[Package, ...]] = (RAPIDOCR, ONNXRUNTIME)
     params: PpOcrParams
     _HEIGHT = 48
     _SHORTEST = 320  # pixels; PP-OCR is trained on lines padded to at least this width
@@ -190,7 +185,7 @@ class PpOcrLines(OnnxLines):
     @cached_property
     def _file(self) -> Path:
         if self.params.model is None:
-            return _rapidocr_models() / "PP-OCRv6_rec_small.onnx"
+            return wheel_models() / "PP-OCRv6_rec_small.onnx"
         path = self.params.model.expanduser()
         return path / "inference.onnx" if path.is_dir() else path
 
@@ -265,7 +260,8 @@ class SpecialistParams(LineParams):
 
 
 class SpecialistLines(OnnxLines):
-    """This project's own recogniser for printed codes: 0-9, A-Z and `OTHER`.
+    """This project's own recogniser for printed codes: 0-9, A-Z, and `OTHER`, which it emits once
+    for a run of label glyphs, punctuation or lower-case letters (`证书编号：`, `No.`).
 
     A small convolutional and recurrent network with CTC (Shi et al. 2015, "CRNN",
     arXiv:1507.05717).  The ONNX file's metadata says its `alphabet` (a JSON list whose first
@@ -345,14 +341,3 @@ def _normalised(probabilities: Floats, alphabet: tuple[str, ...]) -> Posterior:
     if not np.isfinite(total).all() or (np.abs(total - 1.0) > 0.02).any():
         raise EngineError("the model's output is not a probability distribution per time step")
     return Posterior((probabilities / total).astype(np.float32), alphabet)
-
-
-def _rapidocr_models() -> Path:
-    """The folder of weights in the `rapidocr` wheel, without importing it."""
-    spec = importlib.util.find_spec("rapidocr")
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(
-            "the PP-OCR line recogniser needs the package rapidocr, which carries its weights, "
-            "or a `model` of your own"
-        )
-    return Path(spec.submodule_search_locations[0]) / "models"

@@ -9,14 +9,15 @@ import os
 import threading
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from weakref import WeakValueDictionary
 
 from pydantic import Field as PydanticField
 
-from ocr_moe.engines.geometry import lines_from_polygons
-from ocr_moe.engines.weights import file_digest, model_folder, wheel_models
+from ocr_moe.engines.polygons import lines_from_polygons
+from ocr_moe.engines.weights import ONNXRUNTIME, RAPIDOCR, file_digest, model_folder, wheel_models
 from ocr_moe.errors import EngineError, MissingDependencyError
+from ocr_moe.protocols import Package
 from ocr_moe.types import Line, Value
 
 if TYPE_CHECKING:
@@ -72,6 +73,48 @@ def _shared_pipelines(arguments: dict[str, Any]) -> _Pipelines:
         return pipelines
 
 
+class PaddleParams(Value):
+    """Parameters of `PaddleEngine`; `null` leaves PaddleOCR's own default."""
+
+    backend: Literal["onnxruntime", "paddle", "paddle_static", "transformers"] = "onnxruntime"
+    """What runs the models; all but ONNX Runtime need packages of their own."""
+    detection_model_name: str = "PP-OCRv6_small_det"
+    """PaddleOCR's name of the model that finds lines."""
+    detection_model_dir: str | None = None
+    """Folder of that model; `null`: the weights in the rapidocr wheel where it has this model and
+    ONNX Runtime runs it, else what PaddleOCR fetches from its model hub."""
+    recognition_model_name: str = "PP-OCRv6_small_rec"
+    """PaddleOCR's name of the model that reads lines."""
+    recognition_model_dir: str | None = None
+    """Folder of that model, likewise."""
+    lang: str | None = None
+    """Language for which PaddleOCR chooses and fetches models itself."""
+    ocr_version: str | None = None
+    """Generation of models that PaddleOCR chooses from, such as `PP-OCRv5`."""
+    mkldnn: bool = False
+    """oneDNN of the paddle backends; PaddlePaddle 3.3 on a CPU fails with it."""
+    threads: int = PydanticField(default=1, ge=0)
+    """Threads of ONNX Runtime within one page; 0: as many as there are cores. Pages side by
+    side (see `instances`) use the cores better than one page on all of them."""
+    instances: int = PydanticField(default=0, ge=0)
+    """Pages that are read at once, each with its own copy of the models (some 300 MB); 0: one
+    a core."""
+    arena: bool = True
+    """Keep working memory from page to page, as much as the largest took: faster. False gives it
+    back after each, for engines that are seldom asked."""
+    detection_limit: int | None = 1280
+    """Longest side, in pixels, at which text is looked for (it is read at full resolution);
+    None: PaddleOCR's own limit. A 300-dpi scan takes a third of the time that way."""
+    detection_threshold: float | None = None
+    """Probability from which a pixel counts as text."""
+    box_threshold: float | None = None
+    """Mean probability from which a box counts as a line."""
+    unclip_ratio: float | None = None
+    """How far a found line's box is grown."""
+    batch_size: int = 1
+    """Lines that are read at once."""
+
+
 class PaddleEngine:
     """Text detection and recognition by PaddleOCR's own pipeline.
 
@@ -81,34 +124,21 @@ class PaddleEngine:
     models itself, which needs its model hub.
     """
 
-    class Params(Value):
-        backend: Literal["onnxruntime", "paddle", "paddle_static", "transformers"] = "onnxruntime"
-        detection_model_name: str = "PP-OCRv6_small_det"
-        detection_model_dir: str | None = None
-        recognition_model_name: str = "PP-OCRv6_small_rec"
-        recognition_model_dir: str | None = None
-        lang: str | None = None
-        ocr_version: str | None = None
-        mkldnn: bool = False
-        """oneDNN of the paddle backends; PaddlePaddle 3.3 on a CPU fails with it."""
-        threads: int = PydanticField(default=1, ge=0)
-        """Threads of ONNX Runtime within one page; 0: as many as there are cores. Pages side by
-        side (see `instances`) use the cores better than one page on all of them."""
-        instances: int = PydanticField(default=0, ge=0)
-        """Pages that are read at once, each with its own copy of the models (some 300 MB); 0: one
-        a core."""
-        arena: bool = True
-        """Keep working memory from page to page, as much as the largest took: faster. False gives it
-        back after each, for engines that are seldom asked."""
-        detection_limit: int | None = 1280
-        """Longest side, in pixels, at which text is looked for (it is read at full resolution);
-        None: PaddleOCR's own limit. A 300-dpi scan takes a third of the time that way."""
-        detection_threshold: float | None = None
-        box_threshold: float | None = None
-        unclip_ratio: float | None = None
-        batch_size: int = 1
+    Params = PaddleParams
 
-    def __init__(self, name: str, params: Params) -> None:
+    packages: ClassVar = (
+        Package("paddleocr", "page OCR by PaddleOCR"),
+        Package(
+            "paddlepaddle",
+            "the paddle backends of PaddleOCR",
+            install="ocr-moe[paddle]",
+            optional=True,
+        ),
+        RAPIDOCR,
+        ONNXRUNTIME,
+    )
+
+    def __init__(self, name: str, params: PaddleParams) -> None:
         self.name = name
         self._params = params
         self._slots = threading.Semaphore(params.instances or (os.cpu_count() or 1))

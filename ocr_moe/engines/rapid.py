@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ocr_moe.engines.geometry import lines_from_polygons
+from ocr_moe.engines.polygons import lines_from_polygons
+from ocr_moe.engines.weights import ONNXRUNTIME, RAPIDOCR
 from ocr_moe.errors import EngineError, MissingDependencyError
 from ocr_moe.types import Line, Value
 
@@ -17,14 +18,21 @@ if TYPE_CHECKING:
 REVISION = 1
 
 
+class RapidParams(Value):
+    """Parameters of `RapidEngine`."""
+
+    settings: dict[str, Any] = {}
+    """RapidOCR's own parameters by dotted name, such as `Global.text_score`."""
+
+
 class RapidEngine:
     """Text detection and recognition by RapidOCR's own pipeline."""
 
-    class Params(Value):
-        settings: dict[str, Any] = {}
-        """RapidOCR's own parameters by dotted name, such as `Global.text_score`."""
+    Params = RapidParams
 
-    def __init__(self, name: str, params: Params) -> None:
+    packages: ClassVar = (RAPIDOCR, ONNXRUNTIME)
+
+    def __init__(self, name: str, params: RapidParams) -> None:
         self.name = name
         self._params = params
         self._lock = threading.Lock()

@@ -17,18 +17,25 @@ from pathlib import Path
 from typing import Any
 
 from ocr_moe.errors import EngineError, MissingDependencyError
+from ocr_moe.protocols import Package
+
+RAPIDOCR = Package("rapidocr", "the weights of PP-OCRv6, and page OCR by RapidOCR")
+ONNXRUNTIME = Package("onnxruntime", "running the models of OCR")
 
 
 @cache
 def wheel_models() -> Path:
-    """The folder of ONNX files inside the installed `rapidocr` wheel. Raises MissingDependencyError."""
+    """The folder of ONNX files in the installed `rapidocr` wheel, which is not imported for it.
+
+    Raises MissingDependencyError.
+    """
     spec = importlib.util.find_spec("rapidocr")
-    if spec is None or spec.origin is None:
+    if spec is None or not spec.submodule_search_locations:
         raise MissingDependencyError(
             "the OCR weights are missing: they come with the package rapidocr "
-            "(pip install 'rapidocr>=3.10')"
+            "(pip install 'rapidocr>=3.10'), unless the configuration names models of its own"
         )
-    return Path(spec.origin).parent / "models"
+    return Path(spec.submodule_search_locations[0]) / "models"
 
 
 def cache_folder() -> Path:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ocr_moe.errors import UsageError
+from ocr_moe.evaluation.advice import Advice, PolicyPoint
+from ocr_moe.evaluation.material import Material
 from ocr_moe.evaluation.report.crops import ImageSource
 from ocr_moe.evaluation.report.page import ReportOptions, write_report
 from ocr_moe.evaluation.report.workbook import write_accuracy
-from ocr_moe.evaluation.scores import PolicyPoint, Recommendation, Scores
+from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Scoring, score
 from ocr_moe.evaluation.summary import SummaryOptions, summarize
 from ocr_moe.evaluation.truth.columns import read_columns
-from ocr_moe.evaluation.truth.truthset import load_truths
+from ocr_moe.evaluation.truth.matching import documents_of, match
 from ocr_moe.formats.files import write_text
-from ocr_moe.schema import Field, Schema
+from ocr_moe.schema import Field
 from ocr_moe.settings import TruthOptions
 from ocr_moe.types import Cost, Origin, Record
 
@@ -27,7 +28,6 @@ from ocr_moe.types import Cost, Origin, Record
 class EvaluationOptions:
     """Everything about an evaluation that is neither a record nor a verified sheet."""
 
-    truth: TruthOptions = field(default_factory=TruthOptions)
     summary: SummaryOptions = field(default_factory=SummaryOptions)
     report: ReportOptions = field(default_factory=ReportOptions)
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -40,13 +40,12 @@ class EvaluationOptions:
     """Strategy → field → what the calls for that field took."""
     points: Sequence[PolicyPoint] = ()
     """Further points of the accuracy–cost chart: oracle, random mix, recommended policy."""
-    recommendation: Recommendation | None = None
+    advice: Advice | None = None
+    """The policy to use."""
 
 
 def evaluate(
-    runs: Mapping[str, Iterable[Record]],
-    schemas: Sequence[Schema],
-    truth: Path | Sequence[Path] | Mapping[str, Path],
+    material: Material,
     out: Path | None,
     *,
     options: EvaluationOptions | None = None,
@@ -54,21 +53,16 @@ def evaluate(
 ) -> Scores:
     """Score each strategy's records and write scores.json, accuracy.xlsx and report.html to `out`.
 
-    `truth` is one sheet, several that their columns tell apart, or one a schema by its name.
     `image_source(record, page)` gives the righted page for the report's crops, or None. With
-    `out=None` nothing is written. Raises TruthError when a sheet cannot be used, UsageError when
-    there is nothing to score, OSError when writing fails.
+    `out=None` nothing is written. Raises TruthError when no row is about a document, OSError when
+    writing fails.
     """
     options = options or EvaluationOptions()
-    listed = {name: list(records) for name, records in runs.items()}
-    if not any(listed.values()):
-        raise UsageError("there are no records to score")
-    paths = [truth] if isinstance(truth, Path) else truth
-    truths = load_truths(paths, _used(schemas, listed), options.truth)
-    scoring = score(listed, truths)
-    scores = _summarize(scoring, listed, options)
+    runs = {name: list(records) for name, records in material.runs.items()}
+    scoring = score(runs, material.matches)
+    scores = _summarize(scoring, runs, options)
     if out is not None:
-        _write(out, scoring, scores, listed, options, image_source)
+        _write(out, scoring, scores, runs, options, image_source)
     return scores
 
 
@@ -79,6 +73,7 @@ def score_columns(
     out: Path | None,
     *,
     field: Field | None = None,
+    truth: TruthOptions | None = None,
     options: EvaluationOptions | None = None,
 ) -> Scores:
     """Score one column of a sheet against another, both named by heading or by letter.
@@ -87,9 +82,9 @@ def score_columns(
     looks like one, else text. Raises TruthError when a column is not there or holds nothing.
     """
     options = options or EvaluationOptions()
-    columns = read_columns(path, truth_column, predicted_column, field, options.truth)
+    columns = read_columns(path, truth_column, predicted_column, field, truth)
     runs = {columns.strategy: columns.records}
-    scoring = score(runs, [columns.truth])
+    scoring = score(runs, [match(columns.truth, documents_of(runs))])
     scores = _summarize(scoring, runs, options)
     if out is not None:
         _write(out, scoring, scores, runs, options, None)
@@ -100,15 +95,6 @@ def write_scores(path: Path, scores: Scores) -> None:
     """Write scores.json in one step. Raises OSError."""
     data: dict[str, Any] = scores.model_dump(mode="json")
     write_text(path, json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-
-
-def _used(schemas: Sequence[Schema], runs: Mapping[str, Sequence[Record]]) -> Sequence[Schema]:
-    """The schemas that records are of; all of them where no record says."""
-    names = {record.schema_name for records in runs.values() for record in records}
-    used = [schema for schema in schemas if schema.name in names]
-    if not used and not schemas:
-        raise UsageError("there is no schema to score by")
-    return used or schemas
 
 
 def _summarize(
@@ -142,6 +128,6 @@ def _write(
         runs,
         options=options.report,
         points=options.points,
-        recommendation=options.recommendation,
+        advice=options.advice,
         image_source=image_source,
     )

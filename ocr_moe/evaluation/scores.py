@@ -1,16 +1,15 @@
 """The figures of an evaluation as values: what scores.json holds.
 
-Keys that the contract names keep their meaning: `strategies`, `pairs` and `skipped` at the top, and
-per strategy `n_documents`, `perfect`, `macro` and `fields`.
+docs/formats.md tells what the keys mean; they keep that meaning.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+from ocr_moe.evaluation.costs import Unit
+from ocr_moe.evaluation.metrics import Interval
 from ocr_moe.types import LIVE, Cost, Origin, Value
-
-Interval = tuple[float, float]
 
 
 class ConfidenceScore(Value):
@@ -139,26 +138,6 @@ class PairScore(Value):
     fields: dict[str, McNemar]
 
 
-class PolicyPoint(Value):
-    """A further point of the accuracy-cost chart: a bound, or a policy that was not run live."""
-
-    name: str
-    role: Literal["oracle", "random_mix", "best_single", "recommended", "policy"]
-    accuracy: float
-    """Macro accuracy over the same documents."""
-    cost: float
-    """Per document, in the run's cost measure."""
-
-
-class Recommendation(Value):
-    """The policy to use, in words that were made where it was certified."""
-
-    name: str
-    certified: bool
-    english: str
-    chinese: str
-
-
 class SheetProblem(Value):
     kind: str
     sentence: str
@@ -171,6 +150,9 @@ class SheetProblem(Value):
 
 
 class Scores(Value):
+    """scores.json."""
+
+    format: Literal[1] = 1
     strategies: dict[str, StrategyScore]
     pairs: tuple[PairScore, ...]
     skipped: dict[str, str]
@@ -181,8 +163,8 @@ class Scores(Value):
     fields: tuple[str, ...]
     n_documents: int
     n_cells: int
-    cost_measure: str
-    """`money`, `tokens` or `seconds`: what strategies are compared by."""
+    cost_measure: Unit
+    """What strategies are compared by."""
     cost_reference: str
     """The dearest strategy by that measure, which savings refer to."""
     target: float

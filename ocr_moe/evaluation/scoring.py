@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.truth.matching import DocumentKey, VerifiedDocument, key_of, match
+from ocr_moe.evaluation.truth.matching import (
+    DocumentKey,
+    Match,
+    VerifiedDocument,
+    documents_of,
+    key_of,
+)
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import Truth, TruthCell
 from ocr_moe.schema import Field, Schema
@@ -117,14 +123,14 @@ class Scoring:
             )
 
 
-def score(runs: Mapping[str, Sequence[Record]], truths: Sequence[Truth]) -> Scoring:
-    """Score the records of each strategy against the verified sheets, one sheet a schema.
+def score(runs: Mapping[str, Sequence[Record]], matches: Sequence[Match]) -> Scoring:
+    """Score the records of each strategy against matched sheets, one sheet a schema.
 
     Raises TruthError when not one row belongs to a document, naming a few of both, or when none of
     their cells is verified.
     """
-    documents = _all_documents(runs)
-    matches = [match(truth, documents) for truth in truths]
+    documents = documents_of(runs)
+    truths = [found.truth for found in matches]
     notebook = Notebook()
     verified: dict[DocumentKey, list[tuple[Truth, VerifiedDocument]]] = {}
     for truth, found in zip(truths, matches, strict=True):
@@ -280,14 +286,6 @@ def _columns(truths: Sequence[Truth]) -> tuple[ScoredField, ...]:
             key = name if len(owners[name]) == 1 else f"{truth.schema.name}/{name}"
             columns.setdefault(key, ScoredField(key, truth.schema, truth.schema.field(name)))
     return tuple(columns.values())
-
-
-def _all_documents(runs: Mapping[str, Sequence[Record]]) -> list[DocumentRef]:
-    documents: dict[DocumentKey, DocumentRef] = {}
-    for records in runs.values():
-        for record in records:
-            documents.setdefault(key_of(record.document), record.document)
-    return [documents[key] for key in sorted(documents)]
 
 
 def _note_records(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_moe.evaluation import metrics
+from ocr_moe.evaluation.costs import Unit, amount, unit_for
 from ocr_moe.evaluation.metrics import BoolArray, FloatArray
 from ocr_moe.evaluation.mistakes import Mistake, classify, confusions, edit_distance
 from ocr_moe.evaluation.scores import (
@@ -63,7 +64,7 @@ def summarize(
     names = list(scoring.grids)
     costs = {name: sum((record.cost for record in runs[name]), Cost()) for name in names}
     documents = {name: len(runs[name]) for name in names}
-    measure = _cost_measure(costs)
+    measure = unit_for(costs.values())
     reference = max(names, key=lambda name: _per_document(costs, documents, name, measure))
     samples = _bootstrap(scoring, names, options)
     strategies = {}
@@ -122,34 +123,17 @@ def summarize(
     )
 
 
-def cost_of(cost: Cost, measure: str) -> float:
-    """A cost in one number: `money`, `tokens` or `seconds`."""
-    if measure == "money":
-        return cost.money
-    if measure == "tokens":
-        return float(cost.prompt_tokens + cost.completion_tokens)
-    return cost.seconds
-
-
-def _cost_measure(costs: Mapping[str, Cost]) -> str:
-    if any(cost.money > 0 for cost in costs.values()):
-        return "money"
-    if any(cost_of(cost, "tokens") > 0 for cost in costs.values()):
-        return "tokens"
-    return "seconds"
-
-
 def _per_document(
-    costs: Mapping[str, Cost], documents: Mapping[str, int], name: str, measure: str
+    costs: Mapping[str, Cost], documents: Mapping[str, int], name: str, measure: Unit
 ) -> float:
-    return cost_of(costs[name], measure) / max(documents[name], 1)
+    return amount(costs[name], measure) / max(documents[name], 1)
 
 
 def _strategy_cost(
     costs: Mapping[str, Cost],
     documents: Mapping[str, int],
     name: str,
-    measure: str,
+    measure: Unit,
     reference: str,
 ) -> StrategyCost:
     total, n = costs[name], max(documents[name], 1)

@@ -1,8 +1,8 @@
 """Records as JSON: one line each in records.jsonl, one file each in documents/.
 
-The JSON form is the one other programs rely on; `Record` is the same thing inside. Numbers are
-rounded to what they mean (six places for confidences and boxes), so that equal records are equal
-bytes.
+The JSON form is the one other programs rely on (docs/formats.md; `ocr_moe.exports.forms` has its
+schema); `Record` is the same thing inside. Numbers are rounded to what they mean (six places for
+confidences and boxes), so that equal records are equal bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from ocr_moe.errors import UsageError
+from ocr_moe.exports.forms import FORMAT
 from ocr_moe.formats.files import replacing
+from ocr_moe.formats.versions import refusal
 from ocr_moe.types import (
     Answer,
     Cost,
@@ -45,18 +47,18 @@ def record_order(record: Record) -> tuple[str, int]:
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
-    """The contract's form of a record, with its keys in a fixed order."""
+    """A record as docs/formats.md has it, with its keys in a fixed order."""
     document = record.document
-    head: dict[str, Any] = {
-        "path": document.path,
-        "sha256": document.sha256,
-        "page": document.page,
-        "rotation": document.rotation,
-    }
-    if document.pages != 1:
-        head["pages"] = document.pages
     return {
-        "document": head,
+        "format": FORMAT,
+        "document": {
+            "path": document.path,
+            "sha256": document.sha256,
+            "page": document.page,
+            "pages": document.pages,
+            "part": document.part,
+            "rotation": document.rotation,
+        },
         "schema": record.schema_name,
         "strategy": record.strategy,
         "fields": {name: _decision(decision) for name, decision in record.fields.items()},
@@ -68,9 +70,12 @@ def record_to_json(record: Record) -> dict[str, Any]:
 def record_from_json(data: Mapping[str, Any]) -> Record:
     """The record behind a line of records.jsonl; unknown keys are passed over.
 
-    Raises UsageError when a key is missing or a value is wrong.
+    Raises UsageError when a key is missing, a value is wrong, or the line is of a later format.
     """
     try:
+        refused = refusal(data.get("format"), FORMAT)
+        if refused is not None:
+            raise UsageError(f"not a record that can be read here: {refused}")
         return Record(
             document=DocumentRef.model_validate(_known(DocumentRef, data["document"])),
             schema_name=data["schema"],
@@ -226,6 +231,7 @@ def _cost(cost: Cost) -> dict[str, Any]:
         "prompt_tokens": cost.prompt_tokens,
         "completion_tokens": cost.completion_tokens,
         "seconds": _number(cost.seconds),
+        "ocr_seconds": _number(cost.ocr_seconds),
         "money": round(cost.money, 8),
     }
 

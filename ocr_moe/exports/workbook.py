@@ -6,23 +6,17 @@ look at is coloured and carries the confidence in a note.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from ocr_moe.formats.xlsx import MAX_ROWS, Cell, Column, Content, Sheet, Style, writing
-from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.subjects import FileNameRule, Subject
+from ocr_moe.formats.xlsx import MAX_ROWS, Cell, Computed, Content, Style, writing
+from ocr_moe.schema import Field, Schema
+from ocr_moe.subjects import FileNameRule, NamedDocument, Subject
 from ocr_moe.types import Decision, DocumentRef, Record, Status
+from ocr_moe.values.kinds import kind_of
 
-_WIDTHS: dict[Kind, float] = {
-    Kind.TEXT: 28,
-    Kind.PERSON: 12,
-    Kind.ORGANISATION: 30,
-    Kind.DATE: 13,
-    Kind.ENUM: 12,
-    Kind.MONEY: 18,
-    Kind.CODE: 24,
-}
 _STYLES: dict[Status, Style] = {
     Status.ACCEPTED: "plain",
     Status.ABSTAINED: "unsure",
@@ -31,14 +25,32 @@ _STYLES: dict[Status, Style] = {
 }
 
 
+class _Failure(NamedTuple):
+    """A row of the sheet "failures"."""
+
+    document: DocumentRef
+    schema: str
+    field: str
+    type: str
+    message: str
+
+
+class _SubjectRow(NamedTuple):
+    """A row of the sheet "subjects"."""
+
+    subject: Subject
+    shown: Sequence[Content]
+    """Of the chosen document, what `_shown_columns` hold; else blanks."""
+
+
 def write_workbook(
     path: Path,
     records: Iterable[Record],
     schemas: Sequence[Schema],
     *,
     rows_per_sheet: int = MAX_ROWS,
-) -> None:
-    """Write the sheets "documents", "subjects" and "failures" in one step.
+) -> int:
+    """Write the sheets "documents", "subjects" and "failures" in one step; how many documents.
 
     `records` are wanted in export order; they are gone through twice where a schema groups
     documents into subjects, so a re-iterable (a list, a view of the store) keeps memory flat.
@@ -47,20 +59,23 @@ def write_workbook(
     """
     if isinstance(records, Iterator):
         records = list(records)
-    headings = _Headings(schemas)
+    fields = _fields_of(schemas)
     rules = {
         schema.name: FileNameRule(schema.subjects)
         for schema in schemas
         if schema.subjects is not None
     }
+    count = 0
     with writing(path, rows_per_sheet=rows_per_sheet) as book:
-        documents = book.sheet("documents", headings.documents())
-        subjects = book.sheet("subjects", headings.subjects())
-        failures = book.sheet("failures", headings.failures())
+        documents = book.table("documents", _document_columns(fields))
+        subjects = book.table("subjects", _subject_columns(fields))
+        failures = book.table("failures", _FAILURE_COLUMNS)
         references: dict[str, list[DocumentRef]] = {}
         for record in records:
-            documents.append(headings.document_row(record))
-            _write_failures(failures, record)
+            count += 1
+            documents.add(record)
+            for failure in _failures_of(record):
+                failures.add(failure)
             group = _group_of(record, rules)
             if group is not None:
                 references.setdefault(group, []).append(record.document)
@@ -68,8 +83,87 @@ def write_workbook(
             grouping = rules[name].group(documents_of_rule)
             for reference in grouping.unmatched:
                 message = "the file name does not fit the schema's subject pattern"
-                failures.append([reference.path, reference.page, name, "", "no subject", message])
-            _write_subjects(subjects, headings, grouping.subjects, records)
+                failures.add(_Failure(reference, name, "", "no subject", message))
+            for row in _subject_rows(grouping.subjects, records, fields):
+                subjects.add(row)
+    return count
+
+
+def _document_columns(fields: Sequence[Field]) -> list[Computed[Record]]:
+    free = _Free(fields)
+    return [
+        Computed(free("document"), 36, lambda record: record.document.path),
+        Computed(free("page"), 7, lambda record: record.document.page, "0"),
+        Computed(free("schema"), 22, lambda record: record.schema_name or ""),
+        *_shown_columns(fields),
+        Computed(free("notes"), 40, _notes),
+    ]
+
+
+def _shown_columns(fields: Sequence[Field]) -> list[Computed[Record]]:
+    """What the sheets "documents" and "subjects" both show of a record."""
+    free = _Free(fields)
+    return [
+        *(Computed(field.name, _width(field), partial(_cell, name=field.name)) for field in fields),
+        Computed(free("to check"), 24, _to_check),
+        Computed(free("lowest confidence"), 12, _lowest_confidence, "0.000"),
+    ]
+
+
+def _subject_columns(fields: Sequence[Field]) -> list[Computed[_SubjectRow]]:
+    free = _Free(fields)
+    return [
+        Computed(free("subject"), 14, _subject_name),
+        Computed(free("degree"), 10, lambda row: _of_chosen(row, lambda chosen: chosen.degree)),
+        Computed(free("kind"), 10, lambda row: _of_chosen(row, lambda chosen: chosen.kind)),
+        Computed(
+            free("document"), 36, lambda row: _of_chosen(row, lambda chosen: chosen.document.path)
+        ),
+        Computed(
+            free("page"), 7, lambda row: _of_chosen(row, lambda chosen: chosen.document.page), "0"
+        ),
+        *(
+            Computed(column.heading, column.width, partial(_shown_at, index=index), column.number)
+            for index, column in enumerate(_shown_columns(fields))
+        ),
+        Computed(free("other documents"), 40, _other_documents),
+        Computed(free("notes"), 40, _subject_note),
+    ]
+
+
+_FAILURE_COLUMNS: list[Computed[_Failure]] = [
+    Computed("document", 36, lambda failure: failure.document.path),
+    Computed("page", 7, lambda failure: failure.document.page, "0"),
+    Computed("schema", 22, lambda failure: failure.schema),
+    Computed("field", 16, lambda failure: failure.field),
+    Computed("type", 22, lambda failure: failure.type),
+    Computed("message", 80, lambda failure: failure.message),
+]
+
+
+def _fields_of(schemas: Sequence[Schema]) -> tuple[Field, ...]:
+    """The fields of all schemas together, in their order."""
+    union: dict[str, Field] = {}
+    for schema in schemas:
+        for field in schema.fields:
+            union.setdefault(field.name, field)
+    return tuple(union.values())
+
+
+class _Free:
+    """Makes a heading of ours one that no field of the schemas carries."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._taken = {field.name for field in fields}
+
+    def __call__(self, heading: str) -> str:
+        while heading in self._taken:
+            heading += " *"
+        return heading
+
+
+def _width(field: Field) -> float:
+    return max(kind_of(field).width, 2 * len(field.name) + 4)
 
 
 def _group_of(record: Record, rules: Mapping[str, FileNameRule]) -> str | None:
@@ -80,143 +174,97 @@ def _group_of(record: Record, rules: Mapping[str, FileNameRule]) -> str | None:
     return next(iter(rules)) if record.schema_name is None and len(rules) == 1 else None
 
 
-def _write_subjects(
-    sheet: Sheet, headings: _Headings, subjects: Sequence[Subject], records: Iterable[Record]
-) -> None:
-    chosen = {
-        (subject.chosen.document.path, subject.chosen.document.page)
-        for subject in subjects
-        if subject.chosen is not None
-    }
-    rows: dict[tuple[str, int], list[Content]] = {}
-    for record in records:
-        key = (record.document.path, record.document.page)
-        if key in chosen:
-            rows[key] = headings.values(record)
-    for subject in subjects:
-        sheet.append(headings.subject_row(subject, rows))
-
-
-def _write_failures(sheet: Sheet, record: Record) -> None:
-    where: list[Content] = [record.document.path, record.document.page, record.schema_name or ""]
+def _failures_of(record: Record) -> Iterator[_Failure]:
+    schema = record.schema_name or ""
     if record.error is not None:
-        sheet.append([*where, "", record.error.type, record.error.message])
+        yield _Failure(record.document, schema, "", record.error.type, record.error.message)
     for name, decision in record.fields.items():
         if decision.status is Status.FAILED:
-            sheet.append([*where, name, "field failed", "; ".join(decision.notes)])
+            notes = "; ".join(decision.notes)
+            yield _Failure(record.document, schema, name, "field failed", notes)
 
 
-class _Headings:
-    """The columns of all schemas together, in their order."""
+def _subject_rows(
+    subjects: Sequence[Subject], records: Iterable[Record], fields: Sequence[Field]
+) -> Iterator[_SubjectRow]:
+    columns = _shown_columns(fields)
+    chosen = {_key(s.chosen.document) for s in subjects if s.chosen is not None}
+    shown: dict[tuple[str, int], list[Content]] = {}
+    for record in records:
+        key = _key(record.document)
+        if key in chosen:
+            shown[key] = [column.content(record) for column in columns]
+    blank: list[Content] = [None] * len(columns)
+    for subject in subjects:
+        of_chosen = blank if subject.chosen is None else shown[_key(subject.chosen.document)]
+        yield _SubjectRow(subject, of_chosen)
 
-    def __init__(self, schemas: Sequence[Schema]) -> None:
-        union: dict[str, Field] = {}
-        for schema in schemas:
-            for field in schema.fields:
-                union.setdefault(field.name, field)
-        self.fields = tuple(union.values())
 
-    def documents(self) -> list[Column]:
-        return [
-            Column(self._free("document"), 36),
-            Column(self._free("page"), 7, "0"),
-            Column(self._free("schema"), 22),
-            *self._field_columns(),
-            Column(self._free("to check"), 24),
-            Column(self._free("lowest confidence"), 12, "0.000"),
-            Column(self._free("notes"), 40),
-        ]
+def _key(document: DocumentRef) -> tuple[str, int]:
+    return document.path, document.page
 
-    def subjects(self) -> list[Column]:
-        return [
-            Column(self._free("subject"), 14),
-            Column(self._free("degree"), 10),
-            Column(self._free("kind"), 10),
-            Column(self._free("document"), 36),
-            Column(self._free("page"), 7, "0"),
-            *self._field_columns(),
-            Column(self._free("to check"), 24),
-            Column(self._free("lowest confidence"), 12, "0.000"),
-            Column(self._free("other documents"), 40),
-            Column(self._free("notes"), 40),
-        ]
 
-    def failures(self) -> list[Column]:
-        headings = ("document", "page", "schema", "field", "type", "message")
-        widths = (36, 7, 22, 16, 22, 80)
-        return [Column(name, width, "0") for name, width in zip(headings, widths, strict=True)]
+def _notes(record: Record) -> str:
+    notes = [record.error.message] if record.error is not None else []
+    for name, decision in record.fields.items():
+        notes += [f"{name}: {note}" for note in decision.notes]
+    return "; ".join(notes)
 
-    def document_row(self, record: Record) -> list[Content]:
-        notes = [record.error.message] if record.error is not None else []
-        for name, decision in record.fields.items():
-            notes += [f"{name}: {note}" for note in decision.notes]
-        return [
-            record.document.path,
-            record.document.page,
-            record.schema_name or "",
-            *self.values(record),
-            "; ".join(notes),
-        ]
 
-    def values(self, record: Record) -> list[Content]:
-        """The field cells, the fields to check, and the lowest confidence of a record."""
-        cells: list[Content] = [self._cell(record, field.name) for field in self.fields]
-        unsure = [
-            name
-            for name, decision in record.fields.items()
-            if decision.status in (Status.ABSTAINED, Status.FAILED)
-        ]
-        confidences = [
-            decision.confidence
-            for decision in record.fields.values()
-            if decision.confidence is not None
-        ]
-        to_check = "whole document" if record.error is not None else ", ".join(unsure)
-        return [*cells, to_check, min(confidences) if confidences else None]
+def _cell(record: Record, name: str) -> Content:
+    decision = record.fields.get(name)
+    if decision is None:
+        return Cell(None, "failed") if record.error is not None else None
+    style = _STYLES[decision.status]
+    note = _note(decision) if style in ("unsure", "failed") else ""
+    return Cell(decision.value, style, note)
 
-    def subject_row(
-        self, subject: Subject, rows: Mapping[tuple[str, int], list[Content]]
-    ) -> list[Content]:
-        chosen = subject.chosen
-        others = "; ".join(
-            _shown(member.document) for member in subject.documents if member is not chosen
-        )
-        if chosen is None:
-            blank: list[Content] = [None] * (len(self.fields) + 2)
-            return [subject.name, "", "", "", None, *blank, others, Cell(subject.note, "unsure")]
-        note = Cell(subject.note, "unsure" if subject.note else "plain")
-        return [
-            Cell(subject.name, "unsure" if subject.namesakes else "plain", subject.note),
-            chosen.degree,
-            chosen.kind,
-            chosen.document.path,
-            chosen.document.page,
-            *rows[chosen.document.path, chosen.document.page],
-            others,
-            note,
-        ]
 
-    def _field_columns(self) -> list[Column]:
-        return [
-            Column(field.name, max(_WIDTHS[field.kind], 2 * len(field.name) + 4))
-            for field in self.fields
-        ]
+def _to_check(record: Record) -> str:
+    if record.error is not None:
+        return "whole document"
+    return ", ".join(
+        name
+        for name, decision in record.fields.items()
+        if decision.status in (Status.ABSTAINED, Status.FAILED)
+    )
 
-    def _free(self, heading: str) -> str:
-        """A heading of ours that no field of the schemas carries."""
-        taken = {field.name for field in self.fields}
-        while heading in taken:
-            heading += " *"
-        return heading
 
-    def _cell(self, record: Record, name: str) -> Content:
-        decision = record.fields.get(name)
-        if decision is None:
-            failed = record.error is not None
-            return Cell(None, "failed") if failed else None
-        style = _STYLES[decision.status]
-        note = _note(decision) if style in ("unsure", "failed") else ""
-        return Cell(decision.value, style, note)
+def _lowest_confidence(record: Record) -> float | None:
+    confidences = [
+        decision.confidence
+        for decision in record.fields.values()
+        if decision.confidence is not None
+    ]
+    return min(confidences) if confidences else None
+
+
+def _subject_name(row: _SubjectRow) -> Content:
+    subject = row.subject
+    if subject.chosen is None:
+        return subject.name
+    return Cell(subject.name, "unsure" if subject.namesakes else "plain", subject.note)
+
+
+def _subject_note(row: _SubjectRow) -> Cell:
+    unsure = bool(row.subject.note) or row.subject.chosen is None
+    return Cell(row.subject.note, "unsure" if unsure else "plain")
+
+
+def _of_chosen(row: _SubjectRow, content: Callable[[NamedDocument], Content]) -> Content:
+    return None if row.subject.chosen is None else content(row.subject.chosen)
+
+
+def _shown_at(row: _SubjectRow, index: int) -> Content:
+    return row.shown[index]
+
+
+def _other_documents(row: _SubjectRow) -> str:
+    return "; ".join(
+        _shown(member.document)
+        for member in row.subject.documents
+        if member is not row.subject.chosen
+    )
 
 
 def _note(decision: Decision) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from ocr_moe.formats.files import replacing
 
@@ -62,6 +62,18 @@ class Cell:
 
 
 Content = Cell | str | int | float | None
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Computed(Generic[Item]):
+    """A column together with what stands in it."""
+
+    heading: str
+    width: float
+    content: Callable[[Item], Content]
+    number: str = "General"
+    """Number format of the numbers in this column."""
 
 
 def cell_text(text: str) -> str:
@@ -141,6 +153,17 @@ class Sheet:
         self._sheet.write_rich_string(row, index, *fragments, look)
 
 
+class Table(Generic[Item]):
+    """A sheet with a row an item; have one by `Book.table`."""
+
+    def __init__(self, sheet: Sheet, columns: Sequence[Computed[Item]]) -> None:
+        self._sheet = sheet
+        self._columns = tuple(columns)
+
+    def add(self, item: Item) -> None:
+        self._sheet.append([column.content(item) for column in self._columns])
+
+
 class Book:
     """A workbook being written; have one by `writing`."""
 
@@ -157,6 +180,11 @@ class Book:
         sheet = Sheet(self, name, columns)
         self._sheets.append(sheet)
         return sheet
+
+    def table(self, name: str, columns: Sequence[Computed[Item]]) -> Table[Item]:
+        """A new sheet whose rows are items."""
+        heads = [Column(column.heading, column.width, column.number) for column in columns]
+        return Table(self.sheet(name, heads), columns)
 
     def worksheet(self, name: str, suffix: str) -> Any:
         clean = re.sub(r"[\[\]:*?/\\]", "_", _ILLEGAL.sub("_", name)).strip("'") or "sheet"

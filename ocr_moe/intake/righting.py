@@ -14,6 +14,9 @@ from ocr_moe.types import Line
 if TYPE_CHECKING:
     from PIL import Image
 
+REVISION = 1
+"""Changes when pages may be decoded or turned otherwise; part of the key of page OCR from 2 on."""
+
 Rotation = Literal[0, 90, 180, 270]
 
 _SURE = 0.8

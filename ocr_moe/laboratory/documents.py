@@ -1,4 +1,4 @@
-"""Recorded documents: what every expert said of a document, and whether that was right.
+"""Recorded documents: what every expert said of a document, what it took, and whether it was right.
 
 The laboratory replays gates and combiners over them for nothing. Routing sees the readings only;
 the truth stays behind `RecordedDocument.right`.
@@ -6,22 +6,19 @@ the truth stays behind `RecordedDocument.right`.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ocr_moe.evaluation.costs import Unit, amount, unit_for
 from ocr_moe.protocols import Ask, Combiner, Gate
 from ocr_moe.routing.loop import Course, decide
 from ocr_moe.routing.recall import digest_fields, recall, unrecorded
 from ocr_moe.schema import Field, Schema
-from ocr_moe.types import Answer, Cost, Reading, Recorded
+from ocr_moe.types import Answer, Decision, Reading, Recorded, Status
 
 Judge = Callable[[Field, str | None], bool]
 """Whether a value is right for a field of one document."""
-
-_MOST_OF_ONE_SUBJECT = 12
 
 
 @dataclass(frozen=True)
@@ -81,89 +78,47 @@ class RecordedDocument:
         return {}
 
 
-def cost_by_field(bills: Iterable[tuple[Sequence[str], Cost]]) -> dict[str, Cost]:
-    """What each field took, from (fields, cost) of every answer, paid for in equal parts."""
-    shares: dict[str, Counter[str]] = defaultdict(Counter)
-    for fields, cost in bills:
-        for name, value in cost:
-            for field in fields:
-                shares[field][name] += value / len(fields)
+def fields_of(documents: Sequence[RecordedDocument]) -> tuple[str, ...]:
+    """Names of the verified fields, in the order of the schemas."""
+    names: dict[str, None] = {}
+    for document in documents:
+        for name in document.schema.names:
+            if name in document.verified:
+                names.setdefault(name)
+    return tuple(names)
+
+
+def experts_of(documents: Sequence[RecordedDocument]) -> tuple[str, ...]:
+    return tuple(sorted(frozenset().union(*(document.experts for document in documents))))
+
+
+def is_right(document: RecordedDocument, name: str, decision: Decision) -> bool:
+    """Failures count as wrong, even where the truth says absent."""
+    return decision.status is not Status.FAILED and document.right(name, decision.value)
+
+
+def right_experts(document: RecordedDocument, name: str) -> set[str]:
+    """The experts whose reading of a verified field is right."""
     return {
-        field: Cost(
-            calls=round(parts["calls"]),
-            prompt_tokens=round(parts["prompt_tokens"]),
-            completion_tokens=round(parts["completion_tokens"]),
-            seconds=parts["seconds"],
-            ocr_seconds=parts["ocr_seconds"],
-            money=parts["money"],
-        )
-        for field, parts in shares.items()
+        expert
+        for expert in document.experts
+        if (reading := document.reading(expert, name)) is not None
+        and reading.error is None
+        and document.right(name, reading.value)
     }
 
 
-def groups_of(documents: Sequence[RecordedDocument]) -> list[str]:
-    """A label per document: those of one file, of the same bytes or of one subject share it."""
-    parent = list(range(len(documents)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    first: dict[tuple[str, str], int] = {}
-    people = _people(documents)
-    for i, document in enumerate(documents):
-        keys = [("sha256", document.sha256)]
-        if document.subject in people:
-            keys.append(("subject", str(document.subject)))
-        for key in keys:
-            a, b = root(first.setdefault(key, i)), root(i)
-            parent[max(a, b)] = min(a, b)
-    members: dict[int, list[str]] = defaultdict(list)
-    for i, document in enumerate(documents):
-        members[root(i)].append(document.sha256)
-    labels = {at: min(hashes) for at, hashes in members.items()}
-    return [labels[root(i)] for i in range(len(documents))]
+def mean_cost(documents: Sequence[RecordedDocument], expert: str, unit: Unit) -> float:
+    """What a question to the expert takes on average."""
+    amounts = [
+        amount(answer.cost, unit)
+        for document in documents
+        for name, _, answer in document.answers
+        if name == expert
+    ]
+    return sum(amounts) / len(amounts) if amounts else 0.0
 
 
-def split(
-    documents: Sequence[RecordedDocument], shares: Sequence[float], seed: int = 0
-) -> list[list[RecordedDocument]]:
-    """Divide the documents into parts of about these shares; no group is on two sides.
-
-    Which part a group falls into depends on its hash and the seed alone, as far as the sizes allow.
-    """
-    groups: dict[str, list[RecordedDocument]] = defaultdict(list)
-    for label, document in zip(groups_of(documents), documents, strict=True):
-        groups[label].append(document)
-    order = sorted(groups, key=lambda label: hashlib.sha256(f"{seed}:{label}".encode()).digest())
-    parts: list[list[RecordedDocument]] = [[] for _ in shares]
-    for label in order:
-        missing = [
-            share * len(documents) - len(part) for share, part in zip(shares, parts, strict=True)
-        ]
-        parts[missing.index(max(missing))].extend(groups[label])
-    leaks = leaked(parts)
-    if leaks:
-        raise AssertionError(f"documents on two sides of a split: {leaks}")
-    return parts
-
-
-def leaked(parts: Iterable[Iterable[RecordedDocument]]) -> list[str]:
-    """Hashes and subjects that stand in more than one part. Empty when the parts are clean."""
-    listed = [list(part) for part in parts]
-    people = _people([document for part in listed for document in part])
-    sides: dict[str, set[int]] = defaultdict(set)
-    for side, part in enumerate(listed):
-        for document in part:
-            sides[f"sha256 {document.sha256}"].add(side)
-            if document.subject in people:
-                sides[f"subject {document.subject}"].add(side)
-    return sorted(key for key, where in sides.items() if len(where) > 1)
-
-
-def _people(documents: Iterable[RecordedDocument]) -> frozenset[str | None]:
-    """Subjects that can be one person: names like `scan` (of scan_001, scan_002, …) are none."""
-    counts = Counter(d.subject for d in documents if d.subject is not None)
-    return frozenset(name for name, count in counts.items() if count <= _MOST_OF_ONE_SUBJECT)
+def unit_of(documents: Sequence[RecordedDocument]) -> Unit:
+    """In what all recorded answers together are counted."""
+    return unit_for(answer.cost for document in documents for _, _, answer in document.answers)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import statistics
-import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from ocr_moe.reading.layout import Glyph, Piece, Row, Sheet
+from ocr_moe.folds import fold_label, fold_label_glyph
+from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Row
 
 Place = Literal["right", "below", "column"]
 
@@ -91,7 +91,7 @@ class Form:
 
 
 def read_form(
-    sheet: Sheet,
+    layout: PageLayout,
     vocabulary: Mapping[str | None, Sequence[str]],
     weak: Mapping[str, Sequence[str]] | None = None,
     multiline: Collection[str] = (),
@@ -104,24 +104,21 @@ def read_form(
     looks like the value of one of some fields; it is asked about fields whose label is not found.
     """
     words: list[Word] = [
-        (squeeze(label), name, rank)
+        (fold_label(label), name, rank)
         for name, labels in vocabulary.items()
         for rank, label in enumerate(labels)
     ]
     for field_name, weaker in (weak or {}).items():
-        words += [(squeeze(word), field_name, WEAK + rank) for rank, word in enumerate(weaker)]
+        words += [(fold_label(word), field_name, WEAK + rank) for rank, word in enumerate(weaker)]
     words = sorted((w for w in words if w[0]), key=lambda w: (-len(w[0]), w[1] is None, w[2]))
-    labels = [label for row in sheet.rows for label in _labels_of_row(row, words)]
+    labels = [label for row in layout.rows for label in _labels_of_row(row, words)]
     labels = _settle(labels)
-    labels += _damaged(sheet, words, labels)
+    labels += _damaged(layout, words, labels)
     found = {label.name for label in labels}
     unlabelled = {name for name in vocabulary if name is not None and name not in found}
-    return _assign(sheet, labels, multiline, lambda text: bool(claims and claims(unlabelled, text)))
-
-
-def squeeze(text: str) -> str:
-    """NFKC, lower case, without white space: how labels are compared."""
-    return re.sub(r"\s", "", unicodedata.normalize("NFKC", text)).casefold()
+    return _assign(
+        layout, labels, multiline, lambda text: bool(claims and claims(unlabelled, text))
+    )
 
 
 Word = tuple[str, str | None, int]
@@ -131,7 +128,7 @@ def _labels_of_row(row: Row, words: Sequence[Word]) -> list[Label]:
     glyphs = [g for piece in row for g in piece.glyphs if g.char != " "]
     firsts = {piece.glyphs[0] for piece in row}
     starts = [index for index, glyph in enumerate(glyphs) if glyph in firsts]
-    string = "".join(g.char.casefold()[:1] for g in glyphs)
+    string = "".join(fold_label_glyph(g.char) for g in glyphs)
     taken = [False] * len(glyphs)
     found: list[Label] = []
     for exact in (True, False):
@@ -252,17 +249,17 @@ def _columns(labels: Sequence[Label], height: float, least: int = 2) -> list[_Co
     ]
 
 
-def _damaged(sheet: Sheet, words: Sequence[Word], labels: Sequence[Label]) -> list[Label]:
+def _damaged(layout: PageLayout, words: Sequence[Word], labels: Sequence[Label]) -> list[Label]:
     """Labels that lost or changed a letter, or whose letters are not level, told by their column."""
     known = {label.name for label in labels if label.rank < WEAK}
     used = {glyph for label in labels for glyph in label.glyphs}
-    firsts = {piece.glyphs[0] for piece in sheet.pieces}
+    firsts = {piece.glyphs[0] for piece in layout.pieces}
     found: list[Label] = []
-    for column in _columns(labels, sheet.height):
-        slack = 1.5 * sheet.height
+    for column in _columns(labels, layout.height):
+        slack = 1.5 * layout.height
         free = [
             g
-            for piece in sheet.pieces
+            for piece in layout.pieces
             for g in piece.glyphs
             if g not in used
             and g.char != " "
@@ -329,12 +326,12 @@ def _torn(
 
 
 def _assign(
-    sheet: Sheet,
+    layout: PageLayout,
     labels: Sequence[Label],
     multiline: Collection[str],
     claimed: Callable[[str], bool],
 ) -> Form:
-    values = _value_pieces(sheet, labels)
+    values = _value_pieces(layout, labels)
     blocks: dict[int, Block] = {}
     rest: list[Piece] = []
     anchored: dict[int, list[Piece]] = {}
@@ -356,7 +353,7 @@ def _assign(
         blocks[index] = block
     rest = _continue(labels, blocks, rest, multiline, claimed)
     under, rest = _below(labels, blocks, rest)
-    orphans = _orphans(sheet, labels, blocks, rest)
+    orphans = _orphans(layout, labels, blocks, rest)
     found: dict[int, list[Block]] = {}
     for group in (blocks, under):
         for index, block in group.items():
@@ -376,11 +373,11 @@ def _near_side(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     return [piece for piece in pieces if piece not in stray], stray
 
 
-def _value_pieces(sheet: Sheet, labels: Sequence[Label]) -> list[Piece]:
+def _value_pieces(layout: PageLayout, labels: Sequence[Label]) -> list[Piece]:
     """What remains of the pieces when the labels are cut out."""
     used = {glyph for label in labels for glyph in label.glyphs}
     values: list[Piece] = []
-    for row in sheet.rows:
+    for row in layout.rows:
         for piece in row:
             run: list[Glyph] = []
             for glyph in (*piece.glyphs, None):
@@ -558,17 +555,17 @@ def _below(
 
 
 def _orphans(
-    sheet: Sheet, labels: Sequence[Label], blocks: Mapping[int, Block], rest: Sequence[Piece]
+    layout: PageLayout, labels: Sequence[Label], blocks: Mapping[int, Block], rest: Sequence[Piece]
 ) -> list[Block]:
     """Pieces that begin where the values of a column of labels begin, beside or between them."""
     orphans: list[Block] = []
     named = [label for label in labels if label.name is not None]
-    columns = _columns(named, sheet.height) or _columns(named, sheet.height, least=1)
+    columns = _columns(named, layout.height) or _columns(named, layout.height, least=1)
     for column in columns:
         members = [
             block
             for block in blocks.values()
-            if abs(block.label.u0 - column.u0) <= 1.5 * sheet.height
+            if abs(block.label.u0 - column.u0) <= 1.5 * layout.height
             and block.place == "right"
             and block.label.quality >= 0.5
         ]
@@ -577,7 +574,7 @@ def _orphans(
         pitch = _pitch(members[0].label, labels)
         top, bottom = column.top - 6 * pitch, column.bottom + 6 * pitch
         feet = [lb.v for lb in labels if lb.name is None and lb.v > column.bottom + lb.height]
-        bottom = min([bottom, *(v - sheet.height for v in feet)])
+        bottom = min([bottom, *(v - layout.height for v in feet)])
         for piece in rest:
             if any(piece is orphan.lines[0][0] for orphan in orphans):
                 continue

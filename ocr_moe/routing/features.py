@@ -35,7 +35,7 @@ from collections.abc import Mapping
 
 from rapidfuzz.distance import Indel
 
-from ocr_moe.routing.calibration import logit
+from ocr_moe.odds import logit
 from ocr_moe.schema import Field
 from ocr_moe.types import Decision, Reading
 

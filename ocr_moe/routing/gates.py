@@ -22,17 +22,24 @@ from ocr_moe.protocols import Ask, State
 from ocr_moe.routing.calibration import Policy, load_policy
 from ocr_moe.routing.features import state_features
 from ocr_moe.routing.settings import PerSchema, Thresholds
+from ocr_moe.routing.tuning import Variant
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Value
 
 _Chain = tuple[tuple[str, ...], ...]
+_STEPS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+"""Confidences to ask the next expert below, for `Cascade.variants`; denser where models live."""
 
 
 class FixedParams(Value):
+    """Whom each field goes to."""
+
     default: tuple[str, ...] = ()
     """Experts of the fields that neither `fields` nor `kinds` names."""
     kinds: dict[Kind, tuple[str, ...]] = {}
+    """Experts of fields of a kind."""
     fields: dict[str, tuple[str, ...]] = {}
+    """Experts of fields by name; goes before `kinds`."""
     on_failure: tuple[str, ...] = ()
     """Asked one after the other for a field whose experts all failed or cannot be had."""
     separate: tuple[str, ...] = ()
@@ -85,11 +92,15 @@ class Fixed:
 
 
 class CascadeParams(Value):
+    """Each field's chain of experts, and how far it is followed."""
+
     default: tuple[str | tuple[str, ...], ...] = ()
     """The chain of the fields that neither `fields` nor `kinds` names. A link is an expert, or a
     list of experts that are asked together. The first link is always asked."""
     kinds: dict[Kind, tuple[str | tuple[str, ...], ...]] = {}
+    """Chains of fields of a kind."""
     fields: dict[str, tuple[str | tuple[str, ...], ...]] = {}
+    """Chains of fields by name; goes before `kinds`."""
     ask_below: Thresholds = Thresholds()
     """The next link is asked while the decision's confidence is below."""
     whole: bool = True
@@ -141,6 +152,22 @@ class Cascade:
                 asks.add(expert, name)
         return asks.made()
 
+    def variants(self) -> list[Variant]:
+        """One threshold for all fields, from never asking the next expert to always doing so."""
+        asks = "asks the next expert"
+        return [
+            Variant("never", f"never {asks}", {"ask_below": {"default": 0.0}}),
+            *(
+                Variant(
+                    f"{step:g}",
+                    f"{asks} below a confidence of {step:g}",
+                    {"ask_below": {"default": step}},
+                )
+                for step in _STEPS
+            ),
+            Variant("always", f"always {asks}", {"ask_below": {"default": None}}),
+        ]
+
     def _next(self, state: State, field: Field, chain: _Chain) -> list[str]:
         had = state.readings.get(field.name, {})
         for position, link in enumerate(chain):
@@ -166,6 +193,8 @@ class Cascade:
 
 
 class LearnedParams(Value):
+    """The fitted policy, and what an answer may cost."""
+
     policy: Policy | Path
     """The fitted policy, or the file it stands in."""
     price: float | None = None
@@ -173,6 +202,7 @@ class LearnedParams(Value):
     sure: float = 0.999
     """A field decided with this confidence asks nobody."""
     separate: tuple[str, ...] = ()
+    """Experts that are asked for each field in a question of its own."""
 
     @property
     def required(self) -> frozenset[str]:

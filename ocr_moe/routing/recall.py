@@ -80,4 +80,7 @@ def _composed(
     if not used:
         return None
     cost = sum((answer.cost for answer in used), Cost())
-    return used[0].model_copy(update={"readings": tuple(found), "cost": cost})
+    update = {"readings": tuple(found), "cost": cost}
+    if len(used) > 1:  # replies to other questions as well: they stay with the answers to those
+        update |= {"replies": (), "parsing": ""}
+    return used[0].model_copy(update=update)

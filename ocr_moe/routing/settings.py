@@ -18,8 +18,11 @@ class Thresholds(Value):
     """The least confidence that is enough. `null` for a field or kind means that none is."""
 
     default: Threshold | None = 0.9
+    """For the fields that neither `fields` nor `kinds` names."""
     kinds: dict[Kind, Threshold | None] = {}
+    """For fields of a kind."""
     fields: dict[str, Threshold | None] = {}
+    """For fields by name; goes before `kinds`."""
 
     def of(self, field: Field) -> float | None:
         if field.name in self.fields:

@@ -1,4 +1,8 @@
-"""Answers about one document: from the store, else from the expert, whose word is then stored."""
+"""Answers about one document: from the store, else from the expert, whose word is then stored.
+
+A stored answer of a language model is its raw replies.  Where they are parsed otherwise today than
+when it was stored, they are parsed again: nobody is asked, and what was paid for stays of use.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from ocr_moe.errors import BudgetExceededError, ExpertError, OcrMoeError, UsageError
-from ocr_moe.protocols import Document, Expert
+from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.loop import Strategy, decide
 from ocr_moe.routing.recall import digest_fields
 from ocr_moe.schema import Field
@@ -53,7 +57,8 @@ class StoredAnswers:
         digests: dict[tuple[str, ...], str],
         document: Document,
     ) -> None:
-        """Without a ledger nobody is asked: what is not stored raises NotRecordedError.
+        """Without a ledger nobody is asked: what is not stored as it would be today raises
+        NotRecordedError.
 
         `digests` remembers question digests across documents of one schema object.
         """
@@ -92,12 +97,25 @@ class StoredAnswers:
         )
         stored = self._store.get_answer(question)
         if stored is not None:
-            return stored
+            return self._as_parsed_today(expert, fields, question, stored)
         if self._ledger is None:
             raise NotRecordedError(f"{ref.path}: {expert.name} has not been asked")
         self._ledger.check()
         answer = ask(expert, self._document, fields)
         self._ledger.enter(answer.cost)
+        self._store.put_answer(question, answer)
+        return answer
+
+    def _as_parsed_today(
+        self, expert: Expert, fields: Sequence[Field], question: Question, stored: Answer
+    ) -> Answer:
+        if not isinstance(expert, Rereader) or not stored.is_outdated(expert.parsing):
+            return stored
+        if self._ledger is None:  # nor can anything be stored
+            raise NotRecordedError(
+                f"{self._document.ref.path}: the replies to {expert.name} are to be parsed again"
+            )
+        answer = reread(expert.name, expert, self._document, fields, stored)
         self._store.put_answer(question, answer)
         return answer
 
@@ -131,10 +149,29 @@ def ask(expert: Expert, document: Document, fields: Sequence[Field]) -> Answer:
     except Exception as error:  # an expert, perhaps a third party's, must not end the batch
         seconds = round(time.perf_counter() - start, 4)
         answer = failed_answer(expert.name, fields, error, expert.fingerprint, seconds)
+    return _complete(expert.name, fields, answer)
+
+
+def reread(
+    name: str, expert: Rereader, document: Document, fields: Sequence[Field], answer: Answer
+) -> Answer:
+    """The replies of an answer parsed anew. Where that breaks, every field has a failed reading, and
+    replies and cost are kept for the next revision of the parsing."""
+    try:
+        again = expert.reread(document, fields, answer)
+    except UsageError:
+        raise
+    except Exception as error:
+        failed = failed_answer(name, fields, error).readings
+        again = answer.model_copy(update={"readings": failed, "parsing": expert.parsing})
+    return _complete(name, fields, again)
+
+
+def _complete(expert: str, fields: Sequence[Field], answer: Answer) -> Answer:
     asked = [field.name for field in fields]
     given = [reading.field for reading in answer.readings]
     if given != asked:
-        raise TypeError(f"expert {expert.name} was asked for {asked} and answered {given}")
+        raise TypeError(f"expert {expert} was asked for {asked} and answered {given}")
     return answer
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ocr_moe.intake.images import ImageFile, ImageLimits, Source
+from ocr_moe.intake.righting import REVISION as RIGHTING_REVISION
 from ocr_moe.intake.righting import read_upright, turn
 from ocr_moe.intake.seals import REVISION as SEALS_REVISION
 from ocr_moe.intake.seals import without_seals
@@ -27,7 +28,9 @@ IMPORTED = "imported"
 
 def page_key(engine: OcrEngine, remove_seals: bool) -> str:
     """What page OCR is stored under: the engine, and what is done to pages before it."""
-    return f"{engine.fingerprint} seals-r{SEALS_REVISION}" if remove_seals else engine.fingerprint
+    key = f"{engine.fingerprint} seals-r{SEALS_REVISION}" if remove_seals else engine.fingerprint
+    # Pages were stored without it before it was counted.
+    return key if RIGHTING_REVISION == 1 else f"{key} righting-r{RIGHTING_REVISION}"
 
 
 def reader_of(engine: OcrEngine, remove_seals: bool) -> Callable[[Image.Image], tuple[Line, ...]]:

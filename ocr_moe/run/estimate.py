@@ -6,17 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocr_moe.errors import DocumentError
-from ocr_moe.intake.images import ImageFile, Source, digest
+from ocr_moe.intake.images import ImageFile, ImageLimits, Source, digest
 from ocr_moe.protocols import State
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.workshop.config import Config
-
-PROMPT_TOKENS = {"ocr_text": 900, "vision": 1800}
-"""Typical prompt of a page, by kind of expert, where the store holds no answers to learn from."""
-COMPLETION_TOKENS = 25
-"""Typical answer, for each field."""
+from ocr_moe.workshop.build import Workshop
 
 
 @dataclass(frozen=True)
@@ -46,15 +41,16 @@ def estimate(
     sources: Sequence[Source],
     strategies: Sequence[Strategy],
     schemas: Sequence[Schema],
-    config: Config,
+    workshop: Workshop,
     store: Store | None,
 ) -> Plan:
-    """Calls, tokens and money by expert. Tokens come from the store's answers where it has any."""
+    """Calls, tokens and money by expert. Tokens come from the store's answers where it has any,
+    else they are what the experts call typical."""
     documents = unreadable = 0
     schema = max(schemas, key=lambda schema: len(schema.fields))
     for source in sources:
         try:
-            pages = _pages(source, config, store)
+            pages = _pages(source, workshop.config.images, store)
         except DocumentError:
             unreadable += 1
             continue
@@ -62,21 +58,21 @@ def estimate(
     found = [
         item
         for strategy in strategies
-        for item in _of_strategy(strategy, schema, documents, config, store)
+        for item in _of_strategy(strategy, schema, documents, workshop, store)
     ]
     return Plan(len(sources), documents, unreadable, tuple(found))
 
 
-def _pages(source: Source, config: Config, store: Store | None) -> int:
+def _pages(source: Source, limits: ImageLimits, store: Store | None) -> int:
     known = store.get_page_count(digest(source.file)) if store is not None else None
     if known is not None:
         return known
-    with ImageFile(source.file, config.images) as opened:
+    with ImageFile(source.file, limits) as opened:
         return opened.pages
 
 
 def _of_strategy(
-    strategy: Strategy, schema: Schema, documents: int, config: Config, store: Store | None
+    strategy: Strategy, schema: Schema, documents: int, workshop: Workshop, store: Store | None
 ) -> list[Estimate]:
     first = strategy.gate.route(State(schema, {name: {} for name in schema.names}))
     asked: dict[str, tuple[int, int, bool]] = {}
@@ -87,26 +83,25 @@ def _of_strategy(
         asked.setdefault(expert, (1, len(schema.fields), False))
     estimates = []
     for expert, (calls, fields, sure) in asked.items():
-        component = config.experts.get(expert)
-        chat = component.params.get("chat") if component is not None else None
-        if component is None or component.kind not in PROMPT_TOKENS:
-            continue
-        chat = chat or {"ocr_text": "text", "vision": "vision"}[component.kind]
-        if component.params.get("fields") == "single":
-            calls = fields
         mean = store.mean_tokens(expert) if store is not None else None
-        prompt, completion = mean or (PROMPT_TOKENS[component.kind], COMPLETION_TOKENS * fields)
-        prompt, completion = round(prompt * calls * documents), round(completion * documents)
-        if mean is not None:
-            completion = round(mean[1] * calls * documents)
-        endpoint = config.chat[chat].params if chat in config.chat else {}
-        money = (
-            prompt * float(endpoint.get("prompt_price", 0.0))
-            + completion * float(endpoint.get("completion_price", 0.0))
-        ) / 1e6
-        estimates.append(
-            Estimate(
-                strategy.name, expert, chat, calls * documents, prompt, completion, money, sure
+        for use in workshop.chat_uses(expert):
+            requests = fields if use.each_field else calls
+            if mean is not None:
+                prompt, completion = mean[0] * requests, mean[1] * requests
+            else:
+                prompt, completion = use.prompt_tokens * requests, use.completion_tokens * fields
+            prompt, completion = round(prompt * documents), round(completion * documents)
+            prices = workshop.prices(use.endpoint)
+            estimates.append(
+                Estimate(
+                    strategy=strategy.name,
+                    expert=expert,
+                    chat=use.endpoint,
+                    calls=requests * documents,
+                    prompt_tokens=prompt,
+                    completion_tokens=completion,
+                    money=(prompt * prices[0] + completion * prices[1]) / 1e6,
+                    sure=sure,
+                )
             )
-        )
     return estimates

@@ -11,6 +11,7 @@ from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import Ledger, StoredAnswers, record_of
 from ocr_moe.run.documents import PageReader, open_document
+from ocr_moe.run.outcome import why_failed
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Row, Store, is_failed, row_of
 from ocr_moe.types import DocumentRef, Failure, PageText, Record
@@ -122,14 +123,3 @@ def _renamed(record: Record, source: Source) -> Record:
 def _failure_of(records: Sequence[Record]) -> str | None:
     failed = next((record for record in records if is_failed(record)), None)
     return None if failed is None else why_failed(failed)
-
-
-def why_failed(record: Record) -> str:
-    """A sentence on the failure of a record that failed or has a failed field."""
-    if record.error is not None:
-        return record.error.message
-    for name, decision in record.fields.items():
-        if decision.status == "failed":
-            why = "; ".join(decision.notes) or "no expert could answer"
-            return f"{record.document.path}: {name}: {why}"
-    return ""

@@ -1,49 +1,32 @@
 """The run's store: one SQLite file that holds everything that was read, asked and decided.
 
 It is the only truth of a run; every export is made from it. A killed process loses at most the call
-that was under way. One process writes at a time; others may read.
+that was under way. One process writes at a time; others may read. A store of an earlier version is
+migrated when it is opened for writing, and read as it is otherwise (`ocr_moe.store.migrations`).
 
 Tables: `meta` (the run's identity), `files` (hash → page count), `pages` (page OCR, once per engine),
 `answers` (every answer of every expert, keyed by document, expert fingerprint and the question),
-`records` (decisions, one row a strategy and document).
+`records` (decisions, one row a strategy and document). docs/formats.md tells their columns.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from ocr_moe.errors import StoreError
+from ocr_moe.store.opening import open_to_read, open_to_write
 from ocr_moe.types import Answer, PageText, Record, Recorded
 
-VERSION = 1
-
 _OF_STRATEGIES = "strategy IN (SELECT value FROM json_each(?))"
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE files (sha256 TEXT PRIMARY KEY, pages INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE pages (
-    sha256 TEXT, page INTEGER, engine TEXT, text TEXT NOT NULL,
-    PRIMARY KEY (sha256, page, engine)
-) WITHOUT ROWID;
-CREATE TABLE answers (
-    sha256 TEXT, page INTEGER, fingerprint TEXT, question TEXT,
-    expert TEXT NOT NULL, schema TEXT NOT NULL, fields TEXT NOT NULL,
-    failed INTEGER NOT NULL, answer TEXT NOT NULL,
-    PRIMARY KEY (sha256, page, fingerprint, question)
-) WITHOUT ROWID;
-CREATE TABLE records (
-    strategy TEXT, path TEXT, page INTEGER, failed INTEGER NOT NULL, record TEXT NOT NULL,
-    PRIMARY KEY (strategy, path, page)
-) WITHOUT ROWID;
-"""
+_SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+_PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -72,50 +55,20 @@ class Row(NamedTuple):
 
 
 class Store:
-    """An opened store. Safe to share between threads. Raises StoreError on opening."""
+    """An opened store. Safe to share between threads.
+
+    Raises StoreError on opening, having written nothing, and where SQLite cannot go on.
+    """
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self.path = path
         self._lock = threading.RLock()
-        self._guard = _claim(path) if write else None
-        try:
-            self._db = self._connect(write)
-        except BaseException:
-            self.close()
-            raise
-
-    _db: sqlite3.Connection | None = None
-
-    def _connect(self, write: bool) -> sqlite3.Connection:
-        fresh = not self.path.exists() or self.path.stat().st_size == 0
-        if fresh and not write:
-            raise StoreError(f"{self.path}: there is no such store")
-        try:
-            if write:
-                db = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
-                db.execute("PRAGMA journal_mode = WAL")
-                db.execute("PRAGMA synchronous = NORMAL")
-            else:
-                # immutable: a shipped store may lie in a read-only folder, without WAL files
-                wal = Path(f"{self.path}-wal").exists()
-                mode = "mode=ro" if wal else "mode=ro&immutable=1"
-                db = sqlite3.connect(
-                    f"{self.path.absolute().as_uri()}?{mode}", uri=True, check_same_thread=False
-                )
-            if fresh:
-                db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version != VERSION:
-                db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self.path}: not a store of ocr_moe ({error})") from error
-        if version != VERSION:
-            db.close()
-            raise StoreError(
-                f"{self.path}: a store of version {version}, this program knows version {VERSION}; "
-                + ("upgrade ocr-moe" if version > VERSION else "name another --out folder")
-            )
-        return db
+        self._db: sqlite3.Connection | None = None
+        self._guard: IO[str] | None = None
+        if write:
+            self._db, self._guard = open_to_write(path)
+        else:
+            self._db = open_to_read(path)
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -154,10 +107,17 @@ class Store:
         return json.loads(row[0]) if row else None
 
     def set_meta(self, key: str, value: Any) -> None:
-        self._write(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-            (key, json.dumps(value, ensure_ascii=False, sort_keys=True)),
-        )
+        self._write(_SET_META, _meta_row(key, value))
+
+    def sign(self, meta: Mapping[str, Any], *, clear_records: bool) -> None:
+        """Write what a run says of itself, key by key, and with it drop records that no longer hold.
+
+        All or nothing.
+        """
+        with self._transaction() as db:
+            if clear_records:
+                db.execute("DELETE FROM records")
+            db.executemany(_SET_META, [_meta_row(key, value) for key, value in meta.items()])
 
     def get_page_count(self, sha256: str) -> int | None:
         row = self._row("SELECT pages FROM files WHERE sha256 = ?", (sha256,))
@@ -174,10 +134,16 @@ class Store:
         return PageText.model_validate_json(row[0]) if row else None
 
     def put_page(self, sha256: str, page: int, engine: str, text: PageText) -> None:
-        self._write(
-            "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)",
-            (sha256, page, engine, text.model_dump_json()),
-        )
+        self._write(_PUT_PAGE, (sha256, page, engine, text.model_dump_json()))
+
+    def put_pages(self, pages: Iterable[tuple[str, int, str, PageText]]) -> int:
+        """Write page OCR, (hash of the file, page, engine, text), all or none of it; how many."""
+        count = 0
+        with self._transaction() as db:
+            for sha256, page, engine, text in pages:
+                db.execute(_PUT_PAGE, (sha256, page, engine, text.model_dump_json()))
+                count += 1
+        return count
 
     def pages(self) -> Iterator[tuple[str, int, PageText]]:
         """All page OCR: (hash of the file, page, text), in a stable order."""
@@ -221,6 +187,26 @@ class Store:
             for expert, question, answer in rows
         ]
 
+    def copy_answers(self, to: Store, experts: Sequence[str]) -> int:
+        """Put the answers of some experts, but for those that failed, into another store; how many."""
+        count = 0
+        with self._lock, self._saying(), to._transaction() as db:
+            rows = self._connection.execute(
+                "SELECT * FROM answers WHERE NOT failed "
+                "AND expert IN (SELECT value FROM json_each(?)) "
+                "ORDER BY sha256, page, fingerprint, question",
+                (json.dumps(list(experts)),),
+            )
+            for row in rows:
+                db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                count += 1
+        return count
+
+    def pack(self) -> None:
+        """Make one file of the store, with nothing beside it that SQLite needs, to be shipped."""
+        self._write("PRAGMA journal_mode = DELETE")
+        self._write("VACUUM")
+
     def recorded_experts(self) -> dict[str, tuple[str, str | None]]:
         """Expert name → (fingerprint, model) of its most frequent answers."""
         groups = self._rows(
@@ -249,24 +235,16 @@ class Store:
 
     def forget_failures(self) -> int:
         """Drop what failed, so that it is done again; how many files have something failed."""
-        with self._lock:
-            paths = self._connection.execute(
-                "SELECT count(DISTINCT path) FROM records WHERE failed"
-            ).fetchone()[0]
-            self._connection.execute("DELETE FROM answers WHERE failed")
-            self._connection.execute(
-                "DELETE FROM records WHERE path IN (SELECT path FROM records WHERE failed)"
-            )
+        with self._transaction() as db:
+            [paths] = db.execute("SELECT count(DISTINCT path) FROM records WHERE failed").fetchone()
+            db.execute("DELETE FROM answers WHERE failed")
+            db.execute("DELETE FROM records WHERE path IN (SELECT path FROM records WHERE failed)")
         return int(paths)
 
     def put_records(self, rows: Sequence[Row]) -> None:
         """Write records, all or none of them; see `row_of`."""
-        with self._lock:
-            self._connection.execute("BEGIN")
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", rows
-            )
-            self._connection.execute("COMMIT")
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", rows)
 
     def opened_files(self) -> set[str]:
         """Hashes of the files that were opened in this run, ever."""
@@ -302,11 +280,6 @@ class Store:
         )
         return [Record.model_validate_json(row[0]) for row in rows]
 
-    def schemas(self) -> list[str]:
-        """Names of the schemas that experts were asked about."""
-        rows = self._rows("SELECT DISTINCT schema FROM answers ORDER BY schema")
-        return [row[0] for row in rows]
-
     def strategies(self) -> list[str]:
         """Names of the strategies that have records."""
         rows = self._rows("SELECT DISTINCT strategy FROM records ORDER BY strategy")
@@ -321,21 +294,37 @@ class Store:
         )
         return {path for path, count in rows if count == len(strategies)}
 
-    def clear_records(self) -> None:
-        self._write("DELETE FROM records", ())
-
     def _rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        with self._lock:
+        with self._lock, self._saying():
             return self._connection.execute(statement, values).fetchall()
 
     def _row(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
         """The first row, or None."""
-        with self._lock:
+        with self._lock, self._saying():
             return self._connection.execute(statement, values).fetchone()
 
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        with self._lock:
+    def _write(self, statement: str, values: tuple[Any, ...] = ()) -> None:
+        with self._lock, self._saying():
             self._connection.execute(statement, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._saying():
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # SQLite ends it by itself on a full disk
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _saying(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{self.path}: the store cannot be used further ({error})") from error
 
 
 @dataclass(frozen=True)
@@ -366,23 +355,5 @@ def is_failed(record: Record) -> bool:
     )
 
 
-def _claim(path: Path) -> IO[str]:
-    """Lock a store for writing until the handle is closed. Raises StoreError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = Path(f"{path}.lock").open("w")  # noqa: SIM115 - closed with the store
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        with suppress(OSError):
-            handle.close()
-        raise StoreError(
-            f"{path}: another process is writing this run; wait for it, or name another --out"
-        ) from error
-    return handle
+def _meta_row(key: str, value: Any) -> tuple[str, str]:
+    return key, json.dumps(value, ensure_ascii=False, sort_keys=True)

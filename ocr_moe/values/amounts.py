@@ -7,6 +7,9 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from ocr_moe.folds import fold_value
+from ocr_moe.values.printed import HAN, Part
+
 _DIGIT = {
     char: value
     for value, chars in enumerate(
@@ -44,6 +47,14 @@ _AMOUNT = re.compile(
     rf"\s*(?:[元圆园圓](?:\s*(?P<jiao>[{''.join(_DIGIT)}\d])\s*角)?(?:\s*零?(?P<fen>[{''.join(_DIGIT)}\d])\s*分)?)?"
 )
 
+PRICE = re.compile(
+    r"(?:\b(?:RM|USD|EUR|GBP|CNY|RMB|HKD|JPY|SGD|AUD|CAD|INR|MYR|Rs)\.?|[$€£¥])?\s*-?\d[\d,]*\.\d{2}(?!\d)"
+)
+"""An amount with cents, as bills print it."""
+_HEAD = re.compile(r"(?:[(]?(?:人民币|美元|港币|欧元|[A-Z]{2,3}|[$€£¥])[)]?\s*)$")
+_TAIL = re.compile(r"[\s元圆园圓整正人民币美金港欧日英镑]*(?:\([^()]{0,8}\))?")
+_UNIT = re.compile(r"[万亿元圆]")
+
 
 @dataclass(frozen=True)
 class Amount:
@@ -67,6 +78,51 @@ def parse_amount(text: str) -> Amount | None:
         if value is not None:
             return Amount(value, currency, match.start(), match.end())
     return None
+
+
+def parse_money(text: str) -> str | None:
+    return text.strip(" \t:;,、。") or None
+
+
+def same_money(a: str, b: str) -> bool:
+    """By amount, and by currency where both name one."""
+    return _same_amount(a, b) or fold_value(a) == fold_value(b)
+
+
+def money_belief(value: str) -> float:
+    amount = parse_amount(value)
+    if amount is None:
+        return 0.0
+    if HAN.search(value) and not _UNIT.search(value):
+        return 0.3
+    if re.fullmatch(r"\d+", value):
+        return 0.6
+    return 1.0 if amount.value > 0 else 0.6
+
+
+def find_money(text: str) -> Part | None:
+    """The first amount of `text` with its currency and unit."""
+    price = None if HAN.search(text) else PRICE.search(text)
+    if price is not None:
+        return Part(price.start(), price.end(), price.group().strip())
+    amount = parse_amount(text)
+    if amount is None:
+        return None
+    if _UNIT.search(text[amount.end :]) and not _UNIT.search(text[amount.start : amount.end]):
+        # A misread numeral parts the amount from its unit.
+        return Part(0, len(text), text)
+    tail = _TAIL.match(text, amount.end)
+    end = tail.end() if tail else amount.end
+    head = _HEAD.search(text[: amount.start])
+    start = head.start() if head else amount.start
+    return Part(start, end, text[start:end].strip())
+
+
+def _same_amount(a: str, b: str) -> bool:
+    left, right = parse_amount(a), parse_amount(b)
+    if left is None or right is None or left.value != right.value:
+        return False
+    return left.currency is None or right.currency is None or left.currency == right.currency
 
 
 def _value(match: re.Match[str]) -> Decimal | None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_ZERO = "〇○◯零0OoQΟОº◎"
+from ocr_moe.codes.lookalikes import ONES_IN_DATES, ZEROS_IN_DATES, ZEROS_UNDER_SEALS
+from ocr_moe.values.printed import Part
+
 _DIGIT = {
-    **dict.fromkeys(_ZERO, 0),
-    **dict.fromkeys("一壹弌1Il|", 1),
+    **dict.fromkeys(ZEROS_IN_DATES, 0),
+    **dict.fromkeys("一壹弌" + ONES_IN_DATES, 1),
     **dict.fromkeys("二贰貳弍两2", 2),
     **dict.fromkeys("三叁參叄弎3", 3),
     **dict.fromkeys("四肆4", 4),
@@ -24,14 +26,14 @@ _DIGIT = {
 }
 _TENS = {"十": 10, "拾": 10, "廿": 20, "卄": 20, "卅": 30}
 
-# A seal over a 〇 leaves an engine with any small round thing; only inside a Chinese year is it read
-# as a zero.
-_ROUND = "。.·•口回DC●◦@"
+DATE_CHARACTERS = re.compile(
+    r"^[\d〇○◯零OoQ一二三四五六七八九十廿卅壹贰叁肆伍陆柒捌玖拾元年月日曰 .-]+$"
+)
+"""A text that holds nothing but (a part of) a date."""
 _D = "[" + re.escape("".join(_DIGIT)) + "]"
 _N = "[" + re.escape("".join(_DIGIT) + "".join(_TENS)) + "]"
-_CENTURY_ROUND = (
-    rf"[一二壹贰貳]\s*(?:[{re.escape(_ROUND)}]|{_D})\s*(?:[{re.escape(_ROUND)}]|{_D})\s*{_D}"
-)
+_ROUND = rf"(?:[{re.escape(ZEROS_UNDER_SEALS)}]|{_D})"
+_CENTURY_ROUND = rf"[一二壹贰貳]\s*{_ROUND}\s*{_ROUND}\s*{_D}"
 _NIAN = "[年牟午]"
 _RI = "[日曰目号號]"
 
@@ -64,7 +66,7 @@ _YEAR_MONTH_DAY = re.compile(
     rf"(?:\s*(?P<d>(?:{_N}\s*){{1,4}}?)\s*(?:{_RI}|(?!{_N}|\s)))?"
 )
 _YEAR_MARK_LOST = re.compile(
-    rf"(?<!{_D})(?P<y>[一二12]\s*[九9{_ZERO}]\s*{_D}\s*{_D})\s*(?P<m>(?:{_N}\s*){{1,2}})\s*月"
+    rf"(?<!{_D})(?P<y>[一二12]\s*[九9{ZEROS_IN_DATES}]\s*{_D}\s*{_D})\s*(?P<m>(?:{_N}\s*){{1,2}})\s*月"
     rf"\s*(?P<d>(?:{_N}\s*){{1,4}}?)\s*{_RI}"
 )
 _MONTH_MARK_LOST = re.compile(
@@ -148,6 +150,22 @@ def find_dates(text: str, *, years: bool = False) -> list[DateSpan]:
     return sorted(found, key=lambda span: span.start)
 
 
+def find_date(text: str) -> Part | None:
+    """The first date of `text`, less certain where a character of its year was guessed."""
+    spans = find_dates(text)
+    if not spans:
+        return None
+    printed = text[spans[0].start : spans[0].end]
+    alone = find_dates(printed)
+    guessed = bool(alone) and not alone[0].whole
+    return Part(spans[0].start, spans[0].end, printed, 0.6 if guessed else 1.0)
+
+
+def date_belief(value: str) -> float:
+    """Full dates are what is printed; a month, and more so a year, may be the rest of one."""
+    return {10: 1.0, 7: 0.8}.get(len(value), 0.4)
+
+
 def parse_date(text: str) -> str | None:
     """The first date of `text` as ISO 8601, or None."""
     found = find_dates(text, years=True)
@@ -173,7 +191,7 @@ def small_number(text: str) -> int | None:
             return None
         return int("".join(str(digit) for digit in digits))
     first, last = tens[0], tens[-1]
-    head, tail = text[:first].lstrip(_ZERO), text[last + 1 :].lstrip(_ZERO)
+    head, tail = text[:first].lstrip(ZEROS_IN_DATES), text[last + 1 :].lstrip(ZEROS_IN_DATES)
     if len(head) > 1 or len(tail) > 1 or last - first > 1:
         return None
     base = _TENS[text[first]]

@@ -4,125 +4,15 @@ from __future__ import annotations
 
 import re
 
-from ocr_moe.schema import Field, Kind
-from ocr_moe.values.amounts import parse_amount
-
-_SURNAMES = frozenset(
-    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许邓韩冯曹彭曾肖萧田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟"
-    "姜崔谭陆范汪廖石金韦贾夏付傅方邹熊白孟秦邱侯江尹薛闫阎段雷龙黎史陶贺毛郝顾龚邵万覃武钱戴严莫孔向汤温康施文牛"
-    "樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟申殷詹欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷曲盛冉翁"
-    "蓝路游辛靳管柴蒙鲍华喻祁房滕屈饶解牟艾尤时阳阚卜古司屠植连农蒲卓桂简佟国栾车项宫胥应米仇娄巩卞全边卫景党沙储"
-    "甄上官欧阳司马诸葛皇甫东方尉迟令狐慕容宇文长孙夏侯轩辕税费寇仲隋宗木揭麻麦楚丛晏郎苟但昌桑冷晋库刁明邬苑靖漆"
-    "粟原占郁商邸隆修冼来娜阿买艾古热玛依巴吐努才扎次索洛旦格达伊谌禹练戚相覃池展惠郦么银代云宾闵伏师巫束满由敬信"
-    "叢丛荆褚奚匡干耀虞干迟鹿鞠郗祖栗瞿逄缪居厉谯和籍窦蔺都沃卲"
-)
-_PERSON = re.compile(r"^[\u3400-\u9fff]{2,4}$")
-_MINORITY = re.compile(r"^[\u3400-\u9fff]{1,8}(?:·[\u3400-\u9fff]{1,8})+$")
-_LATIN_PERSON = re.compile(r"^[A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z][A-Za-z'.-]*){0,4}$")
-_NOT_A_PERSON = re.compile(
-    r"学生|学员|性别|专业|大学|学院|学校|毕业|证书|日期|公司|姓名|年制|本科|专科|校长|院长|主席|登记|机关|编号|"
-    r"长期|永久|[年月日]$|www|\.com|\.cn|http",
-    re.IGNORECASE,
-)
-_ORGANISATION = re.compile(
-    r"(?:大学|学院|学校|党校|分校|校区|中学|小学|研究院|研究所|研究生院|科学院|公司|集团|厂|店|行|部|所|社|院|局|处|站|场|馆|"
-    r"坊|园|城|屋|吧|室|户|庄|铺|苑|阁|轩|居|摊|中心|商场|超市|农场|委员会|办公室|协会|学会|基金会|事务所|门市)"
-    r"(?:\([^()]*\))?$"
-)
-_LATIN_ORGANISATION = re.compile(
-    r"\b(?:ltd|limited|inc|llc|llp|plc|gmbh|ag|sa|corp|corporation|company|co|bhd|s/b|pte|sdn|"
-    r"enterprise|enterprises|trading|restaurant|restoran|store|stores|shop|mart|market|supermarket|"
-    r"hypermarket|university|college|school|institute|academy|hotel|bank|hospital|clinic|pharmacy|"
-    r"cafe|bakery|bakeries|house|group|services|industries|hardware|syarikat|perniagaan|kedai)\b",
-    re.IGNORECASE,
-)
-_HAN = re.compile(r"[\u3400-\u9fff]")
-
-
-def is_organisation(text: str) -> bool:
-    """Whether the text ends, or in Latin script speaks, like the name of an organisation."""
-    return bool(_ORGANISATION.search(text) or _LATIN_ORGANISATION.search(text))
+from ocr_moe.schema import Field
+from ocr_moe.values.kinds import kind_of
 
 
 def plausibility(field: Field, value: str) -> float:
     """0 (cannot be) to 1 (just what one expects) for a normalised value of `field`."""
     if not value or (field.reject and re.search(field.reject, value)):
         return 0.0
-    belief = _BY_KIND[field.kind](field, value)
+    belief = kind_of(field).belief(field, value)
     if field.shape and not re.search(field.shape, value):
         belief *= 0.5
     return belief
-
-
-def _person(_: Field, value: str) -> float:
-    if _NOT_A_PERSON.search(value):
-        return 0.6 if is_organisation(value) else 0.1
-    if _PERSON.match(value):
-        return 1.0 if value[0] in _SURNAMES else 0.75
-    if _MINORITY.match(value):
-        return 0.95
-    if _LATIN_PERSON.match(value):
-        return 0.8 if len(value) > 2 else 0.3
-    if re.search(r"\d", value):
-        return 0.2
-    if is_organisation(value) and len(value) > 5:
-        return 0.7
-    return 0.4 if len(value) > 1 else 0.2
-
-
-def _organisation(_: Field, value: str) -> float:
-    if _HAN.search(value) and re.search(r"[,;:。]", value):
-        return 0.15
-    letters = sum(char.isalpha() for char in value)
-    if letters < 3 or letters < 0.5 * len(value):
-        return 0.1
-    return 1.0 if is_organisation(value) else 0.6
-
-
-def _date(_: Field, value: str) -> float:
-    return {10: 1.0, 7: 0.8}.get(len(value), 0.4)
-
-
-def _money(_: Field, value: str) -> float:
-    amount = parse_amount(value)
-    if amount is None:
-        return 0.0
-    if _HAN.search(value) and not re.search(r"[万亿元圆]", value):
-        return 0.3
-    if re.fullmatch(r"\d+", value):
-        return 0.6
-    return 1.0 if amount.value > 0 else 0.6
-
-
-def _code(field: Field, value: str) -> float:
-    if field.grammars:
-        matching = [grammar for grammar in field.grammars if grammar.matches(value)]
-        if not matching:
-            return 0.3 if len(value) >= 6 else 0.1
-        checks = [grammar.checks(value) for grammar in matching]
-        if any(checks):
-            return 1.0
-        return 0.7 if all(check is False for check in checks) else 0.9
-    digits = sum(char.isdigit() for char in value)
-    return 0.8 if len(value) >= 4 and digits >= 0.4 * len(value) else 0.4
-
-
-def _text(_: Field, value: str) -> float:
-    if _HAN.search(value):
-        return 0.95 if len(value) >= 2 else 0.4
-    return 0.85 if len(value) >= 3 and any(char.isalnum() for char in value) else 0.4
-
-
-def _enum(_: Field, value: str) -> float:
-    return 1.0
-
-
-_BY_KIND = {
-    Kind.PERSON: _person,
-    Kind.ORGANISATION: _organisation,
-    Kind.DATE: _date,
-    Kind.MONEY: _money,
-    Kind.CODE: _code,
-    Kind.TEXT: _text,
-    Kind.ENUM: _enum,
-}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,17 +13,43 @@ from typing import Any
 from pydantic import ValidationError
 from rapidfuzz import process
 
-from ocr_moe.errors import ConfigError, EndpointMissingError, ExpertError, UsageError
+from ocr_moe.errors import (
+    ConfigError,
+    EndpointMissingError,
+    ExpertError,
+    MissingDependencyError,
+    UsageError,
+)
 from ocr_moe.formats.yamlfile import validation_sentences
-from ocr_moe.protocols import ChatModel, Combiner, Expert, Gate, LineRecognizer, OcrEngine
+from ocr_moe.plugins import AsksChat, ChatService, JudgementParams, NeedsPackages, PricedParams
+from ocr_moe.protocols import (
+    ChatModel,
+    ChatUse,
+    Combiner,
+    Expert,
+    Gate,
+    LineRecognizer,
+    OcrEngine,
+    Package,
+    Rereader,
+)
 from ocr_moe.routing.calibration import Calibration, load_calibration
+from ocr_moe.routing.combiners import RecordStep
+from ocr_moe.routing.consistency import check
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
 from ocr_moe.types import Origin
 from ocr_moe.workshop.config import Config, config_folder
-from ocr_moe.workshop.recorded import RecordedExpert
-from ocr_moe.workshop.registry import resolve
+from ocr_moe.workshop.recorded import RecordedExpert, Unasked
+from ocr_moe.workshop.registry import build, resolve
+
+COMMON_PACKAGES = (
+    Package("pillow", "images"),
+    Package("pypdfium2", "the pages of PDF files"),
+    Package("openpyxl", "verified sheets"),
+)
+"""What every configuration needs, whatever its components."""
 
 
 @dataclass(frozen=True)
@@ -69,31 +95,67 @@ class Workshop:
     def engine(self, name: str) -> OcrEngine:
         """The OCR engine of that name; `default` is the one that reads pages."""
         name = self.config.ocr if name == "default" else name
-        engine: OcrEngine = self._once("engines", name)
+        engine: OcrEngine = self._once("engines", self.config.engines, name)
         return engine
 
     def recognizer(self, name: str) -> LineRecognizer:
-        recognizer: LineRecognizer = self._once("recognizers", name)
+        recognizer: LineRecognizer = self._once("recognizers", self.config.recognizers, name)
         return recognizer
 
     def chat(self, name: str) -> ChatModel:
-        endpoint = self._once("chat", name)
+        endpoint: ChatService = self._once("chat", self.config.chat, name)
         if self._local_only and not endpoint.is_local:
             raise EndpointMissingError(
                 f"the {name} endpoint is on another machine, which --local-only forbids"
             )
-        model: ChatModel = endpoint
-        return model
+        return endpoint
+
+    def prices(self, chat: str) -> tuple[float, float]:
+        """Money for a million prompt and completion tokens of an endpoint; 0 where it says none."""
+        component = self.config.chat.get(chat)
+        if component is None:
+            return 0.0, 0.0
+        where = f"chat.{chat}"
+        params = self._params(resolve("chat", component, where), component, where)
+        if not isinstance(params, PricedParams):
+            return 0.0, 0.0
+        return params.prompt_price, params.completion_price
+
+    def chat_uses(self, expert: str) -> tuple[ChatUse, ...]:
+        """The endpoints that an expert's class says it asks, built or not."""
+        component = self.config.experts.get(expert)
+        if component is None:
+            return ()
+        cls = resolve("experts", component, f"experts.{expert}")
+        params = self._params(cls, component, f"experts.{expert}")
+        return tuple(cls.chat_uses(params)) if isinstance(cls, AsksChat) else ()
 
     def expert(self, name: str) -> Expert:
         """The expert, or its recorded answers. Raises EndpointMissingError, ConfigError, ...."""
         try:
-            expert: Expert = self._once("experts", name)
+            for use in self.chat_uses(name):
+                self.chat(use.endpoint)
+            expert: Expert = self._once("experts", self.config.experts, name, self)
         except EndpointMissingError:
             if self._recorded is None or name not in self._recorded_experts:
                 raise
-            return RecordedExpert(name, *self._recorded_experts[name], store=self._recorded)
+            return RecordedExpert(
+                name,
+                *self._recorded_experts[name],
+                store=self._recorded,
+                rereader=self._rereader(name),
+            )
         return expert
+
+    def _rereader(self, name: str) -> Rereader | None:
+        """The expert without its endpoint, where it can parse the replies that are recorded."""
+        component, where = self.config.experts[name], f"experts.{name}"
+        cls = resolve("experts", component, where)
+        try:
+            expert = cls(name, self._params(cls, component, where), Unasked(self))
+        except Exception:  # a plug-in may want more of its endpoint than there is
+            return None
+        return expert if isinstance(expert, Rereader) else None
 
     def strategy(self, name: str) -> Strategy:
         """A strategy by name. Raises EndpointMissingError when an expert it needs cannot be had."""
@@ -137,15 +199,17 @@ class Workshop:
         combiner: Component,
         available: frozenset[str],
         *,
-        calibration: Any = None,
+        calibration: Calibration | None = None,
         where: str = "policy",
     ) -> tuple[Gate, Combiner]:
         """Gate and combiner for the experts that can be asked. Raises ConfigError.
 
         `calibration` stands in for the one that the combiner's settings name.
         """
-        cls = resolve("gates", gate, f"{where}.gate")
-        built: Gate = cls(self._params(cls, gate, f"{where}.gate"), available)
+        here = f"{where}.gate"
+        cls = resolve("gates", gate, here)
+        params = self._params(cls, gate, here)
+        built: Gate = build("gates", gate, here, lambda: cls(params, available))
         return built, self._combiner(combiner, f"{where}.combiner", calibration)
 
     def required_experts(self, strategy: str) -> frozenset[str]:
@@ -168,11 +232,11 @@ class Workshop:
         """Beginnings of the hashes of the documents behind the default strategy's calibration."""
         settings = self.config.strategies[self.config.strategy].combiner
         where = f"strategies.{self.config.strategy}.combiner"
-        cls = resolve("combiners", settings, where)
-        named = getattr(self._params(cls, settings, where), "calibration", None)
-        calibration = self._calibration(named, where) if named is not None else None
-        provenance = getattr(calibration, "provenance", None)
-        return provenance.hashes if provenance is not None else ()
+        params = self._params(resolve("combiners", settings, where), settings, where)
+        calibration = self._calibration(params.calibration, where)
+        if calibration is None or calibration.provenance is None:
+            return ()
+        return calibration.provenance.hashes
 
     def _experts_of(self, gate: Component, where: str) -> tuple[frozenset[str], frozenset[str]]:
         params = self._params(resolve("gates", gate, where), gate, where)
@@ -191,40 +255,84 @@ class Workshop:
 
     def validate(self) -> None:
         """Check every component's parameters without building it. Raises ConfigError."""
-        for group in ("engines", "recognizers", "chat", "experts"):
-            for name, component in getattr(self.config, group).items():
-                where = f"{group}.{name}"
-                self._params(resolve(group, component, where), component, where)
+        for _ in self._configured():
+            pass
         if self.config.ocr not in self.config.engines:
             raise ConfigError(_unknown("engine (ocr)", self.config.ocr, self.config.engines))
         for name, strategy in self.config.strategies.items():
-            for group, component in (("gates", strategy.gate), ("combiners", strategy.combiner)):
-                where = f"strategies.{name}.{group[:-1]}"
-                params = self._params(resolve(group, component, where), component, where)
-                for expert in sorted(getattr(params, "required", ())):
-                    if expert not in self.config.experts:
-                        raise ConfigError(
-                            f"{where}: " + _unknown("expert", expert, self.config.experts)
-                        )
+            where = f"strategies.{name}.gate"
+            for expert in sorted(self._experts_of(strategy.gate, where)[0]):
+                if expert not in self.config.experts:
+                    raise ConfigError(
+                        f"{where}: " + _unknown("expert", expert, self.config.experts)
+                    )
 
-    def _combiner(self, component: Component, where: str, calibration: Any = None) -> Combiner:
-        from ocr_moe.routing.consistency import check
+    def check_endpoints(self) -> None:
+        """Raises ConfigError where an endpoint's address is set but is none, whoever would ask it.
 
+        It must not pass for an endpoint that is not configured, and not be found halfway either.
+        """
+        for name in self.config.chat:
+            with suppress(EndpointMissingError, MissingDependencyError):
+                self._once("chat", self.config.chat, name)
+
+    def packages(self) -> tuple[Package, ...]:
+        """The distributions behind the configured components, each once. Raises ConfigError."""
+        found: dict[str, Package] = {}
+        for cls in self._configured():
+            for package in cls.packages if isinstance(cls, NeedsPackages) else ():
+                known = found.get(package.name)
+                if known is None or (known.optional and not package.optional):
+                    found[package.name] = package
+        return (*found.values(), *(each for each in COMMON_PACKAGES if each.name not in found))
+
+    def _configured(self) -> Iterator[Any]:
+        """The class of every component, once its parameters are found right. Raises ConfigError."""
+        config = self.config
+        components = [
+            *(("engines", f"engines.{name}", each) for name, each in config.engines.items()),
+            *(("recognizers", f"recognizers.{name}", x) for name, x in config.recognizers.items()),
+            *(("chat", f"chat.{name}", each) for name, each in config.chat.items()),
+            *(("experts", f"experts.{name}", each) for name, each in config.experts.items()),
+        ]
+        for name, strategy in config.strategies.items():
+            components.append(("gates", f"strategies.{name}.gate", strategy.gate))
+            components.append(("combiners", f"strategies.{name}.combiner", strategy.combiner))
+        for group, where, component in components:
+            cls = resolve(group, component, where)
+            params = self._params(cls, component, where)
+            yield cls
+            if group == "combiners":
+                for here, step in _steps(params, where):
+                    of_step = resolve("steps", step, here)
+                    self._params(of_step, step, here)
+                    yield of_step
+
+    def _combiner(
+        self, component: Component, where: str, calibration: Calibration | None
+    ) -> Combiner:
         cls = resolve("combiners", component, where)
         params = self._params(cls, component, where)
-        arguments: dict[str, Any] = {"check": check}
-        named = getattr(params, "calibration", None)
-        if calibration is None and named is not None:
-            calibration = self._calibration(named, where)
-        arguments["calibration"] = calibration
-        arguments["steps"] = self._steps(getattr(params, "steps", ()), where)
-        accepted = inspect.signature(cls).parameters
-        combiner: Combiner = cls(
-            params, **{key: value for key, value in arguments.items() if key in accepted}
+        if calibration is None:
+            calibration = self._calibration(params.calibration, where)
+        steps = tuple(self._step(step, here) for here, step in _steps(params, where))
+        combiner: Combiner = build(
+            "combiners",
+            component,
+            where,
+            lambda: cls(params, calibration=calibration, steps=steps, check=check),
         )
         return combiner
 
-    def _calibration(self, name: str, where: str) -> Calibration | None:
+    def _step(self, component: Component, where: str) -> RecordStep:
+        cls = resolve("steps", component, where)
+        params = self._params(cls, component, where)
+        step: RecordStep = build("steps", component, where, lambda: cls(params))
+        return step
+
+    def _calibration(self, name: str | None, where: str) -> Calibration | None:
+        if name is None:
+            return None
         path = config_folder() / "calibration" / "default.yaml" if name == "default" else Path(name)
         if name == "default" and not path.is_file():
             return None
@@ -235,30 +343,18 @@ class Workshop:
                 raise ConfigError(f"{where}.calibration: {error}") from error
         return self._calibrations[path]
 
-    def _steps(self, steps: Sequence[Component], where: str) -> tuple[Any, ...]:
-        built = []
-        for number, step in enumerate(steps):
-            here = f"{where}.steps.{number}"
-            cls = resolve("steps", step, here)
-            built.append(cls(self._params(cls, step, here)))
-        return tuple(built)
-
-    def _once(self, group: str, name: str) -> Any:
+    def _once(self, group: str, named: Mapping[str, Component], name: str, *lent: Any) -> Any:
+        """The component of that name, built on the first call with its parameters and what is lent."""
         with self._lock:
             if (group, name) not in self._built:
-                named: Mapping[str, Component] = getattr(self.config, group)
                 if name not in named:
                     raise ConfigError(_unknown(group.removesuffix("s"), name, named))
                 component, where = named[name], f"{group}.{name}"
                 cls = resolve(group, component, where)
                 params = self._params(cls, component, where)
-                if group == "experts":
-                    if hasattr(params, "chat"):
-                        self.chat(params.chat)
-                    built = cls(name, params, self)
-                else:
-                    built = cls(name, params)
-                self._built[group, name] = built
+                self._built[group, name] = build(
+                    group, component, where, lambda: cls(name, params, *lent)
+                )
             return self._built[group, name]
 
     @staticmethod
@@ -275,6 +371,11 @@ def fingerprint_of(expert: Expert) -> str | None:
         return expert.fingerprint
     except ExpertError:
         return None
+
+
+def _steps(params: JudgementParams, where: str) -> Iterator[tuple[str, Component]]:
+    for number, step in enumerate(params.steps):
+        yield f"{where}.steps.{number}", step
 
 
 def _unknown(what: str, name: str, known: Mapping[str, Any]) -> str:

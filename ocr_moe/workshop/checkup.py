@@ -5,18 +5,16 @@ from __future__ import annotations
 import platform
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from ocr_moe.errors import EndpointMissingError, OcrMoeError
+from ocr_moe.protocols import EndpointReport, Package, Probeable
 from ocr_moe.version import __version__
-from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.build import COMMON_PACKAGES, Workshop
 from ocr_moe.workshop.config import Config
-
-REQUIRED = ("paddleocr", "onnxruntime", "rapidocr", "openai", "pillow", "pypdfium2", "openpyxl")
-OPTIONAL = {"paddlepaddle": "the paddle backends of PaddleOCR; pip install 'ocr-moe[paddle]'"}
 
 
 @dataclass(frozen=True)
@@ -35,34 +33,32 @@ def examine(config: Config) -> Iterator[Finding]:
         "ocr_moe",
         f"{__version__} on Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
     )
-    yield from _packages()
     workshop = Workshop(config)
     try:
         workshop.validate()
-        yield Finding("good", "configuration", "every component's parameters are right")
     except OcrMoeError as error:
+        yield from _packages(COMMON_PACKAGES)
         yield Finding("bad", "configuration", str(error))
         return
+    yield from _packages(workshop.packages())
+    yield Finding("good", "configuration", "every component's parameters are right")
     yield from _engines(config, workshop)
     yield from _recognizers(config, workshop)
     yield from _endpoints(config, workshop)
-    ready, skipped = workshop.available_strategies()
-    yield Finding("good", "strategies that run here", ", ".join(ready) or "none")
-    if skipped:
-        yield Finding("missing", "strategies that need an endpoint", ", ".join(skipped))
+    yield from _strategies(config, workshop)
 
 
-def _packages() -> Iterator[Finding]:
-    for package in REQUIRED:
+def _packages(packages: Sequence[Package]) -> Iterator[Finding]:
+    for package in packages:
         try:
-            yield Finding("good", package, version(package))
+            yield Finding("good", package.name, version(package.name))
         except PackageNotFoundError:
-            yield Finding("bad", package, f"not installed; pip install {package}")
-    for package, use in OPTIONAL.items():
-        try:
-            yield Finding("good", package, version(package))
-        except PackageNotFoundError:
-            yield Finding("missing", package, f"not installed; it is for {use}")
+            install = f"pip install '{package.install or package.name}'"
+            yield Finding(
+                "missing" if package.optional else "bad",
+                package.name,
+                f"not installed; it is for {package.use}; {install}",
+            )
 
 
 def _engines(config: Config, workshop: Workshop) -> Iterator[Finding]:
@@ -102,29 +98,47 @@ def _endpoints(config: Config, workshop: Workshop) -> Iterator[Finding]:
     for name in config.chat:
         try:
             endpoint = workshop.chat(name)
+            if isinstance(endpoint, Probeable):
+                yield _of_report(name, endpoint.probe())
+            else:
+                yield Finding("good", f"{name} endpoint", endpoint.fingerprint)
         except EndpointMissingError as error:
             yield Finding("missing", f"{name} endpoint", str(error))
-            continue
         except OcrMoeError as error:
             yield Finding("bad", f"{name} endpoint", str(error))
-            continue
-        probe = getattr(endpoint, "probe", None)
-        if probe is None:
-            yield Finding("good", f"{name} endpoint", endpoint.fingerprint)
-            continue
-        report = probe()
-        if not report.answers:
-            yield Finding("bad", f"{name} endpoint", report.problem or f"{report.host}: no answer")
-            continue
-        abilities = [
-            f"binds its answer by {report.structured}" if report.structured else "",
-            "gives token probabilities" if report.logprobs else "",
-            "reads images" if report.images else "text only" if report.images is False else "",
-        ]
-        can = "; ".join(ability for ability in abilities if ability)
-        yield Finding(
-            "bad" if report.problem else "good",
-            f"{name} endpoint",
-            f"{report.host} answers with {report.model}; {can}"
-            + (f"; {report.problem}" if report.problem else ""),
-        )
+
+
+def _of_report(name: str, report: EndpointReport) -> Finding:
+    if not report.answers:
+        return Finding("bad", f"{name} endpoint", report.problem or f"{report.host}: no answer")
+    abilities = [
+        f"binds its answer by {report.structured}" if report.structured else "",
+        "gives token probabilities" if report.logprobs else "",
+        "reads images" if report.images else "text only" if report.images is False else "",
+    ]
+    can = "; ".join(ability for ability in abilities if ability)
+    return Finding(
+        "bad" if report.problem else "good",
+        f"{name} endpoint",
+        f"{report.host} answers with {report.model}; {can}"
+        + (f"; {report.problem}" if report.problem else ""),
+    )
+
+
+def _strategies(config: Config, workshop: Workshop) -> Iterator[Finding]:
+    ready: list[str] = []
+    lacking: list[str] = []
+    broken: dict[str, list[str]] = {}
+    for name in config.strategies:
+        try:
+            workshop.strategy(name)
+            ready.append(name)
+        except EndpointMissingError:
+            lacking.append(name)
+        except OcrMoeError as error:
+            broken.setdefault(str(error), []).append(name)
+    yield Finding("good", "strategies that run here", ", ".join(ready) or "none")
+    if lacking:
+        yield Finding("missing", "strategies that need an endpoint", ", ".join(lacking))
+    for words, names in broken.items():
+        yield Finding("bad", f"strategies {', '.join(names)}", words)

@@ -28,14 +28,18 @@ class StrategyConfig(Value):
     title: str = ""
     """Heads its columns in workbooks and reports; by default the strategy's name."""
     description: str = ""
+    """What it does, in a sentence for `ocr-moe strategies`."""
     gate: Component
+    """Who is asked what: a component of the group gates."""
     combiner: Component
+    """What the readings come to: a component of the group combiners."""
 
 
 class Config(Value):
-    """The whole configuration; `config/default.yaml` documents every key."""
+    """The whole configuration; docs/configuration.md, made from these words, tells every key."""
 
     images: ImageLimits = ImageLimits()
+    """How files are decoded, and what is refused."""
     workers: int = PydanticField(default=2, ge=1)
     """Documents that are read at once."""
     ocr: str = "paddle"
@@ -43,15 +47,21 @@ class Config(Value):
     remove_seals: bool = True
     """Whether red seals are faded before a page is read; text under them is found that way."""
     engines: dict[str, Component] = {}
+    """OCR engines by name."""
     recognizers: dict[str, Component] = {}
+    """Recognisers of single lines by name."""
     chat: dict[str, Component] = {}
+    """Chat endpoints by name; the name is part of their environment variables."""
     experts: dict[str, Component] = {}
+    """Experts by name."""
     strategies: dict[str, StrategyConfig] = {}
+    """Strategies by name."""
     strategy: str = "moe"
     """The strategy of `extract` when none is named."""
     schemas: tuple[str, ...] = ()
     """Further schema files, looked at by `--schema auto` and found by name."""
     truth: TruthOptions = TruthOptions()
+    """How verified sheets are read."""
 
 
 def config_folder() -> Path:

@@ -10,10 +10,11 @@ import numpy as np
 from markupsafe import Markup
 
 from ocr_moe.evaluation import metrics
+from ocr_moe.evaluation.advice import PolicyPoint
+from ocr_moe.evaluation.costs import Unit, amount
 from ocr_moe.evaluation.report.charts import Curve, Mark, Plot, Words, draw, pareto
-from ocr_moe.evaluation.scores import PolicyPoint, Scores
+from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Scoring
-from ocr_moe.evaluation.summary import cost_of
 
 _CURVE_POINTS = 400
 
@@ -22,14 +23,11 @@ def cost_charts(
     scores: Scores, order: Sequence[str], points: Sequence[PolicyPoint], words: Words
 ) -> tuple[Markup, ...]:
     """One chart a measure: the run's own, and seconds where that is another."""
-    measures = [scores.cost_measure]
-    if scores.cost_measure != "seconds":
-        measures.append("seconds")
     charts = []
-    for measure in measures:
-        own = points if measure == scores.cost_measure else ()
+    for measure in _units(scores):
+        own = [point for point in points if point.unit == measure]
         costs = {
-            name: cost_of(scores.strategies[name].cost.total, measure)
+            name: amount(scores.strategies[name].cost.total, measure)
             / max(scores.strategies[name].cost.documents, 1)
             for name in order
         }
@@ -38,12 +36,22 @@ def cost_charts(
     return tuple(charts)
 
 
+def drawn_points(scores: Scores, points: Sequence[PolicyPoint]) -> list[PolicyPoint]:
+    """The points that are counted in the unit of one of the charts."""
+    return [point for point in points if point.unit in _units(scores)]
+
+
+def _units(scores: Scores) -> tuple[Unit, ...]:
+    measure = scores.cost_measure
+    return (measure,) if measure == "seconds" else (measure, "seconds")
+
+
 def _cost_chart(
     scores: Scores,
     order: Sequence[str],
     costs: Mapping[str, float],
     points: Sequence[PolicyPoint],
-    measure: str,
+    measure: Unit,
     words: Words,
 ) -> Markup:
     factor = 1000.0 if measure == "money" else 1.0

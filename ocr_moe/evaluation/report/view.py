@@ -5,32 +5,42 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
+from ocr_moe.evaluation.advice import Advice, PolicyPoint
+from ocr_moe.evaluation.costs import Unit, amount
 from ocr_moe.evaluation.mistakes import Mistake
 from ocr_moe.evaluation.report.charts import Words, interval_bar
 from ocr_moe.evaluation.report.crops import ImageSource
-from ocr_moe.evaluation.report.figures import cost_charts, review_chart, risk_chart
-from ocr_moe.evaluation.report.worst import WorstDocuments, WorstOptions
-from ocr_moe.evaluation.scores import (
-    CellScore,
-    Interval,
-    PairScore,
-    PolicyPoint,
-    Recommendation,
-    Scores,
-    StrategyScore,
+from ocr_moe.evaluation.report.figures import cost_charts, drawn_points, review_chart, risk_chart
+from ocr_moe.evaluation.report.measures import (
+    ALL_CELLS,
+    CELLS,
+    COSTS,
+    OVERALL,
+    REVIEW,
+    Estimate,
+    estimate_of,
+    on_page,
 )
+from ocr_moe.evaluation.report.numbers import (
+    amount_text,
+    money,
+    p_value,
+    percent,
+    points,
+    round_percent,
+)
+from ocr_moe.evaluation.report.phrases import Phrase
+from ocr_moe.evaluation.report.sentences import advice_sentences, problem_sentence
+from ocr_moe.evaluation.report.worst import WorstDocument, WorstDocuments, WorstOptions
+from ocr_moe.evaluation.scores import CellScore, Confusion, PairScore, Scores, StrategyScore
 from ocr_moe.evaluation.scoring import Scoring
-from ocr_moe.evaluation.summary import cost_of
-from ocr_moe.evaluation.truth.problems import listed
 from ocr_moe.types import Origin, Record
 
 _LISTED = 40
-_NARROW = "\u202f"
-"""A narrow space that does not break."""
+_CONFUSED = 14
 
 
 class ViewOptions(WorstOptions):
@@ -54,46 +64,39 @@ class View:
     cells: str
     documents: str
     target: str
-    measure: str
+    measure: Unit
     best: StrategyView
     strategies: tuple[StrategyView, ...]
     versus: Versus | None
-    recommendation: Recommendation | None
+    advice: Advice | None
+    advice_words: tuple[Phrase, ...]
     bar_start: str
-    field_rows: tuple[dict[str, Any], ...]
+    field_rows: tuple[FieldRow, ...]
     cost_charts: tuple[Markup, ...]
     has_bounds: bool
     review_chart: Markup
+    review_headings: tuple[str, ...]
     risk_chart: Markup | None
     mistake_kinds: tuple[str, ...]
-    mistakes: tuple[dict[str, Any], ...]
-    field_mistakes: tuple[dict[str, Any], ...]
-    confusions: tuple[dict[str, Any], ...]
-    pairs: tuple[dict[str, Any], ...]
-    worst: tuple[dict[str, Any], ...]
+    mistakes: tuple[MistakeRow, ...]
+    field_mistakes: tuple[MistakeRow, ...]
+    confusions: tuple[ConfusionGroup, ...]
+    pairs: tuple[PairRow, ...]
+    worst: tuple[WorstDocument, ...]
     more_documents: int
     has_images: bool
-    confidence: tuple[dict[str, Any], ...]
+    confidence_headings: tuple[str, ...]
+    """Keys of words.yaml, as all headings."""
+    confidence: tuple[ConfidenceRow, ...]
     saving_reference: str
-    field_costs: tuple[dict[str, Any], ...]
+    cost_headings: tuple[str, ...]
+    field_costs: tuple[FieldCostRow, ...]
     origins: tuple[tuple[str, Origin], ...]
     skipped: tuple[tuple[str, str], ...]
-    problems: tuple[ProblemView, ...]
+    problems: tuple[Phrase, ...]
     unverified: int
     unscorable: int
-    lists: tuple[dict[str, Any], ...]
-
-
-@dataclass(frozen=True)
-class ProblemView:
-    """A problem as its English sentence, and what the Chinese one is made of."""
-
-    kind: str
-    sentence: str
-    message: str
-    where: str
-    """Sheet and field, with Chinese colons."""
-    rows: str
+    lists: tuple[NameList, ...]
 
 
 @dataclass(frozen=True)
@@ -110,11 +113,101 @@ class StrategyView:
     checked: str
     review_cells: str
     review_words: str
-    threshold: str
-    coverage: str
-    selective: str
+    review: tuple[str, ...]
+    """Under the `review_headings`."""
     cost_tile: str
+    documents: str
     costs: tuple[str, ...]
+    """Under the `cost_headings`."""
+    seconds_each: str
+    saving: str
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """Accuracy of all strategies in one field, or over all fields."""
+
+    name: str
+    words: str
+    """The key of its heading where it is no field's."""
+    cells: tuple[FieldCell, ...]
+
+
+@dataclass(frozen=True)
+class FieldCell:
+    figure: str
+    """Empty where nothing was scored."""
+    count: str = ""
+    bar: Markup | None = None
+    range: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class MistakeRow:
+    name: str
+    total: str
+    parts: tuple[MistakePart, ...]
+
+
+@dataclass(frozen=True)
+class MistakePart:
+    kind: str
+    count: int
+    width: float
+    """Percent of the longest row."""
+
+
+@dataclass(frozen=True)
+class ConfusionGroup:
+    """The most confused characters of one strategy."""
+
+    title: str
+    characters: tuple[Confusion, ...]
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """One strategy against every other; None against itself."""
+
+    title: str
+    cells: tuple[PairCell | None, ...]
+
+
+@dataclass(frozen=True)
+class PairCell:
+    look: str
+    difference: str
+    range: str
+    p: str
+
+
+@dataclass(frozen=True)
+class ConfidenceRow:
+    name: str
+    words: str
+    """The key of its heading where it is no field's."""
+    figures: tuple[str, ...]
+    """Under the `confidence_headings`."""
+    auroc_range: str
+    signal: str
+    look: str
+
+
+@dataclass(frozen=True)
+class FieldCostRow:
+    name: str
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NameList:
+    """The first of many names."""
+
+    words: str
+    count: int
+    shown: tuple[str, ...]
+    more: int
 
 
 @dataclass(frozen=True)
@@ -135,7 +228,7 @@ def build_view(
     *,
     options: ViewOptions,
     points: Sequence[PolicyPoint],
-    recommendation: Recommendation | None,
+    advice: Advice | None,
     image_source: ImageSource | None,
     words: Words,
 ) -> View:
@@ -162,17 +255,21 @@ def build_view(
         and scores.strategies[order[1]].macro == scores.strategies[order[0]].macro,
         cells=f"{scores.n_cells:,}",
         documents=f"{scores.n_documents:,}",
-        target=_round_percent(scores.target),
+        target=round_percent(scores.target),
         measure=scores.cost_measure,
         best=best,
         strategies=strategies,
         versus=_versus(scores, order),
-        recommendation=recommendation,
-        bar_start=_percent(start, 0),
+        advice=advice,
+        advice_words=advice_sentences(advice) if advice is not None else (),
+        bar_start=percent(start, 0),
         field_rows=_field_rows(scores, order, start),
         cost_charts=cost_charts(scores, order, points, words),
-        has_bounds=any(point.role in ("oracle", "random_mix") for point in points),
+        has_bounds=any(
+            point.role in ("oracle", "random_mix") for point in drawn_points(scores, points)
+        ),
         review_chart=review_chart(scoring, scores, order, words),
+        review_headings=tuple(measure.words for measure in on_page(REVIEW)),
         risk_chart=risk_chart(scoring, scores, order, words),
         mistake_kinds=_mistake_kinds(scores),
         mistakes=_mistake_rows(
@@ -190,8 +287,10 @@ def build_view(
         worst=worst,
         more_documents=documents.hidden,
         has_images=image_source is not None,
+        confidence_headings=tuple(measure.words for measure in on_page(CELLS)),
         confidence=_confidence(scores.strategies[scores.best]),
         saving_reference=_saving_reference(scores),
+        cost_headings=tuple(measure.words for measure in on_page(COSTS)),
         field_costs=_field_costs(scores, order),
         origins=tuple(
             (scores.strategies[name].title, scores.strategies[name].origin)
@@ -199,21 +298,10 @@ def build_view(
             if scores.strategies[name].origin
         ),
         skipped=tuple(scores.skipped.items()),
-        problems=tuple(
-            ProblemView(
-                kind=problem.kind,
-                sentence=problem.sentence,
-                message=problem.message,
-                where="".join(f"{part}：" for part in (problem.source, problem.field) if part),
-                rows=f"（第 {listed(map(str, problem.rows), comma='、', rest=' 等')} 行）"
-                if problem.rows
-                else "",
-            )
-            for problem in scores.problems
-        ),
+        problems=tuple(map(problem_sentence, scores.problems)),
         unverified=scores.unverified_cells,
         unscorable=scores.unscorable_cells,
-        lists=tuple(item for item in lists if item["count"]),
+        lists=tuple(item for item in lists if item.count),
     )
 
 
@@ -231,38 +319,30 @@ def _strategy(name: str, scores: Scores) -> StrategyView:
         title=score.title,
         origin=score.origin,
         is_best=name == scores.best,
-        cells_right=_percent(cells.accuracy, 1),
+        cells_right=percent(cells.accuracy, 1),
         cells_low=f"{100 * cells.interval[0]:.1f}",
-        cells_high=_percent(cells.interval[1], 1),
-        macro=_percent(score.macro, 1),
-        perfect=_percent(score.perfect, 1),
+        cells_high=percent(cells.interval[1], 1),
+        macro=percent(score.macro, 1),
+        perfect=percent(score.perfect, 1),
         checked=f"{review.checked:,}",
         review_cells=f"{review.cells:,}",
         review_words=words,
-        threshold="–" if review.threshold is None else f"{review.threshold:.3f}",
-        coverage=_percent(cells.coverage, 1),
-        selective=_percent(cells.selective_accuracy, 2),
+        review=tuple(measure.shown(score) for measure in on_page(REVIEW)),
         cost_tile=_cost_tile(score, scores.cost_measure),
-        costs=(
-            f"{cost.documents:,}",
-            f"{cost.total.calls:,}",
-            f"{cost.total.prompt_tokens:,}",
-            f"{cost.total.completion_tokens:,}",
-            f"{cost.total.seconds:,.1f}",
-            _money(cost.total.money),
-            f"{cost.per_document.seconds:.2f}",
-            _percent(cost.saving, 0),
-        ),
+        documents=f"{cost.documents:,}",
+        costs=tuple(measure.shown(cost.total) for measure in on_page(COSTS)),
+        seconds_each=f"{cost.per_document.seconds:.2f}",
+        saving=percent(cost.saving, 0),
     )
 
 
-def _cost_tile(score: StrategyScore, measure: str) -> str:
-    each = score.cost.per_document
-    if measure == "money":
-        return _money(each.money)
-    if measure == "tokens":
-        return f"{each.prompt_tokens + each.completion_tokens:,.0f}"
-    return f"{each.seconds:.2f}" if each.seconds else ""
+def _cost_tile(score: StrategyScore, unit: Unit) -> str:
+    each = amount(score.cost.total, unit) / max(score.cost.documents, 1)
+    if unit == "money":
+        return money(each)
+    if unit == "tokens":
+        return f"{each:,.0f}"
+    return f"{each:.2f}" if each else ""
 
 
 def _versus(scores: Scores, order: Sequence[str]) -> Versus | None:
@@ -280,8 +360,8 @@ def _versus(scores: Scores, order: Sequence[str]) -> Versus | None:
         words,
         f"{100 * difference:.1f}",
         scores.strategies[order[1]].title,
-        _points(low),
-        _points(high),
+        points(low),
+        points(high),
     )
 
 
@@ -305,64 +385,38 @@ def _bar_start(scores: Scores) -> float:
     return math.floor(max(0.0, min(lows, default=0.0)) * 10) / 10
 
 
-def _field_rows(scores: Scores, order: Sequence[str], start: float) -> tuple[dict[str, Any], ...]:
+def _field_rows(scores: Scores, order: Sequence[str], start: float) -> tuple[FieldRow, ...]:
     chosen = [scores.strategies[name] for name in order]
-    rows = []
-    for field in scores.fields:
-        parts = [score.fields[field] for score in chosen]
-        cells = _cells(
-            [(part.accuracy, part.right, part.n) for part in parts],
-            [part.interval for part in parts],
-            start,
-        )
-        rows.append({"name": field, "words": "", "cells": cells})
-    sums: list[tuple[str, list[tuple[float | None, int | None, int]], list[Interval]]] = [
-        (
-            "all_cells",
-            [(score.cells.accuracy, score.cells.right, score.cells.n) for score in chosen],
-            [score.cells.interval for score in chosen],
-        ),
-        (
-            "macro_row",
-            [(score.macro, None, score.n_documents) for score in chosen],
-            [score.macro_interval for score in chosen],
-        ),
-        (
-            "perfect_row",
-            [
-                (score.perfect, round((score.perfect or 0) * score.n_documents), score.n_documents)
-                for score in chosen
-            ],
-            [score.perfect_interval for score in chosen],
-        ),
+    rows = [
+        FieldRow(field, "", _cells([estimate_of(score.fields[field]) for score in chosen], start))
+        for field in scores.fields
     ]
-    for key, figures, intervals in sums:
-        rows.append({"name": "", "words": key, "cells": _cells(figures, intervals, start)})
+    rows += [
+        FieldRow("", overall.words, _cells([overall.of(score) for score in chosen], start))
+        for overall in OVERALL
+    ]
     return tuple(rows)
 
 
-def _cells(
-    figures: Sequence[tuple[float | None, int | None, int]],
-    intervals: Sequence[tuple[float, float]],
-    start: float,
-) -> list[dict[str, Any]]:
-    top = max((value for value, _, _ in figures if value is not None), default=None)
+def _cells(estimates: Sequence[Estimate], start: float) -> tuple[FieldCell, ...]:
+    top = max((each.value for each in estimates if each.value is not None), default=None)
     cells = []
-    for (value, right, n), (low, high) in zip(figures, intervals, strict=True):
-        if value is None:
-            cells.append({"figure": "", "count": "", "bar": "", "range": "", "best": False})
+    for each in estimates:
+        if each.value is None:
+            cells.append(FieldCell(""))
             continue
-        best = len(figures) > 1 and value == top
+        best = len(estimates) > 1 and each.value == top
+        low, high = each.interval
         cells.append(
-            {
-                "figure": _percent(value, 1),
-                "count": f"{right:,}/{n:,}" if right is not None else f"n = {n:,}",
-                "bar": interval_bar(value, low, high, start, best=best),
-                "range": f"{100 * low:.1f}–{100 * high:.1f}",
-                "best": best,
-            }
+            FieldCell(
+                figure=percent(each.value, 1),
+                count=f"{each.right:,}/{each.n:,}" if each.right is not None else f"n = {each.n:,}",
+                bar=interval_bar(each.value, low, high, start, best=best),
+                range=f"{100 * low:.1f}–{100 * high:.1f}",
+                best=best,
+            )
         )
-    return cells
+    return tuple(cells)
 
 
 def _mistake_kinds(scores: Scores) -> tuple[str, ...]:
@@ -373,84 +427,71 @@ def _mistake_kinds(scores: Scores) -> tuple[str, ...]:
     )
 
 
-def _mistake_rows(rows: Iterable[tuple[str, CellScore]]) -> tuple[dict[str, Any], ...]:
+def _mistake_rows(rows: Iterable[tuple[str, CellScore]]) -> tuple[MistakeRow, ...]:
     listed = list(rows)
     most = max((sum(cells.mistakes.values()) for _, cells in listed), default=0) or 1
     return tuple(
-        {
-            "name": name,
-            "total": f"{sum(cells.mistakes.values()):,}",
-            "parts": [
-                {
-                    "kind": kind.value,
-                    "count": count,
-                    "width": round(100 * count / most, 2),
-                }
+        MistakeRow(
+            name,
+            f"{sum(cells.mistakes.values()):,}",
+            tuple(
+                MistakePart(kind.value, count, round(100 * count / most, 2))
                 for kind in Mistake
                 if (count := cells.mistakes.get(kind.value, 0))
-            ],
-        }
+            ),
+        )
         for name, cells in listed
     )
 
 
-def _confusions(scores: Scores, order: Sequence[str]) -> tuple[dict[str, Any], ...]:
-    groups = []
-    for name in order[:3]:
-        score = scores.strategies[name]
-        if score.confusions:
-            groups.append({"title": score.title, "items": score.confusions[:14]})
-    return tuple(groups)
+def _confusions(scores: Scores, order: Sequence[str]) -> tuple[ConfusionGroup, ...]:
+    return tuple(
+        ConfusionGroup(score.title, score.confusions[:_CONFUSED])
+        for score in (scores.strategies[name] for name in order[:3])
+        if score.confusions
+    )
 
 
-def _pairs(scores: Scores, order: Sequence[str]) -> tuple[dict[str, Any], ...]:
+def _pairs(scores: Scores, order: Sequence[str]) -> tuple[PairRow, ...]:
     if len(order) < 2:
         return ()
-    rows = []
-    for a in order:
-        cells: list[dict[str, str] | None] = []
-        for b in order:
-            pair, sign = _pair_of(scores, a, b)
-            if a == b or pair is None or pair.macro_difference is None:
-                cells.append(None)
-                continue
-            low, high = sorted(sign * side for side in pair.macro_interval)
-            sure = low > 0 or high < 0
-            look = ("up" if low > 0 else "down") + " sure" if sure else ""
-            cells.append(
-                {
-                    "look": look,
-                    "difference": _points(sign * pair.macro_difference),
-                    "range": f"{_points(low)} … {_points(high)}",
-                    "p": _p_value(pair.perfect.p_holm),
-                }
-            )
-        rows.append({"title": scores.strategies[a].title, "cells": cells})
-    return tuple(rows)
+    return tuple(
+        PairRow(scores.strategies[a].title, tuple(_pair_cell(scores, a, b) for b in order))
+        for a in order
+    )
 
 
-def _confidence(score: StrategyScore) -> tuple[dict[str, Any], ...]:
+def _pair_cell(scores: Scores, a: str, b: str) -> PairCell | None:
+    pair, sign = _pair_of(scores, a, b)
+    if a == b or pair is None or pair.macro_difference is None:
+        return None
+    low, high = sorted(sign * side for side in pair.macro_interval)
+    sure = low > 0 or high < 0
+    return PairCell(
+        look=("up" if low > 0 else "down") + " sure" if sure else "",
+        difference=points(sign * pair.macro_difference),
+        range=f"{points(low)} … {points(high)}",
+        p=p_value(pair.perfect.p_holm),
+    )
+
+
+def _confidence(score: StrategyScore) -> tuple[ConfidenceRow, ...]:
     looks = {"strong": "good", "some": "warn", "none": ""}
     rows = []
     for name, words, cells in [
         *((field, "", cells) for field, cells in score.fields.items()),
-        ("", "all_cells", score.cells),
+        ("", ALL_CELLS.words, score.cells),
     ]:
-        found = cells.confidence
-        interval = found.auroc_interval
+        interval = cells.confidence.auroc_interval
         rows.append(
-            {
-                "name": name,
-                "words": words,
-                "n": f"{found.n:,}",
-                "errors": f"{found.errors:,}",
-                "auroc": "–" if found.auroc is None else f"{found.auroc:.3f}",
-                "auroc_range": f"{interval[0]:.2f}–{interval[1]:.2f}" if interval else "",
-                "ece": "–" if found.ece is None else f"{found.ece:.3f}",
-                "brier": "–" if found.brier is None else f"{found.brier:.3f}",
-                "signal": found.signal,
-                "look": looks.get(found.signal, "quiet"),
-            }
+            ConfidenceRow(
+                name=name,
+                words=words,
+                figures=tuple(measure.shown(cells) for measure in on_page(CELLS)),
+                auroc_range=f"{interval[0]:.2f}–{interval[1]:.2f}" if interval else "",
+                signal=cells.confidence.signal,
+                look=looks.get(cells.confidence.signal, "quiet"),
+            )
         )
     return tuple(rows)
 
@@ -461,7 +502,7 @@ def _saving_reference(scores: Scores) -> str:
     return scores.strategies[scores.cost_reference].title
 
 
-def _field_costs(scores: Scores, order: Sequence[str]) -> tuple[dict[str, Any], ...]:
+def _field_costs(scores: Scores, order: Sequence[str]) -> tuple[FieldCostRow, ...]:
     """What each field took a document, where the caller could tell."""
     chosen = [scores.strategies[name] for name in order]
     if not any(score.field_costs for score in chosen):
@@ -471,51 +512,14 @@ def _field_costs(scores: Scores, order: Sequence[str]) -> tuple[dict[str, Any], 
         figures = []
         for score in chosen:
             cost = score.field_costs.get(field)
-            amount = cost_of(cost, scores.cost_measure) if cost is not None else None
-            figures.append(
-                "–" if amount is None else _amount(amount / max(score.cost.documents, 1))
-            )
-        rows.append({"name": field, "figures": figures})
+            if cost is None:
+                figures.append("–")
+                continue
+            each = amount(cost, scores.cost_measure) / max(score.cost.documents, 1)
+            figures.append(amount_text(each))
+        rows.append(FieldCostRow(field, tuple(figures)))
     return tuple(rows)
 
 
-def _list(words: str, items: Sequence[str]) -> dict[str, Any]:
-    return {
-        "words": words,
-        "count": len(items),
-        "shown": list(items[:_LISTED]),
-        "more": max(0, len(items) - _LISTED),
-    }
-
-
-def _percent(value: float | None, places: int) -> str:
-    if value is None:
-        return "–"
-    # 99.96 % must not read as 100.0 %: only what is whole is shown as whole.
-    scaled = 100 * value
-    if 100 - 0.5 * 10**-places <= scaled < 100:
-        scaled = 100 - 10**-places
-    return f"{scaled:.{places}f}{_NARROW}%"
-
-
-def _round_percent(value: float) -> str:
-    return f"{100 * value:g}{_NARROW}%"
-
-
-def _points(value: float) -> str:
-    scaled = round(100 * value, 1)
-    return f"{scaled:+.1f}".replace("-", "−") if scaled else "0.0"
-
-
-def _amount(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _money(value: float) -> str:
-    if value == 0:
-        return "0"
-    return f"{value:,.2f}" if value >= 1 else f"{value:.3g}"
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+def _list(words: str, items: Sequence[str]) -> NameList:
+    return NameList(words, len(items), tuple(items[:_LISTED]), max(0, len(items) - _LISTED))

@@ -6,10 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ocr_moe.evaluation.mistakes import Mistake, marks
-from ocr_moe.evaluation.scores import CellScore, Scores, StrategyScore
+from ocr_moe.evaluation.report.measures import (
+    ALL_CELLS,
+    CELLS,
+    COSTS,
+    OVERALL,
+    REVIEW,
+    Estimate,
+    Measure,
+    S,
+    estimate_of,
+    in_workbook,
+)
+from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Outcome, ScoredField, Scoring, shown_key, worst_first
-from ocr_moe.formats.xlsx import MAX_ROWS, Book, Cell, Column, Content, writing
-from ocr_moe.schema import Kind
+from ocr_moe.formats.xlsx import MAX_ROWS, Book, Cell, Column, Content, Style, writing
+from ocr_moe.values.kinds import kind_of
 
 _PERCENT = "0.00%"
 _OUTCOMES = {
@@ -54,26 +66,11 @@ def _summary(book: Book, scores: Scores) -> None:
         ]
     sheet = book.sheet("summary", columns)
     for field in scores.fields:
-        parts = [score.fields[field] for score in scores.strategies.values()]
-        sheet.append([field, *_figures(parts)])
-    everything = [score.cells for score in scores.strategies.values()]
-    sheet.append([Cell("all cells", "strong"), *_figures(everything)])
-    sheet.append(
-        [
-            Cell("mean of the fields (macro)", "strong"),
-            *_triples(
-                [(s.macro, s.n_documents, s.macro_interval) for s in scores.strategies.values()]
-            ),
-        ]
-    )
-    sheet.append(
-        [
-            Cell("perfect documents", "strong"),
-            *_triples(
-                [(s.perfect, s.n_documents, s.perfect_interval) for s in scores.strategies.values()]
-            ),
-        ]
-    )
+        parts = [estimate_of(score.fields[field]) for score in scores.strategies.values()]
+        sheet.append([field, *_estimates(parts)])
+    for overall in OVERALL:
+        parts = [overall.of(score) for score in scores.strategies.values()]
+        sheet.append([Cell(overall.heading, "strong"), *_estimates(parts)])
     sheet.append([])
     for score in scores.strategies.values():
         if score.origin:
@@ -82,28 +79,31 @@ def _summary(book: Book, scores: Scores) -> None:
         sheet.append([Cell(f"skipped {name}: {reason}", "muted")])
 
 
-def _figures(parts: Sequence[CellScore]) -> list[Content]:
-    return _triples([(part.accuracy, part.n, part.interval) for part in parts])
-
-
-def _triples(
-    figures: Sequence[tuple[float | None, int, tuple[float, float]]],
-) -> list[Content]:
-    best = max((figure[0] for figure in figures if figure[0] is not None), default=None)
+def _estimates(parts: Sequence[Estimate]) -> list[Content]:
+    best = max((part.value for part in parts if part.value is not None), default=None)
     cells: list[Content] = []
-    for value, n, (low, high) in figures:
-        if value is None:
-            cells += [None, n, None, None]
+    for part in parts:
+        if part.value is None:
+            cells += [None, part.n, None, None]
         else:
-            cells += [Cell(value, "strong" if value == best else "plain"), n, low, high]
+            look: Style = "strong" if part.value == best else "plain"
+            cells += [Cell(part.value, look), part.n, *part.interval]
     return cells
+
+
+def _columns(measures: Sequence[Measure[S]]) -> list[Column]:
+    return [Column(m.heading, m.form.width, m.form.number) for m in in_workbook(measures)]
+
+
+def _figures(measures: Sequence[Measure[S]], score: S) -> list[Content]:
+    return [measure.form.rounded(measure.of(score)) for measure in in_workbook(measures)]
 
 
 def _side_by_side(book: Book, scoring: Scoring, scores: Scores) -> None:
     """Row per document; per field the verified value and beside it a column per strategy."""
     columns = [Column("document", 34), Column("cells not right", 10, "0")]
     for scored in scoring.fields:
-        width = 23 if scored.field.kind is Kind.CODE else 16
+        width = kind_of(scored.field).width_compared
         columns.append(Column(scored.key, width))
         columns += [
             Column(heading(score.title, scored.key), width) for score in scores.strategies.values()
@@ -170,58 +170,17 @@ def _worst_documents(book: Book, scoring: Scoring, scores: Scores) -> None:
 
 
 def _fields(book: Book, scores: Scores) -> None:
-    rates = ("accuracy", "low", "high", "coverage", "selective accuracy", "precision", "recall")
-    columns = [
-        Column("strategy", 18),
-        Column("field", 18),
-        *(Column(name, 10, "0") for name in ("n", "right", "wrong", "missing", "invented")),
-        Column("failed", 10, "0"),
-        *(Column(name, 11, _PERCENT) for name in (*rates, "F1", "characters")),
-        Column("AUROC", 9, "0.000"),
-        Column("ECE", 9, "0.000"),
-        Column("Brier", 9, "0.000"),
-        Column("confidence", 16),
-    ]
+    columns = [Column("strategy", 18), Column("field", 18), *_columns(CELLS)]
     sheet = book.sheet("fields", columns)
     for name, score in scores.strategies.items():
-        for field, cells in [*score.fields.items(), ("all cells", score.cells)]:
-            confidence = cells.confidence
-            sheet.append(
-                [
-                    name,
-                    field,
-                    *(cells.n, cells.right, cells.wrong, cells.missing, cells.invented),
-                    cells.failed,
-                    cells.accuracy,
-                    *(cells.interval if cells.n else (None, None)),
-                    *(cells.coverage, cells.selective_accuracy, cells.precision, cells.recall),
-                    *(cells.f1, cells.character_accuracy),
-                    *(confidence.auroc, confidence.ece, confidence.brier),
-                    confidence.signal.replace("_", " "),
-                ]
-            )
+        for field, cells in [*score.fields.items(), (ALL_CELLS.heading, score.cells)]:
+            sheet.append([name, field, *_figures(CELLS, cells)])
 
 
 def _review(book: Book, scores: Scores) -> None:
-    columns = [
-        Column("strategy", 18),
-        Column("target accuracy", 11, "0.0#%"),
-        Column("cells to check", 10, "0"),
-        Column("of cells", 10, "0"),
-        Column("up to confidence", 12, "0.000"),
-        Column("accuracy after the check", 13, _PERCENT),
-        Column("coverage", 11, _PERCENT),
-        Column("accuracy of accepted cells", 13, _PERCENT),
-    ]
-    sheet = book.sheet("review", columns)
+    sheet = book.sheet("review", [Column("strategy", 18), *_columns(REVIEW)])
     for name, score in scores.strategies.items():
-        review = score.review
-        sheet.append(
-            [
-                *(name, review.target, review.checked, review.cells, review.threshold),
-                *(review.accuracy, score.cells.coverage, score.cells.selective_accuracy),
-            ]
-        )
+        sheet.append([name, *_figures(REVIEW, score)])
 
 
 def _mistakes(book: Book, scores: Scores) -> None:
@@ -230,7 +189,7 @@ def _mistakes(book: Book, scores: Scores) -> None:
     columns += [Column(kind.replace("_", " "), 12, "0") for kind in kinds]
     sheet = book.sheet("mistakes", columns)
     for name, score in scores.strategies.items():
-        for field, cells in [*score.fields.items(), ("all cells", score.cells)]:
+        for field, cells in [*score.fields.items(), (ALL_CELLS.heading, score.cells)]:
             sheet.append([name, field, *(cells.mistakes.get(kind, 0) for kind in kinds)])
     confused = book.sheet(
         "confused characters",
@@ -281,35 +240,23 @@ def _pairs(book: Book, scores: Scores) -> None:
 
 
 def _costs(book: Book, scores: Scores) -> None:
-    names = ("calls", "prompt tokens", "completion tokens", "seconds", "money")
+    spent = in_workbook(COSTS)
     columns = [
         Column("strategy", 18),
         Column("field", 18),
         Column("documents", 11, "0"),
-        *(Column(name, 12, "General") for name in names),
-        *(Column(f"{name} a document", 12, "0.0000") for name in names),
+        *_columns(COSTS),
+        *(Column(f"{measure.heading} a document", 12, "0.0000") for measure in spent),
         Column(f"saved against {scores.cost_reference}", 14, "0.0%"),
     ]
     sheet = book.sheet("costs", columns)
     for name, score in scores.strategies.items():
-        sheet.append([name, "all", score.cost.documents, *_cost_figures(score)])
-        for field, cost in score.field_costs.items():
-            sheet.append(
-                [
-                    *(name, field, score.cost.documents, cost.calls, cost.prompt_tokens),
-                    *(cost.completion_tokens, round(cost.seconds, 3), round(cost.money, 6)),
-                ]
-            )
-
-
-def _cost_figures(score: StrategyScore) -> list[Content]:
-    total, each = score.cost.total, score.cost.per_document
-    return [
-        *(total.calls, total.prompt_tokens, total.completion_tokens),
-        *(round(total.seconds, 3), round(total.money, 6)),
-        *(each.calls, each.prompt_tokens, each.completion_tokens, each.seconds, each.money),
-        score.cost.saving,
-    ]
+        cost = score.cost
+        each = [measure.of(cost.per_document) for measure in spent]
+        total = _figures(COSTS, cost.total)
+        sheet.append([name, "all", cost.documents, *total, *each, cost.saving])
+        for field, part in score.field_costs.items():
+            sheet.append([name, field, cost.documents, *_figures(COSTS, part)])
 
 
 def _problems(book: Book, scores: Scores) -> None:

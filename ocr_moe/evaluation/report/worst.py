@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,29 @@ class WorstOptions(Value):
     cells_per_document: int = 8
     image_bytes: int = 8_000_000
     """Crops stop when they take this much of the page."""
+
+
+@dataclass(frozen=True)
+class WorstCell:
+    """A cell that is not right, beside its place on the page."""
+
+    field: str
+    mistake: str
+    truth: Markup
+    value: Markup
+    confidence: str
+    elsewhere: str
+    """The strategies that have it right."""
+    crop: Markup
+    """A data URL, or empty."""
+
+
+@dataclass(frozen=True)
+class WorstDocument:
+    name: str
+    wrong: int
+    total: int
+    cells: tuple[WorstCell, ...]
 
 
 class WorstDocuments:
@@ -52,7 +76,7 @@ class WorstDocuments:
         self._chosen = ranked[: options.documents]
         self.hidden = len(ranked) - len(self._chosen)
 
-    def views(self) -> tuple[dict[str, Any], ...]:
+    def views(self) -> tuple[WorstDocument, ...]:
         """What the template shows of each document."""
         cells: dict[int, list[CellView]] = {index: [] for index in self._chosen}
         for cell in self._scoring.cells(self._scores.best):
@@ -60,7 +84,7 @@ class WorstDocuments:
                 cells[cell.document].append(cell)
         return tuple(self._document(index, cells[index]) for index in self._chosen)
 
-    def _document(self, index: int, cells: Sequence[CellView]) -> dict[str, Any]:
+    def _document(self, index: int, cells: Sequence[CellView]) -> WorstDocument:
         key = self._scoring.documents[index]
         wrong = [cell for cell in cells if cell.outcome is not Outcome.RIGHT]
         pictures = _Pictures(self._records.get(key), self._image_source)
@@ -69,14 +93,9 @@ class WorstDocuments:
             picture = pictures.of(cell.field.field.name) if self._budget > 0 else ""
             self._budget -= len(picture)
             shown.append(self._cell(cell, picture))
-        return {
-            "name": shown_key(key),
-            "wrong": len(wrong),
-            "total": len(cells),
-            "cells": shown,
-        }
+        return WorstDocument(shown_key(key), len(wrong), len(cells), tuple(shown))
 
-    def _cell(self, cell: CellView, picture: str) -> dict[str, Any]:
+    def _cell(self, cell: CellView, picture: str) -> WorstCell:
         truth, value = cell.truth.value or "", cell.value or ""
         in_truth, in_value = marks(truth, value) if truth and value else ((), ())
         elsewhere = [
@@ -84,17 +103,16 @@ class WorstDocuments:
             for name, grid in self._scoring.grids.items()
             if grid.outcomes[cell.document, cell.column] == Outcome.RIGHT
         ]
-        return {
-            "field": cell.field.key,
-            "mistake": mistake_at(
-                self._scoring, self._scores.best, cell.document, cell.column
-            ).value,
-            "truth": _marked(truth, in_truth, "truth"),
-            "value": _marked(value, in_value, ""),
-            "confidence": "" if cell.confidence is None else f"{cell.confidence:.3f}",
-            "elsewhere": ", ".join(elsewhere),
-            "crop": Markup(picture),
-        }
+        mistake = mistake_at(self._scoring, self._scores.best, cell.document, cell.column)
+        return WorstCell(
+            field=cell.field.key,
+            mistake=mistake.value,
+            truth=_marked(truth, in_truth, "truth"),
+            value=_marked(value, in_value, ""),
+            confidence="" if cell.confidence is None else f"{cell.confidence:.3f}",
+            elsewhere=", ".join(elsewhere),
+            crop=Markup(picture),
+        )
 
 
 class _Pictures:

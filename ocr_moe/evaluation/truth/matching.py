@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,10 @@ from pathlib import PurePosixPath
 
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import Truth, TruthCell, TruthRow
+from ocr_moe.folds import fold_path
 from ocr_moe.subjects import FileNameRule
-from ocr_moe.types import DocumentRef
-from ocr_moe.values.normalize import clean_text
+from ocr_moe.types import DocumentRef, Record
+from ocr_moe.values.printed import clean_text
 
 DocumentKey = tuple[str, int]
 """(path, page) of a document within its run."""
@@ -29,6 +29,9 @@ class VerifiedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Match:
+    """A verified sheet with the documents that its rows are about."""
+
+    truth: Truth
     documents: tuple[VerifiedDocument, ...]
     """In the order of their keys."""
     rows_without_document: tuple[str, ...]
@@ -41,6 +44,15 @@ class Match:
 
 def key_of(document: DocumentRef) -> DocumentKey:
     return (document.path, document.page)
+
+
+def documents_of(runs: Mapping[str, Iterable[Record]]) -> list[DocumentRef]:
+    """Every document of which any strategy has a record, in the order of their keys."""
+    documents: dict[DocumentKey, DocumentRef] = {}
+    for records in runs.values():
+        for record in records:
+            documents.setdefault(key_of(record.document), record.document)
+    return [documents[key] for key in sorted(documents)]
 
 
 def match(truth: Truth, documents: Sequence[DocumentRef]) -> Match:
@@ -75,7 +87,7 @@ def _by_file(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebook)
             without.append(row.key)
     merged = [_merge(key, rows, notebook) for key, rows in sorted(rows_of.items())]
     touched |= set(rows_of)
-    return Match(tuple(merged), tuple(without), frozenset(touched), notebook.problems())
+    return Match(truth, tuple(merged), tuple(without), frozenset(touched), notebook.problems())
 
 
 def _settle(
@@ -116,7 +128,7 @@ class _FileIndex:
         self._ends: dict[str, list[DocumentKey]] = defaultdict(list)
         self._names: dict[str, list[DocumentKey]] = defaultdict(list)
         for document in documents:
-            path = _folded(document.path)
+            path = fold_path(document.path)
             key = key_of(document)
             for form in dict.fromkeys((path, _stem(path))):
                 self._paths[form].append(key)
@@ -126,7 +138,7 @@ class _FileIndex:
 
     def exact(self, name: str) -> list[DocumentKey]:
         """Documents whose path is `name`, ends in `name`, or is the end of `name`."""
-        name = _folded(name)
+        name = fold_path(name)
         if name in self._paths:
             return self._paths[name]
         if name in self._ends:
@@ -138,7 +150,7 @@ class _FileIndex:
 
     def loose(self, name: str) -> list[DocumentKey]:
         """Documents of that file name in another folder or with another extension."""
-        base = PurePosixPath(_folded(name)).name
+        base = PurePosixPath(fold_path(name)).name
         for form in dict.fromkeys((base, _stem(base))):
             if form in self._names:
                 return self._names[form]
@@ -151,11 +163,6 @@ class _FileIndex:
             if form.isdecimal() and int(form) == int(base)
             for key in keys
         ]
-
-
-def _folded(path: str) -> str:
-    text = unicodedata.normalize("NFC", path).replace("\\", "/").strip().casefold()
-    return text.removeprefix("./")
 
 
 def _stem(path: str) -> str:
@@ -201,7 +208,7 @@ def _by_subject(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebo
             numbers = tuple(row.number for row in rows)
             merged.append(VerifiedDocument(key, numbers, rows[0].cells))
     merged.sort(key=lambda document: document.key)
-    return Match(tuple(merged), tuple(without), frozenset(touched), notebook.problems())
+    return Match(truth, tuple(merged), tuple(without), frozenset(touched), notebook.problems())
 
 
 def _note_namesakes(notebook: Notebook, rows: Sequence[TruthRow], what: str) -> None:

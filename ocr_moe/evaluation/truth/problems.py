@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-_SHOWN = 8
+SHOWN = 8
+"""How many of a list stand in a sentence."""
 
 
 class ProblemKind(StrEnum):
@@ -78,18 +79,12 @@ class Notebook:
         )
 
 
-def listed(
-    items: Iterable[str],
-    shown: int = _SHOWN,
-    *,
-    comma: str = ", ",
-    rest: str = " … and {more} more",
-) -> str:
+def listed(items: Iterable[str], shown: int = SHOWN) -> str:
     """A few of many, for a sentence: `a, b, c … and 12 more`."""
     everything = list(items)
-    head = comma.join(everything[:shown])
+    head = ", ".join(everything[:shown])
     more = len(everything) - shown
-    return head + rest.format(more=more) if more > 0 else head
+    return f"{head} … and {more} more" if more > 0 else head
 
 
 def _rows(rows: tuple[int, ...]) -> str:

@@ -18,9 +18,11 @@ from typing import Literal
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.tables import BLANK, RawCell, Table, read_tables
+from ocr_moe.folds import fold_heading
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import TruthOptions
-from ocr_moe.values.normalize import clean_text, normalize
+from ocr_moe.values.normalize import normalize
+from ocr_moe.values.printed import clean_text
 
 FILE_HEADINGS = (
     *("document", "file", "filename", "file name", "file_name", "path", "image", "image name"),
@@ -107,7 +109,7 @@ def usable_columns(tables: Iterable[Table], schema: Schema) -> int:
 
 def same_heading(heading: str, name: str) -> bool:
     """Whether a column's heading is that name, spaces, case and remarks in brackets aside."""
-    return _plain(name) in (_plain(heading), _bare(heading))
+    return fold_heading(name) in (fold_heading(heading), _bare(heading))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +150,14 @@ def _match_fields(
     duplicates: dict[str, tuple[str, ...]] = {}
     columns: dict[str, list[int]] = {}
     for index, heading in enumerate(headings):
-        for form in {_plain(heading), _bare(heading)} - {""}:
+        for form in {fold_heading(heading), _bare(heading)} - {""}:
             columns.setdefault(form, []).append(index)
     for item in schema.fields:
         matching = list(
             dict.fromkeys(
                 index
                 for name in (item.name, *item.aliases)
-                for index in columns.get(_plain(name), ())
+                for index in columns.get(fold_heading(name), ())
             )
         )
         if matching:
@@ -165,13 +167,9 @@ def _match_fields(
     return fields, duplicates
 
 
-def _plain(heading: str) -> str:
-    return re.sub(r"[\s:*]+", "", unicodedata.normalize("NFKC", heading)).casefold()
-
-
 def _bare(heading: str) -> str:
     """Without a remark in brackets: 证书编号(必填) is 证书编号."""
-    return re.sub(r"[(\[【].*?[)\]】]", "", _plain(heading))
+    return re.sub(r"[(\[【].*?[)\]】]", "", fold_heading(heading))
 
 
 def _no_column(path: Path, tables: Sequence[Table], schema: Schema) -> str:
@@ -214,7 +212,7 @@ class _Reader:
         self._options = options
         self._notes = notebook
         self._body = table.rows[header.row + 1 :]
-        self._absent = {_plain(marker) or marker for marker in options.absent}
+        self._absent = {fold_heading(marker) or marker for marker in options.absent}
         self._blank = 0
         self._unscorable = 0
         self._known: dict[tuple[str, str], str | None] = {}
@@ -310,10 +308,10 @@ class _Reader:
         return column
 
     def _column_of(self, names: Iterable[str]) -> int | None:
-        plain = [_plain(heading) for heading in self._header.headings]
+        plain = [fold_heading(heading) for heading in self._header.headings]
         for name in names:
-            if _plain(name) in plain:
-                return plain.index(_plain(name))
+            if fold_heading(name) in plain:
+                return plain.index(fold_heading(name))
         return None
 
     def _column_with_file_names(self) -> int | None:
@@ -386,7 +384,7 @@ class _Reader:
             self._blank += 1
             return None
         text = raw.text.strip()
-        if (_plain(text) or text) in self._absent:
+        if (fold_heading(text) or text) in self._absent:
             return TruthCell(text, None)
         if item.kind is Kind.CODE and _SCIENTIFIC.fullmatch(text):
             message = f"{item.name}: a code in scientific notation has lost its digits"
@@ -405,7 +403,7 @@ class _Reader:
                 item.name,
                 number,
             )
-        elif item.kind is Kind.CODE and item.grammars and not _fits_length(item, value):
+        elif item.kind is Kind.CODE and item.grammars and not item.has_code_length(value):
             self._notes.add(
                 ProblemKind.ODD_VALUE,
                 f"{item.name}: a length that no known code of the field has",
@@ -437,7 +435,7 @@ class _Reader:
                 return str(from_excel(serial).date().isoformat())
         if item.kind is not Kind.CODE:
             return text
-        if item.grammars and not _fits_length(item, text) and _is_short(item, text):
+        if item.grammars and not item.has_code_length(text) and _is_short(item, text):
             self._unusable(
                 ProblemKind.LOST_DIGITS,
                 f"{item.name}: a number that is too short; it may have lost leading zeros",
@@ -489,19 +487,5 @@ def _key_text(cell: RawCell) -> str:
     return unicodedata.normalize("NFC", cell.text.strip()) if cell.text else ""
 
 
-def _lengths(item: Field) -> list[tuple[int, int]]:
-    return [
-        (
-            sum(segment.length for segment in grammar.segments),
-            sum(segment.max_length or segment.length for segment in grammar.segments),
-        )
-        for grammar in item.grammars
-    ]
-
-
-def _fits_length(item: Field, value: str) -> bool:
-    return any(shortest <= len(value) <= longest for shortest, longest in _lengths(item))
-
-
 def _is_short(item: Field, value: str) -> bool:
-    return any(len(value) < shortest for shortest, _ in _lengths(item))
+    return any(len(value) < grammar.shortest for grammar in item.grammars)

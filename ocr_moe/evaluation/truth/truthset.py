@@ -1,58 +1,75 @@
-"""Which verified sheet is for which schema of a run."""
+"""Verified sheets together: every file is read once, and which sheet is for which schema."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.truth.sheet import (
-    Truth,
-    load_truth,
-    load_truth_tables,
-    usable_columns,
-)
+from ocr_moe.evaluation.truth.sheet import Truth, load_truth_tables, usable_columns
 from ocr_moe.evaluation.truth.tables import Table, read_tables
 from ocr_moe.schema import Schema
 from ocr_moe.settings import TruthOptions
 
 
-def load_truths(
-    paths: Sequence[Path] | Mapping[str, Path],
-    schemas: Sequence[Schema],
-    options: TruthOptions | None = None,
-) -> tuple[Truth, ...]:
-    """One truth a schema, from files that name their schema (a mapping) or are told apart.
+@dataclass(frozen=True)
+class TruthSet:
+    """Verified sheets as they stand in their files."""
 
-    A sheet goes to the schema of which it has the most columns; a workbook may have a sheet for
-    each of several schemas. Raises TruthError when a file fits none, or two files fit the same.
-    """
-    by_name = {schema.name: schema for schema in schemas}
-    if isinstance(paths, Mapping):
-        unknown = [name for name in paths if name not in by_name]
-        if unknown:
-            raise TruthError(
-                f"a sheet is given for the schema {unknown[0]!r}, which the run does not have; "
-                f"it has {', '.join(sorted(by_name))}"
-            )
-        return tuple(load_truth(path, by_name[name], options) for name, path in paths.items())
-    if len(schemas) == 1 and len(paths) == 1:
-        return (load_truth(paths[0], schemas[0], options),)
-    found: dict[str, Truth] = {}
-    for path in paths:
-        for truth in _truths_of(path, schemas, options):
-            other = found.setdefault(truth.schema.name, truth)
-            if other is not truth:
-                raise TruthError(
-                    f"both {other.source} and {path} are for the schema {truth.schema.name}; "
-                    "give one sheet a schema"
-                )
-    return tuple(found.values())
+    files: tuple[tuple[Path, tuple[Table, ...]], ...]
+    options: TruthOptions
+
+    def of(self, schemas: Sequence[Schema]) -> tuple[Truth, ...]:
+        """One truth a schema, from files that are told apart by their columns.
+
+        A sheet goes to the schema of which it has the most columns; a workbook may have a sheet for
+        each of several schemas. Raises TruthError when a file fits none, or two files fit the same.
+        """
+        if len(schemas) == 1 and len(self.files) == 1:
+            [(path, tables)] = self.files
+            return (load_truth_tables(path, tables, schemas[0], self.options),)
+        found: dict[str, Truth] = {}
+        for path, tables in self.files:
+            for truth in _truths_of(path, tables, schemas, self.options):
+                other = found.setdefault(truth.schema.name, truth)
+                if other is not truth:
+                    raise TruthError(
+                        f"both {other.source} and {path} are for the schema {truth.schema.name}; "
+                        "give one sheet a schema"
+                    )
+        return tuple(found.values())
+
+    def check(self, schemas: Sequence[Schema]) -> None:
+        """Find early what `of` will refuse whatever the documents are: which of the schemas they
+        have is known when they were read. Raises TruthError.
+        """
+        if len(schemas) == 1:
+            self.of(schemas)
+            return
+        for path, tables in self.files:
+            fitting = [schema for schema in schemas if usable_columns(tables, schema)]
+            refusals = []
+            for schema in fitting or schemas[:1]:
+                try:
+                    load_truth_tables(path, tables, schema, self.options)
+                except TruthError as error:
+                    refusals.append(error)
+                else:
+                    break
+            else:
+                raise refusals[0]
 
 
-def _truths_of(path: Path, schemas: Sequence[Schema], options: TruthOptions | None) -> list[Truth]:
-    tables = read_tables(path)
-    if options is not None and options.sheet is not None:
+def read_truths(paths: Sequence[Path], options: TruthOptions | None = None) -> TruthSet:
+    """The sheets in these files. Raises TruthError when one cannot be read."""
+    return TruthSet(tuple((path, read_tables(path)) for path in paths), options or TruthOptions())
+
+
+def _truths_of(
+    path: Path, tables: tuple[Table, ...], schemas: Sequence[Schema], options: TruthOptions
+) -> list[Truth]:
+    if options.sheet is not None:
         tables = tuple(table for table in tables if table.name == options.sheet) or tables
     sheets: dict[str, list[Table]] = {}
     for table in tables:

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -38,12 +37,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field as PydanticField
 
+from ocr_moe.codes import lookalikes
 from ocr_moe.codes.automaton import compiled
 from ocr_moe.codes.confidence import ConfidenceModel
-from ocr_moe.codes.decoding import LOOKALIKES, Hypothesis, decode, free_reading, join, reduce
-from ocr_moe.codes.decoding import Evidence as LineEvidence
+from ocr_moe.codes.decoding import Emissions, Hypothesis, decode, free_reading, join, reduce
 from ocr_moe.codes.finding import (
-    Candidate,
+    CodePlace,
     Findings,
     Strip,
     find_codes,
@@ -52,6 +51,7 @@ from ocr_moe.codes.finding import (
 )
 from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
 from ocr_moe.codes.grammar import DIGITS, CodeGrammar, Segment
+from ocr_moe.codes.posterior import OTHER
 from ocr_moe.experts.codes.faintlines import faint_lines
 from ocr_moe.experts.codes.linecrops import (
     colourfulness,
@@ -61,6 +61,7 @@ from ocr_moe.experts.codes.linecrops import (
     without_colour,
     without_lines,
 )
+from ocr_moe.geometry import around, distance
 from ocr_moe.protocols import Document, OcrEngine, Page, Posterior, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageText, Reading, Value
@@ -83,6 +84,7 @@ class Crop(Value):
     """One way to cut and treat the crop of a line."""
 
     name: str
+    """For notes; part of the fingerprint."""
     padding: float
     """Line heights added above and below the detected line; detectors box generously."""
     colour: bool = True
@@ -119,9 +121,9 @@ class CodesParams(Value):
     """Line confidence, a mean over characters, from which page OCR's reading may stand. Of 495 lines
     from 0.995 on, of damaged generated certificates, 2 were wrong; of the 396 from here on none."""
     places: int = PydanticField(default=3, ge=1)
-    """How many candidate places are looked at."""
+    """How many places are looked at."""
     least_place: float = 0.0
-    """Score below which a line of digits is no candidate."""
+    """Score below which a line of digits is no place of a code."""
     crops: tuple[Crop, ...] = (
         Crop(name="colourless", padding=0.0, colour=False),
         Crop(name="tight", padding=-0.1),
@@ -133,8 +135,9 @@ class CodesParams(Value):
     doubt_margin: float = 1.2
     """Nats between the best two codes below which a place is boxed anew."""
     doubt_beam: int = 96
+    """Width of the search there."""
     doubt_best: int = 60
-    """Width of the search and length of the list of alternatives there."""
+    """Length of the list of alternatives there."""
     closer_look_side: int = 1600
     """Longest side of the page, in pixels, at which that is done."""
     unknown_gap: float = 9.0
@@ -144,16 +147,19 @@ class CodesParams(Value):
     least_fit: float = -1.5
     """Log-likelihood per character below which a code was not read but made up."""
     least_unlabelled_fit: float = -0.4
+    """The same where no label says that a code stands there."""
     fusion: FusionParams = FusionParams()
+    """How the views of one code are pooled."""
     confidence: ConfidenceModel = ConfidenceModel()
+    """How sure the reader is of what came of it."""
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A candidate after it was looked at."""
+    """A place after it was looked at."""
 
     page: Page
-    candidate: Candidate
+    place: CodePlace
     views: tuple[View, ...]
     fused: Fused | None
     look: int
@@ -166,7 +172,10 @@ class _Seen:
 
 
 class CodesExpert:
-    """Reads strict fields; see the module's docstring. Thread-safe: it keeps no state of a document."""
+    """Reads long codes under their grammars, by the votes of line recognisers over several views.
+
+    Thread-safe: it keeps no state of a document.
+    """
 
     Params = CodesParams
 
@@ -207,7 +216,7 @@ class CodesExpert:
             return find_codes(text, grammars, labels, aliens)
 
         found = [(page, find(page.text)) for page in document.pages]
-        places = self._plausible([(p, c) for p, f in found for c in f.candidates])
+        places = self._plausible([(p, c) for p, f in found for c in f.places])
         if places and self._sure(*places[0], places[1:], grammars):
             return self._first_sight(field, *places[0])
         seen = self._look_at(places, found, grammars)
@@ -227,7 +236,7 @@ class CodesExpert:
 
     def _look_at(
         self,
-        places: Sequence[tuple[Page, Candidate]],
+        places: Sequence[tuple[Page, CodePlace]],
         found: Sequence[tuple[Page, Findings]],
         grammars: Sequence[CodeGrammar],
     ) -> list[_Seen]:
@@ -243,77 +252,75 @@ class CodesExpert:
             UnreadPlace.UNREAD: [(p, _bare(None, s)) for p, f in found for s in f.unread[:most]],
         }
 
-        def tried(*kinds: UnreadPlace) -> list[tuple[Page, Candidate]]:
+        def tried(*kinds: UnreadPlace) -> list[tuple[Page, CodePlace]]:
             return [x for k in kinds if k in self._params.unread_places for x in unread[k]]
 
         seen: list[_Seen] = []
-        for page, candidate in (*places[:most], *tried(UnreadPlace.BESIDE)):
+        for page, place in (*places[:most], *tried(UnreadPlace.BESIDE)):
             # A bare label, or digits without label or form, only matter while nothing better does.
-            weak = candidate.code is None and (candidate.label is None or not candidate.run)
+            weak = place.code is None and (place.label is None or not place.run)
             if not (weak and any(map(self._credible, seen))):
-                seen.append(self._look(page, candidate, grammars, look=2))
+                seen.append(self._look(page, place, grammars, look=2))
         for kinds in ((UnreadPlace.ON_END,), (UnreadPlace.UNDER, UnreadPlace.UNREAD)):
             if not any(map(self._credible, seen)):
                 seen += [self._look(*place, grammars, look=2) for place in tried(*kinds)]
         return seen
 
-    def _plausible(
-        self, candidates: Sequence[tuple[Page, Candidate]]
-    ) -> list[tuple[Page, Candidate]]:
-        likely = [(p, c) for p, c in candidates if c.score >= self._params.least_place]
+    def _plausible(self, places: Sequence[tuple[Page, CodePlace]]) -> list[tuple[Page, CodePlace]]:
+        likely = [(p, c) for p, c in places if c.score >= self._params.least_place]
         return sorted(likely, key=lambda item: -item[1].score)
 
     def _sure(
         self,
         page: Page,
-        candidate: Candidate,
-        others: Sequence[tuple[Page, Candidate]],
+        place: CodePlace,
+        others: Sequence[tuple[Page, CodePlace]],
         grammars: Sequence[CodeGrammar],
     ) -> bool:
         """Whether page OCR's own reading leaves nothing to look at."""
-        if not candidate.exact or candidate.alien or candidate.label is None:
+        if not place.exact or place.alien or place.label is None:
             return False
-        if candidate.confidence < self._params.sure_confidence:
+        if place.confidence < self._params.sure_confidence:
             return False
-        if any(c.code is not None and c.code != candidate.code for _, c in others):
+        if any(c.code is not None and c.code != place.code for _, c in others):
             return False
-        if candidate.checked is not None:
-            return candidate.checked
-        if _misreads_unnoticed(candidate.run, grammars):
+        if place.checked is not None:
+            return place.checked
+        if _misreads_unnoticed(place.run, grammars):
             return False
-        return _year_support(candidate, page.text) == 1.0
+        return _year_support(place, page.text) == 1.0
 
-    def _first_sight(self, field: Field, page: Page, candidate: Candidate) -> Reading:
-        code = candidate.code or candidate.run
-        features = _place_features(candidate, page.text, 1.0) | {
+    def _first_sight(self, field: Field, page: Page, place: CodePlace) -> Reading:
+        code = place.code or place.run
+        features = _place_features(place, page.text, 1.0) | {
             "first_agrees": 1.0,
             "rivals": 0.0,
-            "check": 0.0 if candidate.checked is None else 1.0,
+            "check": 0.0 if place.checked is None else 1.0,
         }
         return Reading(
             field=field.name,
             value=code,
-            raw=candidate.text,
+            raw=place.text,
             score=self._params.confidence.probability(features),
             alternatives=(Alternative(value=code, logprob=0.0),),
-            characters=(candidate.confidence,) * len(code),
-            evidence=_evidence(page, candidate),
+            characters=(place.confidence,) * len(code),
+            evidence=_evidence(page, place),
             features=features,
         )
 
     def _look(
-        self, page: Page, candidate: Candidate, grammars: Sequence[CodeGrammar], look: int
+        self, page: Page, place: CodePlace, grammars: Sequence[CodeGrammar], look: int
     ) -> _Seen:
-        """Read a candidate's crops, with as many views as it takes."""
+        """Read a place's crops, with as many views as it takes."""
         cut = {
             crop.padding: [
-                crop_strip(page.image, strip, padding=crop.padding) for strip in candidate.strips
+                crop_strip(page.image, strip, padding=crop.padding) for strip in place.strips
             ]
             for crop in self._params.crops
         }
         plain = cut[self._params.crops[0].padding][0]
         measures = {
-            "height": _line_height(page.text, candidate.strips[0]),
+            "height": _line_height(page.text, place.strips[0]),
             "sharpness": sharpness(plain),
             "colour": colourfulness(plain),
         }
@@ -323,19 +330,19 @@ class CodesExpert:
             images = _treated(cut[crop.padding], crop)
             for recognizer in self._params.recognizers:
                 views.append(self._view(recognizer, crop.name, images, grammars))
-                fused = fuse(views, grammars, self._params.fusion, candidate.label)
-                if self._enough(fused, candidate, views):
-                    return _Seen(page, candidate, tuple(views), fused, look, measures)
-        return _Seen(page, candidate, tuple(views), fused, look, measures)
+                fused = fuse(views, grammars, self._params.fusion, place.label)
+                if self._enough(fused, place, views):
+                    return _Seen(page, place, tuple(views), fused, look, measures)
+        return _Seen(page, place, tuple(views), fused, look, measures)
 
-    def _enough(self, fused: Fused | None, candidate: Candidate, views: Sequence[View]) -> bool:
+    def _enough(self, fused: Fused | None, place: CodePlace, views: Sequence[View]) -> bool:
         """Whether further views could hardly change the reading."""
         return (
             fused is not None
             and fused.features["margin"] >= self._params.enough_margin
             and fused.features["gap"] < 0.5
             and fused.checked is not False
-            and (candidate.code == fused.code or len(views) > 1)
+            and (place.code == fused.code or len(views) > 1)
         )
 
     def _view(
@@ -347,18 +354,18 @@ class CodesExpert:
     ) -> View:
         posteriors = self._services.recognizer(recognizer).recognize(crops)
         characters = compiled(grammars).characters
-        parts: list[LineEvidence] = [reduce(posterior, characters) for posterior in posteriors]
-        evidence = join(parts)
-        hypotheses = _hypotheses(evidence, grammars, self._params.fusion)
-        return View(recognizer, crop_name, evidence, free_code(posteriors), hypotheses)
+        parts: list[Emissions] = [reduce(posterior, characters) for posterior in posteriors]
+        emissions = join(parts)
+        hypotheses = _hypotheses(emissions, grammars, self._params.fusion)
+        return View(recognizer, crop_name, emissions, free_code(posteriors), hypotheses)
 
     def _credible(self, seen: _Seen) -> bool:
         """Whether a code was read there, not made up from something else."""
         fused = seen.fused
-        if fused is None or seen.candidate.alien:
+        if fused is None or seen.place.alien:
             return False
         gap, fit = fused.features["gap"], fused.features["logprob"]
-        if seen.candidate.label is not None or seen.candidate.code is not None:
+        if seen.place.label is not None or seen.place.code is not None:
             return gap < self._params.unknown_gap and fit > self._params.least_fit
         return gap < self._params.unlabelled_gap and fit > self._params.least_unlabelled_fit
 
@@ -378,7 +385,7 @@ class CodesExpert:
             if len(free_code(recognizer.recognize(images))) >= least:
                 likely.append(_bare(None, strip))
         places = likely[: self._params.places]
-        return [self._look(page, candidate, grammars, look=3) for candidate in places]
+        return [self._look(page, place, grammars, look=3) for place in places]
 
     def _second_look(
         self,
@@ -397,11 +404,11 @@ class CodesExpert:
             again = _reread(page, rest, engine, side)
             text = again.model_copy(update={"lines": (*known, *again.lines)})
             findings = find(text)
-            likely = [c for _, c in self._plausible([(page, c) for c in findings.candidates])][:2]
+            likely = [c for _, c in self._plausible([(page, c) for c in findings.places])][:2]
             spots = (*findings.spots[:1], *findings.under[:2])
             likely += [_bare(spot.label, *spot.strips) for spot in spots]
-            for candidate in likely:
-                seen.append(self._look(page, candidate, grammars, look=3))
+            for place in likely:
+                seen.append(self._look(page, place, grammars, look=3))
                 if self._credible(seen[-1]):
                     return seen
         return seen
@@ -410,7 +417,7 @@ class CodesExpert:
         """Whether the reading is unsure and not the one of page OCR: its line may be badly boxed."""
         assert seen.fused is not None
         unsure = seen.fused.features["margin"] < self._params.doubt_margin
-        differs = seen.candidate.run != seen.fused.code
+        differs = seen.place.run != seen.fused.code
         return unsure and differs and self._params.second_look is not None
 
     def _closer_look(
@@ -419,19 +426,19 @@ class CodesExpert:
         """The rows around a doubtful place, boxed anew; its views are added to the old ones."""
         assert self._params.second_look is not None
         engine = self._services.engine(self._params.second_look)
-        ys = [y for strip in seen.candidate.strips for _, y in strip.quad]
+        ys = [y for strip in seen.place.strips for _, y in strip.quad]
         room = 1.5 * seen.measures["height"] / seen.page.text.height
         band = (max(min(ys) - room, 0.0), min(max(ys) + room, 1.0))
         side = self._params.closer_look_side
         text = _reread(seen.page, seen.page.image, engine, side, band)
-        for _, candidate in self._plausible([(seen.page, c) for c in find(text).candidates]):
-            if not _overlap(candidate, seen.candidate):
+        for _, place in self._plausible([(seen.page, c) for c in find(text).places]):
+            if not _overlap(place, seen.place):
                 continue
-            again = self._look(seen.page, candidate, grammars, look=3)
+            again = self._look(seen.page, place, grammars, look=3)
             if again.fused is None:
                 break
             views = (*seen.views, *again.views)
-            label = seen.candidate.label or candidate.label
+            label = seen.place.label or place.label
             fused = fuse(views, grammars, self._params.fusion, label)
             return replace(max(seen, again, key=_fit), views=views, fused=fused)
         return seen
@@ -443,10 +450,10 @@ class CodesExpert:
             update={"beam": self._params.doubt_beam, "best": self._params.doubt_best}
         )
         views = tuple(
-            replace(view, hypotheses=_hypotheses(view.evidence, grammars, wide))
+            replace(view, hypotheses=_hypotheses(view.emissions, grammars, wide))
             for view in seen.views
         )
-        return replace(seen, fused=fuse(views, grammars, wide, seen.candidate.label))
+        return replace(seen, fused=fuse(views, grammars, wide, seen.place.label))
 
     def _answer(self, field: Field, best: _Seen, others: Sequence[_Seen]) -> Reading:
         fused = best.fused
@@ -456,14 +463,14 @@ class CodesExpert:
             for s in others
             if s.fused is not None
             and s.fused.code != fused.code
-            and not (s.page is best.page and _overlap(s.candidate, best.candidate))
+            and not (s.page is best.page and _overlap(s.place, best.place))
         }
         features = (
-            _place_features(best.candidate, best.page.text, float(best.look), fused)
+            _place_features(best.place, best.page.text, float(best.look), fused)
             | dict(fused.features)
             | best.measures
             | {
-                "first_agrees": float(best.candidate.run == fused.code),
+                "first_agrees": float(best.place.run == fused.code),
                 "rivals": float(len(rivals)),
             }
         )
@@ -475,41 +482,39 @@ class CodesExpert:
         return Reading(
             field=field.name,
             value=fused.code,
-            raw=best.candidate.text or best.free,
+            raw=best.place.text or best.free,
             score=self._params.confidence.probability(features),
             alternatives=tuple(
                 Alternative(value=code, logprob=round(logprob, 4)) for code, logprob in fused.codes
             ),
             characters=tuple(round(p, 4) for p in fused.characters),
-            evidence=_evidence(best.page, best.candidate),
+            evidence=_evidence(best.page, best.place),
             features={name: round(x, 5) for name, x in features.items()},
             notes=tuple(notes),
         )
 
     def _unknown(self, field: Field, seen: Sequence[_Seen]) -> Reading:
         """A labelled number of no known form is handed over as it stands; else there is none."""
-        labelled = [
-            s for s in seen if s.candidate.label is not None and not s.candidate.alien and s.free
-        ]
+        labelled = [s for s in seen if s.place.label is not None and not s.place.alien and s.free]
         labelled = [s for s in labelled if len(s.free) >= 5 and any(c.isdigit() for c in s.free)]
         if not labelled:
             return Reading(field=field.name)
-        best = max(labelled, key=lambda s: s.candidate.score)
+        best = max(labelled, key=lambda s: s.place.score)
         return Reading(
             field=field.name,
             value=best.free,
-            raw=best.candidate.text or best.free,
+            raw=best.place.text or best.free,
             score=0.05,
-            evidence=_evidence(best.page, best.candidate),
-            features=_place_features(best.candidate, best.page.text, float(best.look)),
+            evidence=_evidence(best.page, best.place),
+            features=_place_features(best.place, best.page.text, float(best.look)),
             notes=(f"{field.name}: {best.free} is of no known form of this code",),
         )
 
 
 def _hypotheses(
-    evidence: LineEvidence, grammars: Sequence[CodeGrammar], params: FusionParams
+    emissions: Emissions, grammars: Sequence[CodeGrammar], params: FusionParams
 ) -> tuple[Hypothesis, ...]:
-    return tuple(decode(evidence, compiled(grammars), beam=params.beam, best=params.best))
+    return tuple(decode(emissions, compiled(grammars), beam=params.beam, best=params.best))
 
 
 def _treated(images: list[Image.Image], crop: Crop) -> list[Image.Image]:
@@ -532,8 +537,8 @@ def _fit(seen: _Seen) -> float:
 
 def _rank(seen: _Seen, others: Sequence[_Seen]) -> float:
     """Rank of a place after it was read: its fit, and the label and form of all crops of the place."""
-    same = [o for o in others if o.page is seen.page and _overlap(o.candidate, seen.candidate)]
-    return _fit(seen) + max(o.candidate.score for o in (seen, *same))
+    same = [o for o in others if o.page is seen.page and _overlap(o.place, seen.place)]
+    return _fit(seen) + max(o.place.score for o in (seen, *same))
 
 
 def _misreads_unnoticed(code: str, grammars: Sequence[CodeGrammar]) -> bool:
@@ -541,7 +546,7 @@ def _misreads_unnoticed(code: str, grammars: Sequence[CodeGrammar]) -> bool:
     twins = (
         code[:at] + twin + code[at + 1 :]
         for at, read in enumerate(code)
-        for group in LOOKALIKES
+        for group in lookalikes.GROUPS
         for twin in group
         if read in group and twin.isalpha() != read.isalpha()
     )
@@ -549,9 +554,9 @@ def _misreads_unnoticed(code: str, grammars: Sequence[CodeGrammar]) -> bool:
     return any(grammar.matches(other) for other in chain(twins, longer) for grammar in grammars)
 
 
-def _bare(label: str | None, *strips: Strip) -> Candidate:
-    """A candidate at a place where page OCR read nothing, or not this way round."""
-    return Candidate(
+def _bare(label: str | None, *strips: Strip) -> CodePlace:
+    """A place where page OCR read nothing, or not this way round."""
+    return CodePlace(
         run="",
         text="",
         confidence=0.0,
@@ -568,7 +573,7 @@ def _bare(label: str | None, *strips: Strip) -> Candidate:
 
 def free_run(text: str) -> str:
     """The longest run of letters and digits that is mostly digits: a code read without a grammar."""
-    folded = "".join(c for c in text.upper() if c.isascii() or c == "\ufffd")
+    folded = "".join(c for c in text.upper() if c.isascii() or c == OTHER)
     runs = [re.sub(r"[\s\-.·]", "", m.group()) for m in _RUN.finditer(folded)]
     runs = [run for run in runs if 2 * sum(c.isdigit() for c in run) >= len(run)]
     return max(runs, key=len, default="")
@@ -579,58 +584,53 @@ def free_code(posteriors: Sequence[Posterior]) -> str:
     return "".join(free_run(free_reading(posterior)[0]) for posterior in posteriors)
 
 
-def _year_support(candidate: Candidate, text: PageText) -> float:
+def _year_support(place: CodePlace, text: PageText) -> float:
     """1 where the code's year (or its end) is printed elsewhere on the page, 0 where it is not."""
-    if candidate.grammar is None or candidate.code is None:
+    if place.grammar is None or place.code is None:
         return 0.5
-    span = (candidate.grammar.parse(candidate.code) or {}).get("year")
+    span = (place.grammar.parse(place.code) or {}).get("year")
     if span is None:
         return 0.5
-    year = candidate.code[slice(*span)]
-    elsewhere = " ".join(line.text for line in text.lines if line.text not in candidate.text)
+    year = place.code[slice(*span)]
+    elsewhere = " ".join(line.text for line in text.lines if line.text not in place.text)
     written = elsewhere.translate(str.maketrans("〇○零一二三四五六七八九", "000123456789"))
     return float(any(printed.endswith(year) for printed in _YEAR.findall(written)))
 
 
 def _place_features(
-    candidate: Candidate, text: PageText, look: float, fused: Fused | None = None
+    place: CodePlace, text: PageText, look: float, fused: Fused | None = None
 ) -> dict[str, float]:
     if fused is not None:
-        candidate = replace(candidate, code=fused.code, grammar=fused.grammar)
+        place = replace(place, code=fused.code, grammar=fused.grammar)
     return {
         "look": look,
-        "line_confidence": candidate.confidence,
-        "label": 0.0 if candidate.label is None else 1.0,
-        "alien": float(candidate.alien),
-        "place": candidate.score,
-        "year": _year_support(candidate, text),
+        "line_confidence": place.confidence,
+        "label": 0.0 if place.label is None else 1.0,
+        "alien": float(place.alien),
+        "place": place.score,
+        "year": _year_support(place, text),
     }
 
 
-def _overlap(first: Candidate, second: Candidate) -> bool:
-    """Whether two candidates stand in the same place."""
+def _overlap(first: CodePlace, second: CodePlace) -> bool:
+    """Whether two places stand in the same place."""
 
-    def hull(candidate: Candidate) -> Box:
-        points = [point for strip in candidate.strips for point in strip.quad]
-        xs, ys = [x for x, _ in points], [y for _, y in points]
-        return (min(xs), min(ys), max(xs), max(ys))
+    def covered(place: CodePlace) -> Box:
+        return around(point for strip in place.strips for point in strip.quad)
 
-    ax0, ay0, ax1, ay1 = hull(first)
-    bx0, by0, bx1, by1 = hull(second)
+    ax0, ay0, ax1, ay1 = covered(first)
+    bx0, by0, bx1, by1 = covered(second)
     return min(ax1, bx1) > max(ax0, bx0) and min(ay1, by1) > max(ay0, by0)
 
 
-def _evidence(page: Page, candidate: Candidate) -> Evidence:
-    points = [point for strip in candidate.strips for point in strip.quad]
-    xs = [min(max(x, 0.0), 1.0) for x, _ in points]
-    ys = [min(max(y, 0.0), 1.0) for _, y in points]
-    box: Box = (min(xs), min(ys), max(xs), max(ys))
-    return Evidence(box=box, text=candidate.text, page=page.number)
+def _evidence(page: Page, place: CodePlace) -> Evidence:
+    points = (point for strip in place.strips for point in strip.quad)
+    box = around((min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)) for x, y in points)
+    return Evidence(box=box, text=place.text, page=page.number)
 
 
 def _line_height(text: PageText, strip: Strip) -> float:
-    (ax, ay), _, _, (dx, dy) = strip.quad
-    return math.hypot((dx - ax) * text.width, (dy - ay) * text.height)
+    return distance(strip.quad[0], strip.quad[3], text.width, text.height)
 
 
 def _reread(

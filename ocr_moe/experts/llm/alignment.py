@@ -7,18 +7,19 @@ was probably invented.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
+from ocr_moe.folds import fold_print
 from ocr_moe.geometry import hull
 from ocr_moe.reading.layout import span_box
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Evidence, Line
 from ocr_moe.values.dates import find_dates
+from ocr_moe.values.kinds import kind_of
 
 MIN_SCORE = 0.6
 """Below this similarity a line is not the place of a value."""
@@ -33,21 +34,6 @@ class _Text:
     folded: str
     origin: tuple[tuple[int, int], ...]
     """For every folded character: (index of the line, index of the character in it)."""
-
-
-def fold(text: str) -> str:
-    """Text as it is compared: NFKC, lower case, without spaces and punctuation."""
-    return "".join(_fold_characters(text))
-
-
-def _fold_characters(text: str) -> Iterator[str]:
-    for character in text:
-        yield _folded(character)
-
-
-def _folded(character: str) -> str:
-    folded = unicodedata.normalize("NFKC", character).lower()
-    return "".join(part for part in folded if part.isalnum() or part in "〇○")
 
 
 def find_evidence(
@@ -69,7 +55,7 @@ def find_evidence(
     if not forms or not lines:
         return None, 0.0
     best: tuple[float, float, list[tuple[int, int, int]]] | None = None
-    labels = tuple(fold(label) for label in (*field.labels, field.name))
+    labels = tuple(fold_print(label) for label in (*field.labels, field.name))
     for index, line in enumerate(lines):
         beside = _label_nearby(labels, lines, index)
         candidates = list(_matches_in(field, forms, line, index))
@@ -88,20 +74,20 @@ def find_evidence(
 
 def occurs_verbatim(text: str, lines: Sequence[Line]) -> bool:
     """Whether the text stands on the page word for word, spaces and punctuation aside."""
-    wanted = fold(text)
-    return bool(wanted) and wanted in "".join(fold(line.text) for line in lines)
+    wanted = fold_print(text)
+    return bool(wanted) and wanted in "".join(fold_print(line.text) for line in lines)
 
 
 def _printed_forms(field: Field, value: str | None, raw: str | None) -> Iterator[str]:
     seen: set[str] = set()
     for form in (raw, value, *(_enum_forms(field, value) if value else ())):
-        if form and (folded := fold(form)) and folded not in seen:
+        if form and (folded := fold_print(form)) and folded not in seen:
             seen.add(folded)
             yield form
 
 
 def _enum_forms(field: Field, value: str) -> Iterable[str]:
-    return field.values.get(value, ()) if field.kind is Kind.ENUM else ()
+    return field.values.get(value, ()) if kind_of(field).closed else ()
 
 
 def _matches_in(
@@ -115,7 +101,7 @@ def _matches_in(
                     yield score, [(index, date.start, date.end)]
     text = _join((line,), index)
     for form in forms:
-        score, first, last = _align(fold(form), text.folded)
+        score, first, last = _align(fold_print(form), text.folded)
         if score >= MIN_SCORE:
             yield score, list(_spans(text, first, last))
 
@@ -125,7 +111,7 @@ def _wrapped_matches(
 ) -> Iterator[tuple[float, list[tuple[int, int, int]]]]:
     """Values that begin in this line and go on in the next ones."""
     for form in forms:
-        wanted = fold(form)
+        wanted = fold_print(form)
         if len(wanted) < 4:
             continue
         for count in range(2, MAX_WRAP + 1):
@@ -133,7 +119,7 @@ def _wrapped_matches(
                 break
             text = _join(lines[index : index + count], index)
             inner = text.folded[: _length_before(text, index + count - 1)]
-            if len(inner) >= len(wanted) + len(fold(lines[index].text)):
+            if len(inner) >= len(wanted) + len(fold_print(lines[index].text)):
                 break
             score, first, last = _align(wanted, text.folded)
             spans = list(_spans(text, first, last))
@@ -151,7 +137,8 @@ def _join(lines: Sequence[Line], first: int) -> _Text:
     folded: list[str] = []
     origin: list[tuple[int, int]] = []
     for offset, line in enumerate(lines):
-        for position, part in enumerate(_fold_characters(line.text)):
+        for position, character in enumerate(line.text):
+            part = fold_print(character)
             folded.append(part)
             origin.extend([(first + offset, position)] * len(part))
     return _Text("".join(folded), tuple(origin))
@@ -188,10 +175,10 @@ def _spans(text: _Text, first: int, last: int) -> Iterator[tuple[int, int, int]]
 
 def _label_nearby(labels: Sequence[str], lines: Sequence[Line], index: int) -> float:
     """1.0 for a label in the line itself, 0.5 for one just before or left of it, else 0."""
-    here = fold(lines[index].text)
+    here = fold_print(lines[index].text)
     if any(label and label in here for label in labels):
         return 1.0
-    before = fold(lines[index - 1].text) if index else ""
+    before = fold_print(lines[index - 1].text) if index else ""
     return 0.5 if any(label and label in before for label in labels) else 0.0
 
 

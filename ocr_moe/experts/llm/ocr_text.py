@@ -7,29 +7,34 @@ field whose region cannot be told gets the whole page.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field as PydanticField
 
-from ocr_moe.experts.llm.answers import REVISION as ANSWERS_REVISION
-from ocr_moe.experts.llm.asking import Question, ask, digest, groups
+from ocr_moe.experts.llm.asking import COMPLETION_TOKENS, ChatRequest, ask, digest, groups
 from ocr_moe.experts.llm.crops import cut, locate, needed_magnification
 from ocr_moe.experts.llm.prompts import data_section, load
 from ocr_moe.experts.llm.regions import row_texts
-from ocr_moe.protocols import Document, Services
+from ocr_moe.experts.llm.replies import REVISION as PARSING
+from ocr_moe.experts.llm.replies import reread
+from ocr_moe.protocols import ChatUse, Document, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, PageText, Value
-from ocr_moe.values.normalize import REVISION as NORMALIZE_REVISION
 
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = "1"
+REVISION = "1.1.1"
+"""Changes when the server may be asked otherwise. (Stored answers of earlier versions have it in three
+parts, of which two were revisions of what was made of replies; that is `parsing` now.)"""
+PROMPT_TOKENS = 900
+"""Of a typical request about one page: the instructions and the page's text."""
 
 
 class OcrTextParams(Value):
+    """What a text model is given, and how it is asked."""
+
     chat: str = "text"
     """Name of the chat endpoint."""
     scope: Literal["page", "crop"] = "page"
@@ -47,9 +52,16 @@ class OcrTextParams(Value):
 
 
 class OcrText:
-    """Raises EndpointMissingError at construction where the chat endpoint is not configured."""
+    """A text LLM picks the fields out of what OCR read.
+
+    Raises EndpointMissingError at construction where the chat endpoint is not configured."""
 
     Params = OcrTextParams
+
+    @staticmethod
+    def chat_uses(params: OcrTextParams) -> tuple[ChatUse, ...]:
+        single = params.fields == "single"
+        return (ChatUse(params.chat, PROMPT_TOKENS, COMPLETION_TOKENS, each_field=single),)
 
     def __init__(self, name: str, params: OcrTextParams, services: Services) -> None:
         self.name = name
@@ -61,7 +73,7 @@ class OcrText:
     @property
     def fingerprint(self) -> str:
         own = (
-            f"ocr_text r{REVISION}.{ANSWERS_REVISION}.{NORMALIZE_REVISION} {digest(self.params)} "
+            f"ocr_text r{REVISION} {digest(self.params)} "
             f"prompt {self._prompt.digest} | {self._chat.fingerprint} | "
             f"{self._services.engine('default').fingerprint}"
         )
@@ -70,28 +82,30 @@ class OcrText:
         return own
 
     def read(self, document: Document, fields: Sequence[Field]) -> Answer:
-        started = time.perf_counter()
-        answer = ask(
+        return ask(
             self._chat,
             self.fingerprint,
             self._prompt.system,
-            self._questions(document, fields),
+            self._requests(document, fields),
             fields,
             [page.text.lines for page in document.pages],
             self.params.max_tokens,
         )
-        seconds = round(time.perf_counter() - started, 3)
-        return answer.model_copy(
-            update={"cost": answer.cost.model_copy(update={"seconds": seconds})}
-        )
 
-    def _questions(self, document: Document, fields: Sequence[Field]) -> Iterator[Question]:
+    @property
+    def parsing(self) -> str:
+        return PARSING
+
+    def reread(self, document: Document, fields: Sequence[Field], answer: Answer) -> Answer:
+        return reread(answer, document.schema, fields, [page.text.lines for page in document.pages])
+
+    def _requests(self, document: Document, fields: Sequence[Field]) -> Iterator[ChatRequest]:
         for group in groups(fields, self.params.fields == "together"):
             if self.params.scope == "page":
                 text = self._page_text(document)
             else:
                 text = self._crop_texts(document, group)
-            yield Question(group, self._prompt.fill(group, text))
+            yield ChatRequest(group, self._prompt.fill(group, text))
 
     def _page_text(self, document: Document) -> str:
         lines = [text for page in document.pages for text in row_texts(page.text)]

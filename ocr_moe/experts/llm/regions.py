@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ocr_moe.codes.finding import find_codes
-from ocr_moe.experts.llm.alignment import fold
+from ocr_moe.folds import fold_print
 from ocr_moe.geometry import hull
-from ocr_moe.reading.layout import Piece, Row, Sheet
+from ocr_moe.reading.layout import PageLayout, Piece, Row
 from ocr_moe.schema import Fallback, Field, Kind, Schema
 from ocr_moe.types import Box, Line, PageText
 from ocr_moe.values.dates import find_dates
@@ -27,7 +27,7 @@ def row_texts(page: PageText) -> list[str]:
     What runs across the rows (seals, slanted watermarks) is left out: it repeats what stands
     elsewhere, and small models mistake it for values.
     """
-    return [" ".join(piece.text for piece in row) for row in Sheet(page).rows]
+    return [" ".join(piece.text for piece in row) for row in PageLayout(page).rows]
 
 
 def field_region(schema: Schema, field: Field, page: PageText) -> Box | None:
@@ -41,8 +41,8 @@ def field_region(schema: Schema, field: Field, page: PageText) -> Box | None:
     """
     lines = _by_code(schema, field, page)
     if not lines and page.lines:
-        sheet = Sheet(page)
-        lines = _by_pattern(field, sheet) or _by_label(field, sheet) or _by_date(field, sheet)
+        layout = PageLayout(page)
+        lines = _by_pattern(field, layout) or _by_label(field, layout) or _by_date(field, layout)
         if not lines and Fallback.LAST_DATE in field.fallbacks:
             return _FOOT
     if not lines:
@@ -64,41 +64,42 @@ def _by_code(schema: Schema, field: Field, page: PageText) -> list[Line]:
     alien = tuple(label for labels in (*others, schema.other_labels) for label in labels)
     labels = (*field.labels, *(label for g in field.grammars for label in g.labels), field.name)
     found = find_codes(page, field.grammars, labels, alien)
-    strips = found.candidates[0].strips if found.candidates else ()
+    strips = found.places[0].strips if found.places else ()
     strips = strips or tuple(strip for spot in found.spots[:1] for strip in spot.strips)
     return [Line(text="", confidence=0.0, quad=strip.quad) for strip in strips]
 
 
-def _by_pattern(field: Field, sheet: Sheet) -> list[Line]:
+def _by_pattern(field: Field, layout: PageLayout) -> list[Line]:
     for text, patterns in (
-        (sheet.running(), field.patterns),
-        (sheet.lined(), field.line_patterns),
+        (layout.running(), field.patterns),
+        (layout.lined(), field.line_patterns),
     ):
         for pattern in patterns:
             if match := re.search(pattern, text.text):
                 glyphs = text.glyphs(match.start(), match.end())
-                return _lines(sheet, (glyph.line for glyph in glyphs))
+                return _lines(layout, (glyph.line for glyph in glyphs))
     return []
 
 
-def _by_label(field: Field, sheet: Sheet) -> list[Line]:
-    labels = sorted({fold(label) for label in (*field.labels, field.name)}, key=len, reverse=True)
-    for label in filter(None, labels):
+def _by_label(field: Field, layout: PageLayout) -> list[Line]:
+    # The longest first; among labels of one length the one declared first.
+    labels = dict.fromkeys(fold_print(label) for label in (*field.labels, field.name))
+    for label in sorted(filter(None, labels), key=len, reverse=True):
         places = [
             (not first, number, first, last)
-            for number, row in enumerate(sheet.rows)
+            for number, row in enumerate(layout.rows)
             for first, last in _label_spans(label, row)
         ]
         if places:
             _, number, first, last = min(places)
-            return _with_value(sheet, number, first, last)
+            return _with_value(layout, number, first, last)
     return []
 
 
-def _by_date(field: Field, sheet: Sheet) -> list[Line]:
-    text = sheet.running()
+def _by_date(field: Field, layout: PageLayout) -> list[Line]:
+    text = layout.running()
     dates = find_dates(text.text)
-    places = [_lines(sheet, (g.line for g in text.glyphs(d.start, d.end))) for d in dates]
+    places = [_lines(layout, (g.line for g in text.glyphs(d.start, d.end))) for d in dates]
     if Fallback.FIRST_DATE in field.fallbacks and places:
         return min(places, key=_top)
     if Fallback.LAST_DATE in field.fallbacks:
@@ -115,7 +116,7 @@ def _top(lines: Sequence[Line]) -> float:
 
 def _label_spans(label: str, row: Row) -> Iterator[tuple[int, int]]:
     """(first, last) piece of the row for every place where the label is printed in it."""
-    folded = [fold(piece.text) for piece in row]
+    folded = [fold_print(piece.text) for piece in row]
     owners = [index for index, text in enumerate(folded) for _ in text]
     text = "".join(folded)
     at = text.find(label)
@@ -124,20 +125,20 @@ def _label_spans(label: str, row: Row) -> Iterator[tuple[int, int]]:
         at = text.find(label, at + 1)
 
 
-def _with_value(sheet: Sheet, number: int, first: int, last: int) -> list[Line]:
+def _with_value(layout: PageLayout, number: int, first: int, last: int) -> list[Line]:
     """The label's lines, the one to its right, and what the next row has under these."""
-    beside: Sequence[Piece] = sheet.rows[number][first : last + 2]
+    beside: Sequence[Piece] = layout.rows[number][first : last + 2]
     left, right = beside[0].u0, beside[-1].u1
     height = max(piece.height for piece in beside)
     middle = max(piece.v for piece in beside)
     below = [
         piece
-        for row in sheet.rows[number + 1 : number + 2]
+        for row in layout.rows[number + 1 : number + 2]
         for piece in row
         if piece.u0 < right and piece.u1 > left and piece.v - middle < (1 + _REACH) * height
     ]
-    return _lines(sheet, (glyph.line for piece in (*beside, *below) for glyph in piece.glyphs))
+    return _lines(layout, (glyph.line for piece in (*beside, *below) for glyph in piece.glyphs))
 
 
-def _lines(sheet: Sheet, indexes: Iterable[int]) -> list[Line]:
-    return [sheet.page.lines[index] for index in sorted(set(indexes))]
+def _lines(layout: PageLayout, indexes: Iterable[int]) -> list[Line]:
+    return [layout.page.lines[index] for index in sorted(set(indexes))]

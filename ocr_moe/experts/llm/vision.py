@@ -7,7 +7,6 @@ image).  `image: crop` shows each field's expected region instead of the page.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
@@ -15,23 +14,29 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field as PydanticField
 
 from ocr_moe.errors import EngineError
-from ocr_moe.experts.llm.answers import REVISION as ANSWERS_REVISION
-from ocr_moe.experts.llm.asking import Question, ask, digest, groups
+from ocr_moe.experts.llm.asking import COMPLETION_TOKENS, ChatRequest, ask, digest, groups
 from ocr_moe.experts.llm.crops import cut, locate, shrink
 from ocr_moe.experts.llm.prompts import data_section, load
 from ocr_moe.experts.llm.regions import row_texts
-from ocr_moe.protocols import ChatImage, Document, Page, Services
+from ocr_moe.experts.llm.replies import REVISION as PARSING
+from ocr_moe.experts.llm.replies import reread
+from ocr_moe.protocols import ChatImage, ChatUse, Document, Page, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Line, Value
-from ocr_moe.values.normalize import REVISION as NORMALIZE_REVISION
 
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = "1"
+REVISION = "1.1.1"
+"""Changes when the server may be asked otherwise. (Stored answers of earlier versions have it in three
+parts, of which two were revisions of what was made of replies; that is `parsing` now.)"""
+PROMPT_TOKENS = 1800
+"""Of a typical request about one page: most of it is the image."""
 
 
 class VisionParams(Value):
+    """What a multimodal model is shown, and how it is asked."""
+
     chat: str = "vision"
     """Name of the chat endpoint."""
     fields: Literal["together", "single"] = "together"
@@ -47,14 +52,22 @@ class VisionParams(Value):
     magnify: float = PydanticField(default=2.0, ge=1.0, le=6.0)
     """How much crops are enlarged."""
     jpeg_quality: int = PydanticField(default=90, ge=1, le=100)
+    """Of the images that are sent."""
     max_tokens: int = PydanticField(default=1024, ge=16)
     """Longest answer."""
 
 
 class Vision:
-    """Raises EndpointMissingError at construction where the chat endpoint is not configured."""
+    """A multimodal LLM reads the fields off the image.
+
+    Raises EndpointMissingError at construction where the chat endpoint is not configured."""
 
     Params = VisionParams
+
+    @staticmethod
+    def chat_uses(params: VisionParams) -> tuple[ChatUse, ...]:
+        single = params.fields == "single"
+        return (ChatUse(params.chat, PROMPT_TOKENS, COMPLETION_TOKENS, each_field=single),)
 
     def __init__(self, name: str, params: VisionParams, services: Services) -> None:
         self.name = name
@@ -66,7 +79,7 @@ class Vision:
     @property
     def fingerprint(self) -> str:
         own = (
-            f"vision r{REVISION}.{ANSWERS_REVISION}.{NORMALIZE_REVISION} {digest(self.params)} "
+            f"vision r{REVISION} {digest(self.params)} "
             f"prompt {self._prompt.digest} | {self._chat.fingerprint}"
         )
         if self._uses_text:
@@ -74,20 +87,22 @@ class Vision:
         return own
 
     def read(self, document: Document, fields: Sequence[Field]) -> Answer:
-        started = time.perf_counter()
-        answer = ask(
+        return ask(
             self._chat,
             self.fingerprint,
             self._prompt.system,
-            self._questions(document, fields),
+            self._requests(document, fields),
             fields,
             self._lines(document),
             self.params.max_tokens,
         )
-        seconds = round(time.perf_counter() - started, 3)
-        return answer.model_copy(
-            update={"cost": answer.cost.model_copy(update={"seconds": seconds})}
-        )
+
+    @property
+    def parsing(self) -> str:
+        return PARSING
+
+    def reread(self, document: Document, fields: Sequence[Field], answer: Answer) -> Answer:
+        return reread(answer, document.schema, fields, self._lines(document))
 
     @property
     def _uses_text(self) -> bool:
@@ -105,7 +120,7 @@ class Vision:
     def _groups(self, fields: Sequence[Field]) -> list[tuple[Field, ...]]:
         return groups(fields, self.params.fields == "together")
 
-    def _questions(self, document: Document, fields: Sequence[Field]) -> Iterator[Question]:
+    def _requests(self, document: Document, fields: Sequence[Field]) -> Iterator[ChatRequest]:
         text = self._hint(document.pages) if self.params.hint else ""
         whole: tuple[ChatImage, ...] | None = None
         for group in self._groups(fields):
@@ -117,7 +132,7 @@ class Vision:
                         for page in document.pages
                     )
                 images = whole
-            yield Question(group, self._prompt.fill(group, text), images)
+            yield ChatRequest(group, self._prompt.fill(group, text), images)
 
     def _crops(self, document: Document, fields: Sequence[Field]) -> tuple[ChatImage, ...]:
         """The regions of all fields, or nothing where the region of one cannot be told."""

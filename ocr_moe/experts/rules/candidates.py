@@ -10,36 +10,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.reading.forms import WEAK, Block, Form, read_form
-from ocr_moe.reading.layout import Glyph, Piece, Sheet, Text, join_rows
+from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import PageText
-from ocr_moe.values.amounts import parse_amount
-from ocr_moe.values.dates import find_dates
+from ocr_moe.values.dates import DATE_CHARACTERS, find_dates
 from ocr_moe.values.hanzi import folding
+from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.normalize import normalize
 from ocr_moe.values.plausible import plausibility
 
-_MULTILINE = (Kind.TEXT, Kind.ORGANISATION)
-_TELLING = (Kind.PERSON, Kind.DATE, Kind.MONEY, Kind.CODE)
-"""Kinds whose values are known by their looks."""
-DATE_CHARACTERS = re.compile(
-    r"^[\d〇○◯零OoQ一二三四五六七八九十廿卅壹贰叁肆伍陆柒捌玖拾元年月日曰 .-]+$"
-)
-_MONEY_TAIL = re.compile(r"[\s元圆园圓整正人民币美金港欧日英镑]*(?:\([^()]{0,8}\))?")
-PRICE = re.compile(
-    r"(?:\b(?:RM|USD|EUR|GBP|CNY|RMB|HKD|JPY|SGD|AUD|CAD|INR|MYR|Rs)\.?|[$€£¥])?\s*-?\d[\d,]*\.\d{2}(?!\d)"
-)
-_CURRENCY = re.compile(r"[(]?(?:人民币|美元|港币|欧元|[A-Z]{2,3}|[$€£¥])[)]?\s*$")
-_ALNUM_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z\s.·-]*[0-9A-Za-z]")
-_STRAY = 2
-"""Stray characters at the ends of a code that are forgiven."""
 _FOR_LINES = re.compile(r"\(\?[aiLsux]*m")
-_LOOKS_LIKE = {"O": "0", "Q": "0", "I": "1", "L": "1", "S": "5", "Z": "2", "B": "8"}
-_PERSON_HEAD = re.compile(
-    r"[\u3400-\u9fff]{1,8}(?:[·•・.][\u3400-\u9fff]{1,8})*|[A-Za-z][A-Za-z'. ,-]*[A-Za-z.]"
-)
 
 
 @dataclass(frozen=True)
@@ -70,7 +51,7 @@ class PreparedPage:
 
     schema: Schema
     number: int
-    sheet: Sheet
+    layout: PageLayout
     form: Form
     running: Text
     snapped: str
@@ -79,33 +60,33 @@ class PreparedPage:
 
 
 def prepare(schema: Schema, number: int, text: PageText) -> PreparedPage:
-    sheet = Sheet(text, folding([line.text for line in text.lines]))
+    layout = PageLayout(text, folding([line.text for line in text.lines]))
     vocabulary: dict[str | None, tuple[str, ...]] = {
         each.name: each.labels or _own_labels(each) for each in schema.fields
     }
     vocabulary[None] = schema.other_labels
-    running = sheet.running()
+    running = layout.running()
     return PreparedPage(
         schema=schema,
         number=number,
-        sheet=sheet,
+        layout=layout,
         form=read_form(
-            sheet,
+            layout,
             vocabulary,
             weak={each.name: each.weak_labels for each in schema.fields},
-            multiline={each.name for each in schema.fields if each.kind in _MULTILINE},
+            multiline={each.name for each in schema.fields if kind_of(each).multiline},
             claims=lambda names, line: _claimed(schema, names, line),
         ),
         running=running,
         snapped=snap(running.text, schema.anchors),
-        lined=sheet.lined(),
+        lined=layout.lined(),
     )
 
 
 def _claimed(schema: Schema, names: Collection[str], line: str) -> bool:
     """Whether a line is just what a value of one of these fields looks like."""
     for each in schema.fields:
-        if each.name in names and each.kind in _TELLING:
+        if each.name in names and kind_of(each).telling:
             value = normalize(each, line)
             if value is not None and plausibility(each, value) >= 0.9:
                 return True
@@ -192,7 +173,7 @@ def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
             prior *= 0.8 if label.rank > ranks[0] else 1.0
             prior *= 0.6 if label.rank >= WEAK else 1.0
             prior *= 0.95**choice
-            if label.height < 0.6 * page.sheet.height:
+            if label.height < 0.6 * page.layout.height:
                 # The notes in small print speak of labels, too.
                 prior *= 0.7
             for candidate in _in_block(wanted, block, prior):
@@ -208,7 +189,7 @@ def _in_block(wanted: Field, block: Block, prior: float) -> Iterator[Candidate]:
     edge = min(line[0].u0 for line in block.lines)
     size = block.lines[0][0].height
     lines = [_without_gaps(wanted, line) for line in block.lines if line[0].u0 <= edge + 8 * size]
-    if wanted.kind in _MULTILINE:
+    if kind_of(wanted).multiline:
         if wanted.kind is Kind.ORGANISATION:
             # Under the name of a school stand a date and a seal that repeats the name.
             name = join_rows([tuple(lines[0])]).text
@@ -238,14 +219,14 @@ def _is_date(line: Sequence[Piece]) -> bool:
 
 def _separate(wanted: Field, line: Sequence[Piece]) -> bool:
     """Whether boxes are words of their own: names are, unless they are spaced letter by letter."""
-    return wanted.kind is Kind.PERSON and any(len(piece.glyphs) > 1 for piece in line)
+    return kind_of(wanted).one_box and any(len(piece.glyphs) > 1 for piece in line)
 
 
 def _without_gaps(wanted: Field, line: Sequence[Piece]) -> list[Piece]:
     """The pieces of a line up to a gap that no value of the kind has, or up to a stain."""
     kept = [line[0]]
     for piece in line[1:]:
-        limit = 4.0 if wanted.kind in (Kind.TEXT, Kind.ORGANISATION, Kind.PERSON) else 12.0
+        limit = kind_of(wanted).widest_gap
         if DATE_CHARACTERS.match(kept[-1].text[-1]) and re.search(r"[年月日至]", piece.text):
             limit = 12.0
         if piece.u0 - kept[-1].u1 > limit * max(piece.height, kept[-1].height):
@@ -267,21 +248,19 @@ def candidate_in(
     """The value within `span`, as the kind of the field finds it there, or None."""
     keep = _trimmed(wanted, text.text, span)
     inner = Text("".join(text.text[i] for i in keep), tuple(text.origins[i] for i in keep))
-    part = _EXTRACT[wanted.kind](wanted, inner.text)
+    part = kind_of(wanted).find(wanted, inner.text)
     if part is None:
         return None
-    start, end, raw = part
-    value = normalize(wanted, raw)
+    value = normalize(wanted, part.text)
     if value is None:
         return None
     belief = plausibility(wanted, value)
     if belief <= 0.0:
         return None
-    if wanted.kind is Kind.PERSON and _torn(inner.glyphs(start, end)):
+    glyphs = inner.glyphs(part.start, part.end)
+    if kind_of(wanted).one_box and _torn(glyphs):
         belief *= 0.9
-    if wanted.kind is Kind.DATE and not find_dates(raw)[0].whole:
-        belief *= 0.6
-    return Candidate(value, raw, inner.glyphs(start, end), prior, belief)
+    return Candidate(value, part.text, glyphs, prior, part.certainty * belief)
 
 
 def _torn(glyphs: Sequence[Glyph]) -> bool:
@@ -300,93 +279,3 @@ def _trimmed(wanted: Field, text: str, span: tuple[int, int]) -> list[int]:
             gone.update(range(*match.span()))
         keep = [i for position, i in enumerate(keep) if position not in gone]
     return keep
-
-
-Part = tuple[int, int, str]
-"""Start and end within the searched text, and the value as printed."""
-
-
-def _extract_date(_: Field, text: str) -> Part | None:
-    found = find_dates(text)
-    return (found[0].start, found[0].end, text[found[0].start : found[0].end]) if found else None
-
-
-def _extract_money(_: Field, text: str) -> Part | None:
-    price = None if re.search(r"[\u3400-\u9fff]", text) else PRICE.search(text)
-    if price is not None:
-        return (price.start(), price.end(), price.group().strip())
-    amount = parse_amount(text)
-    if amount is None:
-        return None
-    if re.search(r"[万亿元圆]", text[amount.end :]) and not re.search(
-        r"[万亿元圆]", text[amount.start : amount.end]
-    ):
-        # A misread numeral parts the amount from its unit.
-        return (0, len(text), text)
-    tail = _MONEY_TAIL.match(text, amount.end)
-    end = tail.end() if tail else amount.end
-    head = re.search(
-        r"(?:[(]?(?:人民币|美元|港币|欧元|[A-Z]{2,3}|[$€£¥])[)]?\s*)$", text[: amount.start]
-    )
-    start = head.start() if head else amount.start
-    return (start, end, text[start:end].strip())
-
-
-def _extract_code(wanted: Field, text: str) -> Part | None:
-    best: tuple[float, Part] | None = None
-    for match in _ALNUM_RUN.finditer(text):
-        places = [i for i in range(*match.span()) if text[i].isalnum()]
-        string = "".join(text[i] for i in places).upper()
-        rough = min(len(string), 20) / 100
-        options = [(rough, (match.start(), match.end(), match.group()))]
-        for grammar in wanted.grammars:
-            for good, start, code in _grammatical(grammar, string):
-                options.append((good, (places[start], places[start + len(code) - 1] + 1, code)))
-        chosen = max(options, key=lambda option: option[0])
-        if best is None or chosen[0] > best[0]:
-            best = chosen
-    return None if best is None else best[1]
-
-
-def _grammatical(grammar: CodeGrammar, string: str) -> Iterator[tuple[float, int, str]]:
-    """(merit, start, code) of what fits the grammar in a run of letters and digits.
-
-    A letter that the grammar lacks is read as the digit it resembles.  A part of a run counts only
-    where a check vouches for it.
-    """
-    for length in range(min(grammar.longest, len(string)), grammar.shortest - 1, -1):
-        if len(string) - length > _STRAY:
-            continue
-        for start in range(len(string) - length + 1):
-            printed = string[start : start + length]
-            code = "".join(
-                char if char in grammar.characters else _LOOKS_LIKE.get(char, char)
-                for char in printed
-            )
-            if not grammar.matches(code):
-                continue
-            passed = grammar.checks(code)
-            if length < len(string) and not passed:
-                continue
-            merit = {True: 2.0, None: 1.0, False: 0.5}[passed]
-            yield merit - (0.1 if code != printed else 0.0) + 0.01 * length, start, code
-
-
-def _extract_person(_: Field, text: str) -> Part | None:
-    match = _PERSON_HEAD.search(text)
-    return None if match is None else (match.start(), match.end(), match.group())
-
-
-def _extract_whole(_: Field, text: str) -> Part | None:
-    return (0, len(text), text) if text.strip() else None
-
-
-_EXTRACT = {
-    Kind.DATE: _extract_date,
-    Kind.MONEY: _extract_money,
-    Kind.CODE: _extract_code,
-    Kind.PERSON: _extract_person,
-    Kind.ORGANISATION: _extract_whole,
-    Kind.TEXT: _extract_whole,
-    Kind.ENUM: _extract_whole,
-}

@@ -39,39 +39,43 @@ from dataclasses import replace
 from decimal import Decimal
 
 from ocr_moe.experts.rules.candidates import (
-    PRICE,
     Candidate,
     PreparedPage,
     by_label,
     by_pattern,
     prepare,
 )
-from ocr_moe.experts.rules.fallbacks import DEFAULT_FALLBACKS, FALLBACKS
+from ocr_moe.experts.rules.fallbacks import FALLBACKS
 from ocr_moe.protocols import Document, Services
-from ocr_moe.reading.layout import Glyph, Sheet
+from ocr_moe.reading.layout import Glyph, PageLayout
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Cost, Reading, Value
-from ocr_moe.values.amounts import parse_amount
-from ocr_moe.values.normalize import REVISION as NORMALISATION
+from ocr_moe.values.amounts import PRICE, parse_amount
+from ocr_moe.values.kinds import kind_of
 
-REVISION = "2"
-"""Changes when the expert may read differently."""
+REVISION = "2/1"
+"""Changes when the expert, or anything that it stands on, may read differently."""
+
+
+class RulesParams(Value):
+    """Parameters of `RulesExpert`."""
+
+    minimum: float = 0.12
+    """Belief below which a candidate is not offered."""
 
 
 class RulesExpert:
-    """Reads fields by labels, patterns and layout; see the module's docstring."""
+    """Reads fields off the page's OCR lines by labels, patterns and layout; asks no language model."""
 
-    class Params(Value):
-        minimum: float = 0.12
-        """Belief below which a candidate is not offered."""
+    Params = RulesParams
 
-    def __init__(self, name: str, params: Params, services: Services) -> None:
+    def __init__(self, name: str, params: RulesParams, services: Services) -> None:
         self.name = name
         self._params = params
 
     @property
     def fingerprint(self) -> str:
-        return f"rules/{REVISION}/{NORMALISATION}/{self._params.minimum}"
+        return f"rules/{REVISION}/{self._params.minimum}"
 
     def read(self, document: Document, fields: Sequence[Field]) -> Answer:
         """One reading per field, in the order asked. Raises what reading the page raises."""
@@ -95,12 +99,12 @@ class RulesExpert:
             if candidate.belief >= self._params.minimum
         ]
         if not offered:
-            return _nothing(wanted, trace, [page.sheet for page in pages])
+            return _nothing(wanted, trace, [page.layout for page in pages])
         return _best(wanted, offered, trace)
 
 
-def _nothing(wanted: Field, trace: bool, sheets: Sequence[Sheet]) -> Reading:
-    lines = sum(len(sheet.page.lines) for sheet in sheets)
+def _nothing(wanted: Field, trace: bool, layouts: Sequence[PageLayout]) -> Reading:
+    lines = sum(len(layout.page.lines) for layout in layouts)
     if trace:
         note, score = "label found, no value beside it", 0.6
     elif lines < 3:
@@ -172,11 +176,11 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
         ((c, p) for c, p in offered if c.value == value), key=lambda pair: pair[0].belief
     )
     second = max((belief for v, belief in beliefs.items() if v != value), default=0.0)
-    confidence = page.sheet.confidence(chosen.glyphs)
+    confidence = page.layout.confidence(chosen.glyphs)
     score = min(1.0, beliefs[value] * (0.4 + 0.6 * confidence))
     if second > 0.7 * beliefs[value]:
         score *= 0.85
-    rows = {round(glyph.v / max(page.sheet.height, 1e-6)) for glyph in chosen.glyphs}
+    rows = {round(glyph.v / max(page.layout.height, 1e-6)) for glyph in chosen.glyphs}
     features = {
         "conf": confidence,
         "plausibility": chosen.plausibility,
@@ -200,7 +204,7 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
         value=value,
         raw=chosen.raw,
         score=round(score, 6),
-        evidence=page.sheet.evidence(chosen.glyphs, page.number),
+        evidence=page.layout.evidence(chosen.glyphs, page.number),
         features={name: round(number, 6) for name, number in features.items()},
     )
 
@@ -227,7 +231,7 @@ def _candidates(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     yield from found
     if any(candidate.belief >= 0.6 for candidate in found):
         return
-    declared = wanted.fallbacks or (() if wanted.patterns else DEFAULT_FALLBACKS[wanted.kind])
+    declared = wanted.fallbacks or (() if wanted.patterns else kind_of(wanted).fallbacks)
     for rank, fallback in enumerate(declared):
         for candidate in FALLBACKS[fallback](wanted, page):
             yield replace(

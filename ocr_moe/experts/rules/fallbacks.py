@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ocr_moe.experts.rules.candidates import (
-    DATE_CHARACTERS,
-    PRICE,
     Candidate,
     PreparedPage,
     by_label,
@@ -20,23 +18,14 @@ from ocr_moe.experts.rules.candidates import (
     candidate_in,
     compiled,
 )
-from ocr_moe.reading.layout import Glyph, Piece, Row, Sheet, Text, join_rows
+from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Row, Text, join_rows
 from ocr_moe.schema import Fallback, Field, Kind
-from ocr_moe.values.amounts import parse_amount
-from ocr_moe.values.dates import find_dates
+from ocr_moe.values.amounts import PRICE, parse_amount
+from ocr_moe.values.dates import DATE_CHARACTERS, find_dates
+from ocr_moe.values.kinds import kind_of
+from ocr_moe.values.names import is_organisation
 from ocr_moe.values.normalize import normalize
-from ocr_moe.values.plausible import is_organisation
 
-DEFAULT_FALLBACKS: Mapping[Kind, tuple[Fallback, ...]] = {
-    Kind.DATE: (Fallback.COLUMN, Fallback.FIRST_DATE),
-    Kind.ENUM: (Fallback.ANYWHERE,),
-    Kind.CODE: (Fallback.ANYWHERE,),
-    Kind.MONEY: (Fallback.COLUMN, Fallback.LARGEST_AMOUNT),
-    Kind.ORGANISATION: (Fallback.COLUMN, Fallback.ORGANISATION),
-    Kind.PERSON: (Fallback.COLUMN,),
-    Kind.TEXT: (),
-}
-"""What a kind suggests where a schema declares neither patterns nor fallbacks."""
 _YEARLESS = re.compile(
     r"(?:[\d〇○零一二三四五六七八九]{0,4}年)?"
     r"(?P<rest>[\d一二三四五六七八九十]{1,2}月[\d一二三四五六七八九十廿卅]{1,3}日)"
@@ -47,7 +36,7 @@ _PERIOD_END = re.compile(r"[至于自从到]\t|\t[至在入起止到]")
 
 def _row_texts(page: PreparedPage) -> Iterator[tuple[Row, Text]]:
     """Every piece, and every row of several pieces, as a text of its own."""
-    for row in page.sheet.rows:
+    for row in page.layout.rows:
         for piece in row:
             yield (piece,), join_rows([(piece,)])
         if len(row) > 1:
@@ -63,7 +52,7 @@ def _whole(wanted: Field, page: PreparedPage, text: Text, prior: float) -> Candi
 
 
 def _first_line(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
-    for rank, row in enumerate(page.sheet.rows[:6]):
+    for rank, row in enumerate(page.layout.rows[:6]):
         candidate = _whole(wanted, page, join_rows([row]), 0.7 - 0.08 * rank)
         if candidate is not None and candidate.plausibility >= 0.5:
             yield candidate
@@ -81,7 +70,7 @@ def _labelled(wanted: Field, page: PreparedPage) -> set[Glyph]:
 
 
 def _organisation(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
-    tall = page.sheet.height
+    tall = page.layout.height
     others = _labelled(wanted, page)
     for position, (row, text) in enumerate(_row_texts(page)):
         candidate = _whole(wanted, page, text, 0.6)
@@ -97,7 +86,7 @@ def _organisation(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
             # A letterhead stands on top; further down, names are of other parties.
             prior -= 0.02 * min(position, 10)
         yield replace(candidate, prior=prior)
-    for piece in page.sheet.tilted:
+    for piece in page.layout.tilted:
         candidate = _whole(wanted, page, join_rows([(piece,)]), 0.35)
         if candidate is not None and is_organisation(candidate.value):
             yield candidate
@@ -113,7 +102,7 @@ def _dates(wanted: Field, page: PreparedPage) -> list[Candidate]:
         and not re.match(r"\s*出?生[,，。在于]", text[span.end :])
     ]
     known = {glyph for source, span in spans for glyph in source.glyphs(*span)}
-    for scattered in _scattered_dates(page.sheet):
+    for scattered in _scattered_dates(page.layout):
         spans += [
             (scattered, (span.start, span.end))
             for span in find_dates(scattered.text)
@@ -143,14 +132,14 @@ def _around(source: Text, span: tuple[int, int]) -> str:
     return f"{source.text[max(start - 1, 0) : start]}\t{source.text[end : end + 1]}"
 
 
-def _scattered_dates(sheet: Sheet) -> Iterator[Text]:
+def _scattered_dates(layout: PageLayout) -> Iterator[Text]:
     """Pieces of nothing but date characters that stand about level, put side by side.
 
     Handwritten or stamped digits seldom share the baseline of the printed 年, 月 and 日.
     """
     pieces = [
         piece
-        for row in sheet.rows
+        for row in layout.rows
         for piece in row
         if DATE_CHARACTERS.match(piece.text) or piece.text in "年月日"
     ]
@@ -194,7 +183,7 @@ def _largest_amount(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
 
 
 def _anywhere(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
-    if wanted.kind is Kind.ENUM:
+    if kind_of(wanted).closed:
         running = page.running.text.lower()
         for value, synonyms in wanted.values.items():
             for word in sorted((value, *synonyms), key=len, reverse=True):
@@ -273,7 +262,7 @@ def _block(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     if not wanted.shape:
         return
     fits: list[bool | None] = []
-    for row in page.sheet.rows:
+    for row in page.layout.rows:
         text = join_rows([row]).text
         rejected = bool(wanted.reject and compiled(wanted.reject).search(text))
         fits.append(None if rejected else bool(compiled(wanted.shape).search(text)))
@@ -285,7 +274,7 @@ def _block(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
             break
         if fits[index]:
             last = index
-    candidate = _whole(wanted, page, join_rows(page.sheet.rows[first : last + 1]), 0.6)
+    candidate = _whole(wanted, page, join_rows(page.layout.rows[first : last + 1]), 0.6)
     if candidate is not None:
         yield candidate
 

@@ -13,17 +13,10 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-from ocr_moe.schema import Field, Kind
+from ocr_moe.schema import Field
+from ocr_moe.values.kinds import kind_of
 
 _BRACKETS = str.maketrans({"<": "＜", ">": "＞"})
-_BY_KIND = {
-    Kind.DATE: "年月日，照原文抄写",
-    Kind.CODE: "号码，逐位照抄，不增不减",
-    Kind.MONEY: "金额，连同单位照原文抄写",
-    Kind.PERSON: "人名",
-    Kind.ORGANISATION: "机构全称",
-    Kind.TEXT: "",
-}
 
 
 @dataclass(frozen=True)
@@ -55,10 +48,11 @@ def load(name: str) -> Prompt:
 def describe(field: Field) -> str:
     """One line of a prompt that says what the field is and how its value looks."""
     parts = [field.description.strip().rstrip("。.")]
-    if field.kind is Kind.ENUM:
+    kind = kind_of(field)
+    if kind.closed:
         parts.append("只能是：" + "、".join(field.values))
-    elif not parts[0] or field.kind in (Kind.DATE, Kind.CODE, Kind.MONEY):
-        parts.insert(0, _BY_KIND[field.kind])
+    elif not parts[0] or kind.prompt_always:
+        parts.insert(0, kind.prompt)
     hint = "；".join(part for part in parts if part)
     return f"- {field.name}：{hint}" if hint else f"- {field.name}"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ocr_moe.geometry import ORDER_LENGTH, direction, line_height
 from ocr_moe.types import Line, Point, Quad
 
 
@@ -36,17 +36,13 @@ def reading_order(lines: Sequence[Line], aspect: float) -> tuple[Line, ...]:
     Rows are measured across the page's skew (the median slope of its long lines), so that a tilted
     photograph reads as its straight scan would.
     """
-    slopes = sorted(
-        (q[1][1] - q[0][1]) / ((q[1][0] - q[0][0]) * aspect)
-        for q in (line.quad for line in lines)
-        if (q[1][0] - q[0][0]) > 0.08
-    )
-    slope = slopes[len(slopes) // 2] if slopes else 0.0
+    right, down = direction((line.quad for line in lines), ORDER_LENGTH, width=aspect)
+    slope = down / right
 
     def level(line: Line) -> tuple[float, float, float]:
         x = sum(p[0] for p in line.quad) / 4
         y = sum(p[1] for p in line.quad) / 4 - slope * x * aspect
-        return y, line_height(line, aspect), line.quad[0][0]
+        return y, line_height(line.quad, width=aspect), line.quad[0][0]
 
     measured = sorted(((*level(line), line) for line in lines), key=lambda item: item[0])
     rows: list[list[tuple[float, float, float, Line]]] = []
@@ -58,14 +54,6 @@ def reading_order(lines: Sequence[Line], aspect: float) -> tuple[Line, ...]:
                 continue
         rows.append([item])
     return tuple(item[3] for row in rows for item in sorted(row, key=lambda item: item[2]))
-
-
-def line_height(line: Line, aspect: float) -> float:
-    """Height of a line across its baseline, in fractions of the page's height."""
-    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.quad
-    left = math.hypot((x3 - x0) * aspect, y3 - y0)
-    right = math.hypot((x2 - x1) * aspect, y2 - y1)
-    return (left + right) / 2
 
 
 def _fraction(value: float, size: int) -> float:

@@ -1,8 +1,8 @@
 """From what a language model said to exactly one reading per asked field.
 
 Models leave fields out, rename them, wrap the object in prose, stop half-way or answer with
-numbers and lists.  What can be used of an answer is used; what cannot becomes the error of that
-field alone.
+numbers and lists.  What can be used of a reply is used; what cannot becomes the error of that
+field alone.  Nothing here asks anybody: stored replies can be parsed again for nothing.
 
 Features of a reading (all 0-1 except log-probabilities):
 `evidence_score` agreement of the value with the print at its place; `in_ocr` 1.0 when the answer
@@ -15,20 +15,23 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ocr_moe.errors import ChatAnswerError
-from ocr_moe.experts.llm.alignment import find_evidence, fold, occurs_verbatim
-from ocr_moe.protocols import ChatReply
-from ocr_moe.schema import Field, Kind
-from ocr_moe.types import Evidence, Failure, Line, Reading
-from ocr_moe.values.normalize import clean_text, normalize
+from ocr_moe.experts.llm.alignment import find_evidence, occurs_verbatim
+from ocr_moe.folds import fold_print
+from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.types import Answer, Evidence, Failure, Line, RawReply, Reading
+from ocr_moe.values.normalize import normalize
+from ocr_moe.values.printed import clean_text
 
 REVISION = "1"
+"""Changes when the same reply may give other readings; stored replies are then parsed again."""
+
 _NOTHING = frozenset(
-    fold(word)
+    fold_print(word)
     for word in (
         *("null", "none", "nil", "n/a", "na", "nan", "undefined", "unknown", "not found"),
         *(
@@ -59,35 +62,69 @@ class _Parsed:
     """Whether its last value may be half a value."""
 
 
-def answer_schema(fields: Sequence[Field]) -> dict[str, Any]:
-    """The JSON schema of an answer: one string or null for every asked field, in order.
+def parse(
+    replies: Iterable[RawReply], fields: Iterable[Field], pages: Sequence[Sequence[Line]]
+) -> dict[str, Reading]:
+    """Field → reading, for every field of `fields` that a reply is about; never raises.
 
-    Enums are not bound to their values: a degree is printed in more ways than the schema's own, and
-    a model that copies what it sees leaves the translation to `normalize`.
+    Evidence is aligned on the lines of each page.  A field that a reply leaves out is an error where
+    the schema requires it and absent where it does not.
     """
-    return {
-        "type": "object",
-        "properties": {field.name: {"type": ["string", "null"]} for field in fields},
-        "required": [field.name for field in fields],
-        "additionalProperties": False,
-    }
+    declared = {field.name: field for field in fields}
+    found: dict[str, Reading] = {}
+    for reply in replies:
+        group = [declared[name] for name in reply.fields if name in declared]
+        if reply.error is not None:
+            readings = [Reading(field=field.name, error=reply.error) for field in group]
+        else:
+            readings = _understood(reply, group, pages)
+        found |= {reading.field: reading for reading in readings}
+    return found
 
 
-def readings_of(
-    reply: ChatReply, fields: Sequence[Field], pages: Sequence[Sequence[Line]]
-) -> tuple[Reading, ...]:
-    """One reading per field, in order, with evidence aligned on the lines of each page.
+def reread(
+    answer: Answer, schema: Schema, fields: Sequence[Field], pages: Sequence[Sequence[Line]]
+) -> Answer:
+    """The answer with its replies parsed anew: one reading per field, in order.
 
-    A field that the answer leaves out is an error where the schema requires it and absent where it
-    does not.  Raises ChatAnswerError when the answer holds none of the fields.
+    A reading whose field no reply is about stands as it is.
     """
+    readings = {reading.field: reading for reading in answer.readings}
+    readings |= parse(answer.replies, (*schema.fields, *fields), pages)
+    ordered = tuple(readings[field.name] for field in fields)
+    return answer.model_copy(update={"readings": ordered, "parsing": REVISION})
+
+
+def sound(text: str) -> str:
+    """The text with halves of surrogate pairs, which are no characters, replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _understood(
+    reply: RawReply, fields: Sequence[Field], pages: Sequence[Sequence[Line]]
+) -> list[Reading]:
+    try:
+        return _readings(reply, fields, pages)
+    except ChatAnswerError as error:
+        return [_failed(field, error) for field in fields]
+    except Exception as error:  # a flaw of the parser must not lose the reply that was paid for
+        problem = ChatAnswerError(
+            f"The answer of {reply.model} could not be understood ({type(error).__name__}: {error})"
+        )
+        return [_failed(field, problem) for field in fields]
+
+
+def _readings(
+    reply: RawReply, fields: Sequence[Field], pages: Sequence[Sequence[Line]]
+) -> list[Reading]:
+    """One reading per field. Raises ChatAnswerError when the reply holds none of the fields."""
     parsed = _parse(reply, fields)
     last = next(reversed(parsed.values), None) if parsed.half else None
     given = _by_field(parsed.values, fields)
     if not given:
         raise ChatAnswerError(
             f"The model {reply.model} answered without any of the asked fields: "
-            f"{_quote(reply.content)}"
+            f"{_quote(reply.content or '')}"
         )
     readings = []
     for field in fields:
@@ -99,18 +136,18 @@ def readings_of(
         else:
             why = "was cut off before" if parsed.cut else "left out"
             readings.append(
-                failed(field, ChatAnswerError(f"The answer of {reply.model} {why} this field."))
+                _failed(field, ChatAnswerError(f"The answer of {reply.model} {why} this field."))
             )
-    return tuple(readings)
+    return readings
 
 
-def failed(field: Field, error: Exception) -> Reading:
-    """The reading of a field that could not be answered."""
-    return Reading(field=field.name, error=Failure(type=type(error).__name__, message=str(error)))
+def _failed(field: Field, error: ChatAnswerError) -> Reading:
+    failure = Failure(type=type(error).__name__, message=sound(str(error)))
+    return Reading(field=field.name, error=failure)
 
 
-def _parse(reply: ChatReply, fields: Sequence[Field]) -> _Parsed:
-    content = reply.content.strip()
+def _parse(reply: RawReply, fields: Sequence[Field]) -> _Parsed:
+    content = (reply.content or "").strip()
     loaded = _loads(content)
     if loaded is not None:
         return _Parsed(_object_in(loaded, fields))
@@ -121,7 +158,7 @@ def _parse(reply: ChatReply, fields: Sequence[Field]) -> _Parsed:
     if start < 0:
         cut = " and was cut off" if reply.truncated else ""
         raise ChatAnswerError(
-            f"The model {reply.model} answered without JSON{cut}: {_quote(reply.content)}"
+            f"The model {reply.model} answered without JSON{cut}: {_quote(content)}"
         )
     content = content[start:]
     end = _end_of_object(content)
@@ -181,10 +218,10 @@ def _object_in(loaded: Any, fields: Sequence[Field]) -> dict[str, Any]:
 def _by_field(values: dict[str, Any], fields: Sequence[Field]) -> dict[str, str]:
     """field name → the key of the answer that stands for it."""
     found: dict[str, str] = {}
-    folded = {fold(key): key for key in reversed(values)}
+    folded = {fold_print(key): key for key in reversed(values)}
     for field in fields:
         for name in (field.name, *field.aliases):
-            key = name if name in values else folded.get(fold(name))
+            key = name if name in values else folded.get(fold_print(name))
             if key is not None:
                 found[field.name] = key
                 break
@@ -192,7 +229,7 @@ def _by_field(values: dict[str, Any], fields: Sequence[Field]) -> dict[str, str]
 
 
 def _reading(
-    reply: ChatReply,
+    reply: RawReply,
     field: Field,
     key: str,
     given: Any,
@@ -206,7 +243,7 @@ def _reading(
         features |= {"logprob_mean": round(mean, 5), "logprob_min": round(min(span), 5)}
         score = min(1.0, math.exp(mean))
     raw = _text_of(given, field)
-    if raw is None or fold(raw) in _NOTHING:
+    if raw is None or fold_print(raw) in _NOTHING:
         return Reading(field=field.name, raw=raw, score=score, features=features)
     bare = _bare(raw, field)
     value = normalize(field, bare)
@@ -262,7 +299,7 @@ def _text_of(given: Any, field: Field) -> str | None:
         case None | bool():
             return None
         case str():
-            return given.strip() or None
+            return sound(given).strip() or None
         case list():
             parts = [part for item in given if (part := _text_of(item, field)) is not None]
             return "、".join(parts) or None
@@ -287,7 +324,7 @@ def _date_of(parts: dict[str, Any]) -> str | None:
     return text or None
 
 
-def _value_logprobs(reply: ChatReply, key: str) -> list[float]:
+def _value_logprobs(reply: RawReply, key: str) -> list[float]:
     """Log-probabilities of the tokens that carry the value of `key`, quotation marks left out."""
     if not reply.logprobs:
         return []

@@ -1,0 +1,180 @@
+"""A chat endpoint: answers to questions, with what was learnt of the server kept for the next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from ocr_moe.engines.chat.connection import Connection
+from ocr_moe.engines.chat.ladder import Ladder, descend
+from ocr_moe.engines.chat.messages import messages
+from ocr_moe.engines.chat.probe import probe
+from ocr_moe.engines.chat.quirks import Capabilities
+from ocr_moe.engines.chat.replies import (
+    content_of,
+    demand_answer,
+    is_constrained,
+    is_truncated,
+    logprobs_of,
+    tokens_of,
+)
+from ocr_moe.engines.chat.settings import ChatParams, find_address, find_model
+from ocr_moe.protocols import ChatImage, ChatReply, EndpointReport, Package
+from ocr_moe.types import Cost
+
+REVISION = "1"
+
+
+class ChatEndpoint:
+    """A ChatModel over HTTP. Safe to use from several threads.
+
+    Raises EndpointMissingError where no base URL is configured, ConfigError where it is none.
+    """
+
+    Params = ChatParams
+    packages: ClassVar = (Package("openai", "asking chat endpoints"),)
+
+    def __init__(self, name: str, params: ChatParams) -> None:
+        self.name = name
+        self.params = params
+        self._connection = Connection(name, find_address(name, params), params)
+        self._model = find_model(name, params)
+        self._capabilities: Capabilities | None = None
+        self._lock = threading.RLock()
+        self._slots = threading.BoundedSemaphore(params.concurrency)
+
+    def __repr__(self) -> str:
+        return f"ChatEndpoint({self.name!r}, host={self.host!r}, model={self._model!r})"
+
+    @property
+    def host(self) -> str:
+        """Host and port, without credentials, path or query."""
+        return self._connection.address.host
+
+    @property
+    def is_local(self) -> bool:
+        """Whether documents sent there stay on this machine."""
+        return self._connection.address.is_local
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """What has been learnt of the server so far."""
+        return self._capabilities
+
+    @property
+    def model(self) -> str:
+        """The model's name; asks the server once where it is `auto`. Raises ChatError."""
+        with self._lock:
+            if self._model == "auto":
+                self._model = self._connection.first_model()
+            return self._model
+
+    @property
+    def fingerprint(self) -> str:
+        """Model and decoding parameters, without secrets; the server's address is not part of it, so
+        that a moved server's answers stay known. Raises ChatError where the model is `auto` and the
+        server does not tell its name."""
+        decoding = json.dumps(
+            [self.params.temperature, self.params.seed, self.params.extra_body], sort_keys=True
+        )
+        digest = hashlib.sha256(decoding.encode()).hexdigest()[:8]
+        return f"chat r{REVISION} {self.model} {digest}"
+
+    def complete(
+        self,
+        *,
+        system: str,
+        user: str,
+        images: Sequence[ChatImage] = (),
+        json_schema: Mapping[str, Any] | None = None,
+        max_tokens: int = 1024,
+    ) -> ChatReply:
+        """One answer to one question.
+
+        `constrained` in the reply says that the server was bound to `json_schema` and kept to it.
+        An answer cut off at `max_tokens` comes back with `truncated`.  The first call finds out
+        what the server can do; its refused attempts are not part of the cost.  Raises ChatError:
+        ChatConnectionError, ChatAuthError, ChatRateLimitError, ChatServerError, ChatRequestError,
+        or ChatAnswerError for an empty answer or a refusal, which it carries with their cost, or
+        for one that is not of the protocol.
+        """
+        question = messages(system, user, images)
+        started = time.perf_counter()
+        form = self._capabilities
+        if form is None:
+            with self._lock:
+                form = self._capabilities
+                if form is None:
+                    completion, form = self._find_out(question, json_schema, max_tokens)
+                    return self._reply(completion, form, json_schema, started)
+        with self._slots:
+            started = time.perf_counter()
+            completion = self._connection.ask(form, question, json_schema, max_tokens=max_tokens)
+        return self._reply(completion, form, json_schema, started)
+
+    def money(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """What so many tokens cost, in the currency of the configured prices."""
+        return (
+            prompt_tokens * self.params.prompt_price
+            + completion_tokens * self.params.completion_price
+        ) / 1_000_000
+
+    def probe(self) -> EndpointReport:
+        """Ask the server what it is and what it obeys, with a few tiny requests."""
+        return probe(self._connection, None if self._model == "auto" else self._model)
+
+    def close(self) -> None:
+        """Let go of the connections; the next request opens new ones."""
+        self._connection.close()
+
+    def _find_out(
+        self, question: list[Any], json_schema: Mapping[str, Any] | None, max_tokens: int
+    ) -> tuple[Any, Capabilities]:
+        """The first answer, in the best form that the server takes, which is kept."""
+        connection, params = self._connection, self.params
+        completion, form = descend(
+            Ladder(self.model, params.structured, params.logprobs),
+            lambda form, patiently: connection.ask(
+                form,
+                question,
+                json_schema,
+                max_tokens=max_tokens,
+                retries=params.retries if patiently else 0,
+            ),
+            lambda form: connection.ask(form, question, max_tokens=1),
+        )
+        if form.logprobs and params.logprobs is None and not logprobs_of(completion):
+            form = form.model_copy(update={"logprobs": False})
+        if json_schema is not None:
+            self._capabilities = form
+        return completion, form
+
+    def _reply(
+        self,
+        completion: Any,
+        form: Capabilities,
+        json_schema: Mapping[str, Any] | None,
+        started: float,
+    ) -> ChatReply:
+        content = content_of(completion)
+        prompt, answer = tokens_of(completion)
+        reply = ChatReply(
+            content=content,
+            model=form.model,
+            cost=Cost(
+                calls=1,
+                prompt_tokens=prompt,
+                completion_tokens=answer,
+                seconds=round(time.perf_counter() - started, 3),
+                money=self.money(prompt, answer),
+            ),
+            constrained=is_constrained(content, form, json_schema),
+            logprobs=logprobs_of(completion),
+            truncated=is_truncated(completion),
+        )
+        demand_answer(completion, reply, self._connection.complaints)
+        return reply

@@ -1,0 +1,60 @@
+"""What is sent: messages, the form that binds the answer, and the parameters of decoding."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ocr_moe.engines.chat.quirks import FORM, LOGPROBS, Capabilities, Structured
+from ocr_moe.engines.chat.settings import ChatParams
+from ocr_moe.protocols import ChatImage
+
+
+def messages(system: str, user: str, images: Sequence[ChatImage] = ()) -> list[Any]:
+    """A system message and a user's, images first, as data URLs."""
+    content: Any = user
+    if images:
+        content = [
+            {
+                "type": "image_url",
+                "image_url": {
+                    "url": f"data:{image.media_type};base64,"
+                    + base64.b64encode(image.data).decode("ascii")
+                },
+            }
+            for image in images
+        ]
+        content.append({"type": "text", "text": user})
+    return [{"role": "system", "content": system}, {"role": "user", "content": content}]
+
+
+def parameters(
+    form: Capabilities,
+    params: ChatParams,
+    json_schema: Mapping[str, Any] | None,
+    max_tokens: int,
+) -> dict[str, Any]:
+    """Everything of a request but the model and the messages, as a server of that form takes it."""
+    own: dict[str, Any] = {"max_tokens": max_tokens, "temperature": params.temperature}
+    if params.seed is not None:
+        own["seed"] = params.seed
+    if form.logprobs:
+        own[LOGPROBS] = True
+    for quirk in form.quirks:
+        own = quirk.applied(own)
+    bound = {} if json_schema is None else _response_format(form.structured, json_schema)
+    return own | params.extra_body | bound
+
+
+def _response_format(level: Structured, schema: Mapping[str, Any]) -> dict[str, Any]:
+    match level:
+        case Structured.JSON_SCHEMA:
+            body = {"name": "answer", "strict": True, "schema": dict(schema)}
+            return {FORM: {"type": "json_schema", "json_schema": body}}
+        case Structured.JSON_OBJECT_SCHEMA:
+            return {FORM: {"type": "json_object", "schema": dict(schema)}}
+        case Structured.JSON_OBJECT:
+            return {FORM: {"type": "json_object"}}
+        case Structured.NONE:
+            return {}

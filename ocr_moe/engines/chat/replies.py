@@ -1,0 +1,79 @@
+"""What comes back: the parts of a chat completion, and whether it is one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ocr_moe.engines.chat.complaints import Complaints
+from ocr_moe.engines.chat.quirks import Capabilities, Structured
+from ocr_moe.errors import ChatAnswerError
+from ocr_moe.protocols import ChatReply
+
+
+def checked(completion: Any, complaints: Complaints) -> Any:
+    """The completion. Raises ChatAnswerError for what is not one."""
+    choices = getattr(completion, "choices", None)
+    if choices and getattr(choices[0], "message", None) is not None:
+        return completion
+    body = completion if isinstance(completion, str) else getattr(completion, "error", "")
+    said = complaints.quoted(body or "")
+    raise ChatAnswerError(
+        f"{complaints.who} answered with something other than a chat completion"
+        f"{f' ({said})' if said else ''}. Check the base URL: it usually ends in /v1."
+    )
+
+
+def content_of(completion: Any) -> str:
+    """The text, as the server gave it; empty where there is none."""
+    content = completion.choices[0].message.content
+    return content if isinstance(content, str) else ""
+
+
+def is_truncated(completion: Any) -> bool:
+    """Whether the limit of tokens cut it off."""
+    return bool(completion.choices[0].finish_reason == "length")
+
+
+def demand_answer(completion: Any, reply: ChatReply, complaints: Complaints) -> None:
+    """Raises ChatAnswerError, with the paid `reply` in it, for a refusal and for an empty answer."""
+    choice = completion.choices[0]
+    empty = not reply.content.strip()
+    refusal = getattr(choice.message, "refusal", None)
+    if refusal and empty:
+        said = complaints.quoted(refusal)
+        raise ChatAnswerError(f"{complaints.who} refused to answer: {said}", reply)
+    if choice.finish_reason == "content_filter":
+        raise ChatAnswerError(f"{complaints.who} withheld its answer (content filter).", reply)
+    if empty:
+        why = " (all tokens went into reasoning; allow more)" if reply.truncated else ""
+        raise ChatAnswerError(f"{complaints.who} gave an empty answer{why}.", reply)
+
+
+def is_constrained(content: str, form: Capabilities, schema: Mapping[str, Any] | None) -> bool:
+    """Whether the server was bound to the schema and kept to it."""
+    if schema is None or form.structured not in (
+        Structured.JSON_SCHEMA,
+        Structured.JSON_OBJECT_SCHEMA,
+    ):
+        return False
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and set(schema.get("required", ())) <= set(answer)
+
+
+def logprobs_of(completion: Any) -> tuple[tuple[str, float], ...]:
+    """(token, natural-log probability) pairs; empty where the server gives none."""
+    found = getattr(completion.choices[0], "logprobs", None)
+    tokens = getattr(found, "content", None) or ()
+    return tuple((str(token.token), float(token.logprob)) for token in tokens)
+
+
+def tokens_of(completion: Any) -> tuple[int, int]:
+    """Tokens of the prompt and of the answer; 0 where the server does not count."""
+    usage = completion.usage
+    prompt = int(getattr(usage, "prompt_tokens", 0) or 0)
+    return prompt, int(getattr(usage, "completion_tokens", 0) or 0)

@@ -1,0 +1,87 @@
+"""What may be set for an endpoint: in the configuration, and in environment variables."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+from pydantic import Field as PydanticField
+
+from ocr_moe.engines.chat.hosts import Address
+from ocr_moe.engines.chat.quirks import Structured
+from ocr_moe.errors import ConfigError, EndpointMissingError
+from ocr_moe.types import Value
+
+EXAMPLE = "http://127.0.0.1:8000/v1"
+
+
+class ChatParams(Value):
+    """Settings of one endpoint. What is not set comes from the environment variables
+    OCR_MOE_<NAME>_BASE_URL, OCR_MOE_<NAME>_MODEL and OCR_MOE_<NAME>_API_KEY."""
+
+    base_url: str | None = None
+    """For instance http://127.0.0.1:8000/v1."""
+    model: str | None = None
+    """`auto` is the first that the server lists under /v1/models."""
+    api_key_variable: str | None = None
+    """Name of the environment variable that holds the key; never the key itself."""
+    timeout: float = PydanticField(default=180.0, gt=0)
+    """Seconds for one attempt."""
+    retries: int = PydanticField(default=3, ge=0)
+    """Further attempts after a connection error, 408, 409, 429 or 5xx, with exponential back-off;
+    a Retry-After of up to a minute is obeyed."""
+    concurrency: int = PydanticField(default=4, ge=1)
+    """Most requests at a time."""
+    temperature: float = PydanticField(default=0.0, ge=0)
+    """0 for the likeliest answer; left out where the server refuses it."""
+    seed: int | None = 0
+    """For servers that can repeat themselves; left out where the server refuses it."""
+    structured: Structured | None = None
+    """Set to skip finding out."""
+    logprobs: bool | None = None
+    """Set to skip finding out."""
+    extra_body: dict[str, Any] = {}
+    """Added to every request as it stands."""
+    prompt_price: float = PydanticField(default=0.0, ge=0)
+    """Money for a million prompt tokens."""
+    completion_price: float = PydanticField(default=0.0, ge=0)
+    """Money for a million completion tokens."""
+
+
+def variable(name: str, what: Literal["BASE_URL", "MODEL", "API_KEY"]) -> str:
+    """The environment variable that sets something for the endpoint `name`."""
+    return f"OCR_MOE_{name.upper()}_{what}"
+
+
+def find_address(name: str, params: ChatParams) -> Address:
+    """The endpoint's base URL, from the configuration or else from the environment.
+
+    Raises EndpointMissingError where none is set (or a blank), ConfigError where what is set is no
+    http(s) address.
+    """
+    set_by = variable(name, "BASE_URL")
+    text = os.environ.get(set_by, "").strip()
+    if params.base_url is not None and params.base_url.strip():
+        set_by, text = f"chat.{name}.base_url", params.base_url
+    if not text:
+        raise EndpointMissingError(
+            f"No {name} endpoint is configured. Set {set_by} (for instance {EXAMPLE}), and where "
+            f"needed {variable(name, 'MODEL')} and {variable(name, 'API_KEY')}."
+        )
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"{set_by} is not the address of a chat server: {error}. Set it to something like "
+            f"{EXAMPLE}, or to nothing where there is no {name} endpoint."
+        ) from error
+
+
+def find_model(name: str, params: ChatParams) -> str:
+    """The model's name, or `auto`."""
+    return params.model or os.environ.get(variable(name, "MODEL"), "").strip() or "auto"
+
+
+def find_key(name: str, params: ChatParams) -> str:
+    """The key, or nothing."""
+    return os.environ.get(params.api_key_variable or variable(name, "API_KEY"), "").strip()

@@ -1,0 +1,44 @@
+"""What an evaluation is made of: records, and verified sheets matched with their documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ocr_moe.errors import UsageError
+from ocr_moe.evaluation.truth.matching import Match, documents_of, match
+from ocr_moe.evaluation.truth.truthset import TruthSet
+from ocr_moe.schema import Schema
+from ocr_moe.types import Record
+
+
+@dataclass(frozen=True)
+class Material:
+    """Records of each strategy, and what the verified sheets say of their documents."""
+
+    runs: Mapping[str, Iterable[Record]]
+    """Strategy → its records, to be gone through as often as wanted."""
+    matches: tuple[Match, ...]
+
+
+def gather(
+    runs: Mapping[str, Iterable[Record]], schemas: Sequence[Schema], truths: TruthSet
+) -> Material:
+    """Match the sheets with all documents of the runs, for the schemas that records are of.
+
+    Raises TruthError when a sheet cannot be used, UsageError when there is nothing to score.
+    """
+    documents = documents_of(runs)
+    if not documents:
+        raise UsageError("there are no records to score")
+    used = _used(schemas, runs)
+    return Material(runs, tuple(match(truth, documents) for truth in truths.of(used)))
+
+
+def _used(schemas: Sequence[Schema], runs: Mapping[str, Iterable[Record]]) -> Sequence[Schema]:
+    """The schemas that records are of; all of them where no record says."""
+    names = {record.schema_name for records in runs.values() for record in records}
+    used = [schema for schema in schemas if schema.name in names]
+    if not used and not schemas:
+        raise UsageError("there is no schema to score by")
+    return used or schemas

@@ -1,0 +1,193 @@
+"""The figures that people look at: one entry each, for the page, the workbook and the terminal.
+
+A new figure is worked out where the scores are made (`summary`), gets one entry here, and its
+headings in words.yaml: `figure_<key>`, English as in the workbook, and Chinese.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ocr_moe.evaluation.metrics import Interval
+from ocr_moe.evaluation.report.numbers import decimal, money, percent
+from ocr_moe.evaluation.report.phrases import unfilled
+from ocr_moe.evaluation.scores import CellScore, CostRate, StrategyScore
+from ocr_moe.types import Cost
+
+Figure = float | int | str | None
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a kind of figure is shown."""
+
+    text: Callable[[Any], str]
+    """For the page and the terminal; never asked about None."""
+    number: str = "General"
+    """Excel's number format."""
+    width: float = 10
+    """Of the column in Excel."""
+    places: int | None = None
+    """To which Excel gets it rounded where the number format does not."""
+
+    def shown(self, value: Figure) -> str:
+        return "–" if value is None else self.text(value)
+
+    def rounded(self, value: Figure) -> Figure:
+        return (
+            value
+            if self.places is None or not isinstance(value, float)
+            else round(value, self.places)
+        )
+
+
+@dataclass(frozen=True)
+class Measure(Generic[S]):
+    """A figure of a score."""
+
+    key: str
+    of: Callable[[S], Figure]
+    form: Form
+    on_page: bool = True
+    in_workbook: bool = True
+
+    @property
+    def words(self) -> str:
+        """The key of its headings in words.yaml."""
+        return f"figure_{self.key}"
+
+    @property
+    def heading(self) -> str:
+        return unfilled(self.words, "en")
+
+    def shown(self, score: S) -> str:
+        return self.form.shown(self.of(score))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share with its interval."""
+
+    value: float | None
+    interval: Interval
+    n: int
+    right: int | None = None
+    """Of `n`; None where the share is not one of so many."""
+
+
+@dataclass(frozen=True)
+class Overall:
+    """A share over all fields, for a row below those of the fields."""
+
+    key: str
+    of: Callable[[StrategyScore], Estimate]
+
+    @property
+    def words(self) -> str:
+        """The key of its headings in words.yaml."""
+        return f"figure_{self.key}"
+
+    @property
+    def heading(self) -> str:
+        return unfilled(self.words, "en")
+
+
+COUNT = Form("{:,}".format, "0")
+
+
+def _share(places: int, number: str = "0.00%", width: float = 11) -> Form:
+    return Form(lambda value: percent(value, places), number, width)
+
+
+def _decimal(width: float = 9) -> Form:
+    return Form(lambda value: decimal(value, 3), "0.000", width)
+
+
+def estimate_of(cells: CellScore) -> Estimate:
+    """The accuracy of one field, or of all cells."""
+    return Estimate(cells.accuracy, cells.interval, cells.n, cells.right)
+
+
+ALL_CELLS = Overall("all_cells", lambda score: estimate_of(score.cells))
+OVERALL: tuple[Overall, ...] = (
+    ALL_CELLS,
+    Overall("macro", lambda s: Estimate(s.macro, s.macro_interval, s.n_documents)),
+    Overall(
+        "perfect",
+        lambda s: Estimate(
+            s.perfect,
+            s.perfect_interval,
+            s.n_documents,
+            round((s.perfect or 0) * s.n_documents),
+        ),
+    ),
+)
+"""Shares over all fields, below the accuracy of each: page, workbook (summary) and terminal."""
+
+REVIEW: tuple[Measure[StrategyScore], ...] = (
+    Measure("target", lambda score: score.review.target, _share(1, "0.0#%"), on_page=False),
+    Measure("to_check", lambda score: score.review.checked, COUNT),
+    Measure("of_cells", lambda score: score.review.cells, COUNT),
+    Measure("up_to_confidence", lambda score: score.review.threshold, _decimal(12)),
+    Measure("after_check", lambda score: score.review.accuracy, _share(2, width=13), on_page=False),
+    Measure("coverage", lambda score: score.cells.coverage, _share(1)),
+    Measure("selective", lambda score: score.cells.selective_accuracy, _share(2, width=13)),
+)
+"""What a person has to check, a row a strategy: page, workbook (review)."""
+
+ACCEPTED: tuple[Measure[StrategyScore], ...] = tuple(
+    measure for measure in REVIEW if measure.key in ("coverage", "selective")
+)
+"""Those that the terminal shows as well."""
+
+COSTS: tuple[Measure[Cost | CostRate], ...] = (
+    Measure("calls", lambda cost: cost.calls, Form("{:,}".format, width=12)),
+    Measure("prompt_tokens", lambda cost: cost.prompt_tokens, Form("{:,}".format, width=12)),
+    Measure(
+        "completion_tokens", lambda cost: cost.completion_tokens, Form("{:,}".format, width=12)
+    ),
+    Measure("seconds", lambda cost: cost.seconds, Form("{:,.1f}".format, width=12, places=3)),
+    Measure("money", lambda cost: cost.money, Form(money, width=12, places=6)),
+)
+"""What was spent, a row a strategy: page, workbook (costs; in all and a document)."""
+
+CELLS: tuple[Measure[CellScore], ...] = (
+    Measure("n", lambda cells: cells.n, COUNT, on_page=False),
+    Measure("right", lambda cells: cells.right, COUNT, on_page=False),
+    Measure("wrong", lambda cells: cells.wrong, COUNT, on_page=False),
+    Measure("missing", lambda cells: cells.missing, COUNT, on_page=False),
+    Measure("invented", lambda cells: cells.invented, COUNT, on_page=False),
+    Measure("failed", lambda cells: cells.failed, COUNT, on_page=False),
+    Measure("accuracy", lambda cells: cells.accuracy, _share(1), on_page=False),
+    Measure("low", lambda cells: cells.interval[0] if cells.n else None, _share(1), on_page=False),
+    Measure("high", lambda cells: cells.interval[1] if cells.n else None, _share(1), on_page=False),
+    Measure("coverage", lambda cells: cells.coverage, _share(1), on_page=False),
+    Measure("selective_accuracy", lambda c: c.selective_accuracy, _share(2), on_page=False),
+    Measure("precision", lambda cells: cells.precision, _share(1), on_page=False),
+    Measure("recall", lambda cells: cells.recall, _share(1), on_page=False),
+    Measure("f1", lambda cells: cells.f1, _share(1), on_page=False),
+    Measure("characters", lambda cells: cells.character_accuracy, _share(1), on_page=False),
+    Measure("with_confidence", lambda cells: cells.confidence.n, COUNT, in_workbook=False),
+    Measure("errors", lambda cells: cells.confidence.errors, COUNT, in_workbook=False),
+    Measure("auroc", lambda cells: cells.confidence.auroc, _decimal()),
+    Measure("ece", lambda cells: cells.confidence.ece, _decimal()),
+    Measure("brier", lambda cells: cells.confidence.brier, _decimal()),
+    Measure(
+        "signal",
+        lambda cells: cells.confidence.signal.replace("_", " "),
+        Form(str, width=16),
+        on_page=False,
+    ),
+)
+"""Of one field, a row a field: workbook (fields), and on the page what confidence is worth."""
+
+
+def on_page(measures: Sequence[Measure[S]]) -> tuple[Measure[S], ...]:
+    return tuple(measure for measure in measures if measure.on_page)
+
+
+def in_workbook(measures: Sequence[Measure[S]]) -> tuple[Measure[S], ...]:
+    return tuple(measure for measure in measures if measure.in_workbook)

@@ -1,0 +1,193 @@
+"""The strategy laboratory over a run: recorded answers meet the verified sheets.
+
+Nothing here asks an expert anything; every policy is replayed over what the store holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr_moe.errors import ConfigError, TruthError
+from ocr_moe.evaluation.material import Material, gather
+from ocr_moe.evaluation.truth.matching import Match
+from ocr_moe.evaluation.truth.sheet import TruthCell
+from ocr_moe.evaluation.truth.truthset import TruthSet, read_truths
+from ocr_moe.laboratory.calibrating import CalibratedBuilder, CalibrationResult, calibrate
+from ocr_moe.laboratory.candidates import PolicyCandidate
+from ocr_moe.laboratory.documents import Judge, RecordedDocument, experts_of, unit_of
+from ocr_moe.laboratory.learning import today
+from ocr_moe.laboratory.recommending import Recommendation, recommend
+from ocr_moe.laboratory.study import Study, study
+from ocr_moe.laboratory.trials import Trial, try_out
+from ocr_moe.protocols import Combiner, Gate
+from ocr_moe.routing.calibration import Calibration, Provenance
+from ocr_moe.schema import Field, Schema
+from ocr_moe.settings import Component
+from ocr_moe.store.database import Store
+from ocr_moe.subjects import FileNameRule
+from ocr_moe.types import DocumentRef
+from ocr_moe.values.normalize import equal
+from ocr_moe.workshop.build import Workshop, fingerprint_of
+from ocr_moe.workshop.config import Config
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """Recorded documents, and the workshop that builds policies over them."""
+
+    documents: tuple[RecordedDocument, ...]
+    workshop: Workshop
+
+    @property
+    def experts(self) -> frozenset[str]:
+        return frozenset(experts_of(self.documents))
+
+    def build(
+        self, gate: Component, combiner: Component, calibration: Calibration | None = None
+    ) -> tuple[Gate, Combiner]:
+        """A policy for the experts that have recorded answers. Raises ConfigError."""
+        return self.workshop.policy(gate, combiner, self.experts, calibration=calibration)
+
+    def calibrated(self, candidate: PolicyCandidate) -> CalibratedBuilder:
+        """How to build a policy around a calibration."""
+        return lambda calibration: self.build(candidate.gate, candidate.combiner, calibration)
+
+    def candidates(self) -> list[PolicyCandidate]:
+        """The configured strategies whose required experts all have recorded answers."""
+        found = []
+        for name, settings in self.workshop.config.strategies.items():
+            if self.workshop.required_experts(name) <= self.experts:
+                found.append(
+                    PolicyCandidate(
+                        name=name,
+                        title=settings.title or name,
+                        gate=settings.gate,
+                        combiner=settings.combiner,
+                    )
+                )
+        return found
+
+    def study(self) -> Study:
+        """All configured strategies with the oracle and the single experts as bounds."""
+        return study(self.documents, self.candidates(), self.build)
+
+    def try_out(self, candidate: PolicyCandidate) -> Trial:
+        """One policy over all documents, as the study has the others."""
+        return try_out(candidate, self.documents, self.build, unit_of(self.documents))
+
+    def recommend(self, target: float, confidence: float) -> Recommendation:
+        """The cheapest policy, with thresholds certified for the target. Raises TruthError."""
+        return recommend(
+            self.documents,
+            self.candidates(),
+            self.build,
+            target=target,
+            confidence=confidence,
+            fitted_on=self.workshop.fitted_on(),
+        )
+
+    def calibrate(self, data: str, *, synthetic: bool) -> CalibrationResult:
+        """Fit confidences; their quality is told for the default strategy. Raises TruthError."""
+        fits = {candidate.name: self.calibrated(candidate) for candidate in self.candidates()}
+        judged = self.workshop.config.strategy
+        if judged not in fits:
+            raise ConfigError(f"the run has no answers for the strategy {judged}")
+        provenance = Provenance(data=data, synthetic=synthetic, documents=0, fitted=today())
+        return calibrate(self.documents, fits, judged=judged, provenance=provenance)
+
+
+def open_run(
+    store: Store, sheets: Sequence[Path], config: Config, workshop: Workshop | None = None
+) -> Laboratory:
+    """The laboratory over a run and its verified sheets.
+
+    `workshop` builds the policies; without one it is a workshop for the configuration, in which
+    recorded answers stand in for experts that cannot be had. Raises TruthError when a sheet cannot
+    be used or no document is verified, UsageError when the run has no records.
+    """
+    material = run_material(store, read_truths(sheets, config.truth))
+    return open_laboratory(store, material, workshop or Workshop(config, recorded=store))
+
+
+def run_material(store: Store, truths: TruthSet, *, listed: bool = False) -> Material:
+    """Records of a run, matched with verified sheets. Raises TruthError, UsageError.
+
+    `listed` reads the records once and keeps them; else they are streamed whenever they are used.
+    """
+    schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
+    runs = {name: store.records(name) for name in store.strategies()}
+    if listed:
+        return gather({name: list(records) for name, records in runs.items()}, schemas, truths)
+    return gather(runs, schemas, truths)
+
+
+def open_laboratory(store: Store, material: Material, workshop: Workshop) -> Laboratory:
+    """The verified documents of a run with all answers. Raises TruthError when there are none."""
+    readable: dict[str, dict[DocumentRef, float]] = {}
+    for records in material.runs.values():
+        for record in records:
+            if record.schema_name is not None and record.error is None:
+                of_schema = readable.setdefault(record.schema_name, {})
+                of_schema[record.document] = record.cost.ocr_seconds
+    current = {
+        name: found
+        for name in workshop.available_experts()
+        if (found := fingerprint_of(workshop.expert(name))) is not None
+    }
+    documents = [
+        document
+        for found in material.matches
+        for document in _documents_of(
+            found, readable.get(found.truth.schema.name, {}), store, current
+        )
+    ]
+    if not documents:
+        raise TruthError("no verified document of this run has recorded answers")
+    return Laboratory(tuple(documents), workshop)
+
+
+def _documents_of(
+    sheet: Match,
+    refs: Mapping[DocumentRef, float],
+    store: Store,
+    current: Mapping[str, str],
+) -> list[RecordedDocument]:
+    """The sheet's documents that could be read and were taken for its schema, with `refs` → what
+    their page OCR took."""
+    verified = {document.key: document for document in sheet.documents}
+    schema = sheet.truth.schema
+    rule = FileNameRule(schema.subjects) if schema.subjects is not None else None
+    found: dict[tuple[str, int], RecordedDocument] = {}
+    for ref, seconds in refs.items():
+        document = verified.get((ref.path, ref.page))
+        if document is None or (ref.sha256, ref.page) in found:
+            continue
+        named = rule.identify(ref) if rule is not None else None
+        answers = tuple(
+            entry
+            for entry in store.answers(ref.sha256, ref.page)
+            if current.get(entry.expert, entry.answer.expert) == entry.answer.expert
+        )
+        found[ref.sha256, ref.page] = RecordedDocument(
+            sha256=ref.sha256,
+            page=ref.page,
+            subject=named.name if named is not None else None,
+            schema=schema,
+            answers=answers,
+            verified=frozenset(document.cells),
+            judge=_judge(document.cells),
+            ocr_seconds=seconds,
+        )
+    return list(found.values())
+
+
+def _judge(cells: Mapping[str, TruthCell]) -> Judge:
+    def right(field: Field, value: str | None) -> bool:
+        truth = cells[field.name].value
+        if truth is None or value is None:
+            return truth is None and value is None
+        return equal(field, value, truth)
+
+    return right

@@ -1,0 +1,39 @@
+"""What a store gives to the exporters, whether its run has just ended or is opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ocr_moe.schema import Schema
+from ocr_moe.store.database import Store
+from ocr_moe.types import Answer, Record
+
+if TYPE_CHECKING:
+    from ocr_moe.exports.exporters import Exported
+
+
+def schemas_of(store: Store) -> tuple[Schema, ...]:
+    """What the documents of a run could be."""
+    return tuple(Schema.model_validate(data) for data in store.get_meta("schemas") or ())
+
+
+def exported(store: Store, strategy: str) -> Exported:
+    """A strategy's records, and the answers of its experts as they were at the end of the run.
+
+    A store that does not say which those were (version 1) gives the answers of all experts.
+    """
+    from ocr_moe.exports.exporters import Exported
+
+    experts: Mapping[str, Mapping[str, str]] = store.get_meta("experts") or {}
+    fingerprints = experts.get(strategy)
+
+    def answers_of(record: Record) -> dict[str, list[Answer]]:
+        found: dict[str, list[Answer]] = {}
+        ref = record.document
+        for name, _, answer in store.answers(ref.sha256, ref.page):
+            if fingerprints is None or fingerprints.get(name) == answer.expert:
+                found.setdefault(name, []).append(answer)
+        return found
+
+    return Exported(store.records(strategy), schemas_of(store), answers_of)

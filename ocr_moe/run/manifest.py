@@ -1,0 +1,117 @@
+"""run.json: what a run was made with, and what it came to."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from ocr_moe.formats.files import write_text
+from ocr_moe.protocols import Package
+from ocr_moe.routing.loop import Strategy
+from ocr_moe.run.documents import page_key
+from ocr_moe.schema import Schema
+from ocr_moe.store.database import Store
+from ocr_moe.types import Cost, Origin, Value
+from ocr_moe.version import __version__
+from ocr_moe.workshop.build import Workshop, fingerprint_of
+
+
+class StrategyManifest(Value):
+    """What one strategy came to."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    title: str
+    origin: Origin
+    experts: dict[str, str | None]
+    """Name → fingerprint; null where the expert's server did not say which model it has."""
+    documents: int
+    failed_documents: int
+    """Documents that could not be processed at all."""
+    fields: dict[str, int]
+    """Status → how many fields have it."""
+    cost: Cost
+
+
+class Manifest(Value):
+    """run.json."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    format: Literal[1] = 1
+    ocr_moe: str
+    """Version of ocr_moe that wrote this."""
+    versions: dict[str, str]
+    """Of Python and of the packages that read."""
+    started: str | None
+    """When the run was started for the first time, ISO 8601 in UTC."""
+    engine: str
+    """What page OCR is stored under: the engine, and what is done to pages before it."""
+    schemas: tuple[str, ...]
+    """What documents could be."""
+    strategies: dict[str, StrategyManifest]
+    inputs: int
+    """Files."""
+    configuration: dict[str, Any]
+    """The whole configuration; of a secret, the name of the variable that holds it."""
+
+
+def manifest(
+    store: Store, strategies: Sequence[Strategy], schemas: Sequence[Schema], workshop: Workshop
+) -> Manifest:
+    """Of the run that a store holds."""
+    identity = store.get_meta("identity")
+    config = workshop.config
+    return Manifest(
+        ocr_moe=__version__,
+        versions=_versions(workshop.packages()),
+        started=store.get_meta("started"),
+        engine=page_key(workshop.engine("default"), config.remove_seals),
+        schemas=tuple(schema.name for schema in schemas),
+        strategies={strategy.name: _of_strategy(store, strategy) for strategy in strategies},
+        inputs=len(identity["inputs"]) if identity else 0,
+        configuration=config.model_dump(mode="json"),
+    )
+
+
+def write_manifest(path: Path, written: Manifest) -> None:
+    """Write run.json in one step. Raises OSError."""
+    data = written.model_dump(mode="json")
+    write_text(path, json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+
+
+def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
+    documents = failed = 0
+    statuses: dict[str, int] = {}
+    cost = Cost()
+    for record in store.records(strategy.name):
+        documents += 1
+        failed += record.error is not None
+        cost += record.cost
+        for decision in record.fields.values():
+            statuses[decision.status.value] = statuses.get(decision.status.value, 0) + 1
+    return StrategyManifest(
+        title=strategy.title,
+        origin=strategy.origin,
+        experts={name: fingerprint_of(e) for name, e in sorted(strategy.experts.items())},
+        documents=documents,
+        failed_documents=failed,
+        fields=dict(sorted(statuses.items())),
+        cost=Cost(**{key: round(value, 6) for key, value in cost.model_dump().items()}),
+    )
+
+
+def _versions(packages: Sequence[Package]) -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package.name] = version(package.name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,126 @@
+"""How a store of an earlier version becomes one of today's.
+
+A version is a number in the file's header (SQLite's `user_version`). A fresh store is an empty file
+that goes through all steps, so that an old store and a new one end with the same tables.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ocr_moe.version import __version__
+
+APPLICATION = 0x4F4D4F45
+"""SQLite's `application_id` of a store since version 2: the letters OMOE."""
+
+_RECORDED = "recorded answers of "
+"""How a sentence on where answers came from began in version 1, once for every model."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """From the version before to `version`, in SQL that names tables without their database."""
+
+    version: int
+    run: Callable[[sqlite3.Connection], None]
+    changes: tuple[str, ...] = ()
+    """The tables that it changes; whoever may only read gets copies of them, see `overlay`."""
+
+
+def version_of(db: sqlite3.Connection) -> int:
+    """0 for an empty file."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Take every step that is left, each whole or not at all. Raises what SQLite and steps raise."""
+    for step in _left(db):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            step.run(db)
+            db.execute(f"PRAGMA user_version = {step.version}")
+            db.execute(f"PRAGMA application_id = {APPLICATION}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+
+def overlay(db: sqlite3.Connection) -> None:
+    """Give a reader of an earlier version today's tables, without writing to the file.
+
+    What the steps change is copied into temporary tables, which SQLite finds before the file's own
+    of the same name; the other tables, however large, are read where they are.
+    """
+    copied: set[str] = set()
+    for step in _left(db):
+        for table in step.changes:
+            if table not in copied:
+                copied.add(table)
+                [sql] = db.execute(
+                    "SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = ?", (table,)
+                ).fetchone()
+                db.execute(sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
+                db.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
+        step.run(db)
+
+
+def _left(db: sqlite3.Connection) -> list[Step]:
+    version = version_of(db)
+    return [step for step in STEPS if step.version > version]
+
+
+def _first_tables(db: sqlite3.Connection) -> None:
+    for statement in (
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE files (sha256 TEXT PRIMARY KEY, pages INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE pages (
+            sha256 TEXT, page INTEGER, engine TEXT, text TEXT NOT NULL,
+            PRIMARY KEY (sha256, page, engine)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE answers (
+            sha256 TEXT, page INTEGER, fingerprint TEXT, question TEXT,
+            expert TEXT NOT NULL, schema TEXT NOT NULL, fields TEXT NOT NULL,
+            failed INTEGER NOT NULL, answer TEXT NOT NULL,
+            PRIMARY KEY (sha256, page, fingerprint, question)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE records (
+            strategy TEXT, path TEXT, page INTEGER, failed INTEGER NOT NULL, record TEXT NOT NULL,
+            PRIMARY KEY (strategy, path, page)
+        ) WITHOUT ROWID""",
+    ):
+        db.execute(statement)
+
+
+def _origins(db: sqlite3.Connection) -> None:
+    """`provenance`, a sentence a strategy, becomes `origins`; `created_by` tells who made the store."""
+    old = db.execute("SELECT value FROM meta WHERE key = 'provenance'").fetchone()
+    known = db.execute("SELECT value FROM meta WHERE key = 'origins'").fetchone()
+    if old is not None and known is None:
+        sentences: dict[str, str] = json.loads(old[0])
+        _put(db, "origins", {name: _origin_of(said) for name, said in sentences.items()})
+    db.execute("DELETE FROM meta WHERE key = 'provenance'")
+    used = db.execute("SELECT EXISTS (SELECT * FROM meta)").fetchone()[0]
+    # What holds something already was made by the only release that wrote version 1.
+    _put(db, "created_by", "0.1.0" if used else __version__)
+
+
+def _origin_of(sentence: str) -> dict[str, list[str]]:
+    models = sentence.removeprefix(_RECORDED).split(f"; {_RECORDED}")
+    return {"recorded": models}
+
+
+def _put(db: sqlite3.Connection, key: str, value: Any) -> None:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, text))
+
+
+STEPS = (
+    Step(1, _first_tables),
+    Step(2, _origins, changes=("meta",)),
+)
+VERSION = STEPS[-1].version

@@ -1,0 +1,95 @@
+"""Codes as printed on a page: numbers of certificates, licences, registrations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.codes.lookalikes import SURE_DIGIT_OF
+from ocr_moe.folds import has_cjk
+from ocr_moe.schema import Field
+from ocr_moe.values.printed import EDGES, Part, clean_text
+
+_CODE_PREFIX = re.compile(r"^(?:NO|№|编号|证书编号|证书号|号)[.:：\s]*(?=[A-Z0-9])", re.IGNORECASE)
+_ALNUM_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z\s.·-]*[0-9A-Za-z]")
+_STRAY = 2
+"""Stray characters at the ends of a code that are forgiven."""
+
+
+def parse_code(field: Field, text: str) -> str | None:
+    """The code's characters, without its label; capitals where the field has grammars."""
+    for label in field.labels:
+        head = clean_text(label)
+        if text.startswith(head) and len(text) > len(head):
+            text = text[len(head) :]
+            break
+    text = _CODE_PREFIX.sub("", re.sub(r"\s", "", text).strip(EDGES))
+    if field.grammars:
+        text = text.upper()
+        if not has_cjk(text):
+            text = _bare(text)
+    return text.strip(EDGES + "-/") or None
+
+
+def same_code(a: str, b: str) -> bool:
+    return _bare(a) == _bare(b)
+
+
+def code_belief(field: Field, value: str) -> float:
+    if field.grammars:
+        matching = [grammar for grammar in field.grammars if grammar.matches(value)]
+        if not matching:
+            return 0.3 if len(value) >= 6 else 0.1
+        checks = [grammar.checks(value) for grammar in matching]
+        if any(checks):
+            return 1.0
+        return 0.7 if all(check is False for check in checks) else 0.9
+    digits = sum(char.isdigit() for char in value)
+    return 0.8 if len(value) >= 4 and digits >= 0.4 * len(value) else 0.4
+
+
+def find_code(field: Field, text: str) -> Part | None:
+    """The run of letters and digits that fits a grammar of the field best, else the longest."""
+    best: tuple[float, Part] | None = None
+    for match in _ALNUM_RUN.finditer(text):
+        places = [i for i in range(*match.span()) if text[i].isalnum()]
+        string = "".join(text[i] for i in places).upper()
+        rough = min(len(string), 20) / 100
+        options = [(rough, Part(match.start(), match.end(), match.group()))]
+        for grammar in field.grammars:
+            for good, start, code in _grammatical(grammar, string):
+                end = places[start + len(code) - 1] + 1
+                options.append((good, Part(places[start], end, code)))
+        chosen = max(options, key=lambda option: option[0])
+        if best is None or chosen[0] > best[0]:
+            best = chosen
+    return None if best is None else best[1]
+
+
+def _grammatical(grammar: CodeGrammar, string: str) -> Iterator[tuple[float, int, str]]:
+    """(merit, start, code) of what fits the grammar in a run of letters and digits.
+
+    A letter that the grammar lacks is read as the digit it resembles.  A part of a run counts only
+    where a check vouches for it.
+    """
+    for length in range(min(grammar.longest, len(string)), grammar.shortest - 1, -1):
+        if len(string) - length > _STRAY:
+            continue
+        for start in range(len(string) - length + 1):
+            printed = string[start : start + length]
+            code = "".join(
+                char if char in grammar.characters else SURE_DIGIT_OF.get(char, char)
+                for char in printed
+            )
+            if not grammar.matches(code):
+                continue
+            passed = grammar.checks(code)
+            if length < len(string) and not passed:
+                continue
+            merit = {True: 2.0, None: 1.0, False: 0.5}[passed]
+            yield merit - (0.1 if code != printed else 0.0) + 0.01 * length, start, code
+
+
+def _bare(text: str) -> str:
+    return "".join(char for char in text if char.isalnum()).upper()

@@ -1,0 +1,85 @@
+"""Names of people and of organisations."""
+
+from __future__ import annotations
+
+import re
+
+from ocr_moe.folds import DOTS
+from ocr_moe.values.printed import EDGES, HAN, Part
+
+_SURNAMES = frozenset(
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许邓韩冯曹彭曾肖萧田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟"
+    "姜崔谭陆范汪廖石金韦贾夏付傅方邹熊白孟秦邱侯江尹薛闫阎段雷龙黎史陶贺毛郝顾龚邵万覃武钱戴严莫孔向汤温康施文牛"
+    "樊葛邢安齐易乔伍庞颜倪庄聂章鲁岳翟申殷詹欧耿关兰焦俞左柳甘祝包宁尚符舒阮柯纪梅童凌毕单季裴霍涂成苗谷曲盛冉翁"
+    "蓝路游辛靳管柴蒙鲍华喻祁房滕屈饶解牟艾尤时阳阚卜古司屠植连农蒲卓桂简佟国栾车项宫胥应米仇娄巩卞全边卫景党沙储"
+    "甄上官欧阳司马诸葛皇甫东方尉迟令狐慕容宇文长孙夏侯轩辕税费寇仲隋宗木揭麻麦楚丛晏郎苟但昌桑冷晋库刁明邬苑靖漆"
+    "粟原占郁商邸隆修冼来娜阿买艾古热玛依巴吐努才扎次索洛旦格达伊谌禹练戚相覃池展惠郦么银代云宾闵伏师巫束满由敬信"
+    "叢丛荆褚奚匡干耀虞干迟鹿鞠郗祖栗瞿逄缪居厉谯和籍窦蔺都沃卲"
+)
+_PERSON = re.compile(r"^[\u3400-\u9fff]{2,4}$")
+_MINORITY = re.compile(r"^[\u3400-\u9fff]{1,8}(?:·[\u3400-\u9fff]{1,8})+$")
+_LATIN_PERSON = re.compile(r"^[A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z][A-Za-z'.-]*){0,4}$")
+_NOT_A_PERSON = re.compile(
+    r"学生|学员|性别|专业|大学|学院|学校|毕业|证书|日期|公司|姓名|年制|本科|专科|校长|院长|主席|登记|机关|编号|"
+    r"长期|永久|[年月日]$|www|\.com|\.cn|http",
+    re.IGNORECASE,
+)
+_ORGANISATION = re.compile(
+    r"(?:大学|学院|学校|党校|分校|校区|中学|小学|研究院|研究所|研究生院|科学院|公司|集团|厂|店|行|部|所|社|院|局|处|站|场|馆|"
+    r"坊|园|城|屋|吧|室|户|庄|铺|苑|阁|轩|居|摊|中心|商场|超市|农场|委员会|办公室|协会|学会|基金会|事务所|门市)"
+    r"(?:\([^()]*\))?$"
+)
+_LATIN_ORGANISATION = re.compile(
+    r"\b(?:ltd|limited|inc|llc|llp|plc|gmbh|ag|sa|corp|corporation|company|co|bhd|s/b|pte|sdn|"
+    r"enterprise|enterprises|trading|restaurant|restoran|store|stores|shop|mart|market|supermarket|"
+    r"hypermarket|university|college|school|institute|academy|hotel|bank|hospital|clinic|pharmacy|"
+    r"cafe|bakery|bakeries|house|group|services|industries|hardware|syarikat|perniagaan|kedai)\b",
+    re.IGNORECASE,
+)
+_PERSON_HEAD = re.compile(
+    r"[\u3400-\u9fff]{1,8}(?:[·•・.][\u3400-\u9fff]{1,8})*|[A-Za-z][A-Za-z'. ,-]*[A-Za-z.]"
+)
+
+
+def parse_person(text: str) -> str | None:
+    return DOTS.sub("·", text).strip(EDGES + "·-") or None
+
+
+def parse_organisation(text: str) -> str | None:
+    return text.strip(EDGES) or None
+
+
+def find_person(text: str) -> Part | None:
+    """The first run of characters that a name may have."""
+    match = _PERSON_HEAD.search(text)
+    return None if match is None else Part(match.start(), match.end(), match.group())
+
+
+def is_organisation(text: str) -> bool:
+    """Whether the text ends, or in Latin script speaks, like the name of an organisation."""
+    return bool(_ORGANISATION.search(text) or _LATIN_ORGANISATION.search(text))
+
+
+def person_belief(value: str) -> float:
+    if _NOT_A_PERSON.search(value):
+        return 0.6 if is_organisation(value) else 0.1
+    if _PERSON.match(value):
+        return 1.0 if value[0] in _SURNAMES else 0.75
+    if _MINORITY.match(value):
+        return 0.95
+    if _LATIN_PERSON.match(value):
+        return 0.8 if len(value) > 2 else 0.3
+    if re.search(r"\d", value):
+        return 0.2
+    if is_organisation(value) and len(value) > 5:
+        return 0.7
+    return 0.4 if len(value) > 1 else 0.2
+
+
+def organisation_belief(value: str) -> float:
+    if HAN.search(value) and re.search(r"[,;:。]", value):
+        return 0.15
+    letters = sum(char.isalpha() for char in value)
+    if letters < 3 or letters < 0.5 * len(value):
+        return 0.1
+    return 1.0 if is_organisation(value) else 0.6

@@ -1,0 +1,57 @@
+"""Free text: addresses, majors, terms of business; among them ranges of dates."""
+
+from __future__ import annotations
+
+import re
+
+from ocr_moe.folds import fold_value
+from ocr_moe.values.dates import DateSpan, find_dates
+from ocr_moe.values.printed import EDGES, HAN
+
+_FOREVER = re.compile(r"长期|永久|永续|无固定期限|不约定期限")
+_RANGE_WORDS = re.compile(
+    r"营业期限|经营期限|合伙期限|自|从|由|起|至|到|止|长期|永久|永续|无固定期限|不约定期限|年月日|[-—–~*/\s,.:;()|]"
+)
+
+
+def parse_text(text: str) -> str | None:
+    if _range_dates(text) is not None:
+        return re.sub(r"\s", "", text).strip(EDGES.replace("*", "")) or None
+    return text.strip(" \t:;,、") or None
+
+
+def same_text(a: str, b: str) -> bool:
+    """Without regard to spaces, kinds of dash, dot and quotation mark; ranges by their dates."""
+    return fold_value(a) == fold_value(b) or _same_range(a, b)
+
+
+def text_belief(value: str) -> float:
+    if HAN.search(value):
+        return 0.95 if len(value) >= 2 else 0.4
+    return 0.85 if len(value) >= 3 and any(char.isalnum() for char in value) else 0.4
+
+
+def _range_dates(text: str) -> tuple[str, ...] | None:
+    """The dates (and whether the end is open) of a text that is nothing but a range of dates."""
+    spans = find_dates(text)
+    if not spans or _RANGE_WORDS.sub("", _without(text, spans)):
+        return None
+    open_end = ("open",) if _FOREVER.search(text) else ()
+    return (*(span.iso for span in spans), *open_end)
+
+
+def _without(text: str, spans: list[DateSpan]) -> str:
+    kept, position = [], 0
+    for span in spans:
+        kept.append(text[position : span.start])
+        position = span.end
+    return "".join((*kept, text[position:]))
+
+
+def _same_range(a: str, b: str) -> bool:
+    left = _range_dates(a)
+    if left is not None:
+        return left == _range_dates(b)
+    return bool(_FOREVER.search(a) and _FOREVER.search(b)) and not (
+        _RANGE_WORDS.sub("", a) or _RANGE_WORDS.sub("", b)
+    )

@@ -1,0 +1,71 @@
+"""Make the JSON Schemas of the written formats from the models behind them.
+
+    python -m recipes.formats
+
+They lie in ocr_moe/formats/schemas and are shipped with the package; docs/formats.md tells what the
+keys mean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+
+import ocr_moe
+from ocr_moe.evaluation.scores import Scores
+from ocr_moe.exports.forms import DocumentFile, OcrLine, RecordLine, WrittenEvidence
+from ocr_moe.formats.files import write_text
+from ocr_moe.run.manifest import Manifest
+
+FOLDER = Path(ocr_moe.__file__).parent / "formats" / "schemas"
+FORMS: Mapping[str, type[BaseModel]] = {
+    "record": RecordLine,
+    "document": DocumentFile,
+    "run": Manifest,
+    "scores": Scores,
+    "page_ocr": OcrLine,
+}
+LEFT_OUT = {WrittenEvidence.__name__: {"page"}, OcrLine.__name__: {"format"}}
+"""Keys that need not be there, by the title of what they belong to."""
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of what is written. Further keys are allowed: some may be added."""
+    schema = model.model_json_schema(mode="serialization")
+    for part in _objects(schema):
+        optional = LEFT_OUT.get(part.get("title", ""), set())
+        part["required"] = [key for key in part["properties"] if key not in optional]
+        del part["additionalProperties"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def as_text(schema: Mapping[str, Any]) -> str:
+    return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
+
+
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every object with named properties."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+            yield schema
+        for part in schema.values():
+            yield from _objects(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _objects(part)
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write the JSON Schemas of the written formats from their models."""
+    for name, model in FORMS.items():
+        write_text(folder / f"{name}.json", as_text(schema_of(model)))
+        typer.echo(folder / f"{name}.json")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,354 @@
+"""Stores of version 1, as ocr_moe 0.1.0 left them, under today's code.
+
+`tests/data/stores` holds the store of an `extract` with the strategy `rules` and that of a `compare`
+with recorded answers of a text LLM, both of two of the synthetic samples; the records of the former;
+and page OCR of these two and a third sample.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+import ocr_moe
+from ocr_moe.api import Options, evaluate
+from ocr_moe.errors import StoreError
+from ocr_moe.exports.jsonl import read_jsonl, record_to_json
+from ocr_moe.run.batch import STORE
+from ocr_moe.store import migrations
+from ocr_moe.store.database import Store
+from ocr_moe.store.migrations import STEPS, VERSION
+from ocr_moe.version import __version__
+from tests.conftest import SAMPLES, Command
+
+OLD = Path(__file__).parent / "data" / "stores"
+PAGES = OLD / "pages.v1.jsonl"
+CERTIFICATES = SAMPLES / "graduation_certificate"
+FIRST = ("彭鑫涵_本科_学位证书.jpg", "王恒文_本科_毕业证书.jpg")
+FURTHER = "王旭航_本科_学位证书.jpg"
+MODEL = "qwen2.5-coder-1.5b-instruct"
+
+
+def tables(path: Path) -> dict[str, list[Any]]:
+    """All that the tables of a store hold, read without ocr_moe."""
+    with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True) as db:
+        names = ("meta", "files", "pages", "answers", "records")
+        found = {
+            name: db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in names
+        }
+    db.close()
+    return found
+
+
+def version_of(path: Path) -> int:
+    with sqlite3.connect(path) as db:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+    db.close()
+    return int(version)
+
+
+def old_run(folder: Path, name: str) -> Path:
+    folder.mkdir()
+    shutil.copy(OLD / f"{name}.v1.sqlite", folder / STORE)
+    return folder
+
+
+def scans(folder: Path, *names: str) -> Path:
+    folder.mkdir()
+    for name in names:
+        shutil.copy(CERTIFICATES / name, folder / name)
+    return folder
+
+
+def small_truth(path: Path, *files: str) -> Path:
+    """The rows of the shipped verified sheet that are about these files."""
+    shipped = openpyxl.load_workbook(CERTIFICATES / "verified.xlsx").active
+    heading, *rows = shipped.iter_rows(values_only=True)
+    book = openpyxl.Workbook()
+    book.active.append(heading)
+    for row in rows:
+        if set(files) & set(row):
+            book.active.append(row)
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["extract", "compare"])
+def test_opening_for_writing_migrates_and_keeps_everything(tmp_path: Path, name: str) -> None:
+    path = old_run(tmp_path / "run", name) / STORE
+    before = tables(path)
+    with Store(path) as store:
+        assert store.get_meta("created_by") == "0.1.0"
+        assert store.get_meta("provenance") is None
+    after = tables(path)
+    assert version_of(path) == VERSION
+    meta_before, meta_after = dict(before.pop("meta")), dict(after.pop("meta"))
+    assert after == before
+    assert before["answers"]
+    said = json.loads(meta_before.pop("provenance"))
+    assert json.loads(meta_after.pop("origins")) == {
+        strategy: {"recorded": [MODEL]} for strategy in said
+    }
+    assert bool(said) == (name == "compare")
+    meta_after.pop("created_by")
+    assert meta_after == meta_before
+
+
+def test_a_sentence_on_several_models_becomes_their_names(tmp_path: Path) -> None:
+    path = old_run(tmp_path / "run", "compare") / STORE
+    said = {
+        "moe": "recorded answers of a; recorded answers of b: c",
+        "two": "recorded answers of d",
+    }
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'provenance'", (json.dumps(said),))
+    db.close()
+    with Store(path, write=False) as store:
+        assert store.get_meta("origins") == {
+            "moe": {"recorded": ["a", "b: c"]},
+            "two": {"recorded": ["d"]},
+        }
+
+
+def test_a_fresh_store_is_a_migrated_one(tmp_path: Path) -> None:
+    def tables_of(path: Path) -> list[Any]:
+        with sqlite3.connect(path) as db:
+            made = [
+                (name, " ".join(sql.split()))
+                for name, sql in db.execute("SELECT name, sql FROM sqlite_master ORDER BY name")
+            ]
+            made.append(db.execute("PRAGMA application_id").fetchone())
+        db.close()
+        return made
+
+    old = old_run(tmp_path / "run", "extract") / STORE
+    Store(old).close()
+    with Store(tmp_path / "new.sqlite") as store:
+        assert store.get_meta("created_by") == __version__
+    assert version_of(tmp_path / "new.sqlite") == VERSION
+    assert tables_of(old) == tables_of(tmp_path / "new.sqlite")
+
+
+def test_reading_an_old_store_does_not_touch_it(tmp_path: Path) -> None:
+    folder = old_run(tmp_path / "run", "compare")
+    before = (folder / STORE).read_bytes()
+    folder.chmod(0o555)
+    (folder / STORE).chmod(0o444)
+    try:
+        with Store(folder / STORE, write=False) as store:
+            assert store.get_meta("origins")["moe"] == {"recorded": [MODEL]}
+            assert store.get_meta("created_by") == "0.1.0"
+            assert len(list(store.records("moe"))) == 2
+            with store.snapshot():
+                assert store.get_meta("titles")["moe"] == "MOE"
+        assert [file.name for file in folder.iterdir()] == [STORE]
+    finally:
+        folder.chmod(0o755)
+    assert (folder / STORE).read_bytes() == before
+
+
+def test_the_shipped_recorded_answers_can_be_read_by_any_version_of_the_program() -> None:
+    assert version_of(SAMPLES / "recorded.sqlite") == 1
+    with Store(SAMPLES / "recorded.sqlite", write=False) as store:
+        assert set(store.recorded_experts()) == {"ocr_page_llm", "ocr_crop_llm"}
+
+
+_KILLED = """
+import os, signal, sys
+from dataclasses import replace
+from pathlib import Path
+from ocr_moe.store import migrations
+from ocr_moe.store.database import Store
+
+*before, step = migrations.STEPS
+
+def killed(db):
+    if not db.in_transaction:
+        return step.run(db)  # the rehearsal
+    db.execute("PRAGMA cache_size = 1")
+    step.run(db)
+    db.execute("UPDATE answers SET answer = 'half'")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+migrations.STEPS = (*before, replace(step, run=killed))
+Store(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+@pytest.mark.parametrize("journal", ["WAL", "DELETE"])
+def test_a_process_killed_half_way_leaves_the_old_store(tmp_path: Path, journal: str) -> None:
+    path = old_run(tmp_path / "run", "compare") / STORE
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA journal_mode = {journal}")
+    db.close()
+    before = tables(path)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, str(path)], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert version_of(path) == 1
+    assert tables(path) == before
+    with Store(path, write=False) as store:
+        assert store.get_meta("origins")["moe"] == {"recorded": [MODEL]}
+    with Store(path) as store:
+        assert store.get_meta("origins")["moe"] == {"recorded": [MODEL]}
+    assert version_of(path) == VERSION
+    assert tables(path)["answers"] == before["answers"]
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def scribbled(content: bytes) -> bytes:
+    return content[:20480] + b"\xff" * 8192 + content[28672:]
+
+
+def meta_broken(content: bytes) -> bytes:
+    return content.replace(b'{"moe": "recorded answers', b'["moe", "recorded answers')
+
+
+@pytest.mark.parametrize("damage", [cut, scribbled, meta_broken])
+@pytest.mark.parametrize("write", [True, False])
+def test_a_damaged_store_is_refused_and_stays_as_it_is(
+    tmp_path: Path, damage: Any, write: bool
+) -> None:
+    path = old_run(tmp_path / "run", "compare") / STORE
+    damaged = damage(path.read_bytes())
+    assert damaged != (OLD / "compare.v1.sqlite").read_bytes()
+    path.write_bytes(damaged)
+    with pytest.raises(StoreError, match=r"store\.sqlite: the store is damaged .* stays as it is"):
+        Store(path, write=write)
+    assert path.read_bytes() == damaged
+    assert [file.name for file in path.parent.iterdir()] == [STORE]
+
+
+def test_a_step_that_fails_leaves_the_steps_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM answers")
+        raise ValueError("no such value")
+
+    path = old_run(tmp_path / "run", "compare") / STORE
+    before = path.read_bytes()
+    later = migrations.Step(VERSION + 1, breaks, changes=("answers",))
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "STEPS", (*STEPS, later))
+        patch.setattr(migrations, "VERSION", VERSION + 1)
+        with pytest.raises(StoreError, match=r"no such value"):
+            Store(path)
+        assert path.read_bytes() == before
+    with Store(path) as store:
+        assert len(store.recorded_experts()) == 4
+
+
+def test_a_later_version_is_refused_and_not_touched(tmp_path: Path, ocr_moe: Command) -> None:
+    folder = tmp_path / "run"
+    Store(folder / STORE).close()
+    with sqlite3.connect(folder / STORE) as db:
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
+    db.close()
+    (folder / f"{STORE}.lock").unlink()
+    before = (folder / STORE).read_bytes()
+    for command in (
+        ("extract", CERTIFICATES / FIRST[0], "--out", folder),
+        ("export", folder, "--records", tmp_path / "records.jsonl"),
+    ):
+        done = ocr_moe(*command)
+        assert done.status == 2
+        assert f"a store of version {VERSION + 1}" in done.err
+        assert "upgrade ocr-moe" in done.err
+    assert (folder / STORE).read_bytes() == before
+    assert [file.name for file in folder.iterdir()] == [STORE]
+
+
+def test_an_old_run_is_exported(tmp_path: Path) -> None:
+    run = ocr_moe.Run(old_run(tmp_path / "run", "extract"))
+    assert run.export(tmp_path / "records.jsonl") == 2
+    written = list(read_jsonl(OLD / "records.v1.jsonl"))
+    again = [
+        json.loads(line) for line in (tmp_path / "records.jsonl").read_text("utf-8").splitlines()
+    ]
+    for line in again:
+        line["cost"]["ocr_seconds"] = 0.0  # the lines of version 0.1.0 did not tell
+    assert again == [record_to_json(record) for record in written]
+    assert run.export(tmp_path / "documents", format="documents") == 2
+    for name in FIRST:
+        document = json.loads((tmp_path / "documents" / f"{name}.json").read_text("utf-8"))
+        assert [answer["expert"] for answer in document["answers"]] == ["rules"]
+    assert run.export(tmp_path / "records.xlsx", format="xlsx") == 2
+    assert run.export_ocr(tmp_path / "pages.jsonl") == 2
+    assert list(run.to_frame()["path"]) == list(FIRST)
+
+
+@pytest.mark.slow
+def test_an_old_run_is_evaluated(tmp_path: Path) -> None:
+    folder = old_run(tmp_path / "run", "compare")
+    before = (folder / STORE).read_bytes()
+    scores = evaluate(folder, small_truth(tmp_path / "verified.xlsx", *FIRST))
+    for name in ("moe", "ocr_page_llm", "ocr_crop_llm", "rules"):
+        assert scores.strategies[name].n_documents == 2
+    assert scores.strategies["moe"].origin.recorded == (MODEL,)
+    assert scores.strategies["rules"].origin.recorded == ()
+    assert scores.strategies["moe"].perfect == 0.5
+    assert f"recorded answers of {MODEL}" in (folder / "report.html").read_text("utf-8")
+    assert (folder / STORE).read_bytes() == before
+
+
+@pytest.mark.slow
+def test_an_old_run_goes_on_and_takes_a_further_document(tmp_path: Path) -> None:
+    folder = old_run(tmp_path / "run", "extract")
+    before = tables(folder / STORE)
+    options = Options(schema="graduation_certificate")
+    same = ocr_moe.extract(
+        scans(tmp_path / "scans", *FIRST), out=folder, strategy="rules", options=options
+    )
+    assert same.outcome is not None
+    assert (same.outcome.resumed, same.outcome.asked) == (2, 0)
+    assert tables(folder / STORE)["records"] == before["records"]
+    more = Options(schema="graduation_certificate", update=True, ocr=PAGES)
+    further = ocr_moe.extract(
+        scans(tmp_path / "more", *FIRST, FURTHER), out=folder, strategy="rules", options=more
+    )
+    assert further.outcome is not None
+    assert (further.outcome.documents, further.outcome.failed) == (3, 0)
+    assert set(before["answers"]) <= set(tables(folder / STORE)["answers"])
+    with further.records() as records:
+        assert [record.fields["姓名"].value for record in records] == ["彭鑫涵", "王倾文", "王旭航"]
+
+
+@pytest.mark.slow
+def test_answers_that_were_paid_for_are_not_asked_for_again(tmp_path: Path) -> None:
+    """The text LLM is not configured: what it said stands in the old store only."""
+    folder = old_run(tmp_path / "run", "compare")
+    before = tables(folder / STORE)
+    run, scores = ocr_moe.compare(
+        scans(tmp_path / "scans", *FIRST, FURTHER),
+        small_truth(tmp_path / "verified.xlsx", *FIRST, FURTHER),
+        out=folder,
+        strategies=["ocr_page_llm"],
+        options=Options(update=True, ocr=PAGES, recorded=SAMPLES / "recorded.sqlite"),
+    )
+    assert run.outcome is not None
+    assert run.outcome.asked == 1, "only the further document's"
+    assert set(before["answers"]) < set(tables(folder / STORE)["answers"])
+    was = {
+        (path, name): decision["value"]
+        for strategy, path, _, _, record in before["records"]
+        if strategy == "ocr_page_llm"
+        for name, decision in json.loads(record)["fields"].items()
+    }
+    with run.records("ocr_page_llm") as records:
+        now = {(r.document.path, n): d.value for r in records for n, d in r.fields.items()}
+    assert {key: now[key] for key in was} == was
+    assert scores.strategies["ocr_page_llm"].n_documents == 3
