@@ -72,7 +72,7 @@ live: $(STAMP) ## against a real LLM (OCR_MOE_TEXT_BASE_URL, OCR_MOE_VISION_BASE
 record: $(STAMP) ## ask the text LLM once about data_samples, for `make demo` to replay
 	@$(BIN)/python -m recipes recorded
 
-recipes: $(STAMP) ## how the samples, the confidences and the recorded answers were made
+recipes: $(STAMP) ## how what ships was made: each recipe by name
 	@$(BIN)/python -m recipes
 
 revisions: $(STAMP) ## record raised revisions; name code that changed under an old one

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.odds import logit
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import Calibration, Logistic, Weight
@@ -31,7 +32,7 @@ SCHEMA = Schema(
         Field(
             name="代码",
             kind=Kind.CODE,
-            grammars=({"name": "six", "segments": [{"length": 6}]},),
+            grammars=(CodeGrammar(name="six", segments=(Segment(length=6),)),),
         ),
         Field(name="注册资本", kind=Kind.MONEY, required=False),
     ),
