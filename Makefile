@@ -52,8 +52,9 @@ check: $(STAMP) ## style, types, and the direction of dependencies
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(STAMP) ## docs/configuration.md, from the docstrings in the source
+docs: $(STAMP) ## what docs/ says of configuration and structure, from the source
 	@$(BIN)/python -m recipes.configuration
+	@$(BIN)/python -m recipes.architecture
 
 bench: $(STAMP) ## the benchmarks, with peers in the same run
 	@$(BIN)/python -m benchmarks
@@ -71,7 +72,7 @@ live: $(STAMP) ## against a real LLM (OCR_MOE_TEXT_BASE_URL, OCR_MOE_VISION_BASE
 record: $(STAMP) ## ask the text LLM once about data_samples, for `make demo` to replay
 	@$(BIN)/python -m recipes recorded
 
-recipes: $(STAMP) ## how the samples, the confidences and the recorded answers were made
+recipes: $(STAMP) ## how what ships was made: each recipe by name
 	@$(BIN)/python -m recipes
 
 revisions: $(STAMP) ## record raised revisions; name code that changed under an old one

@@ -18,7 +18,7 @@ def main(folder: str = "data_samples", out: str = "reports/compared") -> None:
     )
     ranked = sorted(scores.strategies.items(), key=lambda item: -(item[1].cells.accuracy or 0.0))
     for name, score in ranked:
-        low, high = score.cells.interval or (0.0, 1.0)
+        low, high = score.cells.interval
         print(
             f"{name:16} {score.cells.right}/{score.cells.n} cells right "
             f"({low:.1%} to {high:.1%}), {score.cost.tokens} tokens, {score.origin or 'live'}"

@@ -2,9 +2,12 @@
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import ocr_moe
+from ocr_moe.protocols import Document, Services
+from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Reading, Value
 
 ENTRY_POINT = "[ocr_moe.experts]\naddress = own_expert:AddressLine\n"  # a package's pyproject.toml
@@ -18,11 +21,11 @@ class AddressLine:
     class Params(Value):
         pattern: str = r"(?:.*?[所址场])?\W*(\w+?[市区县]\w*[号室幢栋楼层村区])$"
 
-    def __init__(self, name, params, services):
+    def __init__(self, name: str, params: Params, services: Services) -> None:
         self.name, self.fingerprint = name, f"address-1 {params.pattern}"
         self._pattern = re.compile(params.pattern)
 
-    def read(self, document, fields):
+    def read(self, document: Document, fields: Sequence[Field]) -> Answer:
         lines = [line.text for page in document.pages for line in page.text.lines]
         found = [match[1] for line in lines if (match := self._pattern.match(line))]
         value = max(found, key=len, default=None)
@@ -30,7 +33,7 @@ class AddressLine:
         return Answer(expert=self.fingerprint, readings=readings)
 
 
-def main(folder="data_samples/business_license", out="reports/own_expert"):
+def main(folder: str = "data_samples/business_license", out: str = "reports/own_expert") -> None:
     installed = Path(out, "site", "address-1.dist-info")  # what pip leaves behind
     installed.mkdir(parents=True, exist_ok=True)
     (installed / "entry_points.txt").write_text(ENTRY_POINT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from recipes import calibration, recorded, samples
+from recipes import calibration, configuration, formats, recorded, revisions, samples
 
 app = typer.Typer(
     name="python -m recipes",
@@ -12,9 +12,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-app.command("samples")(samples.main)
-app.command("calibration")(calibration.main)
-app.command("recorded")(recorded.main)
+for recipe, name in (
+    (samples, "samples"),
+    (calibration, "calibration"),
+    (recorded, "recorded"),
+    (configuration, "configuration"),
+    (formats, "formats"),
+    (revisions, "revisions"),
+):
+    app.command(name)(recipe.main)
 
 
 if __name__ == "__main__":

@@ -316,7 +316,7 @@ def _where(protocol: type) -> str:
 
 
 def main() -> None:
-    """Write docs/configuration.md."""
+    """Write docs/configuration.md from the docstrings."""
     TARGET.write_text(render(), encoding="utf-8")
     print(f"{TARGET} is up to date.")
 

@@ -68,7 +68,7 @@ def _objects(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 def main(folder: Path = FOLDER) -> None:
-    """Write the schemas."""
+    """Write the JSON Schemas of the written formats from their models."""
     for name, model in FORMS.items():
         write_text(folder / f"{name}.json", as_text(schema_of(model)))
         typer.echo(folder / f"{name}.json")

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
@@ -55,7 +56,7 @@ def run(scans: Path, ocr_moe: Command, tmp_path_factory: pytest.TempPathFactory)
     return out
 
 
-def records(out: Path) -> dict[tuple[str, int], dict]:
+def records(out: Path) -> dict[tuple[str, int], dict[str, Any]]:
     lines = (out / "records.jsonl").read_text(encoding="utf-8").splitlines()
     parsed = [json.loads(line) for line in lines]
     keys = [(r["document"]["path"], r["document"]["page"]) for r in parsed]
@@ -63,7 +64,7 @@ def records(out: Path) -> dict[tuple[str, int], dict]:
     return dict(zip(keys, parsed, strict=True))
 
 
-def values(record: dict) -> dict[str, str | None]:
+def values(record: dict[str, Any]) -> dict[str, str | None]:
     return {name: field["value"] for name, field in record["fields"].items()}
 
 
@@ -230,7 +231,7 @@ def test_ready_made_crops_of_one_field(
     assert values(record) == {"证书编号": field["value"]}
 
 
-def masked(out: Path) -> list[dict]:
+def masked(out: Path) -> list[dict[str, Any]]:
     """Records without measured times, which differ between any two runs."""
     found = list(records(out).values())
     for record in found:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ocr_moe.errors import ConfigError, TruthError
 from ocr_moe.evaluation.metrics import auroc
-from ocr_moe.laboratory.calibrating import Judged, calibrate, quality_of
+from ocr_moe.laboratory.calibrating import CalibratedBuilder, Judged, calibrate, quality_of
 from ocr_moe.laboratory.documents import RecordedDocument
 from ocr_moe.laboratory.learning import fit_policy, vote_weights
 from ocr_moe.laboratory.logistic import Row, choose_strength, fit_logistic
@@ -231,7 +231,7 @@ def recorded(n: int, seed: int = 0) -> list[RecordedDocument]:
     return documents
 
 
-def build(below: float | None):
+def build(below: float | None) -> CalibratedBuilder:
     def made(calibration: Calibration) -> tuple[Gate, Combiner]:
         params = Cascade.Params.model_validate(
             {"default": ["rules", "llm"], "ask_below": {"default": below}}

@@ -432,7 +432,7 @@ def test_a_key_is_taken_out_before_a_server_s_words_are_cut(
     monkeypatch.setenv("OCR_MOE_TEXT_API_KEY", "sk-very-secret")
     said = "x" * 190 + " sk-very-secret"
     for reply in (failure(400, said), Reply(json.dumps({"error": said}))):
-        with ChatServer(lambda _, reply=reply: reply) as server, pytest.raises(ChatError) as caught:
+        with ChatServer(script=[reply] * 2) as server, pytest.raises(ChatError) as caught:
             ask(endpoint(server))
         assert "sk-" not in str(caught.value)
         assert "x" * 190 in str(caught.value)

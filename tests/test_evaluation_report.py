@@ -13,12 +13,12 @@ import pytest
 import yaml
 from PIL import Image
 
-import ocr_moe.evaluation
 from ocr_moe.evaluation.advice import Advice, PolicyPoint
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
+from ocr_moe.evaluation.report import charts
 from ocr_moe.evaluation.report.charts import nice_ticks, pareto
 from ocr_moe.evaluation.report.crops import crop
-from ocr_moe.evaluation.report.measures import CELLS, COSTS, OVERALL, REVIEW, on_page
+from ocr_moe.evaluation.report.measures import CELLS, COSTS, OVERALL, REVIEW, Measure, on_page
 from ocr_moe.evaluation.report.page import ReportOptions
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.evaluation.truth.problems import ProblemKind
@@ -30,7 +30,7 @@ CHROMIUM = (
     "--no-sandbox --disable-gpu --disable-quic --disable-sync --no-first-run "
     "--disable-background-networking --disable-component-update"
 )
-TEMPLATES = Path(ocr_moe.evaluation.report.__file__).parent / "templates"
+TEMPLATES = Path(charts.__file__).parent / "templates"
 
 
 def page_of(record: Record, page: int) -> Image.Image:
@@ -99,8 +99,9 @@ def test_it_says_what_decides(report: str) -> None:
 
 def test_every_figure_of_the_page_stands_there_under_both_headings(report: str) -> None:
     phrases = yaml.safe_load((TEMPLATES / "words.yaml").read_text(encoding="utf-8"))
-    for measure in (*on_page(CELLS), *on_page(REVIEW), *on_page(COSTS), *OVERALL):
-        english, chinese = phrases[measure.words]
+    shown: list[Measure[Any]] = [*on_page(CELLS), *on_page(REVIEW), *on_page(COSTS)]
+    for words in [measure.words for measure in shown] + [overall.words for overall in OVERALL]:
+        english, chinese = phrases[words]
         assert f'<span class="en" lang="en">{english}</span>' in report
         assert f'<span class="zh" lang="zh-CN">{chinese}</span>' in report
 
@@ -132,7 +133,8 @@ def test_every_phrase_has_two_languages_and_is_used() -> None:
     sources = (TEMPLATES / "report.html.j2").read_text(encoding="utf-8")
     for module in TEMPLATES.parents[1].rglob("*.py"):
         sources += module.read_text(encoding="utf-8")
-    figures = {each.words for each in (*CELLS, *REVIEW, *COSTS, *OVERALL)}
+    measures: list[Measure[Any]] = [*CELLS, *REVIEW, *COSTS]
+    figures = {each.words for each in measures} | {overall.words for overall in OVERALL}
     assert figures == {key for key in phrases if key.startswith("figure_")}
     for key, texts in phrases.items():
         assert len(texts) == 2, key

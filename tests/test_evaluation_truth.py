@@ -128,7 +128,7 @@ def test_merged_values_count_for_each_row_and_are_told(tmp_path: Path) -> None:
 
 
 def test_blank_is_unverified_and_markers_mean_absent(tmp_path: Path) -> None:
-    rows = [["file", "姓名", "编号"]]
+    rows: list[list[Any]] = [["file", "姓名", "编号"]]
     rows += [
         [f"{i}.jpg", "张三", text] for i, text in enumerate([None, "无", "－", "NULL", "absent"])
     ]
@@ -348,7 +348,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 
 def test_rows_find_documents_with_or_without_folder_and_extension(tmp_path: Path) -> None:
-    rows = [["file", "姓名"]]
+    rows: list[list[Any]] = [["file", "姓名"]]
     rows += [[key, "张三"] for key in ("1.JPG", "b/2", r"D:\scans\c\3.jpg", "other/4.png", 5)]
     truth = load_truth(sheet(tmp_path, *rows), SCHEMA)
 
@@ -389,7 +389,7 @@ def test_pages_of_one_file_need_a_page_column(tmp_path: Path) -> None:
     without = load_truth(sheet(tmp_path, ["file", "姓名"], ["a.pdf", "张三"]), SCHEMA)
     assert "page" in match(without, pages).problems[0].sentence
 
-    rows = [
+    rows: list[list[Any]] = [
         ["file", "页码", "姓名"],
         ["a.pdf", 2, "李四"],
         ["a.pdf", 1, "张三"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
-from ocr_moe.evaluation.report.measures import CELLS, COSTS, OVERALL, REVIEW, in_workbook
+from ocr_moe.evaluation.report.measures import CELLS, COSTS, OVERALL, REVIEW, Measure, in_workbook
 from ocr_moe.types import Origin, Status
 from tests.evaluationkit import decision, material, record, truth_file
 
@@ -104,7 +105,8 @@ def test_the_figures_of_every_field_and_strategy(book: openpyxl.Workbook) -> Non
 
 
 def test_every_figure_has_its_column(book: openpyxl.Workbook) -> None:
-    for sheet, measures in (("fields", CELLS), ("review", REVIEW), ("costs", COSTS)):
+    sheets: dict[str, Sequence[Measure[Any]]] = {"fields": CELLS, "review": REVIEW, "costs": COSTS}
+    for sheet, measures in sheets.items():
         headings = [cell.value for cell in book[sheet][1]]
         assert {measure.heading for measure in in_workbook(measures)} <= set(headings)
     assert {overall.heading for overall in OVERALL} <= {

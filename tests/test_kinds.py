@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.schema import Field, Kind
-from ocr_moe.values.kinds import FIELD_KINDS, complete, kind_of
+from ocr_moe.values.kinds import FIELD_KINDS, FieldKind, complete, kind_of
 
 ROOT = Path(__file__).parent.parent
 NEW_MEMBER = {"schema.py": {'    ENUM = "enum"\n': '    PERCENTAGE = "percentage"\n'}}
@@ -144,7 +144,9 @@ def test_every_kind_is_in_the_table() -> None:
 
 
 def test_a_table_that_lacks_a_kind_names_it() -> None:
-    short = {kind: entry for kind, entry in FIELD_KINDS.items() if kind is not Kind.MONEY}
+    short: dict[Kind, FieldKind] = {
+        kind: entry for kind, entry in FIELD_KINDS.items() if kind is not Kind.MONEY
+    }
     with pytest.raises(LookupError, match="no entry for the field kind money: add one"):
         complete(short)
 

@@ -379,8 +379,8 @@ def card(rapid: RapidEngine) -> StubPage:
     image = Image.new("RGB", (500, 300), "white")
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(22)
-    for text, y in CARD:
-        draw.text((40, y), text, fill="black", font=font)
+    for printed, y in CARD:
+        draw.text((40, y), printed, fill="black", font=font)
     text = PageText(
         engine=rapid.fingerprint, width=500, height=300, rotation=0, lines=rapid.read(image)
     )

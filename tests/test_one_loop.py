@@ -130,7 +130,13 @@ learned = st.builds(
 )
 gates: st.SearchStrategy[Any] = fixed | cascades | learned
 combiners: st.SearchStrategy[Any] = st.sampled_from(
-    [cls(cls.Params()) for cls in (Priority, Confident, Agreement, Votes, Moe)]
+    [
+        Priority(Priority.Params()),
+        Confident(Confident.Params()),
+        Agreement(Agreement.Params()),
+        Votes(Votes.Params()),
+        Moe(Moe.Params()),
+    ]
 )
 questions = st.lists(
     st.tuples(

@@ -54,8 +54,12 @@ def build(gate: Component, combiner: Component) -> tuple[Gate, Combiner]:
     )
 
 
+def component(kind: str, **params: Any) -> Component:
+    return Component.model_validate({"kind": kind, **params})
+
+
 def fixed(*experts: str, **params: Any) -> Component:
-    return Component(kind="fixed", default=list(experts), **params)
+    return component("fixed", default=list(experts), **params)
 
 
 RULES = PolicyCandidate("rules", "Rules", fixed("rules"), Component(kind="priority"))
@@ -63,7 +67,7 @@ LLM = PolicyCandidate("llm", "LLM", fixed("llm"), Component(kind="priority"))
 MOE = PolicyCandidate(
     "moe",
     "Mixture",
-    Component(kind="cascade", default=["rules", "llm"], ask_below={"default": 0.8}),
+    component("cascade", default=["rules", "llm"], ask_below={"default": 0.8}),
     Component(kind="moe"),
 )
 
@@ -231,7 +235,7 @@ def test_a_leak_is_found() -> None:
 
 
 def test_a_replay_asks_the_record_and_every_question_pays_for_its_answer() -> None:
-    both = {"姓名": "right", "证书编号": "wrong"}
+    both: dict[str, str | None] = {"姓名": "right", "证书编号": "wrong"}
     one = document(1, {"rules": (both, 0.1, 0), "llm": (both, 0.9, 700)})
     result = one.replay(*build(MOE.gate, MOE.combiner))
     assert result.cost.prompt_tokens == 700
@@ -243,7 +247,7 @@ def test_a_replay_asks_the_record_and_every_question_pays_for_its_answer() -> No
 
 
 def test_an_answer_is_paid_for_by_the_fields_it_was_asked_about() -> None:
-    both = {"姓名": "right", "证书编号": "wrong"}
+    both: dict[str, str | None] = {"姓名": "right", "证书编号": "wrong"}
     one = document(1, {"rules": (both, 0.1, 0), "llm": (both, 0.9, 700)})
     trial = try_out(MOE, [one], build, "tokens")
     assert set(trial.field_costs) == set(SCHEMA.names)
@@ -491,7 +495,7 @@ def test_a_gate_from_elsewhere_gets_its_variants_tried_too() -> None:
     own = PolicyCandidate(
         "own",
         "Own",
-        Component(kind="patient", first="rules", second="llm", patience=0.5),
+        component("patient", first="rules", second="llm", patience=0.5),
         Component(kind="moe"),
     )
     found = {candidate.name: candidate for candidate in tuned([RULES, own], build_patient)}

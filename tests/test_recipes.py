@@ -20,10 +20,8 @@ def test_every_recipe_is_listed_with_what_it_makes() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "recipes"], cwd=ROOT, capture_output=True, text=True
     )
-    modules = {path.stem for path in (ROOT / "recipes").glob("[a-z]*.py")}
-    assert modules == {"samples", "calibration", "recorded"}
-    for name in modules:
-        assert re.search(rf"\b{name} +\w+", done.stdout + done.stderr), name
+    for path in (ROOT / "recipes").glob("[a-z]*.py"):
+        assert re.search(rf"\b{path.stem} +\w+", done.stdout + done.stderr), path.stem
 
 
 def test_the_recipe_of_the_samples_is_the_one_that_their_readme_names() -> None:
@@ -54,8 +52,8 @@ def test_samples_are_drawn_again_and_compared(
     with pytest.raises(typer.Exit) as left:
         samples.main(tmp_path / "again")
     assert left.value.exit_code == 1
-    told = capsys.readouterr()
-    assert "business_license: 2 of 3 files" in told.out
-    assert f"{image.name} differs" in told.out
-    assert "typefaces" in told.err
+    again = capsys.readouterr()
+    assert "business_license: 2 of 3 files" in again.out
+    assert f"{image.name} differs" in again.out
+    assert "typefaces" in again.err
     assert (tmp_path / "again" / "business_license" / image.name).is_file()

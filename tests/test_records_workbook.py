@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def decision(value: str | None, status: Status = Status.ACCEPTED, **more: Any) -
 
 
 def book(
-    tmp_path: Path, records: Sequence[Record], *schemas: Schema, **options: Any
+    tmp_path: Path, records: Iterable[Record], *schemas: Schema, **options: Any
 ) -> openpyxl.Workbook:
     path = tmp_path / "records.xlsx"
     write_workbook(path, records, schemas or (DIPLOMA,), **options)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.odds import logit
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import Calibration, Logistic, Weight
@@ -31,7 +32,7 @@ SCHEMA = Schema(
         Field(
             name="代码",
             kind=Kind.CODE,
-            grammars=({"name": "six", "segments": [{"length": 6}]},),
+            grammars=(CodeGrammar(name="six", segments=(Segment(length=6),)),),
         ),
         Field(name="注册资本", kind=Kind.MONEY, required=False),
     ),
@@ -255,19 +256,6 @@ def test_a_fitted_confidence_model_judges_the_outcome_of_record_steps() -> None:
     assert basis["名称"]["changed"] == 1.0
     assert basis["名称"]["bound"] == pytest.approx(logit(0.97))
     assert "rules" not in basis["名称"]
-
-
-def test_what_was_fitted_on_other_experts_leaves_a_record_steps_confidence_alone() -> None:
-    model = Logistic(bias=-3.0)
-    calibration = Calibration(
-        models={Kind.ORGANISATION: model},
-        joint={Kind.ORGANISATION: model},
-        weights={Kind.ORGANISATION: {"rules": 1.0}},
-    )
-    combiner = Moe(Moe.Params(), calibration, steps=(Rename(),))
-    for expert, confidence in [("rules", 1 / (1 + 2.718281828**3)), ("stranger", 0.97)]:
-        state = State(SCHEMA, {"名称": {expert: reading("由公司", 0.4)}})
-        assert combiner.combine(state)["名称"].confidence == pytest.approx(confidence, abs=1e-6)
 
 
 def test_a_contradiction_is_noted_and_lowers_the_confidence() -> None:

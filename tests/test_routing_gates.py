@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ocr_moe.protocols import Ask, State
 from ocr_moe.routing.calibration import Logistic, Policy, PolicyExpert, Weight, to_yaml
 from ocr_moe.routing.combiners import Confident
 from ocr_moe.routing.gates import Cascade, Fixed, Learned
+from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.tuning import Tunable
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Decision, Failure, Reading, Status
@@ -25,14 +27,15 @@ SCHEMA = Schema(
 
 
 def state(
-    readings: dict[str, dict[str, Reading]] | None = None,
-    confidences: dict[str, float | None] | None = None,
+    readings: Mapping[str, Mapping[str, Reading]] | None = None,
+    confidences: Mapping[str, float | None] | None = None,
 ) -> State:
     decisions = {
         name: Decision(value="x", confidence=confidence, status=Status.ABSTAINED)
         for name, confidence in (confidences or {}).items()
     }
-    return State(SCHEMA, {name: {} for name in SCHEMA.names} | (readings or {}), decisions)
+    nothing: dict[str, Mapping[str, Reading]] = {name: {} for name in SCHEMA.names}
+    return State(SCHEMA, nothing | dict(readings or {}), decisions)
 
 
 def said(*experts: str, error: bool = False) -> dict[str, dict[str, Reading]]:
@@ -88,7 +91,7 @@ def test_an_expert_of_single_questions_is_asked_field_by_field() -> None:
 CHAIN = Cascade.Params(
     default=("rules", "llm"),
     kinds={Kind.CODE: (("codes", "rules"), "llm")},
-    ask_below={"default": 0.8, "fields": {"证书编号": 0.95}},
+    ask_below=Thresholds(default=0.8, fields={"证书编号": 0.95}),
 )
 
 
@@ -208,7 +211,7 @@ def gates(draw: st.DrawFn) -> Fixed | Cascade | Learned:
             Cascade.Params(
                 default=draw(chains),
                 kinds={Kind.CODE: draw(chains)},
-                ask_below={"default": threshold},
+                ask_below=Thresholds(default=threshold),
                 whole=draw(st.booleans()),
                 separate=separate,
             ),

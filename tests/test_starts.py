@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.intake.sources import digest, discover
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.documents import IMPORTED
+from ocr_moe.run.outcome import Progress
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, find_schema, load_config
@@ -155,6 +157,10 @@ class Backwards:
         return map(work, reversed(list(items)))
 
 
+def note(seen: list[str], step: Progress) -> None:
+    seen.append(step.path)
+
+
 def test_documents_may_be_run_by_another_runner(tmp_path: Path) -> None:
     sources = discover([str(scans(tmp_path / "more", *FIRST, FURTHER))])
     written = []
@@ -171,9 +177,8 @@ def test_documents_may_be_run_by_another_runner(tmp_path: Path) -> None:
         ) as batch:
             for source in sources:  # pages of files that nobody opens
                 batch.store.put_page_count(digest(source.file), 1)
-            outcome = batch.execute(
-                sources, ocr=PAGES, report=lambda step, seen=seen: seen.append(step.path)
-            )
+            report = partial(note, seen)
+            outcome = batch.execute(sources, ocr=PAGES, report=report)
             written.append([r.fields for r in batch.store.records("rules")])
         assert (outcome.documents, outcome.failed) == (3, 0)
         if runner is not None:

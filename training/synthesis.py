@@ -210,7 +210,7 @@ class Sampler:
         """Coverage of the printed line in 0-1; what is to be read, with the places along it."""
         runs: list[tuple[str, str, ImageFont.FreeTypeFont, float]] = []  # printed, read, …
         if label:
-            label_face = self._labels[rng.integers(len(self._labels))]
+            label_face = self._labels[int(rng.integers(len(self._labels)))]
             words = _label(rng)
             if words.isascii() and rng.random() < 0.5:
                 label_font = font
@@ -223,7 +223,7 @@ class Sampler:
         runs.append((*_grouped(rng, code, plain), font, tracking))
         if not plain and rng.random() < 0.06:
             tail = _random_han(rng, int(rng.integers(1, 6)))
-            tail_face = self._labels[rng.integers(len(self._labels))]
+            tail_face = self._labels[int(rng.integers(len(self._labels)))]
             runs.append((" ", " ", font, 0.0))
             runs.append((tail, OTHER.ljust(len(tail)), self._font(tail_face, em), 0.0))
         wobble = em * 0.03 * float(not plain and rng.random() < 0.08)
@@ -245,7 +245,8 @@ class Sampler:
         mask = np.asarray(canvas, dtype=np.float32) / 255.0
         if not plain and rng.random() < 0.35:
             stretch = rng.uniform(0.78, 1.25)
-            mask = cv2.resize(mask, None, fx=stretch, fy=1.0, interpolation=cv2.INTER_AREA)
+            narrowed = cv2.resize(mask, None, fx=stretch, fy=1.0, interpolation=cv2.INTER_AREA)
+            mask = np.asarray(narrowed, dtype=np.float32)
             said = [(character, place * stretch) for character, place in said]
         return mask.astype(np.float32), said
 
@@ -257,7 +258,7 @@ class Sampler:
             if rng.random() < 0.35:
                 continue
             size = _near(em * rng.uniform(0.7, 1.4))
-            font = self._font(self._labels[rng.integers(len(self._labels))], size)
+            font = self._font(self._labels[int(rng.integers(len(self._labels)))], size)
             text = _random_han(rng, int(rng.integers(3, 14)))
             if rng.random() < 0.3:
                 text = "".join(rng.choice(list(_DIGITS + "年月日-"), 10))
@@ -282,7 +283,9 @@ class Sampler:
             edge = rng.uniform(20, 70)
             box = (edge, edge, side - edge, side - edge)
             draw.rectangle(box, outline=255, width=int(rng.integers(6, 16)))
-            font = self._font(self._labels[rng.integers(len(self._labels))], int(side / 2 - edge))
+            font = self._font(
+                self._labels[int(rng.integers(len(self._labels)))], int(side / 2 - edge)
+            )
             for row in range(2):
                 draw.text(
                     (middle, edge + (side / 2 - edge) * (row + 0.5)),
@@ -314,7 +317,7 @@ class Sampler:
                     )
                 draw.polygon(points, fill=255)
             size = int(rng.uniform(30, 52) * squash)
-            font = self._font(self._labels[rng.integers(len(self._labels))], size)
+            font = self._font(self._labels[int(rng.integers(len(self._labels)))], size)
             count = int(rng.integers(7, 14))
             sweep = math.radians(rng.uniform(200, 270))
             for place, character in enumerate(_random_han(rng, count)):
@@ -330,7 +333,7 @@ class Sampler:
                 canvas.paste(255, spot, tile)
             if rng.random() < 0.6:
                 font = self._font(
-                    self._labels[rng.integers(len(self._labels))], int(rng.uniform(22, 36))
+                    self._labels[int(rng.integers(len(self._labels)))], int(rng.uniform(22, 36))
                 )
                 bottom = middle + radius * squash * 0.55
                 line = _random_han(rng, int(rng.integers(3, 7)))
@@ -355,15 +358,17 @@ class Sampler:
     ) -> Floats:
         """The page with a seal somewhere over the line."""
         height, width = page.shape[1:]
-        mask = self._seals[rng.integers(len(self._seals))]
+        mask = self._seals[int(rng.integers(len(self._seals)))]
         diameter = em * (rng.uniform(7.0, 11.0) if plain else rng.uniform(4.0, 13.0))
         centre = (
             rng.uniform(bounds[0] - 0.2 * diameter, bounds[2] + 0.2 * diameter),
             (bounds[1] + bounds[3]) / 2 + rng.uniform(-0.5, 0.5) * diameter,
         )
-        turn = cv2.getRotationMatrix2D((160, 160), float(rng.uniform(-25, 25)), diameter / 320)
+        angle = float(rng.uniform(-25, 25))
+        turn = np.asarray(cv2.getRotationMatrix2D((160, 160), angle, diameter / 320), np.float64)
         turn[:, 2] += np.array(centre) - 160
-        cover = cv2.warpAffine(mask, turn, (width, height), flags=cv2.INTER_LINEAR)
+        turned = cv2.warpAffine(mask, turn, (width, height), flags=cv2.INTER_LINEAR)
+        cover = np.array(turned, dtype=np.float32)
         draw = rng.random()
         if draw < 0.78:
             colour = np.array([rng.uniform(165, 235), rng.uniform(15, 75), rng.uniform(15, 75)])
@@ -465,7 +470,7 @@ def _label(rng: Rng) -> str:
     else:
         label = _pick(rng, string.ascii_lowercase, int(rng.integers(2, 9))).capitalize()
     if not label.isascii():
-        colons = ("：", "：", "：", ":", "", " ")
+        colons: tuple[str, ...] = ("：", "：", "：", ":", "", " ")
     elif label in ("No", "NO"):
         colons = (".", ".", ":", "：", ".:", "．", "°")
     else:
@@ -532,11 +537,12 @@ def _paper(rng: Rng, height: int, width: int, textures: Sequence[Floats], plain:
     page = np.empty((3, height, width), np.float32)
     page[:] = np.clip(base - tint, 0, 255)[:, None, None]
     if rng.random() < 0.45:
-        texture = textures[rng.integers(len(textures))]
+        texture = textures[int(rng.integers(len(textures)))]
         top = int(rng.integers(0, texture.shape[0] - min(height, texture.shape[0]) + 1))
         left = int(rng.integers(0, max(texture.shape[1] - width, 0) + 1))
         cut = texture[top : top + height, left : left + width]
-        cut = cv2.resize(cut, (width, height)) if cut.shape != (height, width) else cut
+        if cut.shape != (height, width):
+            cut = np.asarray(cv2.resize(cut, (width, height)), dtype=np.float32)
         colour = rng.uniform(0, 230, 3).astype(np.float32)
         page = _print(page, cut, colour, rng.uniform(0.04, 0.16 if plain else 0.4))
     if rng.random() < 0.4:
@@ -665,7 +671,7 @@ def _capture(
         kernel = np.zeros((5, 5), np.float32)
         kernel[2, :length] = 1 / length
         spin = cv2.getRotationMatrix2D((2, 2), float(rng.uniform(0, 180)), 1)
-        kernel = cv2.warpAffine(kernel, spin, (5, 5))
+        kernel = np.asarray(cv2.warpAffine(kernel, spin, (5, 5)), dtype=np.float32)
         page = cv2.filter2D(page, -1, kernel / max(float(kernel.sum()), 0.2))
     if wild():
         page += (page - cv2.GaussianBlur(page, (0, 0), 1.5)) * rng.uniform(0.3, 1.5)
@@ -725,8 +731,8 @@ def _cut(
         ]
     )
     corners += rng.uniform(-0.07, 0.07, (4, 2)) * em
-    width = int(max(np.linalg.norm(corners[1] - corners[0]), 8))
-    height = int(max(np.linalg.norm(corners[3] - corners[0]), 6))
+    width = int(max(float(np.linalg.norm(corners[1] - corners[0])), 8))
+    height = int(max(float(np.linalg.norm(corners[3] - corners[0])), 6))
     upright = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     pose = cv2.getPerspectiveTransform(corners.astype(np.float32), upright)
     method = cv2.INTER_CUBIC if rng.random() < 0.6 else cv2.INTER_LINEAR

@@ -1,1 +1,1 @@
-
+"""Commands: words in, words out. Nothing is decided here."""

@@ -1,1 +1,1 @@
-
+"""Third parties end here: page OCR, line recognisers, and the chat client."""

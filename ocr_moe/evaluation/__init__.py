@@ -1,1 +1,1 @@
-
+"""Right or wrong: records against verified sheets. Runs nothing."""

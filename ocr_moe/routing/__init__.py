@@ -1,1 +1,1 @@
-
+"""Who is asked, and what it comes to: the loop, gates, combiners, calibration."""

@@ -275,8 +275,7 @@ class Combiner:
     ) -> Decision:
         """The same for a field on which a record-level step had its say.
 
-        What the step made of the confidence already holds what the readings say of the value; it
-        stands where only judgement speaks of those that read it.
+        What the step made of the confidence already holds what the readings say of the value.
         `draft` takes over the features on which the new confidence rests.
         """
         if bound.status is Status.FAILED:
@@ -289,7 +288,7 @@ class Combiner:
         else:
             draft.features = {f"field={draft.field.name}": 1.0}
             joint = self._calibration.joint.get(draft.field.kind)
-            if joint is not None and belief is not None and draft.model is not PRIOR:
+            if joint is not None and belief is not None:
                 belief = sigmoid(joint.logit(draft.features) + joint.added(more))
         confidence, status = self._judge(draft.field, bound.value, belief)
         return _decision(bound, bound.value, confidence, status, failed_checks)
