@@ -39,7 +39,7 @@ test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest --durations=10
 
 test-fast: $(STAMP) ## the tests without models, browsers, drawn pages and commands: under a minute
-	@$(BIN)/python -m pytest -m 'not slow' -q
+	@$(BIN)/python -m pytest -m 'not slow' -q -n auto
 
 coverage: $(STAMP) ## the whole suite, and which lines and branches it never runs through
 	@mkdir -p reports/coverage
