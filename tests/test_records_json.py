@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ocr_moe.errors import UsageError
 from ocr_moe.exports.forms import (
-    Form,
     RecordLine,
+    Written,
     WrittenAnswer,
     WrittenDecision,
     WrittenDocument,
@@ -159,7 +159,7 @@ def test_there_and_back_is_the_same(record: Record) -> None:
     ],
 )
 def test_all_that_is_known_is_written(
-    inside: type[Value], written: type[Form], but: set[str]
+    inside: type[Value], written: type[Written], but: set[str]
 ) -> None:
     assert inside.model_fields.keys() - written.model_fields.keys() == but
 
