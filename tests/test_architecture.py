@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ocr_moe.workshop.registry import KINDS
 from recipes import architecture
 from tests.conftest import ROOT
 
@@ -23,12 +24,33 @@ def test_floors_and_rooms_are_those_of_the_source() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_exists(name: str) -> None:
+    assert _exists(name)
+
+
+def test_every_name_in_docstrings_and_documents_exists() -> None:
+    groups = {f"ocr_moe.{group}" for group in KINDS}  # of entry points
+    files = [*(ROOT / "ocr_moe").rglob("*.py"), *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    named = {
+        name: path.relative_to(ROOT).as_posix()
+        for path in files
+        for name in re.findall(r"`(ocr_moe(?:\.\w+)+)`", path.read_text(encoding="utf-8"))
+    }
+    assert named.keys() > set(NAMES)
+    wrong = {name: path for name, path in named.items() if not _exists(name)}
+    assert wrong.keys() <= groups, wrong
+
+
+def _exists(name: str) -> bool:
     parts = name.split(".")
-    found: object = importlib.import_module(".".join(parts[:2]))
-    for at, part in enumerate(parts[2:], start=3):
+    found: object = importlib.import_module(parts[0])
+    for at, part in enumerate(parts[1:], start=2):
         if not hasattr(found, part):
-            importlib.import_module(".".join(parts[:at]))
+            try:
+                importlib.import_module(".".join(parts[:at]))
+            except ModuleNotFoundError:
+                return False
         found = getattr(found, part)
+    return True
 
 
 def test_every_path_exists() -> None:
