@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ocr_moe.intake.images import discover
+from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.estimate import Plan
@@ -160,7 +160,7 @@ def extract(
     folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
     with _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
-        sources = discover(_texts(paths), listing)
+        sources = discover(_texts(paths), listing, config.images)
         with Batch(
             folder,
             workshop=workshop,
@@ -207,7 +207,7 @@ def estimate(
     options = options or Options()
     with _prepared(options) as (config, workshop, schemas):
         built = [workshop.strategy(name) for name in strategies or (config.strategy,)]
-        sources = discover(_texts(paths), listing)
+        sources = discover(_texts(paths), listing, config.images)
         file = Path(out) / STORE
         with Store(file, write=False) if file.is_file() else nullcontext() as store:
             return estimate_run(sources, built, schemas, workshop, store)
@@ -289,7 +289,7 @@ def compare(
             chosen = {name: workshop.strategy(name) for name in strategies}
         else:
             chosen, skipped = workshop.available_strategies()
-        sources = discover(_texts(paths), listing)
+        sources = discover(_texts(paths), listing, config.images)
         with Batch(
             folder,
             workshop=workshop,

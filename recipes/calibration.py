@@ -17,7 +17,7 @@ import typer
 from ocr_moe.cli.session import progress
 from ocr_moe.formats.files import write_text
 from ocr_moe.generation import generate
-from ocr_moe.intake.images import digest, discover
+from ocr_moe.intake.sources import digest, discover
 from ocr_moe.laboratory.calibrating import calibrate
 from ocr_moe.laboratory.laboratory import open_run
 from ocr_moe.laboratory.learning import today

@@ -14,7 +14,7 @@ import pytest
 import ocr_moe
 from ocr_moe.api import Options
 from ocr_moe.errors import StoreError, UsageError
-from ocr_moe.intake.images import digest, discover
+from ocr_moe.intake.sources import digest, discover
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.outcome import Progress

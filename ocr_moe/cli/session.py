@@ -57,8 +57,10 @@ def finish(outcome: Outcome | None, written: Sequence[Path]) -> None:
     """Say how it went, and exit with 1 when something failed or was left undone."""
     assert outcome is not None
     resumed = f", {outcome.resumed} files from an earlier start" if outcome.resumed else ""
+    pages = "page" if outcome.blank == 1 else "pages"
+    blank = f"{outcome.blank} blank {pages}; " if outcome.blank else ""
     typer.echo(
-        f"{outcome.documents} documents, {outcome.failed} with failures; "
+        f"{outcome.documents} documents, {outcome.failed} with failures; {blank}"
         f"{outcome.asked} questions asked{resumed}"
     )
     for path in written:

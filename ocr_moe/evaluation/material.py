@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ocr_moe.errors import UsageError
@@ -28,11 +28,22 @@ def gather(
 
     Raises TruthError when a sheet cannot be used, UsageError when there is nothing to score.
     """
+    runs = {name: _Written(records) for name, records in runs.items()}
     documents = documents_of(runs)
     if not documents:
         raise UsageError("there are no records to score")
     used = _used(schemas, runs)
     return Material(runs, tuple(match(truth, documents) for truth in truths.of(used)))
+
+
+@dataclass(frozen=True)
+class _Written:
+    """Records without blank pages, which have nothing to score: a row about one is without document."""
+
+    records: Iterable[Record]
+
+    def __iter__(self) -> Iterator[Record]:
+        return (record for record in self.records if not record.blank)
 
 
 def _used(schemas: Sequence[Schema], runs: Mapping[str, Iterable[Record]]) -> Sequence[Schema]:

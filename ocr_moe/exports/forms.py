@@ -89,6 +89,8 @@ class RecordLine(Form):
     cost: Cost
     error: Failure | None
     """Why the document could not be processed."""
+    blank: Literal[True] = True
+    """The page is blank, which is no failure: `fields` is empty. Left out of all others."""
 
 
 class WrittenReading(Form):

@@ -49,7 +49,7 @@ def record_order(record: Record) -> tuple[str, int]:
 def record_to_json(record: Record) -> dict[str, Any]:
     """A record as docs/formats.md has it, with its keys in a fixed order."""
     document = record.document
-    return {
+    data = {
         "format": FORMAT,
         "document": {
             "path": document.path,
@@ -65,6 +65,7 @@ def record_to_json(record: Record) -> dict[str, Any]:
         "cost": _cost(record.cost),
         "error": _failure(record.error),
     }
+    return data | {"blank": True} if record.blank else data
 
 
 def record_from_json(data: Mapping[str, Any]) -> Record:
@@ -86,6 +87,7 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
             },
             cost=Cost.model_validate(_known(Cost, data.get("cost") or {})),
             error=data.get("error"),
+            blank=data.get("blank", False),
         )
     except KeyError as error:
         raise UsageError(f"not a record: the key {error} is missing") from error

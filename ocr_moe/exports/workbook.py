@@ -77,7 +77,7 @@ def write_workbook(
             for failure in _failures_of(record):
                 failures.add(failure)
             group = _group_of(record, rules)
-            if group is not None:
+            if group is not None and not record.blank:
                 references.setdefault(group, []).append(record.document)
         for name, documents_of_rule in references.items():
             grouping = rules[name].group(documents_of_rule)
@@ -206,6 +206,8 @@ def _key(document: DocumentRef) -> tuple[str, int]:
 
 def _notes(record: Record) -> str:
     notes = [record.error.message] if record.error is not None else []
+    if record.blank:
+        notes.append("blank page")
     for name, decision in record.fields.items():
         notes += [f"{name}: {note}" for note in decision.notes]
     return "; ".join(notes)

@@ -128,7 +128,7 @@ def open_laboratory(store: Store, material: Material, workshop: Workshop) -> Lab
     readable: dict[str, dict[DocumentRef, float]] = {}
     for records in material.runs.values():
         for record in records:
-            if record.schema_name is not None and record.error is None:
+            if record.schema_name is not None and record.error is None and not record.blank:
                 of_schema = readable.setdefault(record.schema_name, {})
                 of_schema[record.document] = record.cost.ocr_seconds
     current = {

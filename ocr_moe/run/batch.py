@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from ocr_moe.errors import BudgetExceededError, DocumentError
 from ocr_moe.exports.ocr import read_ocr
-from ocr_moe.intake.images import Source, digest
+from ocr_moe.intake.limits import ImageLimits
+from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import Ledger
 from ocr_moe.run.documents import IMPORTED
@@ -67,6 +68,8 @@ class Batch:
         return Processor(self.store, self._workshop, self.strategies, self.schemas, self._ledger)
 
     def close(self) -> None:
+        if "_processor" in vars(self):
+            self._processor.close()
         if "store" in vars(self):
             self.store.close()
 
@@ -93,7 +96,7 @@ class Batch:
         `frozen_strategies` other strategies are welcome: what experts have said already is kept.
         A start that is refused has written nothing.
         """
-        inputs, errors = _hash_all(sources)
+        inputs, errors = _hash_all(sources, self._workshop.config.images)
         identity = identity_of(inputs, self.schemas, self.strategies, self._workshop.config)
         for _ in read_ocr(ocr) if ocr is not None else ():
             pass  # a line that cannot be read is to be found before anything is written
@@ -124,15 +127,19 @@ class Batch:
         outcome = Outcome(files=len(sources))
         finished = self.store.finished_paths([strategy.name for strategy in self.strategies])
         groups: dict[str, list[Source]] = {}
+        broken = 0
         for source in sources:
             if source.name in finished:
                 outcome.resumed += 1
             elif source.name in errors:
-                broken = self._processor.broken(source, "", 1, errors[source.name])
-                self.store.put_records([row_of(record) for record in broken])
+                broken += 1
+                error = errors[source.name]
+                records = self._processor.broken(source, "", 1, error)
+                self.store.put_records([row_of(record) for record in records])
+                report(Progress(outcome.resumed + broken, len(sources), source.name, str(error)))
             else:
                 groups.setdefault(inputs[source.name], []).append(source)
-        done = outcome.resumed
+        done = outcome.resumed + broken
         try:
             for results in _until_interrupted(self._results(groups)):
                 self.store.put_records([row for result in results for row in result.rows])
@@ -204,14 +211,15 @@ class Batch:
                 "schemas": [schema.model_dump(mode="json") for schema in self.schemas],
                 "origins": origins,
                 "titles": {strategy.name: strategy.title for strategy in self.strategies},
-                "files": {source.name: str(source.file) for source in sources},
+                "files": {source.name: source.locate() for source in sources},
             },
             clear_records=clear_records,
         )
 
     def _count(self, outcome: Outcome) -> None:
         names = [strategy.name for strategy in self.strategies]
-        outcome.documents = self.store.count_documents(names)
+        outcome.blank = self.store.count_documents(names, blank=True)
+        outcome.documents = self.store.count_documents(names) - outcome.blank
         outcome.failures = list(
             {
                 (record.document.path, record.document.page): why_failed(record)
@@ -247,12 +255,14 @@ def _until_interrupted(results: Iterator[Item]) -> Iterator[Item]:
         signal.signal(signal.SIGINT, before)
 
 
-def _hash_all(sources: Sequence[Source]) -> tuple[dict[str, str], dict[str, DocumentError]]:
+def _hash_all(
+    sources: Sequence[Source], limits: ImageLimits
+) -> tuple[dict[str, str], dict[str, DocumentError]]:
     inputs: dict[str, str] = {}
     errors: dict[str, DocumentError] = {}
     for source in sources:
         try:
-            inputs[source.name] = digest(source.file)
+            inputs[source.name] = source.digest(limits)
         except DocumentError as error:
             inputs[source.name] = ""
             errors[source.name] = error

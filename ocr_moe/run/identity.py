@@ -11,13 +11,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from ocr_moe.errors import StoreError
-from ocr_moe.intake.images import ImageLimits
+from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.protocols import Rereader
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.config import Config
 
+_OF_PAGES = {"dpi", "max_pixels", "max_pages"}
+"""What of `images` says how a page comes out. The other limits say what a machine can bear: raise
+them, and what failed for them can be tried again in the same run."""
 Identity = Mapping[str, Any]
 """Plain values, kept in the store under the key `identity`."""
 
@@ -30,6 +33,7 @@ def identity_of(
 ) -> Identity:
     """Everything that the records depend on; `inputs` is name → hash of the file."""
     config = configuration.model_dump(mode="json")
+    config["images"] = configuration.images.model_dump(mode="json", include=_OF_PAGES)
     return {
         "inputs": dict(inputs),
         "schemas": {schema.name: _digest(schema) for schema in schemas},
@@ -81,7 +85,9 @@ def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str,
     try:
         digests |= {s.name: _digest(s) for s in map(Schema.model_validate, schemas)}
         pages["engines"] = {**now["pages"]["engines"], **pages["engines"]}
-        pages["images"] = ImageLimits.model_validate(pages["images"]).model_dump(mode="json")
+        pages["images"] = ImageLimits.model_validate(pages["images"]).model_dump(
+            mode="json", include=_OF_PAGES
+        )
     except ValidationError:  # a setting that is no more: the difference is to be named
         return before
     return {**before, "schemas": digests, "pages": pages}

@@ -34,6 +34,8 @@ class StrategyManifest(Value):
     documents: int
     failed_documents: int
     """Documents that could not be processed at all."""
+    blank_pages: int = 0
+    """Pages that are blank; `documents` does not count them."""
     fields: dict[str, int]
     """Status → how many fields have it."""
     cost: Cost
@@ -87,11 +89,12 @@ def write_manifest(path: Path, written: Manifest) -> None:
 
 
 def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
-    documents = failed = 0
+    documents = failed = blank = 0
     statuses: dict[str, int] = {}
     cost = Cost()
     for record in store.records(strategy.name):
-        documents += 1
+        documents += not record.blank
+        blank += record.blank
         failed += record.error is not None
         cost += record.cost
         for decision in record.fields.values():
@@ -102,6 +105,7 @@ def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
         experts={name: fingerprint_of(e) for name, e in sorted(strategy.experts.items())},
         documents=documents,
         failed_documents=failed,
+        blank_pages=blank,
         fields=dict(sorted(statuses.items())),
         cost=Cost(**{key: round(value, 6) for key, value in cost.model_dump().items()}),
     )

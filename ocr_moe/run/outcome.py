@@ -27,6 +27,8 @@ class Outcome:
     """Documents that failed, or have a failed field, under any strategy."""
     resumed: int = 0
     """Files that an earlier start had finished."""
+    blank: int = 0
+    """Blank pages; `documents` does not count them."""
     asked: int = 0
     """Questions put to experts in this start."""
     stopped: str | None = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from ocr_moe.errors import DocumentError, ExpertError, OcrMoeError, UnrecognisedError
-from ocr_moe.intake.images import Source
+from ocr_moe.intake.decoding import Decoder
+from ocr_moe.intake.sources import Source
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import Ledger, StoredAnswers, record_of
@@ -47,7 +49,12 @@ class Processor:
         self._strategies = tuple(strategies)
         self._schemas = tuple(schemas)
         self._ledger = ledger
+        self._decoder = Decoder(workshop.config.images)
         self._digests: dict[str, dict[tuple[str, ...], str]] = {s.name: {} for s in schemas}
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._decoder.close()
 
     def process(self, sources: Sequence[Source], sha256: str) -> Processed:
         """Records of every document and strategy, for each of the files of that one content.
@@ -60,12 +67,26 @@ class Processor:
 
     def broken(self, source: Source, sha256: str, page: int, error: OcrMoeError) -> list[Record]:
         """What stands for a document that cannot be processed, under every strategy."""
+        failure = Failure(type=type(error).__name__, message=str(error))
+        return self._empty(source, sha256, page, error=failure)
+
+    def _empty(
+        self,
+        source: Source,
+        sha256: str,
+        page: int,
+        *,
+        error: Failure | None = None,
+        blank: bool = False,
+    ) -> list[Record]:
+        """Records without fields, under every strategy."""
         return [
             Record(
                 document=DocumentRef(path=source.name, sha256=sha256, page=page),
                 schema_name=self._schemas[0].name if len(self._schemas) == 1 else None,
                 strategy=strategy.name,
-                error=Failure(type=type(error).__name__, message=str(error)),
+                error=error,
+                blank=blank,
             )
             for strategy in self._strategies
         ]
@@ -77,11 +98,15 @@ class Processor:
             sha256,
             self._workshop.engine("default"),
             self._store,
-            config.images,
+            self._decoder,
             remove_seals=config.remove_seals,
             recorded_only=self._ledger is None,
         )
-        page, pages = 1, 1
+        with closing(reader):
+            yield from self._documents(source, sha256, reader)
+
+    def _documents(self, source: Source, sha256: str, reader: PageReader) -> Iterator[Record]:
+        page = 1
         try:
             pages = reader.count()
         except (DocumentError, ExpertError) as error:
@@ -90,6 +115,10 @@ class Processor:
         while page <= pages:
             count = 1
             try:
+                if reader.text(page).blank:  # the back of a sheet, or a separator
+                    yield from self._empty(source, sha256, page, blank=True)
+                    page += 1
+                    continue
                 schema = self._schema_of(source, reader.text(page))
                 count = pages - page + 1 if schema.pages is None else min(schema.pages, pages)
                 count = min(count, pages - page + 1)

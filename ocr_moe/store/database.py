@@ -263,10 +263,12 @@ class Store:
         )
         return [Record.model_validate_json(row[0]) for row in rows]
 
-    def count_documents(self, strategies: Sequence[str]) -> int:
-        """Documents of which any of the strategies has a record."""
+    def count_documents(self, strategies: Sequence[str], *, blank: bool = False) -> int:
+        """Documents of which any of the strategies has a record; only the blank pages on demand."""
+        only = "AND NOT failed AND json_extract(record, '$.blank')" if blank else ""
         row = self._row(
-            f"SELECT count(*) FROM (SELECT DISTINCT path, page FROM records WHERE {_OF_STRATEGIES})",
+            "SELECT count(*) FROM (SELECT DISTINCT path, page FROM records "
+            f"WHERE {_OF_STRATEGIES} {only})",
             (json.dumps(list(strategies)),),
         )
         return int(row[0])
@@ -356,4 +358,5 @@ def is_failed(record: Record) -> bool:
 
 
 def _meta_row(key: str, value: Any) -> tuple[str, str]:
-    return key, json.dumps(value, ensure_ascii=False, sort_keys=True)
+    # Paths may not be UTF-8; escapes carry what then stands in their place.
+    return key, json.dumps(value, sort_keys=True)
