@@ -225,11 +225,7 @@ def _cell(record: Record, name: str) -> Content:
 def _to_check(record: Record) -> str:
     if record.error is not None:
         return "whole document"
-    return ", ".join(
-        name
-        for name, decision in record.fields.items()
-        if decision.status in (Status.ABSTAINED, Status.FAILED)
-    )
+    return ", ".join(name for name, decision in record.fields.items() if decision.status.to_check)
 
 
 def _lowest_confidence(record: Record) -> float | None:

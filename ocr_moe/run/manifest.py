@@ -36,6 +36,8 @@ class StrategyManifest(Value):
     """Documents that could not be processed at all."""
     blank_pages: int = 0
     """Pages that are blank; `documents` does not count them."""
+    documents_to_check: int
+    """Documents that have fields which abstained or failed."""
     fields: dict[str, int]
     """Status → how many fields have it."""
     cost: Cost
@@ -89,7 +91,7 @@ def write_manifest(path: Path, written: Manifest) -> None:
 
 
 def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
-    documents = failed = blank = 0
+    documents = failed = blank = to_check = 0
     statuses: dict[str, int] = {}
     cost = Cost()
     for record in store.records(strategy.name):
@@ -97,6 +99,7 @@ def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
         blank += record.blank
         failed += record.error is not None
         cost += record.cost
+        to_check += any(each.status.to_check for each in record.fields.values())
         for decision in record.fields.values():
             statuses[decision.status.value] = statuses.get(decision.status.value, 0) + 1
     return StrategyManifest(
@@ -106,6 +109,7 @@ def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
         documents=documents,
         failed_documents=failed,
         blank_pages=blank,
+        documents_to_check=to_check,
         fields=dict(sorted(statuses.items())),
         cost=Cost(**{key: round(value, 6) for key, value in cost.model_dump().items()}),
     )

@@ -17,9 +17,13 @@ from ocr_moe.evaluation.report.measures import (
     S,
     estimate_of,
     in_workbook,
+    left_out,
+    skipped_together,
 )
+from ocr_moe.evaluation.report.phrases import text
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Outcome, ScoredField, Scoring, shown_key, worst_first
+from ocr_moe.formats.phrases import LANGUAGES
 from ocr_moe.formats.xlsx import MAX_ROWS, Book, Cell, Column, Content, Style, writing
 from ocr_moe.values.kinds import kind_of
 
@@ -65,6 +69,9 @@ def _summary(book: Book, scores: Scores) -> None:
             Column(f"{score.title} high", 10, _PERCENT),
         ]
     sheet = book.sheet("summary", columns)
+    for sentence in left_out(scores):
+        both = " / ".join(text([sentence], language) for language in LANGUAGES)
+        sheet.append([Cell(both, "unsure")])
     for field in scores.fields:
         parts = [estimate_of(score.fields[field]) for score in scores.strategies.values()]
         sheet.append([field, *_estimates(parts)])
@@ -75,8 +82,8 @@ def _summary(book: Book, scores: Scores) -> None:
     for score in scores.strategies.values():
         if score.origin:
             sheet.append([Cell(f"{score.title}: {score.origin}", "muted")])
-    for name, reason in scores.skipped.items():
-        sheet.append([Cell(f"skipped {name}: {reason}", "muted")])
+    for names, reason in skipped_together(scores):
+        sheet.append([Cell(f"skipped {names}: {reason}", "muted")])
 
 
 def _estimates(parts: Sequence[Estimate]) -> list[Content]:
