@@ -79,8 +79,20 @@ NEED_FONTS = ("test_generation.py", "test_codes_reader.py", "test_recipes.py")
 """Modules whose tests draw Chinese text."""
 
 
-SLOW_FIXTURES = frozenset({"browser", "card", "made", "ppocr", "rapid", "shipped", "specialist"})
-"""What loads models, opens a browser or draws pages: a test that uses one of them is slow."""
+SLOW_FIXTURES = frozenset(
+    {
+        "browser",
+        "card",
+        "made",
+        "ocr_moe",
+        "ppocr",
+        "rapid",
+        "recommendation",
+        "shipped",
+        "specialist",
+    }
+)
+"""What loads models, opens a browser, draws pages or starts commands: tests that use it are slow."""
 
 
 @pytest.hookimpl(tryfirst=True)

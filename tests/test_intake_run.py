@@ -18,7 +18,7 @@ from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.exports.jsonl import record_from_json, record_to_json
 from ocr_moe.exports.workbook import write_workbook
-from ocr_moe.run.batch import Progress
+from ocr_moe.run.outcome import Progress
 from ocr_moe.types import DocumentRef, Record
 from tests.conftest import Command, clean_samples
 from tests.evaluationkit import RUNS, SCHEMA, material, truth_file

@@ -159,6 +159,7 @@ def test_a_kind_without_an_entry_stops_the_first_import(tmp_path: Path) -> None:
     assert "FIELD_KINDS in ocr_moe.values.kinds" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_files_make_a_kind(tmp_path: Path) -> None:
     """A member and an entry; read, compared, told to models, exported and scored like the others."""
     a_copy(tmp_path, NEW_MEMBER, NEW_ENTRY)
