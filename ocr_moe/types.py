@@ -200,11 +200,6 @@ class Status(StrEnum):
     FAILED = "failed"
     """No expert could answer."""
 
-    @property
-    def to_check(self) -> bool:
-        """Whether a person should look."""
-        return self in (Status.ABSTAINED, Status.FAILED)
-
 
 class Decision(Value):
     """The pipeline's word on one field of one document."""
