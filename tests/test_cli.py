@@ -151,7 +151,7 @@ def test_dry_run_starts_nothing(page: Path, tmp_path: Path, ocr_moe: Command) ->
         env={"OCR_MOE_TEXT_BASE_URL": "http://127.0.0.1:9/v1", "OCR_MOE_TEXT_MODEL": "m"},
     )
     assert done.status == 0, done.err
-    assert "ocr_page_llm (text endpoint): 1 calls" in done.out
+    assert "ocr_page_llm (text endpoint): 1 call," in done.out
     assert not (tmp_path / "o").exists()
 
 
