@@ -322,6 +322,13 @@ def test_a_run_that_is_another_is_told_in_plain_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_a_terminal_cannot_write_does_not_end_a_command(ocr_moe: Command) -> None:
+    done = ocr_moe("schemas", env={"PYTHONIOENCODING": "latin-1"})
+    assert (done.status, done.err) == (0, "")
+    assert "\\u8bc1\\u4e66\\u7f16\\u53f7 (code" in done.out  # 证书编号
+
+
+@pytest.mark.slow
 def test_warnings_of_third_parties_stay_off_the_screen() -> None:
     code = (
         "import subprocess, sys, warnings\n"

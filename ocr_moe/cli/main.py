@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import warnings
 
 import typer
 
@@ -17,6 +15,7 @@ from ocr_moe.cli import (
     extract,
     generate,
     listings,
+    screen,
 )
 
 app = typer.Typer(
@@ -52,10 +51,7 @@ def main() -> None:
     """Entry point. Exit status 2 for wrong usage or configuration, 130 when interrupted."""
     from ocr_moe.errors import OcrMoeError, UsageError
 
-    if not sys.warnoptions:
-        # What third parties warn their users of (a missing ccache, a version) is not for ours.
-        os.environ["PYTHONWARNINGS"] = "ignore"  # the processes that are started as well
-        warnings.simplefilter("ignore")
+    screen.prepare()
     try:
         app()
     except UsageError as error:
