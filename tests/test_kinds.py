@@ -110,6 +110,12 @@ fields:
 """
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_readmes_name_every_kind(readme: str) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    assert [kind.value for kind in Kind if f"`{kind.value}`" not in text] == []
+
+
 def a_copy(folder: Path, *edits: Mapping[str, Mapping[str, str]]) -> None:
     """The package; `edits` say by file which text comes before which other text."""
     skipped = shutil.ignore_patterns("__pycache__", "models")

@@ -17,7 +17,7 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.metrics import auroc, auroc_interval, brier, expected_calibration_error
 from ocr_moe.laboratory.documents import RecordedDocument
 from ocr_moe.laboratory.learning import vote_weights
-from ocr_moe.laboratory.logistic import Floats, Row, fitted, folds
+from ocr_moe.laboratory.logistic import Floats, JudgedValue, fitted, folds
 from ocr_moe.laboratory.splitting import groups_of
 from ocr_moe.protocols import Combiner, Gate, State
 from ocr_moe.routing.calibration import (
@@ -29,7 +29,7 @@ from ocr_moe.routing.calibration import (
     Provenance,
     Quality,
 )
-from ocr_moe.routing.combiners import Combiner as FeatureCombiner
+from ocr_moe.routing.combiners import FieldCombiner
 from ocr_moe.routing.features import candidate_features
 from ocr_moe.schema import Kind
 from ocr_moe.types import Status
@@ -166,12 +166,12 @@ def _fit(
             "quality": {},
         }
     )
-    decided: dict[Kind, list[Row]] = defaultdict(list)
-    bound: dict[Kind, list[Row]] = defaultdict(list)
-    empty: list[Row] = []
+    decided: dict[Kind, list[JudgedValue]] = defaultdict(list)
+    bound: dict[Kind, list[JudgedValue]] = defaultdict(list)
+    empty: list[JudgedValue] = []
     for name, build in strategies.items():
         _, combiner = build(first)
-        if not isinstance(combiner, FeatureCombiner):
+        if not isinstance(combiner, FieldCombiner):
             continue  # a combiner from elsewhere brings its own confidences
         for document, group, state in states[name]:
             basis: dict[str, dict[str, float]] = {}
@@ -180,7 +180,9 @@ def _fit(
                 decision = decisions[field.name]
                 if field.name not in document.verified or decision.status is Status.FAILED:
                     continue
-                row = Row(basis[field.name], document.right(field.name, decision.value), group)
+                row = JudgedValue(
+                    basis[field.name], document.right(field.name, decision.value), group
+                )
                 if decision.value is None:
                     empty.append(row)
                 else:
@@ -223,9 +225,9 @@ def _states(
     return found
 
 
-def _candidate_rows(states: _States) -> list[tuple[Kind, list[Row]]]:
+def _candidate_rows(states: _States) -> list[tuple[Kind, list[JudgedValue]]]:
     """Every different value that an expert gave, once per set of experts that had been asked."""
-    rows: dict[Kind, list[Row]] = defaultdict(list)
+    rows: dict[Kind, list[JudgedValue]] = defaultdict(list)
     seen: set[tuple[str, int, str, frozenset[str]]] = set()
     for document, group, state in (entry for entries in states.values() for entry in entries):
         for field in document.schema.fields:
@@ -241,5 +243,7 @@ def _candidate_rows(states: _States) -> list[tuple[Kind, list[Row]]]:
             )
             for value in values:
                 features = candidate_features(field, readings, value)
-                rows[field.kind].append(Row(features, document.right(field.name, value), group))
+                rows[field.kind].append(
+                    JudgedValue(features, document.right(field.name, value), group)
+                )
     return sorted(rows.items())

@@ -16,7 +16,7 @@ from ocr_moe.run.answers import Ledger, StoredAnswers, record_of
 from ocr_moe.run.documents import PageReader, open_document
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
-from ocr_moe.store.database import Row, Store, is_failed, row_of
+from ocr_moe.store.database import RecordRow, Store, is_failed, row_of
 from ocr_moe.types import DocumentRef, Failure, PageText, Record
 from ocr_moe.workshop.build import Workshop
 
@@ -25,7 +25,7 @@ class Processed(NamedTuple):
     """The records of one content, ready to be written, and why the first that failed did so."""
 
     sha256: str
-    rows: list[Row]
+    rows: list[RecordRow]
     failure: str | None
 
 

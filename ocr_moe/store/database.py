@@ -43,7 +43,7 @@ class Question:
     fields: tuple[str, ...]
 
 
-class Row(NamedTuple):
+class RecordRow(NamedTuple):
     """A record on its way into the store."""
 
     strategy: str
@@ -241,7 +241,7 @@ class Store:
             db.execute("DELETE FROM records WHERE path IN (SELECT path FROM records WHERE failed)")
         return int(paths)
 
-    def put_records(self, rows: Sequence[Row]) -> None:
+    def put_records(self, rows: Sequence[RecordRow]) -> None:
         """Write records, all or none of them; see `row_of`."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", rows)
@@ -343,11 +343,13 @@ class Records:
             path, page = batch[-1].document.path, batch[-1].document.page
 
 
-def row_of(record: Record) -> Row:
+def row_of(record: Record) -> RecordRow:
     """A record as the store keeps it."""
     document = record.document
     failed = is_failed(record)
-    return Row(record.strategy, document.path, document.page, failed, record.model_dump_json())
+    return RecordRow(
+        record.strategy, document.path, document.page, failed, record.model_dump_json()
+    )
 
 
 def is_failed(record: Record) -> bool:
