@@ -60,13 +60,14 @@ def main(
     workshop = Workshop(config)
     schemas = [find_schema(name) for name in (certificate, licence)]
     with (
+        progress() as (report, notice),
         Batch(
             work / "run",
             workshop=workshop,
             strategies=[workshop.strategy(name) for name in STRATEGIES],
             schemas=schemas,
+            notice=notice,
         ) as batch,
-        progress() as report,
     ):
         batch.execute(discover([str(scans)]), report=report)
     with Store(work / "run" / STORE, write=False) as store:

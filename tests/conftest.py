@@ -28,7 +28,15 @@ Command = Callable[..., Finished]
 def environment(**extra: str) -> dict[str, str]:
     """This process's environment without any endpoint."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("OCR_MOE_")}
-    return kept | {"PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True", "COLUMNS": "200"} | extra
+    return (
+        kept
+        | {
+            "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",
+            "COLUMNS": "200",
+            "OCR_MOE_LANGUAGE": "en",
+        }
+        | extra
+    )
 
 
 def arguments(args: Sequence[object]) -> list[str]:

@@ -140,7 +140,7 @@ def test_local_only_refuses_other_machines(page: Path, tmp_path: Path, ocr_moe: 
 def test_dry_run_starts_nothing(page: Path, tmp_path: Path, ocr_moe: Command) -> None:
     done = ocr_moe("extract", page, "--out", tmp_path / "o", "--dry-run")
     assert done.status == 0
-    assert "1 documents. Nothing was started." in done.out
+    assert "1 document. Nothing was started." in done.out
     assert "No language model is asked" in done.out
     (tmp_path / "priced.yaml").write_text(
         "chat: {text: {kind: openai, prompt_price: 2.0, completion_price: 10.0}}\n"
@@ -151,7 +151,7 @@ def test_dry_run_starts_nothing(page: Path, tmp_path: Path, ocr_moe: Command) ->
         env={"OCR_MOE_TEXT_BASE_URL": "http://127.0.0.1:9/v1", "OCR_MOE_TEXT_MODEL": "m"},
     )
     assert done.status == 0, done.err
-    assert "ocr_page_llm (text endpoint): 1 calls" in done.out
+    assert "ocr_page_llm (text endpoint): 1 call," in done.out
     assert not (tmp_path / "o").exists()
 
 

@@ -158,4 +158,7 @@ def test_blank_pages_are_not_scored(tmp_path: Path) -> None:
     truth = truth_file(tmp_path)
     without = evaluate(material(truth), None, options=options)
     pages = {**RUNS, "moe": [*RUNS["moe"], BLANK]}
-    assert evaluate(material(truth, pages), None, options=options) == without
+    scores = evaluate(material(truth, pages), None, options=options)
+    assert scores.left_out.pages_blank == 1
+    told = scores.left_out.model_copy(update={"pages_blank": 0})
+    assert scores.model_copy(update={"left_out": told}) == without

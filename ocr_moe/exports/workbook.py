@@ -89,6 +89,12 @@ def write_workbook(
     return count
 
 
+def to_check(record: Record) -> list[str]:
+    """The fields at which a person should look."""
+    statuses = (Status.ABSTAINED, Status.FAILED)
+    return [name for name, decision in record.fields.items() if decision.status in statuses]
+
+
 def _document_columns(fields: Sequence[Field]) -> list[Computed[Record]]:
     free = _Free(fields)
     return [
@@ -223,13 +229,7 @@ def _cell(record: Record, name: str) -> Content:
 
 
 def _to_check(record: Record) -> str:
-    if record.error is not None:
-        return "whole document"
-    return ", ".join(
-        name
-        for name, decision in record.fields.items()
-        if decision.status in (Status.ABSTAINED, Status.FAILED)
-    )
+    return "whole document" if record.error is not None else ", ".join(to_check(record))
 
 
 def _lowest_confidence(record: Record) -> float | None:

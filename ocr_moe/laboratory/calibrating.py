@@ -66,20 +66,22 @@ def calibrate(
     start: Calibration = UNFITTED,
     provenance: Provenance,
     groups: Sequence[str] | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> CalibrationResult:
     """Fit confidences on all documents; tell their quality for the strategy named `judged`.
 
     The rows are all states that the strategies pass through, so that a cascade's early decisions
     are calibrated as well as the last ones. `start` is the model that few documents fall back to.
     `groups` tells which documents stay together in cross-validation (say, those of one layout); by
-    default those of one file or subject do.
+    default those of one file or subject do. `report` hears which of how many fits is done.
     Raises TruthError when no verified cell was read.
     """
     if not any(document.verified for document in documents):
         raise TruthError("there is no verified cell to calibrate on")
     groups = groups_of(documents) if groups is None else groups
     cells: dict[str, tuple[list[float], list[bool]]] = defaultdict(lambda: ([], []))
-    for inside, outside in folds(groups):
+    parts = list(folds(groups))
+    for number, (inside, outside) in enumerate(parts, start=1):
         fitted = _fit(
             [documents[i] for i in inside], [groups[i] for i in inside], strategies, start
         )
@@ -92,6 +94,7 @@ def calibrate(
                 if decision.confidence is not None:
                     cells[name][0].append(decision.confidence)
                     cells[name][1].append(document.right(name, decision.value))
+        report(number, len(parts) + 1)
     result = {
         name: Judged(np.array(confidence), np.array(right, dtype=bool))
         for name, (confidence, right) in cells.items()
@@ -105,6 +108,7 @@ def calibrate(
             "quality": {name: quality_of(name, cell) for name, cell in result.items()},
         }
     )
+    report(len(parts) + 1, len(parts) + 1)
     return CalibrationResult(calibration, result)
 
 

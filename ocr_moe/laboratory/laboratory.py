@@ -5,7 +5,7 @@ Nothing here asks an expert anything; every policy is replayed over what the sto
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,14 +89,20 @@ class Laboratory:
             fitted_on=self.workshop.fitted_on(),
         )
 
-    def calibrate(self, data: str, *, synthetic: bool) -> CalibrationResult:
+    def calibrate(
+        self,
+        data: str,
+        *,
+        synthetic: bool,
+        report: Callable[[int, int], None] = lambda done, total: None,
+    ) -> CalibrationResult:
         """Fit confidences; their quality is told for the default strategy. Raises TruthError."""
         fits = {candidate.name: self.calibrated(candidate) for candidate in self.candidates()}
         judged = self.workshop.config.strategy
         if judged not in fits:
             raise ConfigError(f"the run has no answers for the strategy {judged}")
         provenance = Provenance(data=data, synthetic=synthetic, documents=0, fitted=today())
-        return calibrate(self.documents, fits, judged=judged, provenance=provenance)
+        return calibrate(self.documents, fits, judged=judged, provenance=provenance, report=report)
 
 
 def open_run(

@@ -19,8 +19,8 @@ from ocr_moe.run.answers import Ledger
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.exporting import exported
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
-from ocr_moe.run.manifest import manifest, write_manifest
-from ocr_moe.run.outcome import Outcome, Progress, why_failed
+from ocr_moe.run.manifest import Manifest, manifest, write_manifest
+from ocr_moe.run.outcome import Notice, Outcome, Progress, why_failed
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Runner, local_runner
@@ -50,12 +50,14 @@ class Batch:
         schemas: Sequence[Schema],
         max_cost: float | None = None,
         runner: Runner | None = None,
+        notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
         self.out = out
         self.strategies = tuple(strategies)
         self.schemas = tuple(schemas)
         self._workshop = workshop
         self._ledger = Ledger(max_cost)
+        self._notice = notice
         self._runner = runner or local_runner(workshop.config.workers)
 
     @cached_property
@@ -65,7 +67,14 @@ class Batch:
 
     @cached_property
     def _processor(self) -> Processor:
-        return Processor(self.store, self._workshop, self.strategies, self.schemas, self._ledger)
+        return Processor(
+            self.store,
+            self._workshop,
+            self.strategies,
+            self.schemas,
+            self._ledger,
+            notice=self._notice,
+        )
 
     def close(self) -> None:
         if "_processor" in vars(self):
@@ -133,10 +142,10 @@ class Batch:
                 outcome.resumed += 1
             elif source.name in errors:
                 broken += 1
-                error = errors[source.name]
-                records = self._processor.broken(source, "", 1, error)
+                records = self._processor.broken(source, "", 1, errors[source.name])
                 self.store.put_records([row_of(record) for record in records])
-                report(Progress(outcome.resumed + broken, len(sources), source.name, str(error)))
+                why = why_failed(records[0])
+                report(Progress(outcome.resumed + broken, len(sources), source.name, why))
             else:
                 groups.setdefault(inputs[source.name], []).append(source)
         done = outcome.resumed + broken
@@ -180,7 +189,7 @@ class Batch:
             len(self.store.opened_files() & groups.keys()) >= REPLAY_FROM
         )
 
-    def export(self) -> None:
+    def export(self) -> Manifest:
         """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store."""
         from ocr_moe.exports.exporters import EXPORTERS
 
@@ -194,6 +203,7 @@ class Batch:
             for exporter in EXPORTERS.values():
                 exporter.write(folder / exporter.target, exported(self.store, strategy.name))
         write_manifest(self.out / "run.json", written)
+        return written
 
     def _sign(self, identity: Identity, sources: Sequence[Source], *, clear_records: bool) -> None:
         """Write down whose run this is."""
@@ -222,7 +232,9 @@ class Batch:
         outcome.documents = self.store.count_documents(names) - outcome.blank
         outcome.failures = list(
             {
-                (record.document.path, record.document.page): why_failed(record)
+                (record.document.path, record.document.page): (
+                    f"{record.document.path}: {why_failed(record)}"
+                )
                 for record in self.store.failed_records(names)
             }.values()
         )

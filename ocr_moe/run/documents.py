@@ -59,6 +59,7 @@ class PageReader:
         *,
         remove_seals: bool = True,
         recorded_only: bool = False,
+        before_reading: Callable[[], None] = lambda: None,
     ) -> None:
         """With `recorded_only` the file is never opened: what the store lacks raises
         NotRecordedError."""
@@ -69,6 +70,7 @@ class PageReader:
         self._store = store
         self._decoder = decoder
         self._recorded_only = recorded_only
+        self._before_reading = before_reading
         self._lock = threading.Lock()
         self._file: ImageFile | None = None
         self._pixels: tuple[int, Image.Image] | None = None
@@ -96,6 +98,7 @@ class PageReader:
 
     def _read_page(self, page: int) -> PageText:
         image = self.pixels(page)
+        self._before_reading()
         start = time.perf_counter()
         try:
             rotation, lines = read_upright(image, self._read)

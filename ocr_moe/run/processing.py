@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from threading import Lock
 from typing import NamedTuple
 
 from ocr_moe.errors import DocumentError, ExpertError, OcrMoeError, UnrecognisedError
@@ -13,7 +14,7 @@ from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import Ledger, StoredAnswers, record_of
 from ocr_moe.run.documents import PageReader, open_document
-from ocr_moe.run.outcome import why_failed
+from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import RecordRow, Store, is_failed, row_of
 from ocr_moe.types import DocumentRef, Failure, PageText, Record
@@ -43,12 +44,16 @@ class Processor:
         strategies: Sequence[Strategy],
         schemas: Sequence[Schema],
         ledger: Ledger | None,
+        *,
+        notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
         self._store = store
         self._workshop = workshop
         self._strategies = tuple(strategies)
         self._schemas = tuple(schemas)
         self._ledger = ledger
+        self._notice = notice
+        self._reading = Lock()
         self._decoder = Decoder(workshop.config.images)
         self._digests: dict[str, dict[tuple[str, ...], str]] = {s.name: {} for s in schemas}
 
@@ -101,9 +106,15 @@ class Processor:
             self._decoder,
             remove_seals=config.remove_seals,
             recorded_only=self._ledger is None,
+            before_reading=self._tell_of_loading,
         )
         with closing(reader):
             yield from self._documents(source, sha256, reader)
+
+    def _tell_of_loading(self) -> None:
+        """Once: the lock is never given back."""
+        if self._reading.acquire(blocking=False):
+            self._notice(Notice.LOADING)
 
     def _documents(self, source: Source, sha256: str, reader: PageReader) -> Iterator[Record]:
         page = 1
@@ -146,7 +157,11 @@ def _renamed(record: Record, source: Source) -> Record:
     if record.document.path == source.name:
         return record
     document = record.document.model_copy(update={"path": source.name})
-    return record.model_copy(update={"document": document})
+    error = record.error
+    if error is not None and error.message.startswith(f"{record.document.path}: "):
+        message = source.name + error.message.removeprefix(record.document.path)
+        error = error.model_copy(update={"message": message})
+    return record.model_copy(update={"document": document, "error": error})
 
 
 def _failure_of(records: Sequence[Record]) -> str | None:

@@ -25,10 +25,17 @@ def same_text(a: str, b: str) -> bool:
     return fold_value(a) == fold_value(b) or _same_range(a, b)
 
 
+# Belief that something is a text of its own: a text may be anything, and so is never just what one
+# expects.
+_CHINESE, _LATIN = 0.95, 0.85
+_FRAGMENT = 0.4
+"""Of one Chinese character, two other ones, or signs alone."""
+
+
 def text_belief(value: str) -> float:
     if HAN.search(value):
-        return 0.95 if len(value) >= 2 else 0.4
-    return 0.85 if len(value) >= 3 and any(char.isalnum() for char in value) else 0.4
+        return _CHINESE if len(value) >= 2 else _FRAGMENT
+    return _LATIN if len(value) >= 3 and any(char.isalnum() for char in value) else _FRAGMENT
 
 
 def _range_dates(text: str) -> tuple[str, ...] | None:

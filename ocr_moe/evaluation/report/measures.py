@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 from ocr_moe.evaluation.metrics import Interval
 from ocr_moe.evaluation.report.numbers import decimal, money, percent
 from ocr_moe.evaluation.report.phrases import unfilled
-from ocr_moe.evaluation.scores import CellScore, CostRate, StrategyScore
+from ocr_moe.evaluation.scores import CellScore, CostRate, Scores, StrategyScore
+from ocr_moe.formats.phrases import Language, Phrase
 from ocr_moe.types import Cost
 
 Figure = float | int | str | None
@@ -61,7 +62,11 @@ class Measure(Generic[S]):
 
     @property
     def heading(self) -> str:
-        return unfilled(self.words, "en")
+        """In workbooks, where other programs look for it."""
+        return self.heading_in("en")
+
+    def heading_in(self, language: Language) -> str:
+        return unfilled(self.words, language)
 
     def shown(self, score: S) -> str:
         return self.form.shown(self.of(score))
@@ -92,10 +97,40 @@ class Overall:
 
     @property
     def heading(self) -> str:
-        return unfilled(self.words, "en")
+        """In workbooks, where other programs look for it."""
+        return self.heading_in("en")
+
+    def heading_in(self, language: Language) -> str:
+        return unfilled(self.words, language)
+
+
+@dataclass(frozen=True)
+class Omission:
+    """Something that the figures are not about, told in a sentence before them."""
+
+    key: str
+    count: Callable[[Scores], int]
+    names: Callable[[Scores], Sequence[str]]
+    """Of what was left out, where names are known."""
+
+    @property
+    def words(self) -> str:
+        """The key of its sentence in words.yaml."""
+        return f"left_{self.key}"
+
+    def sentence(self, scores: Scores) -> Phrase:
+        """With the first few names, in brackets."""
+        names = self.names(scores)
+        some: Phrase | Sequence[str] = tuple(names[:_NAMED])
+        if len(names) > _NAMED:
+            some = Phrase("problem_rows_more", {"some": some, "more": len(names) - _NAMED})
+        told = Phrase("left_names", {"names": some}) if names else ""
+        return Phrase(self.words, {"n": self.count(scores), "names": told})
 
 
 COUNT = Form("{:,}".format, "0")
+_NAMED = 3
+"""How many names of what was left out stand in a sentence."""
 
 
 def _share(places: int, number: str = "0.00%", width: float = 11) -> Form:
@@ -183,6 +218,42 @@ CELLS: tuple[Measure[CellScore], ...] = (
     ),
 )
 """Of one field, a row a field: workbook (fields), and on the page what confidence is worth."""
+
+
+LEFT_OUT: tuple[Omission, ...] = (
+    Omission(
+        "documents_without_truth",
+        lambda scores: scores.left_out.documents_without_truth,
+        lambda scores: scores.documents_without_truth,
+    ),
+    Omission(
+        "rows_without_document",
+        lambda scores: scores.left_out.rows_without_document,
+        lambda scores: scores.rows_without_document,
+    ),
+    Omission("damaged_cells", lambda scores: scores.left_out.damaged_cells, lambda _: ()),
+    Omission(
+        "columns_missing",
+        lambda scores: len(scores.left_out.columns_missing),
+        lambda scores: scores.left_out.columns_missing,
+    ),
+    Omission("documents_failed", lambda scores: scores.left_out.documents_failed, lambda _: ()),
+    Omission("pages_blank", lambda scores: scores.left_out.pages_blank, lambda _: ()),
+)
+"""What is said first: at the head of the page, of the workbook (summary) and on the terminal."""
+
+
+def left_out(scores: Scores) -> tuple[Phrase, ...]:
+    """A sentence each on what was left out; none where everything was counted."""
+    return tuple(omission.sentence(scores) for omission in LEFT_OUT if omission.count(scores))
+
+
+def skipped_together(scores: Scores) -> tuple[tuple[str, str], ...]:
+    """Names and reason of the strategies that were not run, those of one reason together."""
+    names: dict[str, list[str]] = {}
+    for name, reason in scores.skipped.items():
+        names.setdefault(reason, []).append(name)
+    return tuple((", ".join(some), reason) for reason, some in names.items())
 
 
 def on_page(measures: Sequence[Measure[S]]) -> tuple[Measure[S], ...]:

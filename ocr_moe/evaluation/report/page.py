@@ -17,11 +17,12 @@ from markupsafe import Markup
 
 from ocr_moe.evaluation.advice import Advice, PolicyPoint
 from ocr_moe.evaluation.report.crops import ImageSource
-from ocr_moe.evaluation.report.phrases import Language, Phrase, asset, markup, unfilled
+from ocr_moe.evaluation.report.phrases import asset, markup, unfilled
 from ocr_moe.evaluation.report.view import View, ViewOptions, build_view
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Scoring
 from ocr_moe.formats.files import write_text
+from ocr_moe.formats.phrases import Language, Phrase
 from ocr_moe.types import Origin, Record
 
 

@@ -22,7 +22,9 @@ from ocr_moe.evaluation.report.measures import (
     REVIEW,
     Estimate,
     estimate_of,
+    left_out,
     on_page,
+    skipped_together,
 )
 from ocr_moe.evaluation.report.numbers import (
     amount_text,
@@ -32,11 +34,11 @@ from ocr_moe.evaluation.report.numbers import (
     points,
     round_percent,
 )
-from ocr_moe.evaluation.report.phrases import Phrase
 from ocr_moe.evaluation.report.sentences import advice_sentences, problem_sentence
 from ocr_moe.evaluation.report.worst import WorstDocument, WorstDocuments, WorstOptions
 from ocr_moe.evaluation.scores import CellScore, Confusion, PairScore, Scores, StrategyScore
 from ocr_moe.evaluation.scoring import Scoring
+from ocr_moe.formats.phrases import Phrase
 from ocr_moe.types import Origin, Record
 
 _LISTED = 40
@@ -58,6 +60,8 @@ class View:
 
     heading: str
     footer: str
+    left_out: tuple[Phrase, ...]
+    """What the figures are not about, a sentence each."""
     many: bool
     tie: bool
     """The next strategy is exactly as accurate."""
@@ -250,6 +254,7 @@ def build_view(
     return View(
         heading=options.heading,
         footer=options.footer,
+        left_out=left_out(scores),
         many=len(order) > 1,
         tie=len(order) > 1
         and scores.strategies[order[1]].macro == scores.strategies[order[0]].macro,
@@ -297,7 +302,7 @@ def build_view(
             for name in order
             if scores.strategies[name].origin
         ),
-        skipped=tuple(scores.skipped.items()),
+        skipped=skipped_together(scores),
         problems=tuple(map(problem_sentence, scores.problems)),
         unverified=scores.unverified_cells,
         unscorable=scores.unscorable_cells,
