@@ -9,7 +9,7 @@ import typer
 from ocr_moe.cli.words import language, said
 
 if TYPE_CHECKING:
-    from ocr_moe.evaluation.report.measures import Estimate
+    from ocr_moe.evaluation.report.measures import Share
     from ocr_moe.evaluation.scores import Scores
     from ocr_moe.types import Origin
 
@@ -23,8 +23,8 @@ def print_scores(scores: Scores) -> None:
     from ocr_moe.evaluation.report.measures import (
         ACCEPTED,
         OVERALL,
-        estimate_of,
         left_out,
+        share_of,
         skipped_together,
     )
     from ocr_moe.evaluation.report.phrases import text
@@ -48,7 +48,7 @@ def print_scores(scores: Scores) -> None:
     for field in fields:
         cells = [strategy.fields.get(field) for strategy in scores.strategies.values()]
         n = max((cell.n for cell in cells if cell is not None), default=0)
-        shares = ("" if cell is None else _percent(estimate_of(cell)) for cell in cells)
+        shares = ("" if cell is None else _percent(share_of(cell)) for cell in cells)
         table.add_row(escape(field), str(n), *shares)
     table.add_section()
     every = scores.strategies.values()
@@ -75,7 +75,7 @@ def _origin(origin: Origin) -> str:
     return text([told], language())
 
 
-def _percent(share: Estimate) -> str:
+def _percent(share: Share) -> str:
     if share.value is None:
         return ""
     low, high = share.interval

@@ -22,7 +22,7 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True)
-class Form:
+class Display:
     """How a kind of figure is shown."""
 
     text: Callable[[Any], str]
@@ -46,14 +46,10 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Measure(Generic[S]):
-    """A figure of a score."""
+class Headed:
+    """Something with headings of its own."""
 
     key: str
-    of: Callable[[S], Figure]
-    form: Form
-    on_page: bool = True
-    in_workbook: bool = True
 
     @property
     def words(self) -> str:
@@ -68,12 +64,22 @@ class Measure(Generic[S]):
     def heading_in(self, language: Language) -> str:
         return unfilled(self.words, language)
 
+
+@dataclass(frozen=True)
+class Measure(Headed, Generic[S]):
+    """A figure of a score."""
+
+    of: Callable[[S], Figure]
+    display: Display
+    on_page: bool = True
+    in_workbook: bool = True
+
     def shown(self, score: S) -> str:
-        return self.form.shown(self.of(score))
+        return self.display.shown(self.of(score))
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Share:
     """A share with its interval."""
 
     value: float | None
@@ -84,24 +90,10 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Overall:
+class Overall(Headed):
     """A share over all fields, for a row below those of the fields."""
 
-    key: str
-    of: Callable[[StrategyScore], Estimate]
-
-    @property
-    def words(self) -> str:
-        """The key of its headings in words.yaml."""
-        return f"figure_{self.key}"
-
-    @property
-    def heading(self) -> str:
-        """In workbooks, where other programs look for it."""
-        return self.heading_in("en")
-
-    def heading_in(self, language: Language) -> str:
-        return unfilled(self.words, language)
+    of: Callable[[StrategyScore], Share]
 
 
 @dataclass(frozen=True)
@@ -128,31 +120,31 @@ class Omission:
         return Phrase(self.words, {"n": self.count(scores), "names": told})
 
 
-COUNT = Form("{:,}".format, "0")
+COUNT = Display("{:,}".format, "0")
 _NAMED = 3
 """How many names of what was left out stand in a sentence."""
 
 
-def _share(places: int, number: str = "0.00%", width: float = 11) -> Form:
-    return Form(lambda value: percent(value, places), number, width)
+def _share(places: int, number: str = "0.00%", width: float = 11) -> Display:
+    return Display(lambda value: percent(value, places), number, width)
 
 
-def _decimal(width: float = 9) -> Form:
-    return Form(lambda value: decimal(value, 3), "0.000", width)
+def _decimal(width: float = 9) -> Display:
+    return Display(lambda value: decimal(value, 3), "0.000", width)
 
 
-def estimate_of(cells: CellScore) -> Estimate:
+def share_of(cells: CellScore) -> Share:
     """The accuracy of one field, or of all cells."""
-    return Estimate(cells.accuracy, cells.interval, cells.n, cells.right)
+    return Share(cells.accuracy, cells.interval, cells.n, cells.right)
 
 
-ALL_CELLS = Overall("all_cells", lambda score: estimate_of(score.cells))
+ALL_CELLS = Overall("all_cells", lambda score: share_of(score.cells))
 OVERALL: tuple[Overall, ...] = (
     ALL_CELLS,
-    Overall("macro", lambda s: Estimate(s.macro, s.macro_interval, s.n_documents)),
+    Overall("macro", lambda s: Share(s.macro, s.macro_interval, s.n_documents)),
     Overall(
         "perfect",
-        lambda s: Estimate(
+        lambda s: Share(
             s.perfect,
             s.perfect_interval,
             s.n_documents,
@@ -179,13 +171,13 @@ ACCEPTED: tuple[Measure[StrategyScore], ...] = tuple(
 """Those that the terminal shows as well."""
 
 COSTS: tuple[Measure[Cost | CostRate], ...] = (
-    Measure("calls", lambda cost: cost.calls, Form("{:,}".format, width=12)),
-    Measure("prompt_tokens", lambda cost: cost.prompt_tokens, Form("{:,}".format, width=12)),
+    Measure("calls", lambda cost: cost.calls, Display("{:,}".format, width=12)),
+    Measure("prompt_tokens", lambda cost: cost.prompt_tokens, Display("{:,}".format, width=12)),
     Measure(
-        "completion_tokens", lambda cost: cost.completion_tokens, Form("{:,}".format, width=12)
+        "completion_tokens", lambda cost: cost.completion_tokens, Display("{:,}".format, width=12)
     ),
-    Measure("seconds", lambda cost: cost.seconds, Form("{:,.1f}".format, width=12, places=3)),
-    Measure("money", lambda cost: cost.money, Form(money, width=12, places=6)),
+    Measure("seconds", lambda cost: cost.seconds, Display("{:,.1f}".format, width=12, places=3)),
+    Measure("money", lambda cost: cost.money, Display(money, width=12, places=6)),
 )
 """What was spent, a row a strategy: page, workbook (costs; in all and a document)."""
 
@@ -213,7 +205,7 @@ CELLS: tuple[Measure[CellScore], ...] = (
     Measure(
         "signal",
         lambda cells: cells.confidence.signal.replace("_", " "),
-        Form(str, width=16),
+        Display(str, width=16),
         on_page=False,
     ),
 )

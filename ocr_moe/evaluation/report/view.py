@@ -20,10 +20,10 @@ from ocr_moe.evaluation.report.measures import (
     COSTS,
     OVERALL,
     REVIEW,
-    Estimate,
-    estimate_of,
+    Share,
     left_out,
     on_page,
+    share_of,
     skipped_together,
 )
 from ocr_moe.evaluation.report.numbers import (
@@ -55,7 +55,7 @@ class ViewOptions(WorstOptions):
 
 
 @dataclass(frozen=True)
-class View:
+class PageView:
     """The template's names; every text is escaped by the template, Markup is made by us."""
 
     heading: str
@@ -235,7 +235,7 @@ def build_view(
     advice: Advice | None,
     image_source: ImageSource | None,
     words: Words,
-) -> View:
+) -> PageView:
     """Bring all figures of an evaluation into the shape of the page."""
     order = sorted(
         scores.strategies, key=lambda name: (-(scores.strategies[name].macro or 0), name)
@@ -251,7 +251,7 @@ def build_view(
         _list("rows_without", scores.rows_without_document),
         _list("documents_without", scores.documents_without_truth),
     ]
-    return View(
+    return PageView(
         heading=options.heading,
         footer=options.footer,
         left_out=left_out(scores),
@@ -393,7 +393,7 @@ def _bar_start(scores: Scores) -> float:
 def _field_rows(scores: Scores, order: Sequence[str], start: float) -> tuple[FieldRow, ...]:
     chosen = [scores.strategies[name] for name in order]
     rows = [
-        FieldRow(field, "", _cells([estimate_of(score.fields[field]) for score in chosen], start))
+        FieldRow(field, "", _cells([share_of(score.fields[field]) for score in chosen], start))
         for field in scores.fields
     ]
     rows += [
@@ -403,14 +403,14 @@ def _field_rows(scores: Scores, order: Sequence[str], start: float) -> tuple[Fie
     return tuple(rows)
 
 
-def _cells(estimates: Sequence[Estimate], start: float) -> tuple[FieldCell, ...]:
-    top = max((each.value for each in estimates if each.value is not None), default=None)
+def _cells(shares: Sequence[Share], start: float) -> tuple[FieldCell, ...]:
+    top = max((each.value for each in shares if each.value is not None), default=None)
     cells = []
-    for each in estimates:
+    for each in shares:
         if each.value is None:
             cells.append(FieldCell(""))
             continue
-        best = len(estimates) > 1 and each.value == top
+        best = len(shares) > 1 and each.value == top
         low, high = each.interval
         cells.append(
             FieldCell(

@@ -12,12 +12,12 @@ from ocr_moe.evaluation.report.measures import (
     COSTS,
     OVERALL,
     REVIEW,
-    Estimate,
     Measure,
     S,
-    estimate_of,
+    Share,
     in_workbook,
     left_out,
+    share_of,
     skipped_together,
 )
 from ocr_moe.evaluation.report.phrases import text, unfilled
@@ -73,11 +73,11 @@ def _summary(book: Book, scores: Scores) -> None:
         both = " / ".join(text([sentence], language) for language in LANGUAGES)
         sheet.append([Cell(both, "unsure")])
     for field in scores.fields:
-        parts = [estimate_of(score.fields[field]) for score in scores.strategies.values()]
-        sheet.append([field, *_estimates(parts)])
+        parts = [share_of(score.fields[field]) for score in scores.strategies.values()]
+        sheet.append([field, *_shares(parts)])
     for overall in OVERALL:
         parts = [overall.of(score) for score in scores.strategies.values()]
-        sheet.append([Cell(overall.heading, "strong"), *_estimates(parts)])
+        sheet.append([Cell(overall.heading, "strong"), *_shares(parts)])
     sheet.append([])
     for score in scores.strategies.values():
         if score.origin:
@@ -98,7 +98,7 @@ def _told_column(words: str, width: float, number: str, **values: str | Phrase) 
     return Column(text(heading, "en"), width, number, text(heading, "zh"))
 
 
-def _estimates(parts: Sequence[Estimate]) -> list[Content]:
+def _shares(parts: Sequence[Share]) -> list[Content]:
     best = max((part.value for part in parts if part.value is not None), default=None)
     cells: list[Content] = []
     for part in parts:
@@ -112,13 +112,13 @@ def _estimates(parts: Sequence[Estimate]) -> list[Content]:
 
 def _columns(measures: Sequence[Measure[S]]) -> list[Column]:
     return [
-        Column(m.heading, m.form.width, m.form.number, m.heading_in("zh"))
+        Column(m.heading, m.display.width, m.display.number, m.heading_in("zh"))
         for m in in_workbook(measures)
     ]
 
 
 def _figures(measures: Sequence[Measure[S]], score: S) -> list[Content]:
-    return [measure.form.rounded(measure.of(score)) for measure in in_workbook(measures)]
+    return [measure.display.rounded(measure.of(score)) for measure in in_workbook(measures)]
 
 
 def _side_by_side(book: Book, scoring: Scoring, scores: Scores) -> None:
