@@ -1,4 +1,8 @@
-"""Reading amounts of money printed in digits, in Chinese numerals, or in both."""
+"""Reading amounts of money printed in digits, in Chinese numerals, or in both.
+
+The beliefs are judgements, on a scale from 0 (cannot be) to 1 (just what one expects). For the figures
+in brackets see `ocr_moe.experts.rules.candidates`.
+"""
 
 from __future__ import annotations
 

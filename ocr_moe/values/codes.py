@@ -1,4 +1,8 @@
-"""Codes as printed on a page: numbers of certificates, licences, registrations."""
+"""Codes as printed on a page: numbers of certificates, licences, registrations.
+
+The beliefs are judgements, on a scale from 0 (cannot be) to 1 (just what one expects). For the figures
+in brackets see `ocr_moe.experts.rules.candidates`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from ocr_moe.values.printed import EDGES, Part, clean_text
 _CODE_PREFIX = re.compile(r"^(?:NO|№|编号|证书编号|证书号|号)[.:：\s]*(?=[A-Z0-9])", re.IGNORECASE)
 _ALNUM_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z\s.·-]*[0-9A-Za-z]")
 _STRAY = 2
-"""Stray characters at the ends of a code that are forgiven."""
+"""Stray characters at the ends of a code that are forgiven. [half −1]"""
 
 
 def parse_code(field: Field, text: str) -> str | None:
@@ -38,7 +42,7 @@ def same_code(a: str, b: str) -> bool:
 
 # Belief that a text is a code of its field; 1 where a grammar and its check agree.
 _UNCHECKED = 0.9
-"""Of a grammar that has no check."""
+"""Of a grammar that has no check. [half −1]"""
 _CHECK_FAILED = 0.7
 """Of a grammar whose check disagrees: a character is misread, or the code was issued wrong."""
 _NO_GRAMMAR = 0.3

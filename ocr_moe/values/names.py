@@ -1,4 +1,8 @@
-"""Names of people and of organisations."""
+"""Names of people and of organisations.
+
+The beliefs are judgements, on a scale from 0 (cannot be) to 1 (just what one expects). For the figures
+in brackets see `ocr_moe.experts.rules.candidates`.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +68,7 @@ def is_organisation(text: str) -> bool:
 _OTHER_SURNAME = 0.75
 """Two to four characters that do not: the list of surnames is not complete."""
 _MINORITY_NAME = 0.95
-"""Parts with a dot between them."""
+"""Parts with a dot between them. [half −1]"""
 _LATIN_NAME = 0.8
 _LATIN_PAIR = 0.3
 """Two Latin letters."""
@@ -78,9 +82,9 @@ _WITH_DIGITS = 0.2
 _OTHER_WORDS = 0.1
 """Words that are of no person, and no organisation."""
 _UNLIKE_A_NAME = 0.4
-"""Anything else …"""
+"""Anything else … [twice ±0]"""
 _ONE_CHARACTER = 0.2
-"""… and of a single character."""
+"""… and of a single character. [half ±0]"""
 
 
 def person_belief(value: str) -> float:
@@ -101,11 +105,13 @@ def person_belief(value: str) -> float:
 
 # Belief that a text is the name of an organisation; 1 where it ends like one.
 _OTHER_ENDING = 0.6
+"""Where it does not. [half and 0.8 ±0, 1.25 and twice −1]"""
 _SENTENCE = 0.15
 """Chinese with the marks of a sentence."""
 _FEW_LETTERS = 0.1
 _LEAST_LETTERS, _LEAST_SHARE = 3, 0.5
-"""Letters and characters below which there are few, and their share of the text."""
+"""Letters and characters below which there are few, and their share of the text. [half of the first
+±0, twice −7; twice the second −2]"""
 
 
 def organisation_belief(value: str) -> float:

@@ -27,6 +27,8 @@ Features of a reading, all present, for calibration:
     parses          date: 1 for a full date, 0.5 for a month.  code: 1 where a grammar and its check
                     agree, 0.5 where only a grammar does.  Otherwise 1 where there is a value.
 
+For the figures in brackets behind numbers see `ocr_moe.experts.rules.candidates`.
+
 Where nothing is found the value is None, and `score` is the belief that the field is not on the
 page.
 """
@@ -105,7 +107,9 @@ class RulesExpert:
         return _best(wanted, offered, trace)
 
 
-# Why there is no value, and the belief that the field is not on the page.
+# Why there is no value, and the belief that the field is not on the page.  On 60 synthetic samples 24 of
+# 29 cells without a trace were absent, none of 6 that were not found, and not the one with a bare label;
+# the labels of the 80 licences tell of no absence: 1, 5 and 2 such cells were there.
 _BARE = ("label found, no value beside it", 0.6)
 _NO_TEXT = ("hardly any text was read on the page", 0.05)
 _MISSED = ("not found", 0.2)
@@ -179,9 +183,11 @@ def _prefer_prices(
 _AGREEMENT = 0.3
 """How far a further witness of a value brings the belief in it towards 1, if fully believed itself."""
 _UNREAD = 0.4
-"""What is left of the belief in a value that OCR read with no confidence; in between, in proportion."""
+"""What is left of the belief in a value that OCR read with no confidence; in between, in proportion.
+[twice, 20 wrong cells more are among the surest three quarters]"""
 _RIVAL = 0.7
-"""Share of the belief in the value from which belief in the next best makes it doubtful …"""
+"""Share of the belief in the value from which belief in the next best makes it doubtful … [no cell:
+it is for the order of confidence alone]"""
 _RIVALLED = 0.85
 """… and the factor for it then."""
 _FAR = 20.0
@@ -257,7 +263,8 @@ def _parses(wanted: Field, value: str) -> float:
 
 
 _NEXT_FALLBACK = 0.06
-"""By which share each fallback is believed less than the one declared before it."""
+"""By which share each fallback is believed less than the one declared before it. [half ±0, 1.25 and
+twice −1]"""
 
 
 def _candidates(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
