@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.truth.cells import Table
 from ocr_moe.evaluation.truth.sheet import Truth, load_truth_tables, usable_columns
-from ocr_moe.evaluation.truth.tables import Table, read_tables
+from ocr_moe.evaluation.truth.tables import read_tables
 from ocr_moe.schema import Schema
 from ocr_moe.settings import TruthOptions
 
