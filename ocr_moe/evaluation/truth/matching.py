@@ -276,9 +276,9 @@ def _documents_of(
     yield chosen, _cells_for(row, own, notebook)
     for other in subject.documents:
         kind = kind_rank(rule, other.kind)
-        if kind is not None and kind != own and kind in row.of_kind:
-            if degree_rank(rule, other.degree) == degree_rank(rule, chosen.degree):
-                yield other, row.of_kind[kind]
+        same = degree_rank(rule, other.degree) == degree_rank(rule, chosen.degree)
+        if same and kind is not None and kind != own and kind in row.of_kind:
+            yield other, row.of_kind[kind]
 
 
 def _row_by_row(

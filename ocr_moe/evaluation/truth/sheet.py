@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -231,11 +231,12 @@ class _Reader:
     ) -> None:
         self._path = path
         self._table = table
-        self._header = header
         self._schema = schema
         self._options = options
         self._notes = notebook
         self._body = table.rows[header.row + 1 :]
+        self._header = header
+        self._header = replace(header, columns={**header.columns, **self._told_by_values()})
         self._absent = {fold_heading(marker) or marker for marker in options.absent}
         self._blank = 0
         self._unscorable = 0
@@ -280,6 +281,41 @@ class _Reader:
             unscorable=self._unscorable,
             problems=self._notes.problems(),
         )
+
+    def _told_by_values(self) -> dict[str, tuple[int, ...]]:
+        """Columns of closed lists under headings of the sheet's own: 文化程度 with 本科 and 硕士.
+
+        Where two columns would do for a field, neither is taken.
+        """
+        found: dict[str, tuple[int, ...]] = {}
+        for item in self._schema.fields:
+            if item.kind is not Kind.ENUM or item.name in self._header.columns:
+                continue
+            words = {
+                fold_heading(word)
+                for value, synonyms in item.values.items()
+                for word in (value, *synonyms)
+            }
+            fitting = [
+                column
+                for column, heading in enumerate(self._header.headings)
+                if heading and column not in self._header.taken and self._holds(column, words)
+            ]
+            if len(fitting) == 1:
+                found[item.name] = tuple(fitting)
+                self._notes.add(
+                    ProblemKind.UNKNOWN_COLUMN,
+                    f"the column {self._header.headings[fitting[0]]!r} was taken for {item.name}, "
+                    "by its values",
+                    item.name,
+                )
+        return found
+
+    def _holds(self, column: int, words: Collection[str]) -> bool:
+        """Whether at least 8 of 10 filled cells of a column are one of the words."""
+        texts = [text for _, cells in self._body if (text := _at(cells, column).text)]
+        known = sum(fold_heading(text) in words for text in texts)
+        return bool(texts) and known >= 0.8 * len(texts)
 
     def _fields(self) -> list[Field]:
         return [item for item in self._schema.fields if item.name in self._header.columns]

@@ -21,6 +21,8 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.cells import BLANK, RawCell, Row, Table, filled_down, trimmed
 
 _SAFE_DIGITS = 15
+_EXACT = 2**53
+"""A double holds every whole number up to here."""
 _LITERALS = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 _MERGED = re.compile(
     rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"'
@@ -220,16 +222,19 @@ def _value(value: Any, number_format: str = "") -> RawCell:
 def _number(value: int | float) -> RawCell:
     """The digits of a number, or trouble when it went through a double that cannot hold them.
 
-    A whole number of more than 15 digits that is exactly a double may have been rounded to it. One
-    that is no double was written by a program that kept every digit.
+    A spreadsheet keeps 15 digits and writes zeros for those that follow. A whole number of more
+    digits that is exactly a double may have been rounded to it as well, where doubles stand wider
+    apart than 1; one that is no double was written by a program that kept every digit.
     """
     if isinstance(value, float):
-        if value.is_integer() and abs(value) < 10**_SAFE_DIGITS:
-            return RawCell(str(int(value)), numeric=True)
+        if value.is_integer() and abs(value) <= _EXACT:
+            return _number(int(value))
         if abs(value) >= 10**_SAFE_DIGITS or value != value:
             return RawCell(repr(value), "lost digits", numeric=True)
         return RawCell(repr(value), numeric=True)
     if abs(value) < 10**_SAFE_DIGITS:
+        return RawCell(str(value), numeric=True)
+    if abs(value) <= _EXACT and value % 10:
         return RawCell(str(value), numeric=True)
     try:
         rounded = int(float(value)) == value
