@@ -88,14 +88,15 @@ def _text_of(path: Path, error_type: type[UsageError]) -> str:
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise error_type(f"{path}: is a device or pipe, not a file")
-        with path.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
+        if path.stat().st_size > _LARGEST:
+            raise error_type(
+                f"{path}: larger than {_LARGEST // 2**20} MB; that is no configuration"
+            )
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise error_type(f"{path}: there is no such file") from error
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise error_type(f"{path}: cannot be read ({error})") from error
-    if len(data) > _LARGEST:
-        raise error_type(f"{path}: larger than {_LARGEST // 2**20} MB; that is no configuration")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

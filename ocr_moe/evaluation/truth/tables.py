@@ -27,8 +27,12 @@ def read_tables(path: Path) -> tuple[Table, ...]:
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise TruthError(f"{path}: is a device or pipe; an .xlsx or .csv file is wanted")
-        with path.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
+        if path.stat().st_size > _LARGEST:
+            raise TruthError(
+                f"{path}: larger than {_LARGEST // 2**20} MB, which no verified sheet is; "
+                "keep the rows and columns that are needed"
+            )
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise TruthError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
@@ -37,11 +41,6 @@ def read_tables(path: Path) -> tuple[Table, ...]:
         raise TruthError(f"{path}: cannot be read ({error})") from error
     if not data:
         raise TruthError(f"{path}: the file is empty")
-    if len(data) > _LARGEST:
-        raise TruthError(
-            f"{path}: larger than {_LARGEST // 2**20} MB, which no verified sheet is; "
-            "keep the rows and columns that are needed"
-        )
     suffix = path.suffix.lower()
     if data.startswith(_OLE):
         raise TruthError(f"{path}: {_ole_sentence(data)}")
