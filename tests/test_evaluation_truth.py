@@ -641,3 +641,21 @@ def test_a_workbook_written_by_extract_can_be_verified_and_used(tmp_path: Path) 
     assert (truth.by, truth.rows[0].key, truth.rows[0].page) == ("file", "班级/张三_本科.jpg", 1)
     assert values(truth) == [CODE]
     assert len(read_tables(tmp_path / "records.xlsx")) == 3
+
+
+def test_one_sheet_of_records_serves_each_schema_by_its_column(tmp_path: Path) -> None:
+    licence = Schema(name="licence", fields=(Field(name="名称"), Field(name="住所")))
+    path = sheet(
+        tmp_path,
+        ["document", "page", "schema", "姓名", "名称", "住所"],
+        ["d.jpg", 1, "diploma", "张三", None, None],
+        ["l.jpg", 1, "licence", None, "公司", "路"],
+        ["x.jpg", 1, None, None, None, None],
+    )
+
+    truths = read_truths([path]).of([SCHEMA, licence])
+
+    assert {t.schema.name: [row.key for row in t.rows] for t in truths} == {
+        "diploma": ["d.jpg"],
+        "licence": ["l.jpg"],
+    }

@@ -335,10 +335,18 @@ class Records:
     strategy: str
 
     def __iter__(self) -> Iterator[Record]:
-        path, page = "", 0
-        while batch := self.store.records_after(self.strategy, path, page, 500):
-            yield from batch
-            path, page = batch[-1].document.path, batch[-1].document.page
+        last = ("", 0)
+        while batch := self.store.records_after(self.strategy, *last, 500):
+            for record in batch:
+                place = (record.document.path, record.document.page)
+                # A record that names another place than its row would be come by again and again.
+                if place <= last:
+                    raise StoreError(
+                        f"{self.store.path}: the store is damaged, the record after {last[0]!r} is of "
+                        f"{place[0]!r}; take a copy that is whole, or run again into another --out"
+                    )
+                last = place
+                yield record
 
 
 def row_of(record: Record) -> Row:

@@ -13,6 +13,7 @@ from ocr_moe.evaluation.truth.cells import BLANK, RawCell, Table
 from ocr_moe.evaluation.truth.problems import listed
 from ocr_moe.evaluation.truth.sheet import (
     FILE_HEADINGS,
+    HEADER_ROWS,
     Truth,
     is_serial,
     load_truth_tables,
@@ -25,7 +26,6 @@ from ocr_moe.types import Decision, DocumentRef, Record, Status
 from ocr_moe.values.dates import parse_date
 from ocr_moe.values.printed import clean_text
 
-_HEADER_ROWS = 30
 _LETTERS = re.compile(r"[A-Z]{1,3}")
 _CODE = re.compile(r"[A-Z0-9-]{6,}")
 _LONGEST_DATE = 20
@@ -103,7 +103,7 @@ def _find(path: Path, left: str, right: str, sheet: str | None) -> tuple[Table, 
     if not tables:
         raise TruthError(f"{path}: there is no sheet {sheet!r}")
     for table in tables:
-        for index, (_, cells) in enumerate(table.rows[:_HEADER_ROWS]):
+        for index, (_, cells) in enumerate(table.rows[:HEADER_ROWS]):
             columns = [_column(cells, name) for name in (left, right)]
             if columns[0] is not None and columns[1] is not None:
                 return table, index, columns[0], columns[1]
@@ -111,7 +111,7 @@ def _find(path: Path, left: str, right: str, sheet: str | None) -> tuple[Table, 
         (
             [text for cell in cells if (text := (cell.text or "").strip())]
             for table in tables
-            for _, cells in table.rows[:_HEADER_ROWS]
+            for _, cells in table.rows[:HEADER_ROWS]
             if any(cell.text for cell in cells)
         ),
         [],

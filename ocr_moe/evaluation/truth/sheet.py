@@ -34,7 +34,8 @@ FILE_HEADINGS = (
 )
 PAGE_HEADINGS = ("page", "page number", "页", "页码", "页号")
 SUBJECT_HEADINGS = ("subject", "student", "学生", "学生姓名", "姓名", "name")
-_HEADER_ROWS = 30
+HEADER_ROWS = 30
+"""Rows that hold something, among which the headings are looked for."""
 _FILE_NAME = re.compile(r"(?i).+\.(jpe?g|png|webp|bmp|gif|tiff?|pdf|heic|heif)$")
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+\d+")
 _DAY_ZERO_RANGE = (2200, 80_000)
@@ -163,7 +164,7 @@ def _wanted(path: Path, tables: Sequence[Table], name: str | None) -> Sequence[T
 def _find_header(table: Table, schema: Schema) -> _Header | None:
     """The row with most headings of the schema among the first rows of the sheet."""
     best: _Header | None = None
-    for index, (_, cells) in enumerate(table.rows[:_HEADER_ROWS]):
+    for index, (_, cells) in enumerate(table.rows[:HEADER_ROWS]):
         headings = tuple((cell.text or "").strip() for cell in cells)
         columns = _match_fields(headings, schema)
         if columns and (best is None or len(columns) > len(best.columns)):
