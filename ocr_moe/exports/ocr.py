@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,7 +42,7 @@ class _Entry(Value):
 
 def write_ocr(path: Path, pages: Iterable[tuple[str, int, PageText]]) -> int:
     """Write page OCR, (hash of the file, page, text), in one step; how many pages. Raises OSError."""
-    written = 0
+    count = 0
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
         for sha256, page, text in pages:
             line = {
@@ -52,15 +52,15 @@ def write_ocr(path: Path, pages: Iterable[tuple[str, int, PageText]]) -> int:
                 "text": text.model_dump(mode="json"),
             }
             out.write(f"{json.dumps(line, ensure_ascii=False)}\n")
-            written += 1
-    return written
+            count += 1
+    return count
 
 
 def read_ocr(path: Path) -> Iterator[OcrPage]:
     """The pages of a file, one by one. Raises StoreError naming the line that is wrong."""
     try:
         with path.open("rb") as lines:
-            for number in count(1):
+            for number in itertools.count(1):
                 line = lines.readline(_LONGEST + 1)
                 if not line:
                     return
