@@ -183,6 +183,18 @@ def test_an_archive_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
         read_tables(path)
 
 
+def test_a_damaged_stream_is_told(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "t.xlsx")
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo(SHEET).header_offset + 30 + len(SHEET)
+    data[start : start + 64] = b"\xff" * 64
+    path.write_bytes(data)
+
+    with pytest.raises(TruthError, match=r"t\.xlsx: the workbook is damaged"):
+        read_tables(path)
+
+
 @pytest.mark.parametrize(
     ("declared", "used"),
     [

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import lzma
 import re
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -66,7 +69,10 @@ def _checked(path: Path, data: bytes) -> bytes:
     return data
 
 
-_DAMAGED = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError)
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(ValueError, LookupError, RuntimeError),
+)
 """What `zipfile` raises over archives that are damaged, encrypted or packed in an unknown way."""
 
 
