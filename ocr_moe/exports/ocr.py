@@ -45,6 +45,8 @@ def write_ocr(path: Path, pages: Iterable[tuple[str, int, PageText]]) -> int:
     count = 0
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
         for sha256, page, text in pages:
+            if not (isinstance(sha256, str) and isinstance(page, int)):
+                raise StoreError(f"the store is damaged: {page!r} is no page of a file {sha256!r}")
             line = {
                 "format": OCR_FORMAT,
                 "sha256": sha256,

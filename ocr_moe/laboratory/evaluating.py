@@ -30,12 +30,9 @@ def evaluate_run(
     """
     material = run_material(store, truths, listed=True)
     options = EvaluationOptions(
-        skipped=store.get_meta("skipped") or {},
-        titles=store.get_meta("titles") or {},
-        origins={
-            name: Origin.model_validate(origin)
-            for name, origin in (store.get_meta("origins") or {}).items()
-        },
+        skipped=store.get_meta_as("skipped", dict[str, str], {}),
+        titles=store.get_meta_as("titles", dict[str, str], {}),
+        origins=store.get_meta_as("origins", dict[str, Origin], {}),
     )
     if goal is not None:
         laboratory = open_laboratory(store, material, Workshop(config, recorded=store))

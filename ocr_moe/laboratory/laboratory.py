@@ -23,7 +23,8 @@ from ocr_moe.laboratory.study import Study, study
 from ocr_moe.laboratory.trials import Trial, try_out
 from ocr_moe.protocols import Combiner, Gate
 from ocr_moe.routing.calibration import Calibration, Provenance
-from ocr_moe.schema import Field, Schema
+from ocr_moe.run.exporting import schemas_of
+from ocr_moe.schema import Field
 from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import FileNameRule
@@ -115,7 +116,7 @@ def run_material(store: Store, truths: TruthSet, *, listed: bool = False) -> Mat
 
     `listed` reads the records once and keeps them; else they are streamed whenever they are used.
     """
-    schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
+    schemas = schemas_of(store)
     runs = {name: store.records(name) for name in store.strategies()}
     if listed:
         return gather({name: list(records) for name, records in runs.items()}, schemas, truths)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ocr_moe.schema import Schema
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def schemas_of(store: Store) -> tuple[Schema, ...]:
-    """What the documents of a run could be."""
-    return tuple(Schema.model_validate(data) for data in store.get_meta("schemas") or ())
+    """What the documents of a run could be. Raises StoreError where the store does not hold it."""
+    return store.get_meta_as("schemas", tuple[Schema, ...], ())
 
 
 def exported(store: Store, strategy: str) -> Exported:
@@ -25,7 +24,7 @@ def exported(store: Store, strategy: str) -> Exported:
     """
     from ocr_moe.exports.exporters import Exported
 
-    experts: Mapping[str, Mapping[str, str]] = store.get_meta("experts") or {}
+    experts = store.get_meta_as("experts", dict[str, dict[str, str]], {})
     fingerprints = experts.get(strategy)
 
     def answers_of(record: Record) -> dict[str, list[Answer]]:
