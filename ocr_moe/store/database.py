@@ -18,9 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeVar
-
-from pydantic import TypeAdapter, ValidationError
+from typing import IO, Any, NamedTuple
 
 from ocr_moe.errors import StoreError
 from ocr_moe.store.opening import open_to_read, open_to_write
@@ -29,9 +27,6 @@ from ocr_moe.types import Answer, PageText, Record, Recorded
 _OF_STRATEGIES = "strategy IN (SELECT value FROM json_each(?))"
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)"
-
-
-Told = TypeVar("Told")
 
 
 @dataclass(frozen=True)
@@ -254,21 +249,6 @@ class Store:
     def opened_files(self) -> set[str]:
         """Hashes of the files that were opened in this run, ever."""
         return {row[0] for row in self._rows("SELECT sha256 FROM files")}
-
-    def get_meta_as(self, key: str, type_: type[Told], default: Told) -> Told:
-        """What the run says of itself under a key, as a type of it; `default` where it says nothing.
-
-        Raises StoreError where it is of another type.
-        """
-        told = self.get_meta(key)
-        try:
-            return default if told is None else TypeAdapter(type_).validate_python(told)
-        except ValidationError as error:
-            why = error.errors(include_url=False, include_input=False)[0]["msg"]
-            raise StoreError(
-                f"{self.path}: the store is damaged, what it says of {key!r} cannot be used ({why}); "
-                "take a copy that is whole, or run again into another --out"
-            ) from error
 
     def records(self, strategy: str) -> Records:
         """All records of a strategy."""
