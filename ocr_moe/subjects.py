@@ -158,6 +158,22 @@ class FileNameRule:
         )
 
 
+def kind_rank(rule: Subjects, text: str) -> int | None:
+    """Which of the rule's kinds of document a heading, label or file name speaks of."""
+    return _rank_in(rule.kind_order, text)
+
+
+def degree_rank(rule: Subjects, text: str) -> int | None:
+    """Which of the rule's degrees a text speaks of."""
+    return _rank_in(rule.degree_order, text)
+
+
+def _rank_in(order: tuple[str, ...], text: str) -> int | None:
+    ranks = _ranks(order)
+    found = {ranks[word] for word in ranks if word and word in text}
+    return found.pop() if len(found) == 1 else None
+
+
 def _ranks(order: tuple[str, ...]) -> dict[str, int]:
     """Rank of each word; words of one rank are written together as `本科|学士`."""
     return {word: rank for rank, entry in enumerate(order) for word in entry.split("|")}

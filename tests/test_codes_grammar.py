@@ -71,6 +71,7 @@ def test_the_automaton_accepts_what_the_grammar_matches(code: str) -> None:
         ("uscc_organisation", "91110000600037341L"),
         ("mod_11_10", "110108001234569"),
         ("cn_id", "11010519491231002X"),
+        ("cn_id", "990105194912310023"),  # a region that no list has: the check character decides
         ("luhn", "4539578763621486"),
         ("iso6346", "CSQU3054383"),
         ("mrz_td3", "L898902C36UTO7408122F1204159ZE184226B<<<<<10"),

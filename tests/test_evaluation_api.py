@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -90,6 +91,25 @@ def test_two_columns_compared_as_the_field_says(tmp_path: Path) -> None:
 
     assert as_text.strategies["read"].cells.right == 0
     assert as_degree.strategies["read"].fields["学历"].right == 1
+
+
+def test_two_columns_of_dates_in_different_forms(tmp_path: Path) -> None:
+    workbook = openpyxl.Workbook()
+    worksheet = workbook.worksheets[0]
+    for row in (
+        ["核对", None, None],
+        ["人工日期", "识别日期", "序列"],
+        [dt.date(2011, 12, 22), "2011年12月22日", 40899],
+        ["2005.06.18", "二〇〇五年六月十八日", 38521],
+        ["民国96年12月31日", "2007-12-30", 39447],
+    ):
+        worksheet.append(row)
+    workbook.save(tmp_path / "t.xlsx")
+
+    for predicted, right in (("识别日期", 2), ("C", 3)):
+        scores = score_columns(tmp_path / "t.xlsx", "人工日期", predicted, None, options=QUICK)
+        [of] = scores.strategies.values()
+        assert (of.fields["人工日期"].n, of.fields["人工日期"].right) == (3, right)
 
 
 def test_a_column_that_is_not_there_is_told_with_those_that_are(columns: Path) -> None:

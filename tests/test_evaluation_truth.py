@@ -256,6 +256,144 @@ def test_two_columns_for_a_field_and_a_field_without_one(tmp_path: Path) -> None
     assert sum(p.kind is ProblemKind.FIELD_WITHOUT_COLUMN for p in truth.problems) == 2
 
 
+def test_of_two_columns_for_a_field_the_filled_one_counts(tmp_path: Path) -> None:
+    path = sheet(
+        tmp_path,
+        ["file", "证书编号", "编号"],
+        ["a", None, CODE],
+        ["b", CODE, None],
+        ["c", None, None],
+        ["d", 1.06131202505004e17, CODE],
+    )
+
+    truth = load_truth(path, SCHEMA)
+
+    assert [row.key for row in truth.rows if row.cells] == ["a", "b", "d"]
+    assert values(truth) == [CODE] * 3
+    assert (truth.blank, truth.unscorable) == (1, 0)
+
+
+KINDS = Schema(
+    name="certificate",
+    fields=(
+        Field(name="姓名", kind=Kind.PERSON),
+        Field(name="学历", kind=Kind.ENUM, values={"本科": ("学士",), "硕士": ()}),
+        Field(
+            name="编号",
+            kind=Kind.CODE,
+            aliases=("毕业证书编号", "学位证书编号"),
+            grammars=(
+                CodeGrammar(name="18", segments=(Segment(length=18),), labels=("毕业证书编号",)),
+                CodeGrammar(name="16", segments=(Segment(length=16),), labels=("学位证书编号",)),
+            ),
+        ),
+    ),
+    subjects=Subjects(
+        pattern=r"(?P<name>[^_]+)_(?P<degree>本科|硕士)_(?P<kind>毕业证书|学位证书)(?:_\d)?",
+        degree_order=("硕士", "本科"),
+        kind_order=("毕业证书|毕业证", "学位证书|学位证"),
+    ),
+)
+DEGREE = "1061342025004931"
+
+
+def found(truth: Truth, *paths: str) -> dict[str, dict[str, str | None]]:
+    """path → field → verified value, of the documents that rows belong to."""
+    return {
+        document.key[0]: {name: cell.value for name, cell in document.cells.items()}
+        for document in match(truth, refs(*paths)).documents
+    }
+
+
+def test_numbers_of_two_documents_in_one_row_go_to_each_of_them(tmp_path: Path) -> None:
+    header = ["姓名", "毕业证书编号", "学位证书编号"]
+    rows = (["张三", CODE, DEGREE], ["李四", None, DEGREE], ["王五", CODE, None])
+    names = ("张三_本科_毕业证书.jpg", "张三_本科_学位证书.jpg", "李四_本科_毕业证书.jpg")
+
+    truth = load_truth(sheet(tmp_path, header, *rows), KINDS)
+
+    assert kinds(truth) == {ProblemKind.COLUMNS_BY_KIND}
+    assert truth.blank == 0
+    assert found(truth, *names, "王五_本科_毕业证书.jpg") == {
+        names[0]: {"姓名": "张三", "编号": CODE},
+        names[1]: {"编号": DEGREE},
+        names[2]: {"姓名": "李四"},
+        "王五_本科_毕业证书.jpg": {"姓名": "王五", "编号": CODE},
+    }
+
+
+def test_by_file_a_row_gives_its_document_the_number_of_its_kind(tmp_path: Path) -> None:
+    header = ["file", "毕业证书编号", "学位证书编号"]
+    rows = ([f"张三_本科_{kind}.jpg", CODE, DEGREE] for kind in ("毕业证书", "学位证书"))
+    path = sheet(tmp_path, header, *rows, ["scan1.jpg", CODE, DEGREE], ["scan2.jpg", None, DEGREE])
+    names = ["张三_本科_毕业证书.jpg", "张三_本科_学位证书.jpg", "scan1.jpg", "scan2.jpg"]
+
+    truth = load_truth(path, KINDS)
+
+    assert found(truth, *names) == {
+        names[0]: {"编号": CODE},
+        names[1]: {"编号": DEGREE},
+        "scan1.jpg": {},
+        "scan2.jpg": {"编号": DEGREE},
+    }
+    [told] = match(truth, refs(*names)).problems
+    assert (told.kind, told.rows) == (ProblemKind.AMBIGUOUS, (4,))
+
+
+def test_rows_of_one_name_find_their_document_by_degree_and_form_of_code(tmp_path: Path) -> None:
+    rows = [
+        ["姓名", "文化程度", "编号"],
+        ["张三 ", "本科", DEGREE],
+        ["张 三", "本科", CODE],
+        ["张三", "硕士", CODE],
+        ["李四", "本科", CODE],
+        ["李四", "本科", CODE[::-1]],
+    ]
+    names = [f"张三_本科_{kind}.jpg" for kind in ("毕业证书", "学位证书")]
+    names += ["张三_硕士_毕业证书.jpg", "李四_本科_毕业证书.jpg"]
+
+    truth = load_truth(sheet(tmp_path, *rows), KINDS)
+
+    told = [problem.message for problem in truth.problems]
+    assert told == ["the column '文化程度' was taken for 学历, by its values"]
+    by_file = found(truth, *names)
+    assert {name: cells["编号"] for name, cells in by_file.items()} == {
+        names[0]: CODE,
+        names[1]: DEGREE,
+        names[2]: CODE,
+    }
+    [told_of] = match(truth, refs(*names)).problems
+    assert (told_of.kind, told_of.rows) == (ProblemKind.NAMESAKES, (5, 6))
+
+
+def test_dates_of_eras_and_day_numbers_kept_as_text(tmp_path: Path) -> None:
+    texts = ["民国108年6月20日", "中華民國一百零八年六月二十日", "43636", "令和元年6月20日"]
+    rows = [[f"{index}.jpg", text] for index, text in enumerate(texts)]
+
+    truth = load_truth(sheet(tmp_path, ["file", "毕业日期"], *rows), SCHEMA)
+
+    assert values(truth, "毕业日期") == ["2019-06-20"] * 4
+    assert [problem.rows for problem in truth.problems if problem.rows] == [(4,)]
+
+
+def test_in_a_column_of_months_the_day_of_a_reading_is_not_looked_at(tmp_path: Path) -> None:
+    field = SCHEMA.field("毕业日期")
+    rows = [["a", "2019年6月"], ["b", "2019.07"], ["c", "2019-08-01"]]
+    truth = load_truth(sheet(tmp_path, ["file", "毕业日期"], *rows), SCHEMA)
+    month, _, day = (row.cells["毕业日期"] for row in truth.rows)
+
+    assert ProblemKind.MONTHS in kinds(truth)
+    assert month.says(field, "2019-06-20")
+    assert month.says(field, "2019-06")
+    assert not month.says(field, "2019-07-20")
+    assert not month.says(field, None)
+    assert not day.says(field, "2019-08")
+
+    rows = [["a", "2019年6月"], ["b", "2019-07-01"]]
+    of_days = load_truth(sheet(tmp_path, ["file", "毕业日期"], *rows), SCHEMA)
+    assert not of_days.rows[0].cells["毕业日期"].says(field, "2019-06-20")
+
+
 def test_no_usable_column_says_what_was_found_and_what_would_do(tmp_path: Path) -> None:
     with pytest.raises(TruthError) as raised:
         load_truth(sheet(tmp_path, ["file", "Namen"], ["a", "b"]), SCHEMA)
@@ -503,3 +641,21 @@ def test_a_workbook_written_by_extract_can_be_verified_and_used(tmp_path: Path) 
     assert (truth.by, truth.rows[0].key, truth.rows[0].page) == ("file", "班级/张三_本科.jpg", 1)
     assert values(truth) == [CODE]
     assert len(read_tables(tmp_path / "records.xlsx")) == 3
+
+
+def test_one_sheet_of_records_serves_each_schema_by_its_column(tmp_path: Path) -> None:
+    licence = Schema(name="licence", fields=(Field(name="名称"), Field(name="住所")))
+    path = sheet(
+        tmp_path,
+        ["document", "page", "schema", "姓名", "名称", "住所"],
+        ["d.jpg", 1, "diploma", "张三", None, None],
+        ["l.jpg", 1, "licence", None, "公司", "路"],
+        ["x.jpg", 1, None, None, None, None],
+    )
+
+    truths = read_truths([path]).of([SCHEMA, licence])
+
+    assert {t.schema.name: [row.key for row in t.rows] for t in truths} == {
+        "diploma": ["d.jpg"],
+        "licence": ["l.jpg"],
+    }

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.errors import StoreError
+from ocr_moe.run.exporting import told
 from ocr_moe.store.database import Question, Store, row_of
 from ocr_moe.types import (
     Answer,
@@ -234,3 +235,28 @@ def test_a_store_in_a_read_only_folder_can_be_replayed(tmp_path: Path) -> None:
         assert sorted(p.name for p in folder.iterdir()) == ["store.sqlite"]
     finally:
         folder.chmod(0o755)
+
+
+def test_what_a_run_says_of_itself_is_of_its_type_or_the_store_is_damaged(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        store.set_meta("titles", {"moe": "MOE"})
+        assert told(store, "titles", dict[str, str], {}) == {"moe": "MOE"}
+        assert told(store, "skipped", dict[str, str], {}) == {}
+        for garbage in ([1], "x", {"moe": {"a": 1}}, 2**70):
+            store.set_meta("titles", garbage)
+            with pytest.raises(StoreError, match=r"store\.sqlite: the store is damaged.*'titles'"):
+                told(store, "titles", dict[str, str], {})
+
+
+def test_a_record_under_another_name_than_its_own_does_not_go_on_for_ever(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.sqlite") as store:
+        for path in ("b.jpg", "c.jpg"):
+            record = Record(
+                document=DocumentRef(path="a.jpg", sha256="0"),
+                schema_name="diploma",
+                strategy="moe",
+                fields={},
+            )
+            store.put_records([row_of(record)._replace(path=path)])
+        with pytest.raises(StoreError, match="the store is damaged"):
+            list(store.records("moe"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -12,7 +13,6 @@ _STDNUM = {
     "mod_11_2": "stdnum.iso7064.mod_11_2",
     "mod_37_36": "stdnum.iso7064.mod_37_36",
     "mod_97_10": "stdnum.iso7064.mod_97_10",
-    "cn_id": "stdnum.cn.ric",  # 18-character resident identity number, GB 11643
     "luhn": "stdnum.luhn",  # bank cards, IMEI
     "iso6346": "stdnum.iso6346",  # freight containers
     "iban": "stdnum.iban",
@@ -88,7 +88,16 @@ def _organisation(code: str) -> bool:
     return body[8] == "0123456789X0"[11 - total % 11]
 
 
+def _cn_id(code: str) -> bool:
+    """18-character resident identity number, GB 11643: its check character, ISO 7064 MOD 11-2.
+
+    Nothing else decides: the regions in it have changed over the years, and lists of them lag.
+    """
+    return re.fullmatch(r"[0-9]{17}[0-9X]", code) is not None and passes("mod_11_2", code)
+
+
 _OWN: dict[str, Callable[[str], bool]] = {
+    "cn_id": _cn_id,
     "mrz_td3": _mrz_td3,
     "mrz_td1": _mrz_td1,
     "uscc_organisation": _organisation,

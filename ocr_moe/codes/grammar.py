@@ -15,6 +15,7 @@ variants and the decoder weighs them against each other.
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import Literal
 
@@ -26,6 +27,8 @@ from ocr_moe.types import Value
 
 DIGITS = "0123456789"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_RANGE = re.compile(r"([0-9]{1,64})-([0-9]{1,64})")
+_MOST_VALUES = 100_000
 ALPHABETS = {"digits": DIGITS, "letters": LETTERS, "alphanumeric": DIGITS + LETTERS}
 
 
@@ -51,7 +54,7 @@ class Segment(Value):
 
     name: str = ""
     length: int = PydanticField(ge=0, le=64)
-    max_length: int | None = None
+    max_length: int | None = PydanticField(default=None, ge=0, le=64)
     """Longest length where the segment varies; `length` is then the shortest."""
     alphabet: str = "digits"
     """`digits`, `letters`, `alphanumeric`, or the allowed characters themselves."""
@@ -65,6 +68,8 @@ class Segment(Value):
             raise ValueError(f"segment {self.name!r}: max_length is less than length")
         if not self.alphabet:
             raise ValueError(f"segment {self.name!r}: the alphabet is empty")
+        if sum(map(_count_of, self.values)) > _MOST_VALUES:
+            raise ValueError(f"segment {self.name!r}: more than {_MOST_VALUES:,} values")
         for value in self.choices:
             if not self.length <= len(value) <= self.longest:
                 raise ValueError(f"segment {self.name!r}: {value!r} has another length")
@@ -86,12 +91,19 @@ class Segment(Value):
         """`values` with ranges written out."""
         written: list[str] = []
         for value in self.values:
-            first, dash, last = value.partition("-")
-            if dash and first.isdigit() and last.isdigit() and len(first) == len(last):
-                written += [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
+            ends = _RANGE.fullmatch(value)
+            if ends and len(ends[1]) == len(ends[2]):
+                numbers = range(int(ends[1]), int(ends[2]) + 1)
+                written += [str(n).zfill(len(ends[1])) for n in numbers]
             else:
                 written.append(value)
         return tuple(written)
+
+
+def _count_of(value: str) -> int:
+    """How many values an item of `values` stands for."""
+    ends = _RANGE.fullmatch(value)
+    return max(int(ends[2]) - int(ends[1]) + 1, 1) if ends else 1
 
 
 class CodeGrammar(Value):

@@ -26,7 +26,6 @@ from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, li
 from ocr_moe.evaluation.truth.sheet import Truth, TruthCell
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Decision, DocumentRef, Record, Status
-from ocr_moe.values.normalize import equal
 
 SETTLED = (Status.ACCEPTED, Status.ABSENT)
 
@@ -195,7 +194,7 @@ class _Judge:
     """Decides about a cell; remembers comparisons, of which a run repeats many."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], bool] = {}
+        self._known: dict[tuple[str, TruthCell, str], bool] = {}
 
     def outcome(self, column: ScoredField, truth: TruthCell, decision: Decision | None) -> Outcome:
         if decision is None:
@@ -207,14 +206,14 @@ class _Judge:
             return Outcome.RIGHT if decision.value is None else Outcome.INVENTED
         if decision.value is None:
             return Outcome.MISSING
-        if decision.value == truth.value or self._equal(column, truth, decision.value):
+        if decision.value == truth.value or self._says(column, truth, decision.value):
             return Outcome.RIGHT
         return Outcome.WRONG
 
-    def _equal(self, column: ScoredField, truth: TruthCell, value: str) -> bool:
-        key = (column.key, truth.raw, value)
+    def _says(self, column: ScoredField, truth: TruthCell, value: str) -> bool:
+        key = (column.key, truth, value)
         if key not in self._known:
-            self._known[key] = equal(column.field, truth.raw, value)
+            self._known[key] = truth.says(column.field, value)
         return self._known[key]
 
 

@@ -13,6 +13,7 @@ from ocr_moe.laboratory.files import write_recommendation, write_refusal
 from ocr_moe.laboratory.goal import Goal
 from ocr_moe.laboratory.laboratory import Laboratory, open_laboratory, run_material
 from ocr_moe.laboratory.study import study_points
+from ocr_moe.run.exporting import told
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.store.database import Store
 from ocr_moe.types import Origin
@@ -30,12 +31,9 @@ def evaluate_run(
     """
     material = run_material(store, truths, listed=True)
     options = EvaluationOptions(
-        skipped=store.get_meta("skipped") or {},
-        titles=store.get_meta("titles") or {},
-        origins={
-            name: Origin.model_validate(origin)
-            for name, origin in (store.get_meta("origins") or {}).items()
-        },
+        skipped=told(store, "skipped", dict[str, str], {}),
+        titles=told(store, "titles", dict[str, str], {}),
+        origins=told(store, "origins", dict[str, Origin], {}),
     )
     if goal is not None:
         laboratory = open_laboratory(store, material, Workshop(config, recorded=store))

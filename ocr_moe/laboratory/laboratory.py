@@ -29,7 +29,6 @@ from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import FileNameRule
 from ocr_moe.types import DocumentRef
-from ocr_moe.values.normalize import equal
 from ocr_moe.workshop.build import Workshop, fingerprint_of
 from ocr_moe.workshop.config import Config
 
@@ -192,9 +191,6 @@ def _documents_of(
 
 def _judge(cells: Mapping[str, TruthCell]) -> Judge:
     def right(field: Field, value: str | None) -> bool:
-        truth = cells[field.name].value
-        if truth is None or value is None:
-            return truth is None and value is None
-        return equal(field, value, truth)
+        return cells[field.name].says(field, value)
 
     return right

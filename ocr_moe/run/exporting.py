@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
+from ocr_moe.errors import StoreError
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.types import Answer, Record
@@ -13,9 +15,28 @@ if TYPE_CHECKING:
     from ocr_moe.exports.exporters import Exported
 
 
+Told = TypeVar("Told")
+
+
+def told(store: Store, key: str, type_: type[Told], default: Told) -> Told:
+    """What a run says of itself under a key of its store, as a type; `default` where it is silent.
+
+    Raises StoreError where it is of another type.
+    """
+    value = store.get_meta(key)
+    try:
+        return default if value is None else TypeAdapter(type_).validate_python(value)
+    except ValidationError as error:
+        why = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise StoreError(
+            f"{store.path}: the store is damaged, what it says of {key!r} cannot be used ({why}); "
+            "take a copy that is whole, or run again into another --out"
+        ) from error
+
+
 def schemas_of(store: Store) -> tuple[Schema, ...]:
-    """What the documents of a run could be."""
-    return tuple(Schema.model_validate(data) for data in store.get_meta("schemas") or ())
+    """What the documents of a run could be. Raises StoreError where the store does not hold it."""
+    return told(store, "schemas", tuple[Schema, ...], ())
 
 
 def exported(store: Store, strategy: str) -> Exported:
@@ -25,7 +46,7 @@ def exported(store: Store, strategy: str) -> Exported:
     """
     from ocr_moe.exports.exporters import Exported
 
-    experts: Mapping[str, Mapping[str, str]] = store.get_meta("experts") or {}
+    experts = told(store, "experts", dict[str, dict[str, str]], {})
     fingerprints = experts.get(strategy)
 
     def answers_of(record: Record) -> dict[str, list[Answer]]:

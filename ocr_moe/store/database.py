@@ -285,7 +285,10 @@ class Store:
     def strategies(self) -> list[str]:
         """Names of the strategies that have records."""
         rows = self._rows("SELECT DISTINCT strategy FROM records ORDER BY strategy")
-        return [row[0] for row in rows]
+        names = [row[0] for row in rows]
+        if not all(isinstance(name, str) for name in names):
+            raise StoreError(f"{self.path}: the store is damaged, a strategy's name is no text")
+        return names
 
     def finished_paths(self, strategies: Sequence[str]) -> set[str]:
         """Paths that have their records under every one of the strategies."""
@@ -337,10 +340,18 @@ class Records:
     strategy: str
 
     def __iter__(self) -> Iterator[Record]:
-        path, page = "", 0
-        while batch := self.store.records_after(self.strategy, path, page, 500):
-            yield from batch
-            path, page = batch[-1].document.path, batch[-1].document.page
+        last = ("", 0)
+        while batch := self.store.records_after(self.strategy, *last, 500):
+            for record in batch:
+                place = (record.document.path, record.document.page)
+                # A record that names another place than its row would be come by again and again.
+                if place <= last:
+                    raise StoreError(
+                        f"{self.store.path}: the store is damaged, the record after {last[0]!r} is of "
+                        f"{place[0]!r}; take a copy that is whole, or run again into another --out"
+                    )
+                last = place
+                yield record
 
 
 def row_of(record: Record) -> RecordRow:

@@ -67,6 +67,18 @@ _YEAR_MONTH_DAY = re.compile(
     rf"(?P<m>元|正|(?:{_N}\s*){{1,3}})\s*月"
     rf"(?:\s*(?P<d>(?:{_N}\s*){{1,4}}?)\s*(?:{_RI}|(?!{_N}|\s)))?"
 )
+_ERAS = {
+    **dict.fromkeys(("民国", "民國", "民囯"), 1911),
+    "大正": 1911,
+    "昭和": 1925,
+    "平成": 1988,
+    "令和": 2018,
+}
+"""The year before the first of an era: 民国108年 is 2019."""
+_OF_ERA = re.compile(
+    rf"(?:中[华華])?(?P<era>{'|'.join(_ERAS)})\s*(?P<y>元|(?:(?:{_N}|百)\s*){{1,5}}?)\s*(?:{_NIAN}\s*|[-./]\s*)"
+    rf"(?:(?P<m>元|正|(?:{_N}\s*){{1,3}}?)\s*(?:月|[-./])(?:\s*(?P<d>(?:{_N}\s*){{1,4}})\s*{_RI}?)?)?"
+)
 _YEAR_MARK_LOST = re.compile(
     rf"(?<!{_D})(?P<y>[一二12]\s*[九9{ZEROS_IN_DATES}]\s*{_D}\s*{_D})\s*(?P<m>(?:{_N}\s*){{1,2}})\s*月"
     rf"\s*(?P<d>(?:{_N}\s*){{1,4}}?)\s*{_RI}"
@@ -106,6 +118,7 @@ _COMPACT_MONTH = re.compile(r"^(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])$")
 _BARE_YEAR = re.compile(r"^(?P<y>(?:19|20)\d\d)$")
 
 _EVERYWHERE = (
+    _OF_ERA,
     _YEAR_MONTH_DAY,
     _YEAR_MARK_LOST,
     _MONTH_MARK_LOST,
@@ -144,10 +157,14 @@ def find_dates(text: str, *, years: bool = False) -> list[DateSpan]:
             if any(match.start() < span.end and span.start < match.end() for span in found):
                 continue
             iso = _iso(match)
-            if iso is not None:
+            if iso is not None and (years or len(iso) > 4):
                 end = match.start() + len(match.group().rstrip())
                 digits = len(re.sub(r"\s", "", match["y"]))
-                whole = digits == 4 or (digits == 2 and match["y"].isdigit())
+                whole = (
+                    digits == 4
+                    or (digits == 2 and match["y"].isdigit())
+                    or "era" in match.re.groupindex
+                )
                 found.append(DateSpan(match.start(), end, iso, whole))
     return sorted(found, key=lambda span: span.start)
 
@@ -188,6 +205,12 @@ def parse_date(text: str) -> str | None:
     return None
 
 
+def agree_as_far_as_both_go(a: str, b: str) -> bool:
+    """Whether two ISO dates are one at the coarser precision of the two: 2019-06-20 and 2019-06."""
+    shorter = min(len(a), len(b))
+    return shorter >= 4 and a[:shorter] == b[:shorter]
+
+
 def small_number(text: str) -> int | None:
     """A number below 100 in Arabic or Chinese numerals (廿五, 二十, 卅一, 06), or None."""
     text = re.sub(r"\s", "", text)
@@ -216,7 +239,8 @@ def small_number(text: str) -> int | None:
 
 def _iso(match: re.Match[str]) -> str | None:
     groups = match.groupdict()
-    year = _year(groups["y"])
+    era = groups.get("era")
+    year = _year(groups["y"]) if era is None else _year_of_era(era, groups["y"])
     if year is None:
         return None
     if "a" in groups:
@@ -249,6 +273,20 @@ _YEARS = range(1900, 2100)
 """Years that a document may name: birth dates of the living, and terms of business that end far off."""
 _CENTURY = 50
 """Years of two digits from which they are of the last century."""
+
+
+def _year_of_era(era: str, text: str) -> int | None:
+    """The year of our calendar of an era's 108, 一〇八 or 一百零八; 元 is its first."""
+    text = re.sub(r"\s", "", text)
+    hundreds, mark, rest = text.rpartition("百")
+    if mark:
+        number = 100 * (small_number(hundreds) or 1) + (small_number(rest) or 0)
+    elif len(text) == 3 and all(char in _DIGIT for char in text):
+        number = int("".join(str(_DIGIT[char]) for char in text))
+    else:
+        number = small_number(text) or 0
+    year = _ERAS[era] + number
+    return year if number and year in _YEARS else None
 
 
 def _year(text: str) -> int | None:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.truth.cells import BLANK, RawCell, Table
 from ocr_moe.evaluation.truth.problems import listed
 from ocr_moe.evaluation.truth.sheet import (
     FILE_HEADINGS,
+    HEADER_ROWS,
     Truth,
+    is_serial,
     load_truth_tables,
     same_heading,
 )
-from ocr_moe.evaluation.truth.tables import BLANK, RawCell, Table, read_tables
+from ocr_moe.evaluation.truth.tables import read_tables
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.types import Decision, DocumentRef, Record, Status
+from ocr_moe.values.dates import parse_date
+from ocr_moe.values.printed import clean_text
 
-_HEADER_ROWS = 30
 _LETTERS = re.compile(r"[A-Z]{1,3}")
 _CODE = re.compile(r"[A-Z0-9-]{6,}")
+_LONGEST_DATE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def read_columns(
     name = _text(headings, left) or truth_column
     strategy = _text(headings, right) or predicted_column
     if field is None:
-        kind = _kind([text for _, cells in body if (text := _text(cells, left))])
+        kind = _kind(*([_text(cells, column) for _, cells in body] for column in (left, right)))
         field = Field(name=name, kind=kind)
     schema = Schema(name="columns", fields=(field,))
     names = _names(table, header)
@@ -98,7 +103,7 @@ def _find(path: Path, left: str, right: str, sheet: str | None) -> tuple[Table, 
     if not tables:
         raise TruthError(f"{path}: there is no sheet {sheet!r}")
     for table in tables:
-        for index, (_, cells) in enumerate(table.rows[:_HEADER_ROWS]):
+        for index, (_, cells) in enumerate(table.rows[:HEADER_ROWS]):
             columns = [_column(cells, name) for name in (left, right)]
             if columns[0] is not None and columns[1] is not None:
                 return table, index, columns[0], columns[1]
@@ -106,7 +111,7 @@ def _find(path: Path, left: str, right: str, sheet: str | None) -> tuple[Table, 
         (
             [text for cell in cells if (text := (cell.text or "").strip())]
             for table in tables
-            for _, cells in table.rows[:_HEADER_ROWS]
+            for _, cells in table.rows[:HEADER_ROWS]
             if any(cell.text for cell in cells)
         ),
         [],
@@ -130,9 +135,29 @@ def _column(cells: Sequence[RawCell], name: str) -> int | None:
     return None
 
 
-def _kind(values: Sequence[str]) -> Kind:
-    codes = sum(bool(_CODE.fullmatch(value.replace(" ", "").upper())) for value in values)
-    return Kind.CODE if values and codes >= 0.8 * len(values) else Kind.TEXT
+def _kind(verified: Sequence[str], predicted: Sequence[str]) -> Kind:
+    """How the columns are compared: as dates where both hold such, as codes where the first does.
+
+    Days as numbers are dates beside a column that writes them out.
+    """
+    known = (_is_date, lambda text: _is_date(text) or is_serial(text))
+    for left, right in (known, known[::-1]):
+        if _mostly(verified, left) and _mostly(predicted, right):
+            return Kind.DATE
+    return Kind.CODE if _mostly(verified, _is_code) else Kind.TEXT
+
+
+def _mostly(values: Sequence[str], looks: Callable[[str], bool]) -> bool:
+    filled = [value for value in values if value]
+    return bool(filled) and sum(map(looks, filled)) >= 0.8 * len(filled)
+
+
+def _is_date(text: str) -> bool:
+    return len(text) <= _LONGEST_DATE and parse_date(clean_text(text)) is not None
+
+
+def _is_code(text: str) -> bool:
+    return _CODE.fullmatch(text.replace(" ", "").upper()) is not None
 
 
 def _names(table: Table, header: int) -> dict[int, str]:

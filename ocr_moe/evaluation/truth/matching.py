@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import Truth, TruthCell, TruthRow
 from ocr_moe.folds import fold_path
-from ocr_moe.subjects import FileNameRule
+from ocr_moe.schema import Kind, Schema, Subjects
+from ocr_moe.subjects import FileNameRule, NamedDocument, Subject, degree_rank, kind_rank
 from ocr_moe.types import DocumentRef, Record
 from ocr_moe.values.printed import clean_text
+
+_LONGEST_NAME = 255
+"""Characters of a file's name on today's file systems."""
 
 DocumentKey = tuple[str, int]
 """(path, page) of a document within its run."""
@@ -85,9 +89,54 @@ def _by_file(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebook)
             _settle(row, found, rows_of, touched, notebook)
         else:
             without.append(row.key)
+    if any(row.of_kind for row in truth.rows):
+        rows_of = _with_own_kind(truth, rows_of, documents, notebook)
     merged = [_merge(key, rows, notebook) for key, rows in sorted(rows_of.items())]
     touched |= set(rows_of)
     return Match(truth, tuple(merged), tuple(without), frozenset(touched), notebook.problems())
+
+
+def _with_own_kind(
+    truth: Truth,
+    rows_of: Mapping[DocumentKey, Sequence[TruthRow]],
+    documents: Iterable[DocumentRef],
+    notebook: Notebook,
+) -> dict[DocumentKey, list[TruthRow]]:
+    """The rows with what they say of their own document's kind, by its file name."""
+    rule = truth.schema.subjects
+    kinds: dict[DocumentKey, int | None] = {}
+    if rule is not None:
+        namer = FileNameRule(rule)
+        for document in documents:
+            named = namer.identify(document)
+            kinds[key_of(document)] = kind_rank(rule, named.kind) if named else None
+    return {
+        key: [replace(row, cells=_cells_for(row, kinds.get(key), notebook)) for row in rows]
+        for key, rows in rows_of.items()
+    }
+
+
+def _cells_for(row: TruthRow, kind: int | None, notebook: Notebook) -> Mapping[str, TruthCell]:
+    """A row's cells for a document of that kind: the kind's own among them, no other kind's.
+
+    Of a document whose kind is unknown no cell is known that differs from kind to kind.
+    """
+    if kind is not None or not row.of_kind:
+        return {**row.cells, **(row.of_kind.get(kind, {}) if kind is not None else {})}
+    cells = dict(row.cells)
+    for name in dict.fromkeys(name for own in row.of_kind.values() for name in own):
+        said = [own[name] for own in row.of_kind.values() if name in own]
+        if len(said) == 1:
+            cells.setdefault(name, said[0])
+        elif name not in cells:
+            notebook.add(
+                ProblemKind.AMBIGUOUS,
+                f"{name}: the file's name does not say which of the columns is its own; the cell "
+                "is left out",
+                name,
+                row.number,
+            )
+    return cells
 
 
 def _settle(
@@ -154,7 +203,7 @@ class _FileIndex:
         for form in dict.fromkeys((base, _stem(base))):
             if form in self._names:
                 return self._names[form]
-        if not base.isdecimal():
+        if not base.isdecimal() or len(base) > _LONGEST_NAME:
             return []
         # A spreadsheet turns the name 0005 into the number 5.
         return [
@@ -195,20 +244,99 @@ def _by_subject(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebo
         touched |= {key_of(item.document) for subject in named for item in subject.documents}
         if not named:
             without.append(name)
+        elif any(_differ(other, rows[0]) for other in rows):
+            merged += _row_by_row(truth.schema, rule, rows, named, notebook)
         elif len(named) > 1:
             _note_namesakes(notebook, rows, "several subjects among the documents")
-        elif any(other.cells != rows[0].cells for other in rows):
-            _note_namesakes(notebook, rows, "several rows that differ")
         elif named[0].chosen is None:
             message = f"{name}: {named[0].note}"
             notebook.add(ProblemKind.AMBIGUOUS, message, row=rows[0].number)
         else:
-            key = key_of(named[0].chosen.document)
             _note_repeats(notebook, rows)
             numbers = tuple(row.number for row in rows)
-            merged.append(VerifiedDocument(key, numbers, rows[0].cells))
+            for document, cells in _documents_of(rows[0], rule, named[0], notebook):
+                merged.append(VerifiedDocument(key_of(document.document), numbers, cells))
     merged.sort(key=lambda document: document.key)
     return Match(truth, tuple(merged), tuple(without), frozenset(touched), notebook.problems())
+
+
+def _differ(a: TruthRow, b: TruthRow) -> bool:
+    return a.cells != b.cells or a.of_kind != b.of_kind
+
+
+def _documents_of(
+    row: TruthRow, rule: Subjects, subject: Subject, notebook: Notebook
+) -> Iterator[tuple[NamedDocument, Mapping[str, TruthCell]]]:
+    """The subject's chosen document with the row's cells, and its other documents of that degree
+    with what the row says of their kind alone."""
+    chosen = subject.chosen
+    if chosen is None:
+        return
+    own = kind_rank(rule, chosen.kind)
+    yield chosen, _cells_for(row, own, notebook)
+    for other in subject.documents:
+        kind = kind_rank(rule, other.kind)
+        same = degree_rank(rule, other.degree) == degree_rank(rule, chosen.degree)
+        if same and kind is not None and kind != own and kind in row.of_kind:
+            yield other, row.of_kind[kind]
+
+
+def _row_by_row(
+    schema: Schema,
+    rule: Subjects,
+    rows: Sequence[TruthRow],
+    named: Sequence[Subject],
+    notebook: Notebook,
+) -> list[VerifiedDocument]:
+    """Rows of one name that differ, each with the one document that its degree and the form of its
+    code leave; the others are told."""
+    documents = [document for subject in named for document in subject.documents]
+    claims: dict[DocumentKey, list[TruthRow]] = defaultdict(list)
+    lost = []
+    for row in rows:
+        said = _spoken_of(schema, rule, row)
+        fitting = [document for document in documents if _fits(rule, document, said)]
+        if len(fitting) == 1 and said != (None, None):
+            claims[key_of(fitting[0].document)].append(row)
+        else:
+            lost.append(row)
+    found = []
+    for key, claiming in claims.items():
+        if all(not _differ(row, claiming[0]) for row in claiming):
+            _note_repeats(notebook, claiming)
+            numbers = tuple(row.number for row in claiming)
+            found.append(VerifiedDocument(key, numbers, claiming[0].cells))
+        else:
+            lost += claiming
+    what = "several rows that differ, and not one document that only this row can be about"
+    _note_namesakes(notebook, sorted(lost, key=lambda row: row.number), what)
+    return found
+
+
+def _fits(rule: Subjects, document: NamedDocument, said: tuple[int | None, int | None]) -> bool:
+    """Whether a document's name has the degree and the kind, as far as both are known."""
+    named = (degree_rank(rule, document.degree), kind_rank(rule, document.kind))
+    return all(a is None or b is None or a == b for a, b in zip(said, named, strict=True))
+
+
+def _spoken_of(schema: Schema, rule: Subjects, row: TruthRow) -> tuple[int | None, int | None]:
+    """Ranks of the degree and of the kind of document that a row's values speak of."""
+    degree = kind = None
+    for item in schema.fields:
+        cell = row.cells.get(item.name)
+        if cell is None or cell.value is None:
+            continue
+        if item.kind is Kind.ENUM and degree is None:
+            degree = degree_rank(rule, cell.value)
+        elif item.kind is Kind.CODE and kind is None:
+            kinds = {
+                kind_rank(rule, label)
+                for grammar in item.grammars
+                if grammar.matches(cell.value)
+                for label in grammar.labels
+            } - {None}
+            kind = kinds.pop() if len(kinds) == 1 else None
+    return degree, kind
 
 
 def _note_namesakes(notebook: Notebook, rows: Sequence[TruthRow], what: str) -> None:

@@ -10,18 +10,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.truth.cells import BLANK, RawCell, Table
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
-from ocr_moe.evaluation.truth.tables import BLANK, RawCell, Table, read_tables
+from ocr_moe.evaluation.truth.tables import read_tables
 from ocr_moe.folds import fold_heading
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import TruthOptions
-from ocr_moe.values.normalize import normalize
+from ocr_moe.subjects import kind_rank
+from ocr_moe.values.dates import agree_as_far_as_both_go
+from ocr_moe.values.normalize import equal, normalize
 from ocr_moe.values.printed import clean_text
 
 FILE_HEADINGS = (
@@ -31,11 +34,12 @@ FILE_HEADINGS = (
 )
 PAGE_HEADINGS = ("page", "page number", "页", "页码", "页号")
 SUBJECT_HEADINGS = ("subject", "student", "学生", "学生姓名", "姓名", "name")
-_HEADER_ROWS = 30
+HEADER_ROWS = 30
+"""Rows that hold something, among which the headings are looked for."""
 _FILE_NAME = re.compile(r"(?i).+\.(jpe?g|png|webp|bmp|gif|tiff?|pdf|heic|heif)$")
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+\d+")
 _DAY_ZERO_RANGE = (2200, 80_000)
-_YEAR_RANGE = (1800, 2199)
+_MONTH, _DAY = len("2019-06"), len("2019-06-20")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,18 @@ class TruthCell:
 
     raw: str
     value: str | None
+    months: bool = False
+    """A date without a day, from a column of such: the day of a reading is not looked at."""
+
+    def says(self, item: Field, value: str | None) -> bool:
+        """Whether a reading of the field is what was verified; None reads it as absent."""
+        if self.value is None or value is None:
+            return self.value is value
+        return (
+            value == self.value
+            or equal(item, self.raw, value)
+            or (self.months and agree_as_far_as_both_go(self.value, value))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +70,9 @@ class TruthRow:
     key: str
     page: int | None
     cells: Mapping[str, TruthCell]
+    of_kind: Mapping[int, Mapping[str, TruthCell]] = field(default_factory=dict)
+    """What holds only for the subject's document of one kind (its rank in the schema's
+    `kind_order`): a sheet may keep 毕业证书编号 and 学位证书编号 in one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +109,14 @@ def load_truth_tables(
     found = [(table, header) for table in tables if (header := _find_header(table, schema))]
     if not found:
         raise TruthError(_no_column(path, tables, schema))
-    table, header = max(found, key=lambda item: len(item[1].fields))
+    table, header = max(found, key=lambda item: len(item[1].columns))
     notebook = Notebook(path.name)
+    if table.second_choice:
+        notebook.add(
+            ProblemKind.SECOND_READER,
+            "only the values of this workbook could be read: errors look like empty cells, and "
+            "dates of months like full ones; save it anew in Excel to be sure",
+        )
     others = [other.name for other, _ in found if other is not table]
     if others:
         notebook.add(
@@ -104,7 +129,7 @@ def load_truth_tables(
 def usable_columns(tables: Iterable[Table], schema: Schema) -> int:
     """How many of the schema's fields the best sheet has a column for."""
     headers = [_find_header(table, schema) for table in tables]
-    return max((len(header.fields) for header in headers if header), default=0)
+    return max((len(header.columns) for header in headers if header), default=0)
 
 
 def same_heading(heading: str, name: str) -> bool:
@@ -117,8 +142,13 @@ class _Header:
     row: int
     """Index into the table's rows."""
     headings: tuple[str, ...]
-    fields: Mapping[str, int]
-    duplicates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, tuple[int, ...]]
+    """The columns of each field, its own name before its aliases."""
+
+    @property
+    def taken(self) -> frozenset[int]:
+        """All columns that are of a field."""
+        return frozenset(column for columns in self.columns.values() for column in columns)
 
 
 def _wanted(path: Path, tables: Sequence[Table], name: str | None) -> Sequence[Table]:
@@ -134,20 +164,17 @@ def _wanted(path: Path, tables: Sequence[Table], name: str | None) -> Sequence[T
 def _find_header(table: Table, schema: Schema) -> _Header | None:
     """The row with most headings of the schema among the first rows of the sheet."""
     best: _Header | None = None
-    for index, (_, cells) in enumerate(table.rows[:_HEADER_ROWS]):
+    for index, (_, cells) in enumerate(table.rows[:HEADER_ROWS]):
         headings = tuple((cell.text or "").strip() for cell in cells)
-        fields, duplicates = _match_fields(headings, schema)
-        if fields and (best is None or len(fields) > len(best.fields)):
-            best = _Header(index, headings, fields, duplicates)
+        columns = _match_fields(headings, schema)
+        if columns and (best is None or len(columns) > len(best.columns)):
+            best = _Header(index, headings, columns)
     return best
 
 
-def _match_fields(
-    headings: Sequence[str], schema: Schema
-) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
-    """field → column; a field's own name goes before its aliases, and the first column wins."""
-    fields: dict[str, int] = {}
-    duplicates: dict[str, tuple[str, ...]] = {}
+def _match_fields(headings: Sequence[str], schema: Schema) -> dict[str, tuple[int, ...]]:
+    """field → columns; a field's own name goes before its aliases."""
+    fields: dict[str, tuple[int, ...]] = {}
     columns: dict[str, list[int]] = {}
     for index, heading in enumerate(headings):
         for form in {fold_heading(heading), _bare(heading)} - {""}:
@@ -161,10 +188,8 @@ def _match_fields(
             )
         )
         if matching:
-            fields[item.name] = matching[0]
-            if len(matching) > 1:
-                duplicates[item.name] = tuple(headings[index] for index in matching)
-    return fields, duplicates
+            fields[item.name] = tuple(matching)
+    return fields
 
 
 def _bare(heading: str) -> str:
@@ -207,11 +232,12 @@ class _Reader:
     ) -> None:
         self._path = path
         self._table = table
-        self._header = header
         self._schema = schema
         self._options = options
         self._notes = notebook
         self._body = table.rows[header.row + 1 :]
+        self._header = header
+        self._header = replace(header, columns={**header.columns, **self._told_by_values()})
         self._absent = {fold_heading(marker) or marker for marker in options.absent}
         self._blank = 0
         self._unscorable = 0
@@ -221,18 +247,19 @@ class _Reader:
         by, key_column = self._key_column()
         page_column = self._column_of(PAGE_HEADINGS)
         self._note_columns()
-        suspects = {
-            item.name: self._rounded_texts(self._header.fields[item.name])
+        self._suspects = {
+            column: self._rounded_texts(column)
             for item in self._fields()
             if item.kind is Kind.CODE
+            for column in self._header.columns[item.name]
         }
-        rows = []
+        rows: list[TruthRow] = []
         for number, cells in self._body:
             if not any(cell.text or cell.trouble for cell in cells):
                 continue
             key = _key_text(_at(cells, key_column))
             if not key:
-                if all(_at(cells, column) is BLANK for column in self._header.fields.values()):
+                if all(_at(cells, column) is BLANK for column in self._header.taken):
                     continue
                 self._notes.add(
                     ProblemKind.NO_KEY,
@@ -240,15 +267,8 @@ class _Reader:
                     row=number,
                 )
                 continue
-            scored: dict[str, TruthCell] = {}
-            for item in self._fields():
-                raw = _at(cells, self._header.fields[item.name])
-                damaged = number in suspects.get(item.name, ())
-                cell = self._cell(item, raw, number, damaged=damaged)
-                if cell is not None:
-                    scored[item.name] = cell
             page = self._page(cells, page_column, number)
-            rows.append(TruthRow(number, key, page, scored))
+            rows.append(self._row(cells, number, key, page))
         if not rows:
             raise TruthError(f"{self._path}: there are no rows below the headings")
         return Truth(
@@ -257,14 +277,126 @@ class _Reader:
             sheet=self._table.name,
             by=by,
             fields=tuple(item.name for item in self._fields()),
-            rows=tuple(rows),
+            rows=self._in_months(rows),
             blank=self._blank,
             unscorable=self._unscorable,
             problems=self._notes.problems(),
         )
 
+    def _told_by_values(self) -> dict[str, tuple[int, ...]]:
+        """Columns of closed lists under headings of the sheet's own: 文化程度 with 本科 and 硕士.
+
+        Where two columns would do for a field, neither is taken.
+        """
+        found: dict[str, tuple[int, ...]] = {}
+        for item in self._schema.fields:
+            if item.kind is not Kind.ENUM or item.name in self._header.columns:
+                continue
+            words = {
+                fold_heading(word)
+                for value, synonyms in item.values.items()
+                for word in (value, *synonyms)
+            }
+            fitting = [
+                column
+                for column, heading in enumerate(self._header.headings)
+                if heading and column not in self._header.taken and self._holds(column, words)
+            ]
+            if len(fitting) == 1:
+                found[item.name] = tuple(fitting)
+                self._notes.add(
+                    ProblemKind.UNKNOWN_COLUMN,
+                    f"the column {self._header.headings[fitting[0]]!r} was taken for {item.name}, "
+                    "by its values",
+                    item.name,
+                )
+        return found
+
+    def _holds(self, column: int, words: Collection[str]) -> bool:
+        """Whether at least 8 of 10 filled cells of a column are one of the words."""
+        texts = [text for _, cells in self._body if (text := _at(cells, column).text)]
+        known = sum(fold_heading(text) in words for text in texts)
+        return bool(texts) and known >= 0.8 * len(texts)
+
     def _fields(self) -> list[Field]:
-        return [item for item in self._schema.fields if item.name in self._header.fields]
+        return [item for item in self._schema.fields if item.name in self._header.columns]
+
+    def _row(self, cells: Sequence[RawCell], number: int, key: str, page: int | None) -> TruthRow:
+        scored: dict[str, TruthCell] = {}
+        of_kind: dict[int, dict[str, TruthCell]] = {}
+        for item in self._fields():
+            filled: dict[int | None, Sequence[int]] = {
+                kind: present
+                for kind, columns in self._by_kind(item).items()
+                if (present := [column for column in columns if _at(cells, column) is not BLANK])
+            }
+            # With none filled, the first stands for all: one empty cell, not several.
+            for kind, columns in (filled or {None: self._header.columns[item.name][:1]}).items():
+                cell = self._filled(item, cells, columns, number)
+                if cell is not None:
+                    (scored if kind is None else of_kind.setdefault(kind, {}))[item.name] = cell
+        return TruthRow(number, key, page, scored, of_kind)
+
+    def _by_kind(self, item: Field) -> Mapping[int | None, Sequence[int]]:
+        """A field's columns, parted where their headings name different kinds of document."""
+        columns = self._header.columns[item.name]
+        rule = self._schema.subjects
+        together: Mapping[int | None, Sequence[int]] = {None: columns}
+        if rule is None or len(columns) == 1:
+            return together
+        kinds = {column: kind_rank(rule, self._header.headings[column]) for column in columns}
+        if len(set(kinds.values()) - {None}) < 2:
+            return together
+        groups: dict[int | None, list[int]] = {}
+        for column, kind in kinds.items():
+            groups.setdefault(kind, []).append(column)
+        return groups
+
+    def _filled(
+        self, item: Field, cells: Sequence[RawCell], columns: Sequence[int], number: int
+    ) -> TruthCell | None:
+        """The first of a row's cells for a field that can be scored."""
+        sound_first = sorted(columns, key=lambda column: bool(_at(cells, column).trouble))
+        for column in sound_first:
+            damaged = number in self._suspects.get(column, ())
+            cell = self._cell(item, _at(cells, column), number, damaged=damaged)
+            if cell is not None:
+                return cell
+        return None
+
+    def _in_months(self, rows: Sequence[TruthRow]) -> tuple[TruthRow, ...]:
+        """The rows, with dates marked that stand in a column of months.
+
+        A column is one of months where most of its dates have no day.
+        """
+        of_months = set()
+        for item in self._fields():
+            if item.kind is not Kind.DATE:
+                continue
+            lengths = Counter(
+                len(row.cells[item.name].value or "") for row in rows if item.name in row.cells
+            )
+            if lengths[_MONTH] > lengths[_DAY]:
+                of_months.add(item.name)
+                self._notes.add(
+                    ProblemKind.MONTHS,
+                    f"{item.name}: a column of months; the days of readings are not compared",
+                    item.name,
+                )
+        if not of_months:
+            return tuple(rows)
+        return tuple(
+            replace(
+                row,
+                cells={
+                    name: replace(cell, months=True)
+                    if name in of_months and len(cell.value or "") == _MONTH
+                    else cell
+                    for name, cell in row.cells.items()
+                },
+            )
+            for row in rows
+        )
 
     def _key_column(self) -> tuple[Literal["file", "subject"], int]:
         options = self._options
@@ -283,7 +415,7 @@ class _Reader:
             if column is None:
                 column = next(
                     (
-                        self._header.fields[item.name]
+                        self._header.columns[item.name][0]
                         for item in self._fields()
                         if item.kind is Kind.PERSON
                     ),
@@ -315,9 +447,8 @@ class _Reader:
         return None
 
     def _column_with_file_names(self) -> int | None:
-        taken = set(self._header.fields.values())
         for index in range(len(self._header.headings)):
-            if index in taken:
+            if index in self._header.taken:
                 continue
             texts = [text for _, cells in self._body if (text := _at(cells, index).text)]
             names = sum(bool(_FILE_NAME.match(text.strip())) for text in texts)
@@ -331,23 +462,32 @@ class _Reader:
         return None
 
     def _note_columns(self) -> None:
-        for name, headings in self._header.duplicates.items():
-            self._notes.add(
-                ProblemKind.DUPLICATE_COLUMN,
-                f"several columns are {name} ({listed(headings)}); the first of them counts",
-                name,
-            )
+        for item in self._fields():
+            columns = self._header.columns[item.name]
+            headings = listed(self._header.headings[column] for column in columns)
+            if len(self._by_kind(item)) > 1:
+                self._notes.add(
+                    ProblemKind.COLUMNS_BY_KIND,
+                    f"{item.name}: the columns {headings} each count for their own kind of document",
+                    item.name,
+                )
+            elif len(columns) > 1:
+                self._notes.add(
+                    ProblemKind.DUPLICATE_COLUMN,
+                    f"several columns are {item.name} ({headings}); the one that is filled counts, "
+                    "the first where several are",
+                    item.name,
+                )
         for item in self._schema.fields:
-            if item.name not in self._header.fields:
+            if item.name not in self._header.columns:
                 self._notes.add(
                     ProblemKind.FIELD_WITHOUT_COLUMN,
                     f"no column for {item.name}; the field is not scored",
                     item.name,
                 )
         first = self._body[0][0] if self._body else 0
-        used = set(self._header.fields.values())
         for top, bottom, column in self._table.merged:
-            if bottom >= first and column in used:
+            if bottom >= first and column in self._header.taken:
                 self._notes.add(
                     ProblemKind.MERGED,
                     "merged cells: the value counts for each of their rows",
@@ -360,7 +500,7 @@ class _Reader:
         text = _at(cells, column).text
         if text is None:
             return None
-        if text.strip().isdecimal() and int(text) >= 1:
+        if text.strip().isdecimal() and len(text) < 10 and int(text) >= 1:
             return int(text)
         self._notes.add(ProblemKind.BAD_CELL, f"{text!r} is not a page number", row=number)
         return None
@@ -392,6 +532,8 @@ class _Reader:
             return None
         if raw.numeric:
             text = self._from_number(item, text, number)
+        elif item.kind is Kind.DATE and self._normalized(item, text) is None:
+            text = self._from_serial(item, text, number) or text
         return self._verified(item, text, number) if text else None
 
     def _verified(self, item: Field, text: str, number: int) -> TruthCell:
@@ -421,18 +563,8 @@ class _Reader:
 
     def _from_number(self, item: Field, text: str, number: int) -> str:
         """The text that a numeric cell stands for; empty when it cannot be told."""
-        if item.kind is Kind.DATE and text.isdecimal():
-            serial = int(text)
-            if _DAY_ZERO_RANGE[0] <= serial <= _DAY_ZERO_RANGE[1]:
-                from openpyxl.utils.datetime import from_excel
-
-                self._notes.add(
-                    ProblemKind.ODD_VALUE,
-                    f"{item.name}: a plain number, taken for a date of Excel",
-                    item.name,
-                    number,
-                )
-                return str(from_excel(serial).date().isoformat())
+        if item.kind is Kind.DATE and (date := self._from_serial(item, text, number)):
+            return date
         if item.kind is not Kind.CODE:
             return text
         if item.grammars and not item.has_code_length(text) and _is_short(item, text):
@@ -450,6 +582,20 @@ class _Reader:
             number,
         )
         return text
+
+    def _from_serial(self, item: Field, text: str, number: int) -> str:
+        """The date of a day number of Excel; empty where the text is none."""
+        if not is_serial(text):
+            return ""
+        from openpyxl.utils.datetime import from_excel
+
+        self._notes.add(
+            ProblemKind.ODD_VALUE,
+            f"{item.name}: a plain number, taken for a date of Excel",
+            item.name,
+            number,
+        )
+        return str(from_excel(int(text)).date().isoformat())
 
     def _unusable(self, kind: ProblemKind, message: str, item: Field, number: int) -> None:
         self._unscorable += 1
@@ -477,6 +623,13 @@ class _Reader:
             if by_chance < 1e-3:
                 suspects.update(numbers)
         return frozenset(suspects)
+
+
+def is_serial(text: str) -> bool:
+    """Whether a text may be a day as Excel counts them: 43636 is 2019-06-20."""
+    if not (text.isdecimal() and len(text) <= 5):
+        return False
+    return _DAY_ZERO_RANGE[0] <= int(text) <= _DAY_ZERO_RANGE[1]
 
 
 def _at(cells: Sequence[RawCell], index: int) -> RawCell:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.truth.sheet import Truth, load_truth_tables, usable_columns
-from ocr_moe.evaluation.truth.tables import Table, read_tables
+from ocr_moe.evaluation.truth.cells import Row, Table
+from ocr_moe.evaluation.truth.sheet import HEADER_ROWS, Truth, load_truth_tables, usable_columns
+from ocr_moe.evaluation.truth.tables import read_tables
 from ocr_moe.schema import Schema
 from ocr_moe.settings import TruthOptions
+
+_SCHEMA_HEADING = "schema"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,25 @@ def read_truths(paths: Sequence[Path], options: TruthOptions | None = None) -> T
     return TruthSet(tuple((path, read_tables(path)) for path in paths), options or TruthOptions())
 
 
+def _parted(table: Table, schemas: Sequence[Schema]) -> dict[str, Table]:
+    """A sheet by the column `schema` that `extract` writes: schema → its rows, under the headings."""
+    names = {schema.name for schema in schemas}
+    for index, (_, cells) in enumerate(table.rows[:HEADER_ROWS]):
+        column = next((i for i, cell in enumerate(cells) if cell.text == _SCHEMA_HEADING), None)
+        if column is None:
+            continue
+        rows: dict[str, list[Row]] = {}
+        for row in table.rows[index + 1 :]:
+            name = row[1][column].text if column < len(row[1]) else None
+            if name in names:
+                rows.setdefault(str(name), []).append(row)
+        return {
+            name: replace(table, rows=(*table.rows[: index + 1], *own))
+            for name, own in rows.items()
+        }
+    return {}
+
+
 def _truths_of(
     path: Path, tables: tuple[Table, ...], schemas: Sequence[Schema], options: TruthOptions
 ) -> list[Truth]:
@@ -73,8 +95,11 @@ def _truths_of(
         tables = tuple(table for table in tables if table.name == options.sheet) or tables
     sheets: dict[str, list[Table]] = {}
     for table in tables:
+        named = _parted(table, schemas)
+        for name, part in named.items():
+            sheets.setdefault(name, []).append(part)
         best = max(schemas, key=lambda schema: usable_columns([table], schema))
-        if usable_columns([table], best):
+        if not named and usable_columns([table], best):
             sheets.setdefault(best.name, []).append(table)
     if not sheets:
         # The first schema's message names what was found and which headings would do.

@@ -27,7 +27,7 @@ from ocr_moe.types import Answer, Evidence, Failure, Line, RawReply, Reading
 from ocr_moe.values.normalize import normalize
 from ocr_moe.values.printed import clean_text
 
-REVISION = "1"
+REVISION = "2"
 """Changes when the same reply may give other readings; stored replies are then parsed again."""
 
 _NOTHING = frozenset(

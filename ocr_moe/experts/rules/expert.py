@@ -57,7 +57,7 @@ from ocr_moe.types import Answer, Cost, Reading, Value
 from ocr_moe.values.amounts import PRICE, parse_amount
 from ocr_moe.values.kinds import kind_of
 
-REVISION = "2/1"
+REVISION = "3"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 
