@@ -17,8 +17,9 @@ from ocr_moe.errors import (
     DocumentError,
     ExpertError,
 )
+from ocr_moe.experts.llm.interpreting import sound
 from ocr_moe.experts.llm.replies import REVISION as PARSING
-from ocr_moe.experts.llm.replies import parse, sound
+from ocr_moe.experts.llm.replies import parse
 from ocr_moe.protocols import ChatImage, ChatModel, ChatReply
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value
