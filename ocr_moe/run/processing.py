@@ -9,8 +9,9 @@ from ocr_moe.errors import DocumentError, ExpertError, OcrMoeError, Unrecognised
 from ocr_moe.intake.images import Source
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
-from ocr_moe.run.answers import Ledger, StoredAnswers, record_of
+from ocr_moe.run.answers import StoredAnswers, record_of
 from ocr_moe.run.documents import PageReader, open_document
+from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import why_failed
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Row, Store, is_failed, row_of

@@ -16,6 +16,7 @@ from typing import Any
 
 from ocr_moe.experts.llm.unwrapping import (
     DEEPEST,
+    LONGEST_REPAIR,
     Number,
     Span,
     Unusable,
@@ -154,6 +155,7 @@ class _Search:
         self._text = text
         self._keys = keys
         self._left = _MOST_SPANS
+        self._mendable = 2 * LONGEST_REPAIR
         self.cut = False
         self.given = self._merged(spans(text), 0)
 
@@ -170,7 +172,11 @@ class _Search:
 
     def _of(self, span: Span, depth: int) -> Given:
         self._left -= 1
-        loaded = load(self._text, span)
+        longest = min(LONGEST_REPAIR, self._mendable)
+        loaded = load(self._text, span, longest)
+        if loaded is None or loaded.mended:
+            length = (span.end or len(self._text)) - span.start
+            self._mendable -= length if length <= longest else 0
         if loaded is not None and (found := gather(loaded.value, self._keys)):
             self.cut |= loaded.cut
             return _unmixed(found, self._keys) if loaded.mended else found

@@ -25,8 +25,9 @@ from ocr_moe.types import Evidence, Line, RawReply, Reading
 from ocr_moe.values.normalize import normalize
 from ocr_moe.values.printed import clean_text
 
-_SCIENTIFIC = re.compile(r"[-+]?\d(?:\.\d+)?[eE][-+]?\d+")
 _ROUNDED = re.compile(r"\d{16,}\.0+")
+_LOSSY = re.compile(rf"[-+]?\d(?:\.\d+)?[eE][-+]?\d+|{_ROUNDED.pattern}")
+"""A text that was a number before; what begins with several digits may be a code with an E."""
 _POINT = re.compile(r"\.0+$")
 _SURENESS = re.compile(
     r"\s*[(（\[【]\s*(?:置信度|可信度|准确率|confidence|score)[^()（）\[\]【】]{0,20}[)）\]】]\s*$",
@@ -113,7 +114,7 @@ def _text_of(reply: RawReply, given: Any, field: Field) -> str | None:
             return _number(reply, given)
         case str():
             text = sound(given).strip()
-            if field.kind is Kind.CODE and _SCIENTIFIC.fullmatch(text):
+            if field.kind is Kind.CODE and _LOSSY.fullmatch(text):
                 return _number(reply, text)
             return text or None
         case list():

@@ -62,11 +62,15 @@ def _understood(
         return _readings(reply, fields, pages)
     except ChatAnswerError as error:
         return [_failed(field, error) for field in fields]
-    except Exception as error:  # a flaw of the parser must not lose the reply that was paid for
-        problem = ChatAnswerError(
-            f"The answer of {reply.model} could not be understood ({type(error).__name__}: {error})"
-        )
-        return [_failed(field, problem) for field in fields]
+    except Exception as error:
+        return [_failed(field, _flaw(reply, error)) for field in fields]
+
+
+def _flaw(reply: RawReply, error: Exception) -> ChatAnswerError:
+    """What stands for a flaw of the parser, which must not lose the reply that was paid for."""
+    return ChatAnswerError(
+        f"The answer of {reply.model} could not be understood ({type(error).__name__}: {error})"
+    )
 
 
 def _readings(
@@ -88,6 +92,8 @@ def _reading(
             return interpret(reply, field, said, pages)
         except ChatAnswerError as error:
             return _failed(field, error)
+        except Exception as error:
+            return _failed(field, _flaw(reply, error))
     if not field.required and not found.cut:
         return Reading(field=field.name)
     why = (

@@ -71,7 +71,7 @@ _CHANNEL = re.compile(
     r"<\|channel\|?>\s{0,3}(?P<name>\w{0,20})(?:[^<{\[]{0,40}<\|message\|>)?|<channel\|>"
 )
 _FINAL = ("final", "response", "answer", "")
-_FENCED = re.compile(r"```[\w-]*\s*(.*?)\s*```", re.DOTALL)
+_LANGUAGE = re.compile(r"[\w-]{0,20}")
 _INVISIBLE = " \t\r\n\ufeff\u200b\u200c\u200d\u2060"
 
 _START = re.compile(r"[{\[｛［]")
@@ -115,8 +115,9 @@ def loads(text: str) -> Any:
 def whole(text: str) -> Any:
     """The object or list, where the text is nothing but JSON (in a fence, encoded twice); else None."""
     text = text.strip(_INVISIBLE)
-    fenced = _FENCED.fullmatch(text) if text.startswith("```") else None
-    value = loads(fenced.group(1) if fenced else text)
+    if text.startswith("```") and text.endswith("```"):
+        text = _LANGUAGE.sub("", text[3:-3], count=1)
+    value = loads(text)
     for _ in range(_MOST_LAYERS):
         if not isinstance(value, str):
             break
@@ -187,13 +188,14 @@ def spans(text: str) -> list[Span]:
     return [*top, *rest]
 
 
-def load(text: str, span: Span) -> Loaded | None:
-    """The value at that place; None where nothing can be made of it."""
+def load(text: str, span: Span, longest: int = LONGEST_REPAIR) -> Loaded | None:
+    """The value at that place, mended if it has no more than `longest` characters; None where nothing
+    can be made of it."""
     cut = span.end is None
     part = text[span.start : span.end]
     if not cut and (value := loads(part)) is not None:
         return Loaded(value)
-    if len(part) > LONGEST_REPAIR:
+    if len(part) > longest:
         return None
     part = _straightened(part)
     if not cut and (value := loads(part)) is not None:
