@@ -161,7 +161,7 @@ WHOLE: dict[str, Callable[[Words], str]] = {
     "encoded twice": lambda w: plain(plain(w)),
     "encoded three times": lambda w: plain(plain(plain(w))),
     "escaped without a string": lambda w: plain(w, indent=1).replace('"', r"\""),
-    "a tag that is a value's": lambda w: plain(w | {"备注": f"</think>{DRAFT}<think>"}),
+    "a tag that is a value's": lambda w: plain(dict(w) | {"备注": f"</think>{DRAFT}<think>"}),
     "lines": lambda w: lines(w, "{1}: {2}"),
     "YAML": lambda w: "```yaml\n" + lines(w, '{1}: "{2}"') + "\n```",
     "bullets": lambda w: "结果：\n" + lines(w, "- **{1}**：{2}"),

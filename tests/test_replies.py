@@ -21,7 +21,7 @@ from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.errors import ChatConnectionError, EngineError
 from ocr_moe.experts.llm import asking, interpreting, ocr_text, replies, vision
 from ocr_moe.experts.llm.asking import ChatRequest, ask
-from ocr_moe.experts.llm.gathering import Answered
+from ocr_moe.experts.llm.gathering import Answered, answered
 from ocr_moe.experts.llm.ocr_text import OcrText, OcrTextParams
 from ocr_moe.intake.images import digest
 from ocr_moe.protocols import Document, Rereader
@@ -87,7 +87,6 @@ def expert() -> Iterator[Callable[..., OcrText]]:
 @pytest.fixture
 def better(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Raises the parser: from now on it understands prose, and gives every value with a mark."""
-    answered = replies.answered
 
     def understanding(content: str, keys: Any) -> Any:
         words = re.findall(r"([他它])叫(\w+)", content)

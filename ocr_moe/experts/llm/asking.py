@@ -19,9 +19,8 @@ from ocr_moe.errors import (
     ChatConnectionError,
     UsageError,
 )
-from ocr_moe.experts.llm.interpreting import sound
 from ocr_moe.experts.llm.replies import REVISION as PARSING
-from ocr_moe.experts.llm.replies import parse
+from ocr_moe.experts.llm.replies import parse, sound
 from ocr_moe.protocols import ChatImage, ChatModel, ChatReply, Concurrent
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value
