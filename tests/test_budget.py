@@ -241,6 +241,7 @@ def extract(
             config=priced,
             workers=workers,
             max_cost=max_cost,
+            retry_failed=True,  # what was never asked for has not failed
         ),
     )
 

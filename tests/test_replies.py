@@ -438,6 +438,26 @@ def test_a_finished_run_goes_on_after_an_upgrade_without_a_request(
     assert set(call) == {"expert", "fingerprint", "model", "readings", "cost"}
 
 
+def test_what_an_earlier_revision_did_not_understand_is_read_anew_for_nothing(
+    server: ChatServer, scans: Path, tmp_path: Path
+) -> None:
+    run = extract(scans, tmp_path / "run")
+    asked = len(server.requests)
+    right = (run.folder / "records.jsonl").read_bytes()
+    with sqlite3.connect(run.folder / "store.sqlite") as db:  # as the revision before wrote them
+        db.execute(
+            "UPDATE answers SET answer = json_set(answer, '$.parsing', '1', '$.readings[0].value', null)"
+        )
+        db.execute("UPDATE meta SET value = replace(value, ?, '\"1\"')", (f'"{replies.REVISION}"',))
+    db.close()
+    run = extract(scans, tmp_path / "run")
+    assert (run.folder / "records.jsonl").read_bytes() == right
+    assert names(run) == ["甲有限公司", None]
+    assert run.outcome is not None
+    assert (run.outcome.asked, run.outcome.resumed) == (0, 0)
+    assert len(server.requests) == asked
+
+
 def test_answers_of_before_stand_as_they_are(
     server: ChatServer, scans: Path, tmp_path: Path, better: Callable[[], None]
 ) -> None:
