@@ -448,7 +448,10 @@ def test_what_an_earlier_revision_did_not_understand_is_read_anew_for_nothing(
         db.execute(
             "UPDATE answers SET answer = json_set(answer, '$.parsing', '1', '$.readings[0].value', null)"
         )
-        db.execute("UPDATE meta SET value = replace(value, ?, '\"1\"')", (f'"{replies.REVISION}"',))
+        db.execute(
+            "UPDATE meta SET value = replace(value, ?, '\"1\"') WHERE key = 'parsings'",
+            (f'"{replies.REVISION}"',),
+        )
     db.close()
     run = extract(scans, tmp_path / "run")
     assert (run.folder / "records.jsonl").read_bytes() == right
