@@ -38,8 +38,8 @@ demo: $(STAMP) ## compare all strategies on data_samples, and leave a report to 
 test: $(STAMP) ## the whole test suite
 	@$(BIN)/python -m pytest --durations=10
 
-test-fast: $(STAMP) ## the tests without models, browsers and drawn pages: under a minute
-	@$(BIN)/python -m pytest -m 'not slow' -q
+test-fast: $(STAMP) ## the tests without models, browsers, drawn pages and commands: under a minute
+	@$(BIN)/python -m pytest -m 'not slow' -q -n auto
 
 coverage: $(STAMP) ## the whole suite, and which lines and branches it never runs through
 	@mkdir -p reports/coverage

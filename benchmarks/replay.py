@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from ocr_moe.intake.images import digest, discover
+from ocr_moe.intake.sources import digest, discover
 from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.documents import IMPORTED

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from paddleocr import PaddleOCR
 from ocr_moe.engines.paddle import PaddleEngine
-from ocr_moe.intake.images import discover
+from ocr_moe.intake.sources import discover
 sources = discover(sys.argv[2:])
 arguments = PaddleEngine("bare", PaddleEngine.Params(threads=0)).arguments
 pipeline = PaddleOCR(**arguments)

@@ -15,15 +15,17 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ocr_moe.intake.images import discover
+from ocr_moe.errors import StoreError
+from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
-from ocr_moe.run.outcome import Outcome, Progress
+from ocr_moe.run.manifest import StrategyManifest
+from ocr_moe.run.outcome import Notice, Outcome, Progress, ToCheck
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
-from ocr_moe.types import Decision
+from ocr_moe.types import Decision, Status
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
@@ -38,7 +40,7 @@ TruthFiles = str | PathLike[str] | Sequence[str | PathLike[str]]
 """Verified sheets, one a schema."""
 
 
-def _silent(progress: Progress) -> None:
+def _silent(*_: object) -> None:
     return None
 
 
@@ -139,7 +141,7 @@ class Run:
             return write_ocr(Path(to), store.pages())
 
     def _store(self) -> Store:
-        return Store(self.folder / STORE, write=False)
+        return _store_of(self.folder)
 
 
 def extract(
@@ -150,23 +152,26 @@ def extract(
     options: Options | None = None,
     listing: IO[str] | None = None,
     report: Callable[[Progress], None] = _silent,
+    notice: Callable[[Notice], None] = _silent,
 ) -> Run:
     """Read every document with one strategy, and export the run.
 
     `out` is a new temporary folder when not given; a run that was started there before goes on.
-    Raises UsageError and its kin; a document that fails is in its record, not raised.
+    `report` hears of every file that is done, `notice` of what is told once. Raises UsageError and
+    its kin; a document that fails is in its record, not raised.
     """
     options = options or Options()
     folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
     with _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
-        sources = discover(_texts(paths), listing)
+        sources = discover(_texts(paths), listing, config.images)
         with Batch(
             folder,
             workshop=workshop,
             strategies=chosen,
             schemas=schemas,
             max_cost=options.max_cost,
+            notice=notice,
         ) as batch:
             outcome = batch.execute(
                 sources,
@@ -175,8 +180,18 @@ def extract(
                 retry_failed=options.retry_failed,
                 report=report,
             )
-            batch.export()
+            outcome.to_check = _to_check(batch.export().strategies[chosen[0].name])
     return Run(folder, outcome)
+
+
+def _to_check(written: StrategyManifest) -> ToCheck:
+    failed = written.fields.get(Status.FAILED, 0)
+    return ToCheck(
+        cells=written.fields.get(Status.ABSTAINED, 0) + failed,
+        documents=written.documents_to_check,
+        failed_cells=failed,
+        failed_documents=written.failed_documents,
+    )
 
 
 @contextmanager
@@ -207,7 +222,7 @@ def estimate(
     options = options or Options()
     with _prepared(options) as (config, workshop, schemas):
         built = [workshop.strategy(name) for name in strategies or (config.strategy,)]
-        sources = discover(_texts(paths), listing)
+        sources = discover(_texts(paths), listing, config.images)
         file = Path(out) / STORE
         with Store(file, write=False) if file.is_file() else nullcontext() as store:
             return estimate_run(sources, built, schemas, workshop, store)
@@ -231,7 +246,7 @@ def evaluate(
 
     config = config or load_config()
     folder = Path(folder)
-    with Store(folder / STORE, write=False) as store:
+    with _store_of(folder) as store:
         return evaluate_run(store, read_truths(_files(truth), config.truth), folder, config, goal)
 
 
@@ -269,6 +284,7 @@ def compare(
     goal: Goal | None = None,
     listing: IO[str] | None = None,
     report: Callable[[Progress], None] = _silent,
+    notice: Callable[[Notice], None] = _silent,
 ) -> tuple[Run, Scores]:
     """Run several strategies over the same documents, each expert asked once, and score them.
 
@@ -289,13 +305,14 @@ def compare(
             chosen = {name: workshop.strategy(name) for name in strategies}
         else:
             chosen, skipped = workshop.available_strategies()
-        sources = discover(_texts(paths), listing)
+        sources = discover(_texts(paths), listing, config.images)
         with Batch(
             folder,
             workshop=workshop,
             strategies=list(chosen.values()),
             schemas=schemas,
             max_cost=options.max_cost,
+            notice=notice,
         ) as batch:
             outcome = batch.execute(
                 sources,
@@ -318,8 +335,11 @@ def calibrate(
     *,
     config: Config | None = None,
     synthetic: bool = False,
+    report: Callable[[int, int], None] = _silent,
 ) -> tuple[CalibrationResult, list[Path]]:
     """Fit confidences on a run and its verified sheets, asking nobody.
+
+    `report` hears which of how many steps is done.
 
     Writes calibration.yaml (the model, readable) and calibrated.yaml (configuration that uses it)
     into the folder. Raises TruthError when there is too little truth, StoreError without a run.
@@ -329,11 +349,24 @@ def calibrate(
 
     config = config or load_config()
     folder, sheets = Path(folder), _files(truth)
-    with Store(folder / STORE, write=False) as store:
+    with _store_of(folder) as store:
         laboratory = open_run(store, sheets, config)
         data = ", ".join(sheet.name for sheet in sheets)
-        result = laboratory.calibrate(data, synthetic=synthetic)
+        result = laboratory.calibrate(data, synthetic=synthetic, report=report)
     return result, write_calibration(folder, result.calibration, config)
+
+
+def _store_of(folder: Path) -> Store:
+    """The store of a run, to be read. Raises StoreError, also when the folder is no run's."""
+    file = folder / STORE
+    if not file.exists():
+        what = (
+            "is not a folder of a run, it has no store.sqlite"
+            if folder.exists()
+            else "is not there"
+        )
+        raise StoreError(f"{folder} {what}: name the folder that `extract` or `compare` wrote")
+    return Store(file, write=False)
 
 
 def _texts(paths: Paths) -> list[str]:

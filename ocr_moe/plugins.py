@@ -28,7 +28,7 @@ from ocr_moe.protocols import (
     Services,
 )
 from ocr_moe.routing.calibration import Calibration
-from ocr_moe.routing.combiners import Check, RecordStep
+from ocr_moe.routing.combiners import Checking, RecordStep
 from ocr_moe.settings import Component
 
 P = TypeVar("P", bound=BaseModel)
@@ -116,7 +116,7 @@ class CombinerClass(Configurable[P], Protocol[P]):
         *,
         calibration: Calibration | None,
         steps: Sequence[RecordStep],
-        check: Check,
+        check: Checking,
     ) -> Combiner:
         """The combiner, with what its parameters name: the confidence model, the steps over the
         decisions of a record, and the schema's checks."""

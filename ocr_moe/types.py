@@ -52,6 +52,8 @@ class PageText(Value):
     """Degrees clockwise by which the page was turned to be upright."""
     lines: tuple[Line, ...]
     seconds: float = 0.0
+    blank: bool = False
+    """Whether the page is paper without ink, on both counts: no lines, and no dark pixels."""
 
 
 class Evidence(Value):
@@ -235,3 +237,5 @@ class Record(Value):
     fields: dict[str, Decision] = {}
     cost: Cost = Cost()
     error: Failure | None = None
+    blank: bool = False
+    """Whether the page is blank: nothing to read, nothing to check, and no failure."""

@@ -1,3 +1,3 @@
 """The version, on its own so that everything can import it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from recipes import calibration, configuration, formats, recorded, revisions, samples
+from recipes import (
+    architecture,
+    calibration,
+    configuration,
+    formats,
+    recorded,
+    revisions,
+    samples,
+)
 
 app = typer.Typer(
     name="python -m recipes",
@@ -17,6 +25,7 @@ for recipe, name in (
     (calibration, "calibration"),
     (recorded, "recorded"),
     (configuration, "configuration"),
+    (architecture, "architecture"),
     (formats, "formats"),
     (revisions, "revisions"),
 ):

@@ -17,7 +17,7 @@ import typer
 from ocr_moe.cli.session import progress
 from ocr_moe.formats.files import write_text
 from ocr_moe.generation import generate
-from ocr_moe.intake.images import digest, discover
+from ocr_moe.intake.sources import digest, discover
 from ocr_moe.laboratory.calibrating import calibrate
 from ocr_moe.laboratory.laboratory import open_run
 from ocr_moe.laboratory.learning import today
@@ -60,13 +60,14 @@ def main(
     workshop = Workshop(config)
     schemas = [find_schema(name) for name in (certificate, licence)]
     with (
+        progress() as (report, notice),
         Batch(
             work / "run",
             workshop=workshop,
             strategies=[workshop.strategy(name) for name in STRATEGIES],
             schemas=schemas,
+            notice=notice,
         ) as batch,
-        progress() as report,
     ):
         batch.execute(discover([str(scans)]), report=report)
     with Store(work / "run" / STORE, write=False) as store:

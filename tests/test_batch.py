@@ -85,11 +85,13 @@ def test_good_files_are_read_and_bad_ones_named(run: Path) -> None:
         assert found[path, 1]["fields"] == {}
         assert found[path, 1]["error"]["type"] == "UnreadableFileError"
         assert path in found[path, 1]["error"]["message"]
-    assert found["blank.png", 1]["error"]["type"] == "UnrecognisedError"
+    assert found["blank.png", 1]["blank"] is True
+    assert found["blank.png", 1]["error"] is None
+    assert found["blank.png", 1]["fields"] == {}
     assert found["licence.png", 1]["schema"] == "business_license"
     assert values(found["licence.png", 1])["统一社会信用代码"]
     for key, record in found.items():
-        if record["error"] is None and key[0] != "licence.png":
+        if record["error"] is None and key[0] not in ("licence.png", "blank.png"):
             assert record["schema"] == "graduation_certificate"
             assert len(record["fields"]) == 8
             for field in record["fields"].values():
@@ -140,7 +142,8 @@ def test_excel_has_codes_as_text(run: Path) -> None:
     assert all(isinstance(cell.value, str) for cell in filled)
     assert sheet.freeze_panes
     failures = [row[0] for row in book["failures"].iter_rows(min_row=2, values_only=True)]
-    assert {"broken.jpg", "empty.pdf", "blank.png"} <= set(failures)
+    assert {"broken.jpg", "empty.pdf"} <= set(failures)
+    assert "blank.png" not in failures
 
 
 def test_a_second_start_repeats_nothing(run: Path, scans: Path, ocr_moe: Command) -> None:
@@ -290,8 +293,9 @@ def test_a_list_on_standard_input(run: Path, scans: Path, ocr_moe: Command, tmp_
 
 def test_run_json_tells_what_was_used_and_no_secret(run: Path, scans: Path) -> None:
     told = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    assert told["strategies"]["moe"]["documents"] == 9
-    assert told["strategies"]["moe"]["failed_documents"] == 3
+    assert told["strategies"]["moe"]["documents"] == 8
+    assert told["strategies"]["moe"]["failed_documents"] == 2
+    assert told["strategies"]["moe"]["blank_pages"] == 1
     assert told["engine"].startswith("paddleocr-3")
     assert set(told["strategies"]["moe"]["experts"]) == {"codes", "rules"}
     assert told["configuration"]["ocr"] == "paddle"

@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.thresholds import MODULES, knobs, moved
 from ocr_moe.evaluation.metrics import wilson
+from ocr_moe.run.batch import STORE
 from ocr_moe.testing.chatserver import ChatServer, Request
+from tests.conftest import SAMPLES
 
 pytestmark = pytest.mark.slow
+
+OLD = Path(__file__).parent / "data" / "stores"
 
 
 def benchmark(*arguments: str, env: Mapping[str, str] = {}) -> str:
@@ -80,6 +87,32 @@ def test_a_replay_is_timed_and_loses_no_document() -> None:
     assert "20 documents, 5 strategies, 0 failed" in report
     [times] = re.findall(r"replayed in ([\d.]+) s, exported in ([\d.]+) s", report)
     assert all(float(seconds) > 0 for seconds in times)
+
+
+def test_a_moved_threshold_is_put_back() -> None:
+    for name in MODULES:
+        module = import_module(f"ocr_moe.{name}")
+        before = dict(vars(module))
+        found = list(knobs(module))
+        assert found, name
+        for knob in found:
+            other = knob.at(knob.value + 1)
+            assert other != before[knob.name]
+            assert moved(module, knob.name, other, lambda: vars(module)[knob.name]) == other  # noqa: B023
+        assert vars(module) == before
+
+
+def test_thresholds_are_moved_over_stored_pages(tmp_path: Path) -> None:
+    shutil.copy(OLD / "extract.v1.sqlite", tmp_path / STORE)
+    sheet = SAMPLES / "graduation_certificate" / "verified.xlsx"
+    report = benchmark("benchmarks.thresholds", str(tmp_path), str(sheet), "--only", "texts")
+    [(documents, right, cells)] = re.findall(r"(\d+) documents, (\d+) of (\d+) cells", report)
+    assert documents == "2"
+    assert 0 < int(right) <= int(cells)
+    assert "3 numbers moved" in report
+    for module, _, _, _, differ, change in rows(report, 6)[1:]:
+        assert module == "values.texts"
+        assert abs(int(change)) <= int(differ) <= int(cells)
 
 
 def test_speed_is_told_beside_the_peers() -> None:

@@ -18,7 +18,7 @@ from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.errors import BudgetExceededError, ChatAuthError, ChatConnectionError, EngineError
 from ocr_moe.experts.llm.asking import ChatRequest, ask
-from ocr_moe.intake.images import digest
+from ocr_moe.intake.sources import digest
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.schema import Field
 from ocr_moe.testing.chatserver import ChatServer, Request, completion, failure

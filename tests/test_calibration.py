@@ -15,7 +15,7 @@ from ocr_moe.evaluation.metrics import auroc
 from ocr_moe.laboratory.calibrating import CalibratedBuilder, Judged, calibrate, quality_of
 from ocr_moe.laboratory.documents import RecordedDocument
 from ocr_moe.laboratory.learning import fit_policy, vote_weights
-from ocr_moe.laboratory.logistic import Row, choose_strength, fit_logistic
+from ocr_moe.laboratory.logistic import JudgedValue, choose_strength, fit_logistic
 from ocr_moe.odds import logit
 from ocr_moe.protocols import Gate, State
 from ocr_moe.routing.calibration import (
@@ -28,7 +28,7 @@ from ocr_moe.routing.calibration import (
     load_policy,
     to_yaml,
 )
-from ocr_moe.routing.combiners import Combiner, Moe
+from ocr_moe.routing.combiners import FieldCombiner, Moe
 from ocr_moe.routing.gates import Cascade
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Answer, Cost, Decision, Reading, Recorded
@@ -65,7 +65,7 @@ def test_a_confidence_is_a_probability(given_features: dict[str, float]) -> None
     assert 0.0 <= PRIOR.probability(given_features) <= 1.0
 
 
-def rows(n: int, seed: int, slope: float = 2.0) -> list[Row]:
+def rows(n: int, seed: int, slope: float = 2.0) -> list[JudgedValue]:
     generator = np.random.default_rng(seed)
     made = []
     for i in range(n):
@@ -74,7 +74,7 @@ def rows(n: int, seed: int, slope: float = 2.0) -> list[Row]:
         chance = 1.0 / (1.0 + math.exp(-(1.0 + slope * x)))
         if generator.random() < 0.3:
             del features["noise"]
-        made.append(Row(features, bool(generator.random() < chance), f"d{i // 2}"))
+        made.append(JudgedValue(features, bool(generator.random() < chance), f"d{i // 2}"))
     return made
 
 
@@ -88,7 +88,7 @@ def test_the_fit_finds_the_true_slope_and_ignores_noise() -> None:
 
 def test_few_rows_leave_the_starting_model_nearly_as_it_was() -> None:
     start = Logistic(bias=0.3, weights={"score": Weight(weight=1.5, mean=2.0, scale=0.5)})
-    few = [Row({"score": x}, True, str(x)) for x in (1.5, 2.0, 2.5)]
+    few = [JudgedValue({"score": x}, True, str(x)) for x in (1.5, 2.0, 2.5)]
     model = fit_logistic(few, start, strength=30.0)
     for x in (1.5, 2.0, 2.5):
         assert model.logit({"score": x}) == pytest.approx(start.logit({"score": x}), abs=1.5)
@@ -97,7 +97,9 @@ def test_few_rows_leave_the_starting_model_nearly_as_it_was() -> None:
 
 
 def test_no_weight_gets_the_wrong_sign() -> None:
-    upside_down = [Row({"a.margin": x / 50, "odd": x / 50}, x < 60, str(x)) for x in range(100)]
+    upside_down = [
+        JudgedValue({"a.margin": x / 50, "odd": x / 50}, x < 60, str(x)) for x in range(100)
+    ]
     model = fit_logistic(upside_down, Logistic(bias=0.0), strength=1.0)
     assert model.weights["a.margin"].weight == 0.0
     assert model.weights["odd"].weight < -1.0
@@ -105,7 +107,8 @@ def test_no_weight_gets_the_wrong_sign() -> None:
 
 def test_votes_speak_for_a_value_and_further_looks_against_it() -> None:
     odd = [
-        Row({"codes.vote_ppocr": -x / 9, "codes.look": x / 9}, x > 40, str(x)) for x in range(100)
+        JudgedValue({"codes.vote_ppocr": -x / 9, "codes.look": x / 9}, x > 40, str(x))
+        for x in range(100)
     ]
     model = fit_logistic(odd, Logistic(bias=0.0), strength=1.0)
     assert model.weights["codes.vote_ppocr"].weight == 0.0
@@ -117,7 +120,9 @@ def test_what_was_never_seen_to_vary_keeps_what_the_start_says_of_it() -> None:
         bias=0.0,
         weights={"agree": Weight(weight=1.6, high=3.0), "score": Weight(weight=1.0, high=4.0)},
     )
-    alone = [Row({"agree": 0.0, "score": x / 10, "odd": 1.0}, x > 10, str(x)) for x in range(20)]
+    alone = [
+        JudgedValue({"agree": 0.0, "score": x / 10, "odd": 1.0}, x > 10, str(x)) for x in range(20)
+    ]
     model = fit_logistic(alone, start)
     gain = model.logit({"agree": 2.0, "score": 1.0}) - model.logit({"agree": 0.0, "score": 1.0})
     assert gain == pytest.approx(3.2)
@@ -232,7 +237,7 @@ def recorded(n: int, seed: int = 0) -> list[RecordedDocument]:
 
 
 def build(below: float | None) -> CalibratedBuilder:
-    def made(calibration: Calibration) -> tuple[Gate, Combiner]:
+    def made(calibration: Calibration) -> tuple[Gate, FieldCombiner]:
         params = Cascade.Params.model_validate(
             {"default": ["rules", "llm"], "ask_below": {"default": below}}
         )
@@ -280,7 +285,7 @@ class Boast:
 
 @pytest.mark.slow
 def test_what_a_record_level_step_is_sure_of_is_calibrated_too() -> None:
-    def strategy(calibration: Calibration) -> tuple[Gate, Combiner]:
+    def strategy(calibration: Calibration) -> tuple[Gate, FieldCombiner]:
         gate, _ = build(0.0)(calibration)
         return gate, Moe(Moe.Params(), calibration, steps=(Boast(),))
 

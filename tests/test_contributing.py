@@ -17,7 +17,6 @@ def blocks(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.slow
 def test_a_third_party_expert_in_four_steps(tmp_path: Path, ocr_moe: Command) -> None:
     site = tmp_path / "site"
     site.mkdir()
@@ -62,7 +61,6 @@ def test_the_guide_s_own_tests_of_that_expert_pass(
         test()
 
 
-@pytest.mark.slow
 def test_a_plugin_that_cannot_be_loaded_is_named(tmp_path: Path, ocr_moe: Command) -> None:
     info = tmp_path / "site" / "broken-1.dist-info"
     info.mkdir(parents=True)

@@ -11,7 +11,7 @@ import pytest
 
 import ocr_moe
 from ocr_moe.api import Options
-from ocr_moe.intake.images import digest
+from ocr_moe.intake.sources import digest
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.store.database import Store
 from ocr_moe.testing.chatserver import ChatServer, Reply, Request

@@ -18,7 +18,15 @@ from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
 from ocr_moe.evaluation.report import charts
 from ocr_moe.evaluation.report.charts import nice_ticks, pareto
 from ocr_moe.evaluation.report.crops import crop
-from ocr_moe.evaluation.report.measures import CELLS, COSTS, OVERALL, REVIEW, Measure, on_page
+from ocr_moe.evaluation.report.measures import (
+    CELLS,
+    COSTS,
+    LEFT_OUT,
+    OVERALL,
+    REVIEW,
+    Measure,
+    on_page,
+)
 from ocr_moe.evaluation.report.page import ReportOptions
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.evaluation.truth.problems import ProblemKind
@@ -136,6 +144,8 @@ def test_every_phrase_has_two_languages_and_is_used() -> None:
     measures: list[Measure[Any]] = [*CELLS, *REVIEW, *COSTS]
     figures = {each.words for each in measures} | {overall.words for overall in OVERALL}
     assert figures == {key for key in phrases if key.startswith("figure_")}
+    told_first = {omission.words for omission in LEFT_OUT} | {"left_title", "left_names"}
+    assert told_first == {key for key in phrases if key.startswith("left_")}
     for key, texts in phrases.items():
         assert len(texts) == 2, key
         names = [set(re.findall(r"{(\w+)}", text)) for text in texts]
@@ -144,7 +154,7 @@ def test_every_phrase_has_two_languages_and_is_used() -> None:
         stem = re.sub(
             r"_(money|tokens|seconds|strong|some|none|too_few_errors|no_confidence)$", "_", key
         )
-        stem = re.sub(r"^(role|problem)_\w+", r"\1_", stem)
+        stem = re.sub(r"^(role|problem|left|column)_\w+", r"\1_", stem)
         assert key in figures or key in sources or stem in sources, f"{key} is never shown"
 
 
@@ -284,6 +294,27 @@ def test_language_and_theme_can_be_switched(browser: Any, report: str, tmp_path:
     dark = background()
     visit.page.click("[data-do=theme]")
     assert background() != dark
+
+
+def test_what_is_not_counted_stands_above_the_verdict(
+    browser: Any, report: str, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text(report, encoding="utf-8")
+    visit = Visit(browser, tmp_path / "report.html", locale="zh-CN")
+
+    note = visit.page.locator(".left-out")
+    assert note.is_visible()
+    assert note.locator("li").all_inner_texts() == [
+        "1 份文档没有核实行，未计入（5.jpg）。",
+        "1 个核实行没有对应的文档，未计入（9.jpg）。",
+        "1 份文档无法读取，其已核实单元格计为失败。",
+    ]
+    below = visit.page.locator("h1").bounding_box()["y"]
+    assert note.bounding_box()["y"] < below
+    visit.page.click("[data-do=language]")
+    assert note.locator("li").first.inner_text() == (
+        "1 document has no verified row and is not counted (5.jpg)."
+    )
 
 
 @pytest.mark.parametrize("width", [360, 1280])

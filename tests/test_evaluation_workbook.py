@@ -114,6 +114,22 @@ def test_every_figure_has_its_column(book: openpyxl.Workbook) -> None:
     }
 
 
+def test_every_heading_has_the_chinese_one_in_its_note(book: openpyxl.Workbook) -> None:
+    notes = {
+        (sheet.title, cell.value): cell.comment.text if cell.comment else None
+        for sheet in book
+        for cell in sheet[1]
+    }
+    assert notes["summary", "MOE accuracy"] == "MOE 准确率"
+    assert notes["costs", "money a document"] == "每份文档费用"
+    assert notes["review", "cells to check"] == "需复核"
+    without = {heading for (_, heading), note in notes.items() if not note}
+    values = {"姓名", "毕业日期", "证书编号"}
+    strategies = ("MOE", "ocr_page_llm")
+    beside = {f"{name}策略{value}" for name in strategies for value in values}
+    assert without == values | beside | {"ocr_page_llm"}
+
+
 def test_values_cannot_become_formulas(tmp_path: Path) -> None:
     hostile = '=HYPERLINK("http://evil","x")'
     runs = {

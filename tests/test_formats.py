@@ -239,6 +239,12 @@ def test_recommendations_are_configuration(tmp_path: Path) -> None:
     assert load_config(tmp_path / "recommended.yaml") == load_config()
 
 
+def test_every_export_is_told() -> None:
+    files = PAGE.split("\n## Files of a run\n")[1].split("\n## ")[0]
+    for exporter in EXPORTERS.values():
+        assert re.search(rf"DIR/{re.escape(exporter.target)}\b", files), exporter.target
+
+
 def test_exports_are_named_by_their_table(ocr_moe: Command, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()

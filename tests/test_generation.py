@@ -291,6 +291,7 @@ def damaged(page: Image.Image, level: str) -> list[NDArray[np.float64]]:
 
 
 @pytest.mark.parametrize("level", DECLARED)
+@pytest.mark.slow
 def test_pages_are_turned_bent_and_shrunk_as_declared(level: str) -> None:
     """Measured on four dots whose places on the page are known."""
     declared, (width, height) = DECLARED[level], PAGE

@@ -110,6 +110,12 @@ fields:
 """
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_readmes_name_every_kind(readme: str) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    assert [kind.value for kind in Kind if f"`{kind.value}`" not in text] == []
+
+
 def a_copy(folder: Path, *edits: Mapping[str, Mapping[str, str]]) -> None:
     """The package; `edits` say by file which text comes before which other text."""
     skipped = shutil.ignore_patterns("__pycache__", "models")
@@ -159,6 +165,7 @@ def test_a_kind_without_an_entry_stops_the_first_import(tmp_path: Path) -> None:
     assert "FIELD_KINDS in ocr_moe.values.kinds" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_files_make_a_kind(tmp_path: Path) -> None:
     """A member and an entry; read, compared, told to models, exported and scored like the others."""
     a_copy(tmp_path, NEW_MEMBER, NEW_ENTRY)

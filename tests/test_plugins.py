@@ -189,6 +189,23 @@ def test_every_combiner_is_given_the_same(install: Install) -> None:
         ("experts", EXPERT, "self.fingerprint", "self.print", "has no `fingerprint`"),
         ("experts", EXPERT, '= "mine"', '= "a" / 2', "cannot be built (TypeError: unsupported"),
         (
+            "experts",
+            EXPERT,
+            '= "mine"',
+            "= None",
+            "has a `fingerprint` that is no text but None: see",
+        ),
+        (
+            "experts",
+            EXPERT.replace('        self.fingerprint = "mine"\n', ""),
+            *("    def read", "    def fingerprint(self): ...\n    def read"),
+            "has a `fingerprint` that is a method and no property (`@property`): see",
+        ),
+        (
+            *("experts", EXPERT, "def read", "async def read"),
+            "cannot be called with (document, fields): it is asynchronous, and nobody would wait",
+        ),
+        (
             *("experts", EXPERT, "def read", "def chat_uses(self, params): ...\n    def read"),
             "has no class or static method `chat_uses` of (params): missing",
         ),

@@ -380,7 +380,6 @@ def recommendation() -> Recommendation:
     return recommend(batch(900), [RULES, LLM, MOE], build, target=0.97)
 
 
-@pytest.mark.slow
 def test_a_policy_is_recommended_with_certified_thresholds(
     recommendation: Recommendation,
 ) -> None:

@@ -10,6 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.errors import UsageError
+from ocr_moe.exports.forms import (
+    RecordLine,
+    Written,
+    WrittenAnswer,
+    WrittenDecision,
+    WrittenDocument,
+    WrittenEvidence,
+    WrittenReading,
+)
 from ocr_moe.exports.jsonl import (
     document_path,
     read_jsonl,
@@ -30,6 +39,7 @@ from ocr_moe.types import (
     Reading,
     Record,
     Status,
+    Value,
 )
 
 PLAIN = Record(
@@ -119,6 +129,7 @@ records = st.builds(
         ocr_seconds=st.floats(0, 1e4),
     ),
     error=st.none() | st.builds(Failure, type=text, message=text),
+    blank=st.booleans(),
 )
 
 
@@ -130,9 +141,36 @@ def test_there_and_back_is_the_same(record: Record) -> None:
 
     assert json.dumps(record_to_json(again), allow_nan=False) == line
     assert again.document == record.document
+    assert again.blank == record.blank
     assert {name: d.value for name, d in again.fields.items()} == {
         name: d.value for name, d in record.fields.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("inside", "written", "but"),
+    [
+        (Record, RecordLine, set()),
+        (Decision, WrittenDecision, set()),
+        (DocumentRef, WrittenDocument, set()),
+        (Evidence, WrittenEvidence, set()),
+        (Reading, WrittenReading, set()),
+        (Answer, WrittenAnswer, {"replies", "parsing"}),  # the store has them
+    ],
+)
+def test_all_that_is_known_is_written(
+    inside: type[Value], written: type[Written], but: set[str]
+) -> None:
+    assert inside.model_fields.keys() - written.model_fields.keys() == but
+
+
+@pytest.mark.parametrize("missing", ["document", "schema", "strategy", "fields"])
+def test_a_key_that_is_missing_is_named(missing: str) -> None:
+    data = record_to_json(PLAIN)
+    del data[missing]
+
+    with pytest.raises(UsageError, match=f"not a record: the key '{missing}' is missing"):
+        record_from_json(data)
 
 
 def test_added_keys_do_no_harm() -> None:

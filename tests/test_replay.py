@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_moe.intake.images import digest, discover
+from ocr_moe.intake.sources import digest, discover
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run import batch as batches
 from ocr_moe.run.batch import STORE, Batch

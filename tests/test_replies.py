@@ -23,7 +23,7 @@ from ocr_moe.experts.llm import asking, interpreting, ocr_text, replies, vision
 from ocr_moe.experts.llm.asking import ChatRequest, ask
 from ocr_moe.experts.llm.gathering import Answered, answered
 from ocr_moe.experts.llm.ocr_text import OcrText, OcrTextParams
-from ocr_moe.intake.images import digest
+from ocr_moe.intake.sources import digest
 from ocr_moe.protocols import Document, Rereader
 from ocr_moe.routing.recall import digest_fields, recall
 from ocr_moe.run.answers import NotRecordedError, StoredAnswers

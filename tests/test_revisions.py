@@ -62,6 +62,7 @@ for root in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_no_module_that_is_loaded_is_left_out() -> None:
     """What Python loads for a component, against what was found in the sources."""
     sources = Sources(PACKAGE)

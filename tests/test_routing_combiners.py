@@ -12,8 +12,8 @@ from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import Calibration, Logistic, Weight
 from ocr_moe.routing.combiners import (
     Agreement,
-    Combiner,
     Confident,
+    FieldCombiner,
     Moe,
     Priority,
     Votes,
@@ -47,7 +47,7 @@ def broken(message: str = "timed out") -> Reading:
     return Reading(field="?", error=Failure(type="ChatConnectionError", message=message))
 
 
-def combine(combiner: Combiner, field: str, readings: Mapping[str, Reading]) -> Decision:
+def combine(combiner: FieldCombiner, field: str, readings: Mapping[str, Reading]) -> Decision:
     return combiner.combine(State(SCHEMA, {field: readings}))[field]
 
 

@@ -170,7 +170,7 @@ from pathlib import Path
 from ocr_moe.store import migrations
 from ocr_moe.store.database import Store
 
-*before, step = migrations.STEPS
+made, step, *later = migrations.STEPS
 
 def killed(db):
     if not db.in_transaction:
@@ -180,7 +180,7 @@ def killed(db):
     db.execute("UPDATE answers SET answer = 'half'")
     os.kill(os.getpid(), signal.SIGKILL)
 
-migrations.STEPS = (*before, replace(step, run=killed))
+migrations.STEPS = (made, replace(step, run=killed), *later)
 Store(Path(sys.argv[1]))
 """
 
@@ -250,6 +250,40 @@ def test_a_step_that_fails_leaves_the_steps_before_it(
         assert path.read_bytes() == before
     with Store(path) as store:
         assert len(store.recorded_experts()) == 4
+
+
+def test_a_step_may_make_tables_and_indexes_and_widen_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looks(db: sqlite3.Connection) -> None:
+        db.execute("CREATE TABLE looks (path TEXT, who TEXT NOT NULL)")
+        db.execute("INSERT INTO looks SELECT path, 'nobody' FROM records")
+
+    def asked(db: sqlite3.Connection) -> None:
+        db.execute("ALTER TABLE answers ADD COLUMN asked TEXT NOT NULL DEFAULT 'once'")
+        db.execute("CREATE INDEX asked ON answers (asked)")
+        db.execute("ALTER TABLE looks ADD COLUMN day TEXT")
+
+    path = old_run(tmp_path / "run", "compare") / STORE
+    before = path.read_bytes()
+    later = (
+        migrations.Step(VERSION + 1, looks),
+        migrations.Step(VERSION + 2, asked, changes=("answers", "looks")),
+    )
+    monkeypatch.setattr(migrations, "STEPS", (*STEPS, *later))
+    monkeypatch.setattr(migrations, "VERSION", VERSION + 2)
+    statements = (
+        "SELECT path, who, day FROM looks ORDER BY path",
+        "SELECT sha256, asked FROM answers ORDER BY sha256, fingerprint, question",
+    )
+    with Store(path, write=False) as store:
+        seen = [store._rows(statement) for statement in statements]
+        assert len(store.recorded_experts()) == 4
+    assert all(seen)
+    assert path.read_bytes() == before
+    with Store(path) as store:
+        assert [store._rows(statement) for statement in statements] == seen
+    assert version_of(path) == VERSION + 2
 
 
 def test_a_later_version_is_refused_and_not_touched(tmp_path: Path, ocr_moe: Command) -> None:

@@ -61,9 +61,7 @@ def test_what_uses_models_or_a_browser_is_slow() -> None:
 
 
 def test_every_slow_fixture_is_there() -> None:
-    text = "".join(
-        path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")
-    )
+    text = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py"))
     for name in conftest.SLOW_FIXTURES:
         assert f"def {name}(" in text, name
 

@@ -20,11 +20,15 @@ def calibrate(
 ) -> None:
     """Fit confidences on a run and its verified sheet; nothing is asked again."""
     from ocr_moe import api
+    from ocr_moe.cli.session import steps
+    from ocr_moe.cli.words import said
     from ocr_moe.workshop.config import load_config
 
-    result, files = api.calibrate(run, truth, config=load_config(config), synthetic=synthetic)
+    chosen = load_config(config)
+    with steps("fitting") as report:
+        result, files = api.calibrate(run, truth, config=chosen, synthetic=synthetic, report=report)
     for quality in result.calibration.quality.values():
         typer.echo(quality.verdict)
     for file in files:
         typer.echo(f"  {file}")
-    typer.echo(f"Use it with --config {files[-1]}")
+    typer.echo(said("use_it", file=files[-1]))

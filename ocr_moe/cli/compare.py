@@ -57,7 +57,7 @@ def compare(
         ocr=ocr,
         recorded=recorded,
     )
-    with progress() as report:
+    with progress() as (report, notice):
         run, scores = api.compare(
             paths,
             truth,
@@ -67,6 +67,7 @@ def compare(
             goal=api.Goal(target_accuracy, confidence),
             listing=sys.stdin,
             report=report,
+            notice=notice,
         )
     print_scores(scores)
     finish(

@@ -27,6 +27,7 @@ def export(
 ) -> None:
     """Write page OCR or records from the store of a run."""
     from ocr_moe.api import Run
+    from ocr_moe.cli.words import said
     from ocr_moe.errors import UsageError
     from ocr_moe.exports.exporters import EXPORTERS
 
@@ -36,7 +37,7 @@ def export(
         raise UsageError(f"--format {format}: there are {', '.join(EXPORTERS)}")
     opened = Run(run)
     if ocr is not None:
-        typer.echo(f"{opened.export_ocr(ocr)} pages written to {ocr}")
+        typer.echo(said("pages_written", n=opened.export_ocr(ocr), file=ocr))
     if records is not None:
         names = opened.strategies
         if strategy is None and len(names) != 1:
@@ -44,4 +45,4 @@ def export(
         if strategy is not None and strategy not in names:
             raise UsageError(f"{run} has no strategy {strategy}; it has {', '.join(names)}")
         count = opened.export(records, format=format, strategy=strategy)
-        typer.echo(f"{count} records written to {records}")
+        typer.echo(said("records_written", n=count, file=records))

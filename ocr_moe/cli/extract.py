@@ -57,9 +57,15 @@ def extract(
             api.estimate(paths, out=out, strategies=names, options=chosen, listing=sys.stdin)
         )
         return
-    with progress() as report:
+    with progress() as (report, notice):
         run = api.extract(
-            paths, out=out, strategy=strategy, options=chosen, listing=sys.stdin, report=report
+            paths,
+            out=out,
+            strategy=strategy,
+            options=chosen,
+            listing=sys.stdin,
+            report=report,
+            notice=notice,
         )
     finish(
         run.outcome, [out / name for name in (*(e.target for e in EXPORTERS.values()), "run.json")]

@@ -25,6 +25,7 @@ def generate(
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that draw.")] = 1,
 ) -> None:
     """Draw synthetic certificates, damaged like scans and photographs, with their truth."""
+    from ocr_moe.cli.words import said
     from ocr_moe.generation import generate as draw
 
     samples = draw(
@@ -36,7 +37,7 @@ def generate(
         layouts=_names(layouts) if layouts else None,
         workers=workers,
     )
-    typer.echo(f"{len(samples)} synthetic images, verified.xlsx and samples.jsonl in {out}")
+    typer.echo(said("images_drawn", n=len(samples), folder=out))
 
 
 def _names(text: str) -> tuple[str, ...]:

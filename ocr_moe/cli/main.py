@@ -15,6 +15,7 @@ from ocr_moe.cli import (
     extract,
     generate,
     listings,
+    screen,
 )
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ def main() -> None:
     """Entry point. Exit status 2 for wrong usage or configuration, 130 when interrupted."""
     from ocr_moe.errors import OcrMoeError, UsageError
 
+    screen.prepare()
     try:
         app()
     except UsageError as error:

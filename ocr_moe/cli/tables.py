@@ -4,25 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
+from ocr_moe.cli.words import language, said
+
 if TYPE_CHECKING:
-    from ocr_moe.evaluation.report.measures import Estimate
+    from ocr_moe.evaluation.report.measures import Share
     from ocr_moe.evaluation.scores import Scores
+    from ocr_moe.types import Origin
 
 
 def print_scores(scores: Scores) -> None:
-    """Fields × strategies, in percent, with 95 % intervals; what was skipped, and why."""
+    """What is not counted; fields × strategies, in percent, with 95 % intervals; what was not run."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    from ocr_moe.evaluation.report.measures import ACCEPTED, OVERALL, estimate_of
+    from ocr_moe.evaluation.report.measures import (
+        ACCEPTED,
+        OVERALL,
+        left_out,
+        share_of,
+        skipped_together,
+    )
+    from ocr_moe.evaluation.report.phrases import text
 
+    spoken = language()
+    for sentence in left_out(scores):
+        typer.echo(text([sentence], spoken))
+    remarks = [problem for problem in scores.problems if problem.kind != "field_without_column"]
+    if remarks:
+        typer.echo(said("remarks", n=len(remarks)))
     console = Console(soft_wrap=False)
-    table = Table(title="Accuracy in % [95 % interval]", header_style="bold")
-    table.add_column("field")
-    table.add_column("cells", justify="right")
+    table = Table(title=escape(said("table_title")), header_style="bold")
+    table.add_column(said("table_field"))
+    table.add_column(said("table_cells"), justify="right")
     for name, strategy in scores.strategies.items():
-        recorded = "\n(recorded)" if strategy.origin else ""
+        recorded = f"\n{said('table_recorded')}" if strategy.origin else ""
         table.add_column(escape(name) + recorded, justify="right")
     fields: dict[str, None] = {}
     for strategy in scores.strategies.values():
@@ -30,23 +48,34 @@ def print_scores(scores: Scores) -> None:
     for field in fields:
         cells = [strategy.fields.get(field) for strategy in scores.strategies.values()]
         n = max((cell.n for cell in cells if cell is not None), default=0)
-        shares = ("" if cell is None else _percent(estimate_of(cell)) for cell in cells)
+        shares = ("" if cell is None else _percent(share_of(cell)) for cell in cells)
         table.add_row(escape(field), str(n), *shares)
     table.add_section()
-    both = scores.strategies.values()
+    every = scores.strategies.values()
     for overall in OVERALL:
-        table.add_row(overall.heading, "", *(_percent(overall.of(score)) for score in both))
+        table.add_row(
+            overall.heading_in(language()), "", *(_percent(overall.of(each)) for each in every)
+        )
     for measure in ACCEPTED:
-        table.add_row(measure.heading, "", *(measure.shown(score) for score in both))
+        table.add_row(measure.heading_in(spoken), "", *(measure.shown(each) for each in every))
     console.print(table)
     for name, strategy in scores.strategies.items():
         if strategy.origin:
-            console.print(f"{escape(name)}: {escape(str(strategy.origin))}")
-    for name, reason in scores.skipped.items():
-        console.print(f"[dim]skipped {escape(name)}: {escape(reason)}[/]")
+            typer.echo(said("origin", name=name, told=_origin(strategy.origin)))
+    for names, reason in skipped_together(scores):
+        typer.echo(said("not_run", names=names, why=reason))
 
 
-def _percent(share: Estimate) -> str:
+def _origin(origin: Origin) -> str:
+    """Whose recorded answers they are."""
+    from ocr_moe.evaluation.report.phrases import text
+    from ocr_moe.formats.phrases import Phrase
+
+    told = Phrase("recorded_of", {"told": str(origin), "models": origin.recorded})
+    return text([told], language())
+
+
+def _percent(share: Share) -> str:
     if share.value is None:
         return ""
     low, high = share.interval

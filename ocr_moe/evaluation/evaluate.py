@@ -60,7 +60,7 @@ def evaluate(
     options = options or EvaluationOptions()
     runs = {name: list(records) for name, records in material.runs.items()}
     scoring = score(runs, material.matches)
-    scores = _summarize(scoring, runs, options)
+    scores = _summarize(scoring, runs, options, material.pages_blank)
     if out is not None:
         _write(out, scoring, scores, runs, options, image_source)
     return scores
@@ -98,7 +98,10 @@ def write_scores(path: Path, scores: Scores) -> None:
 
 
 def _summarize(
-    scoring: Scoring, runs: Mapping[str, Sequence[Record]], options: EvaluationOptions
+    scoring: Scoring,
+    runs: Mapping[str, Sequence[Record]],
+    options: EvaluationOptions,
+    pages_blank: int = 0,
 ) -> Scores:
     return summarize(
         scoring,
@@ -108,6 +111,7 @@ def _summarize(
         titles=options.titles,
         origins=options.origins,
         field_costs=options.field_costs,
+        pages_blank=pages_blank,
     )
 
 

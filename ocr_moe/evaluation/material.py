@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from ocr_moe.errors import UsageError
-from ocr_moe.evaluation.truth.matching import Match, documents_of, match
+from ocr_moe.evaluation.truth.matching import DocumentKey, Match, documents_of, key_of, match
 from ocr_moe.evaluation.truth.truthset import TruthSet
 from ocr_moe.schema import Schema
 from ocr_moe.types import Record
@@ -19,6 +19,8 @@ class Material:
     runs: Mapping[str, Iterable[Record]]
     """Strategy → its records, to be gone through as often as wanted."""
     matches: tuple[Match, ...]
+    pages_blank: int = 0
+    """Pages of the runs' files that are blank; `runs` has no records of them."""
 
 
 def gather(
@@ -28,16 +30,47 @@ def gather(
 
     Raises TruthError when a sheet cannot be used, UsageError when there is nothing to score.
     """
+    found = _looked_through(runs)
+    runs = {name: _Written(records) for name, records in runs.items()}
     documents = documents_of(runs)
     if not documents:
         raise UsageError("there are no records to score")
-    used = _used(schemas, runs)
-    return Material(runs, tuple(match(truth, documents) for truth in truths.of(used)))
+    used = _used(schemas, found.schemas)
+    matches = tuple(match(truth, documents) for truth in truths.of(used))
+    return Material(runs, matches, len(found.blank))
 
 
-def _used(schemas: Sequence[Schema], runs: Mapping[str, Iterable[Record]]) -> Sequence[Schema]:
+@dataclass(frozen=True)
+class _Written:
+    """Records without blank pages, which have nothing to score: a row about one is without document."""
+
+    records: Iterable[Record]
+
+    def __iter__(self) -> Iterator[Record]:
+        return (record for record in self.records if not record.blank)
+
+
+@dataclass
+class _Found:
+    """What records are of."""
+
+    schemas: set[str]
+    blank: set[DocumentKey]
+
+
+def _looked_through(runs: Mapping[str, Iterable[Record]]) -> _Found:
+    found = _Found(set(), set())
+    for records in runs.values():
+        for record in records:
+            if record.blank:
+                found.blank.add(key_of(record.document))
+            elif record.schema_name is not None:
+                found.schemas.add(record.schema_name)
+    return found
+
+
+def _used(schemas: Sequence[Schema], names: Set[str]) -> Sequence[Schema]:
     """The schemas that records are of; all of them where no record says."""
-    names = {record.schema_name for records in runs.values() for record in records}
     used = [schema for schema in schemas if schema.name in names]
     if not used and not schemas:
         raise UsageError("there is no schema to score by")

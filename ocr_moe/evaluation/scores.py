@@ -149,6 +149,22 @@ class SheetProblem(Value):
     rows: tuple[int, ...] = ()
 
 
+class LeftOut(Value):
+    """What the figures are not about, or only as failures."""
+
+    documents_without_truth: int = 0
+    """Documents that no row of a verified sheet is about."""
+    rows_without_document: int = 0
+    """Rows that are about no document of the run."""
+    damaged_cells: int = 0
+    """Verified cells that a spreadsheet has spoilt."""
+    columns_missing: tuple[str, ...] = ()
+    """Fields for which a verified sheet has no column."""
+    documents_failed: int = 0
+    """Documents that could not be read under some strategy; their verified cells count as failed."""
+    pages_blank: int = 0
+
+
 class Scores(Value):
     """scores.json."""
 
@@ -172,4 +188,5 @@ class Scores(Value):
     documents_without_truth: tuple[str, ...]
     unverified_cells: int
     unscorable_cells: int
+    left_out: LeftOut
     problems: tuple[SheetProblem, ...]

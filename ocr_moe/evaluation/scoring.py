@@ -28,7 +28,7 @@ from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 from ocr_moe.values.normalize import equal
 
-_SETTLED = (Status.ACCEPTED, Status.ABSENT)
+SETTLED = (Status.ACCEPTED, Status.ABSENT)
 
 
 class Outcome(IntEnum):
@@ -247,7 +247,7 @@ def _grid(
             if decision is None:
                 continue
             values[row][column] = decision.value
-            settled[row][column] = decision.status in _SETTLED
+            settled[row][column] = decision.status in SETTLED
             if decision.confidence is not None:
                 confidence[row][column] = decision.confidence
     shape = (len(keys), width)

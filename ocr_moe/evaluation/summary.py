@@ -18,6 +18,7 @@ from ocr_moe.evaluation.scores import (
     ConfidenceScore,
     Confusion,
     CostRate,
+    LeftOut,
     McNemar,
     PairScore,
     Review,
@@ -27,6 +28,7 @@ from ocr_moe.evaluation.scores import (
     StrategyScore,
 )
 from ocr_moe.evaluation.scoring import Outcome, Scoring, StrategyGrid
+from ocr_moe.evaluation.truth.matching import key_of
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
 from ocr_moe.types import LIVE, Cost, Origin, Record, Value
 
@@ -58,6 +60,7 @@ def summarize(
     titles: Mapping[str, str] | None = None,
     origins: Mapping[str, Origin] | None = None,
     field_costs: Mapping[str, Mapping[str, Cost]] | None = None,
+    pages_blank: int = 0,
 ) -> Scores:
     """All figures of scores.json."""
     options = options or SummaryOptions()
@@ -109,6 +112,7 @@ def summarize(
         documents_without_truth=scoring.documents_without_truth,
         unverified_cells=scoring.blank,
         unscorable_cells=scoring.unscorable,
+        left_out=_left_out(scoring, runs, pages_blank),
         problems=tuple(
             SheetProblem(
                 kind=problem.kind.value,
@@ -120,6 +124,28 @@ def summarize(
             )
             for problem in (*scoring.problems, *notebook.problems())
         ),
+    )
+
+
+def _left_out(scoring: Scoring, runs: Mapping[str, Sequence[Record]], pages_blank: int) -> LeftOut:
+    missing = (
+        problem.field
+        for problem in scoring.problems
+        if problem.kind is ProblemKind.FIELD_WITHOUT_COLUMN and problem.field is not None
+    )
+    failed = {
+        key_of(record.document)
+        for records in runs.values()
+        for record in records
+        if record.error is not None
+    }
+    return LeftOut(
+        documents_without_truth=len(scoring.documents_without_truth),
+        rows_without_document=len(scoring.rows_without_document),
+        damaged_cells=scoring.unscorable,
+        columns_missing=tuple(dict.fromkeys(missing)),
+        documents_failed=len(failed),
+        pages_blank=pages_blank,
     )
 
 

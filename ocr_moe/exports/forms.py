@@ -28,13 +28,13 @@ OCR_FORMAT = 1
 """Of a line of page OCR."""
 
 
-class Form(Value):
+class Written(Value):
     """Base of the shapes: what stands below a key becomes its description in the schema."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class WrittenEvidence(Form):
+class WrittenEvidence(Written):
     """Where a value stands."""
 
     box: Box
@@ -45,7 +45,7 @@ class WrittenEvidence(Form):
     """Page within the document; left out on the first."""
 
 
-class WrittenDecision(Form):
+class WrittenDecision(Written):
     """The pipeline's word on one field."""
 
     value: str | None
@@ -59,7 +59,7 @@ class WrittenDecision(Form):
     notes: tuple[str, ...]
 
 
-class WrittenDocument(Form):
+class WrittenDocument(Written):
     """Which document."""
 
     path: str
@@ -76,7 +76,7 @@ class WrittenDocument(Form):
     """Degrees clockwise by which the page was turned to be upright."""
 
 
-class RecordLine(Form):
+class RecordLine(Written):
     """A line of records.jsonl: all decisions for one document."""
 
     format: Literal[1]
@@ -89,9 +89,11 @@ class RecordLine(Form):
     cost: Cost
     error: Failure | None
     """Why the document could not be processed."""
+    blank: Literal[True] = True
+    """The page is blank, which is no failure: `fields` is empty. Left out of all others."""
 
 
-class WrittenReading(Form):
+class WrittenReading(Written):
     """What one expert says of one field."""
 
     field: str
@@ -110,7 +112,7 @@ class WrittenReading(Form):
     """Why the expert could not answer."""
 
 
-class WrittenAnswer(Form):
+class WrittenAnswer(Written):
     """One call of one expert."""
 
     expert: str
@@ -130,7 +132,7 @@ class DocumentFile(RecordLine):
     answers: tuple[WrittenAnswer, ...]
 
 
-class OcrLine(Form):
+class OcrLine(Written):
     """A line of `export --ocr`: what an engine read on one page."""
 
     format: Literal[1] = 1

@@ -30,6 +30,7 @@ from ocr_moe.types import (
     Failure,
     Reading,
     Record,
+    Value,
 )
 
 AnswersOf = Callable[[Record], Mapping[str, Sequence[Answer]]]
@@ -49,7 +50,7 @@ def record_order(record: Record) -> tuple[str, int]:
 def record_to_json(record: Record) -> dict[str, Any]:
     """A record as docs/formats.md has it, with its keys in a fixed order."""
     document = record.document
-    return {
+    data = {
         "format": FORMAT,
         "document": {
             "path": document.path,
@@ -65,6 +66,7 @@ def record_to_json(record: Record) -> dict[str, Any]:
         "cost": _cost(record.cost),
         "error": _failure(record.error),
     }
+    return data | {"blank": True} if record.blank else data
 
 
 def record_from_json(data: Mapping[str, Any]) -> Record:
@@ -76,17 +78,14 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
         refused = refusal(data.get("format"), FORMAT)
         if refused is not None:
             raise UsageError(f"not a record that can be read here: {refused}")
-        return Record(
-            document=DocumentRef.model_validate(_known(DocumentRef, data["document"])),
-            schema_name=data["schema"],
-            strategy=data["strategy"],
-            fields={
-                name: Decision.model_validate(_known(Decision, decision))
-                for name, decision in data["fields"].items()
-            },
-            cost=Cost.model_validate(_known(Cost, data.get("cost") or {})),
-            error=data.get("error"),
-        )
+        of_record = {
+            "schema_name": data["schema"],
+            "strategy": data["strategy"],
+            "document": _known(DocumentRef, data["document"]),
+            "fields": {name: _known(Decision, said) for name, said in data["fields"].items()},
+            "cost": _known(Cost, data.get("cost") or {}),
+        }
+        return Record.model_validate(_known(Record, data) | of_record)
     except KeyError as error:
         raise UsageError(f"not a record: the key {error} is missing") from error
     except (ValidationError, TypeError, AttributeError) as error:
@@ -165,7 +164,7 @@ def write_documents(folder: Path, records: Iterable[Record], answers: AnswersOf)
     return count
 
 
-def _known(model: type[Decision] | type[DocumentRef] | type[Cost], data: Any) -> dict[str, Any]:
+def _known(model: type[Value], data: Any) -> dict[str, Any]:
     return {key: value for key, value in dict(data).items() if key in model.model_fields}
 
 

@@ -77,7 +77,7 @@ def write_workbook(
             for failure in _failures_of(record):
                 failures.add(failure)
             group = _group_of(record, rules)
-            if group is not None:
+            if group is not None and not record.blank:
                 references.setdefault(group, []).append(record.document)
         for name, documents_of_rule in references.items():
             grouping = rules[name].group(documents_of_rule)
@@ -87,6 +87,12 @@ def write_workbook(
             for row in _subject_rows(grouping.subjects, records, fields):
                 subjects.add(row)
     return count
+
+
+def to_check(record: Record) -> list[str]:
+    """The fields at which a person should look."""
+    statuses = (Status.ABSTAINED, Status.FAILED)
+    return [name for name, decision in record.fields.items() if decision.status in statuses]
 
 
 def _document_columns(fields: Sequence[Field]) -> list[Computed[Record]]:
@@ -206,6 +212,8 @@ def _key(document: DocumentRef) -> tuple[str, int]:
 
 def _notes(record: Record) -> str:
     notes = [record.error.message] if record.error is not None else []
+    if record.blank:
+        notes.append("blank page")
     for name, decision in record.fields.items():
         notes += [f"{name}: {note}" for note in decision.notes]
     return "; ".join(notes)
@@ -221,13 +229,7 @@ def _cell(record: Record, name: str) -> Content:
 
 
 def _to_check(record: Record) -> str:
-    if record.error is not None:
-        return "whole document"
-    return ", ".join(
-        name
-        for name, decision in record.fields.items()
-        if decision.status in (Status.ABSTAINED, Status.FAILED)
-    )
+    return "whole document" if record.error is not None else ", ".join(to_check(record))
 
 
 def _lowest_confidence(record: Record) -> float | None:

@@ -49,6 +49,8 @@ class Column:
     width: float = 16
     number: str = "General"
     """Number format of the numbers in this column."""
+    note: str = ""
+    """On the heading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Sheet:
         plain = self._book.format("plain", "@")
         for index, column in enumerate(self._columns):
             self._sheet.set_column(index, index, column.width, plain)
-            self._write(0, index, Cell(column.heading, "head"))
+            self._write(0, index, Cell(column.heading, "head", column.note))
 
     def _finish(self) -> None:
         if self._columns:

@@ -20,7 +20,7 @@ _NEVER_FIRST = "，。、；：）)》」』!！?？%】"
 _NEVER_LAST = "（(《「『【"
 
 
-class Run(NamedTuple):
+class TextRun(NamedTuple):
     """A piece of text in one face; `field` names what it is the value of."""
 
     text: str
@@ -49,7 +49,7 @@ class _Glyph:
     text: str
     font: ImageFont.FreeTypeFont
     pen: Pen
-    run: Run
+    run: TextRun
     advance: float
 
 
@@ -85,7 +85,7 @@ class Sheet:
         self.used.setdefault(face.name)
         return load(face.path, face.index, pen.size)
 
-    def _glyphs(self, run: Run, pen: Pen) -> Iterable[_Glyph]:
+    def _glyphs(self, run: TextRun, pen: Pen) -> Iterable[_Glyph]:
         extra = pen.spacing * pen.size
         for token in _TOKEN.findall(run.text):
             pieces = list(token) if pen.spacing or len(token) == 1 else [token]
@@ -95,7 +95,7 @@ class Sheet:
 
     def measure(self, text: str, pen: Pen) -> float:
         """The width of `text` on one line."""
-        return sum(glyph.advance for glyph in self._glyphs(Run(text), pen))
+        return sum(glyph.advance for glyph in self._glyphs(TextRun(text), pen))
 
     def text(
         self, x: float, y: float, text: str, pen: Pen, *, field: str | None = None, align: str = "l"
@@ -104,7 +104,7 @@ class Sheet:
 
         `align`: `l`, `m` or `r`, where `x` is the left end, the middle, or the right end.
         """
-        glyphs = list(self._glyphs(Run(text, field), pen))
+        glyphs = list(self._glyphs(TextRun(text, field), pen))
         width = sum(glyph.advance for glyph in glyphs) - pen.spacing * pen.size
         x -= {"l": 0.0, "m": width / 2, "r": width}[align]
         return self._line(x, y, glyphs)
@@ -144,7 +144,7 @@ class Sheet:
     def flow(
         self,
         box: tuple[float, float, float],
-        runs: Sequence[tuple[Run, Pen]],
+        runs: Sequence[tuple[TextRun, Pen]],
         *,
         leading: float,
         indent: float = 0.0,
@@ -178,7 +178,7 @@ class Sheet:
         return y
 
     def lines_of(
-        self, width: float, runs: Sequence[tuple[Run, Pen]], *, indent: float = 0.0
+        self, width: float, runs: Sequence[tuple[TextRun, Pen]], *, indent: float = 0.0
     ) -> int:
         """How many lines `flow` would set on this width."""
         glyphs = [glyph for run, pen in runs for glyph in self._glyphs(run, pen)]

@@ -17,7 +17,7 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.metrics import auroc, auroc_interval, brier, expected_calibration_error
 from ocr_moe.laboratory.documents import RecordedDocument
 from ocr_moe.laboratory.learning import vote_weights
-from ocr_moe.laboratory.logistic import Floats, Row, fitted, folds
+from ocr_moe.laboratory.logistic import Floats, JudgedValue, fitted, folds
 from ocr_moe.laboratory.splitting import groups_of
 from ocr_moe.protocols import Combiner, Gate, State
 from ocr_moe.routing.calibration import (
@@ -29,7 +29,7 @@ from ocr_moe.routing.calibration import (
     Provenance,
     Quality,
 )
-from ocr_moe.routing.combiners import Combiner as FeatureCombiner
+from ocr_moe.routing.combiners import FieldCombiner
 from ocr_moe.routing.features import candidate_features
 from ocr_moe.schema import Kind
 from ocr_moe.types import Status
@@ -66,20 +66,22 @@ def calibrate(
     start: Calibration = UNFITTED,
     provenance: Provenance,
     groups: Sequence[str] | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> CalibrationResult:
     """Fit confidences on all documents; tell their quality for the strategy named `judged`.
 
     The rows are all states that the strategies pass through, so that a cascade's early decisions
     are calibrated as well as the last ones. `start` is the model that few documents fall back to.
     `groups` tells which documents stay together in cross-validation (say, those of one layout); by
-    default those of one file or subject do.
+    default those of one file or subject do. `report` hears which of how many fits is done.
     Raises TruthError when no verified cell was read.
     """
     if not any(document.verified for document in documents):
         raise TruthError("there is no verified cell to calibrate on")
     groups = groups_of(documents) if groups is None else groups
     cells: dict[str, tuple[list[float], list[bool]]] = defaultdict(lambda: ([], []))
-    for inside, outside in folds(groups):
+    parts = list(folds(groups))
+    for number, (inside, outside) in enumerate(parts, start=1):
         fitted = _fit(
             [documents[i] for i in inside], [groups[i] for i in inside], strategies, start
         )
@@ -92,6 +94,7 @@ def calibrate(
                 if decision.confidence is not None:
                     cells[name][0].append(decision.confidence)
                     cells[name][1].append(document.right(name, decision.value))
+        report(number, len(parts) + 1)
     result = {
         name: Judged(np.array(confidence), np.array(right, dtype=bool))
         for name, (confidence, right) in cells.items()
@@ -105,6 +108,7 @@ def calibrate(
             "quality": {name: quality_of(name, cell) for name, cell in result.items()},
         }
     )
+    report(len(parts) + 1, len(parts) + 1)
     return CalibrationResult(calibration, result)
 
 
@@ -162,12 +166,12 @@ def _fit(
             "quality": {},
         }
     )
-    decided: dict[Kind, list[Row]] = defaultdict(list)
-    bound: dict[Kind, list[Row]] = defaultdict(list)
-    empty: list[Row] = []
+    decided: dict[Kind, list[JudgedValue]] = defaultdict(list)
+    bound: dict[Kind, list[JudgedValue]] = defaultdict(list)
+    empty: list[JudgedValue] = []
     for name, build in strategies.items():
         _, combiner = build(first)
-        if not isinstance(combiner, FeatureCombiner):
+        if not isinstance(combiner, FieldCombiner):
             continue  # a combiner from elsewhere brings its own confidences
         for document, group, state in states[name]:
             basis: dict[str, dict[str, float]] = {}
@@ -176,7 +180,9 @@ def _fit(
                 decision = decisions[field.name]
                 if field.name not in document.verified or decision.status is Status.FAILED:
                     continue
-                row = Row(basis[field.name], document.right(field.name, decision.value), group)
+                row = JudgedValue(
+                    basis[field.name], document.right(field.name, decision.value), group
+                )
                 if decision.value is None:
                     empty.append(row)
                 else:
@@ -219,9 +225,9 @@ def _states(
     return found
 
 
-def _candidate_rows(states: _States) -> list[tuple[Kind, list[Row]]]:
+def _candidate_rows(states: _States) -> list[tuple[Kind, list[JudgedValue]]]:
     """Every different value that an expert gave, once per set of experts that had been asked."""
-    rows: dict[Kind, list[Row]] = defaultdict(list)
+    rows: dict[Kind, list[JudgedValue]] = defaultdict(list)
     seen: set[tuple[str, int, str, frozenset[str]]] = set()
     for document, group, state in (entry for entries in states.values() for entry in entries):
         for field in document.schema.fields:
@@ -237,5 +243,7 @@ def _candidate_rows(states: _States) -> list[tuple[Kind, list[Row]]]:
             )
             for value in values:
                 features = candidate_features(field, readings, value)
-                rows[field.kind].append(Row(features, document.right(field.name, value), group))
+                rows[field.kind].append(
+                    JudgedValue(features, document.right(field.name, value), group)
+                )
     return sorted(rows.items())

@@ -5,7 +5,7 @@ Nothing here asks an expert anything; every policy is replayed over what the sto
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,8 @@ from ocr_moe.laboratory.study import Study, study
 from ocr_moe.laboratory.trials import Trial, try_out
 from ocr_moe.protocols import Combiner, Gate
 from ocr_moe.routing.calibration import Calibration, Provenance
-from ocr_moe.schema import Field, Schema
+from ocr_moe.run.exporting import schemas_of
+from ocr_moe.schema import Field
 from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import FileNameRule
@@ -88,14 +89,20 @@ class Laboratory:
             fitted_on=self.workshop.fitted_on(),
         )
 
-    def calibrate(self, data: str, *, synthetic: bool) -> CalibrationResult:
+    def calibrate(
+        self,
+        data: str,
+        *,
+        synthetic: bool,
+        report: Callable[[int, int], None] = lambda done, total: None,
+    ) -> CalibrationResult:
         """Fit confidences; their quality is told for the default strategy. Raises TruthError."""
         fits = {candidate.name: self.calibrated(candidate) for candidate in self.candidates()}
         judged = self.workshop.config.strategy
         if judged not in fits:
             raise ConfigError(f"the run has no answers for the strategy {judged}")
         provenance = Provenance(data=data, synthetic=synthetic, documents=0, fitted=today())
-        return calibrate(self.documents, fits, judged=judged, provenance=provenance)
+        return calibrate(self.documents, fits, judged=judged, provenance=provenance, report=report)
 
 
 def open_run(
@@ -116,7 +123,7 @@ def run_material(store: Store, truths: TruthSet, *, listed: bool = False) -> Mat
 
     `listed` reads the records once and keeps them; else they are streamed whenever they are used.
     """
-    schemas = [Schema.model_validate(data) for data in store.get_meta("schemas") or ()]
+    schemas = schemas_of(store)
     runs = {name: store.records(name) for name in store.strategies()}
     if listed:
         return gather({name: list(records) for name, records in runs.items()}, schemas, truths)
@@ -128,7 +135,7 @@ def open_laboratory(store: Store, material: Material, workshop: Workshop) -> Lab
     readable: dict[str, dict[DocumentRef, float]] = {}
     for records in material.runs.values():
         for record in records:
-            if record.schema_name is not None and record.error is None:
+            if record.schema_name is not None and record.error is None and not record.blank:
                 of_schema = readable.setdefault(record.schema_name, {})
                 of_schema[record.document] = record.cost.ocr_seconds
     current = {

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from ocr_moe.evaluation.costs import Unit
 from ocr_moe.laboratory.documents import RecordedDocument, experts_of, mean_cost
-from ocr_moe.laboratory.logistic import Row, fitted
+from ocr_moe.laboratory.logistic import JudgedValue, fitted
 from ocr_moe.laboratory.splitting import groups_of
 from ocr_moe.protocols import Combiner, State
 from ocr_moe.routing.calibration import Logistic, Policy, PolicyExpert, Provenance
@@ -63,7 +63,7 @@ def fit_policy(
     experts = {}
     for name in names:
         others = [other for other in order if other != name]
-        rows: dict[Kind, list[Row]] = defaultdict(list)
+        rows: dict[Kind, list[JudgedValue]] = defaultdict(list)
         for document, group in zip(documents, groups, strict=True):
             for known in range(len(others) + 1):
                 state = _state_of(document, others[:known], combiner)
@@ -75,7 +75,7 @@ def fit_policy(
                     features = state_features(
                         field, state.readings.get(field.name, {}), state.decisions
                     )
-                    rows[field.kind].append(Row(features, right, group))
+                    rows[field.kind].append(JudgedValue(features, right, group))
         experts[name] = PolicyExpert(
             cost=costs[name],
             chance={str(kind): fitted(of, _base_rate(of)) for kind, of in sorted(rows.items())},
@@ -98,7 +98,7 @@ def _state_of(document: RecordedDocument, experts: Sequence[str], combiner: Comb
     return State(document.schema, readings, combiner.combine(state))
 
 
-def _base_rate(rows: Sequence[Row]) -> Logistic:
+def _base_rate(rows: Sequence[JudgedValue]) -> Logistic:
     right = sum(row.right for row in rows)
     return Logistic(bias=math.log((right + 0.5) / (len(rows) - right + 0.5)))
 

@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Row:
+class JudgedValue:
     """One judged value: its features, whether it is right, and the group it must stay with."""
 
     features: Features
@@ -51,7 +51,9 @@ class Row:
     group: str
 
 
-def fit_logistic(rows: Sequence[Row], start: Logistic = PRIOR, strength: float = 3.0) -> Logistic:
+def fit_logistic(
+    rows: Sequence[JudgedValue], start: Logistic = PRIOR, strength: float = 3.0
+) -> Logistic:
     """Maximum a posteriori logistic regression around `start`.
 
     Columns are standardised; `strength` is the precision of the Gaussian prior on each standardised
@@ -65,11 +67,11 @@ def fit_logistic(rows: Sequence[Row], start: Logistic = PRIOR, strength: float =
     return table.model(table.fit(np.arange(len(rows)), y, strength))
 
 
-def fitted(rows: Sequence[Row], start: Logistic) -> Logistic:
+def fitted(rows: Sequence[JudgedValue], start: Logistic) -> Logistic:
     return fit_logistic(rows, start, choose_strength(rows, start))
 
 
-def choose_strength(rows: Sequence[Row], start: Logistic = PRIOR) -> float:
+def choose_strength(rows: Sequence[JudgedValue], start: Logistic = PRIOR) -> float:
     """The strongest prior that is as good as the best one, over folds of whole groups.
 
     As good: its log-likelihood is within a standard error of the best one's (the one-standard-error
@@ -125,7 +127,7 @@ class _Table:
     start: Floats
 
     @classmethod
-    def of(cls, rows: Sequence[Row], start: Logistic) -> _Table:
+    def of(cls, rows: Sequence[JudgedValue], start: Logistic) -> _Table:
         present: dict[str, int] = defaultdict(int)
         for row in rows:
             for name in row.features:

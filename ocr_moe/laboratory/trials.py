@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ocr_moe.evaluation.costs import Unit, amount
 from ocr_moe.evaluation.metrics import macro
+from ocr_moe.evaluation.scoring import SETTLED
 from ocr_moe.laboratory.candidates import PolicyBuilder, PolicyCandidate
 from ocr_moe.laboratory.certify import Cells
 from ocr_moe.laboratory.documents import RecordedDocument, fields_of, is_right, right_experts
-from ocr_moe.types import Cost, Status
+from ocr_moe.types import Cost
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def try_out(
             decision = result.decisions[name]
             asked[i, j] = True
             right[i, j] = is_right(document, name, decision)
-            accepted[i, j] = decision.status in (Status.ACCEPTED, Status.ABSENT)
+            accepted[i, j] = decision.status in SETTLED
             if decision.confidence is not None:
                 confidence[i, j] = decision.confidence
             able = right_experts(document, name)

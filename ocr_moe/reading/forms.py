@@ -3,6 +3,11 @@
 Works on `ocr_moe.reading.layout` pieces only.  A label may be letter-spaced over several boxes, glued
 to its value, misread by a character, or have lost one; a value may stand right of its label or under
 it, wrap over lines, or stand a little higher than its label.
+
+Numbers that no figure follows are judgements: at half of them and at twice, not one of 1,100 verified
+cells of 60 synthetic samples and 80 photographed licences comes out differently. `[half −4]` says that
+at half of it four cells fewer are right, of 1,015, and `±0` that some differ but as many are right.
+`benchmarks/thresholds.py` moves them anew.
 """
 
 from __future__ import annotations
@@ -21,12 +26,13 @@ Place = Literal["right", "below", "column"]
 
 WEAK = 100
 """Rank of the first weak label."""
-_LETTER_GAP = 7.0
-"""Widest gap between the letters of a spaced label, in text heights."""
-_LEVEL = 0.8
-"""How far from its label's baseline a value may stand, in text heights."""
-_PITCH = 2.3
-"""Largest distance between the lines of one value, in text heights."""
+SURE = 0.75
+"""Quality from which a label is certain enough that others are held against it. [1.25 ±0, twice −14:
+no label is as certain]"""
+_EDGE = 1.5
+"""How far apart the left edges of one column may be, in text heights. [twice ±0]"""
+_ONE_LINE = 0.5
+"""How far from level the pieces of one line may stand, in text heights. [half ±0]"""
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z]{4}")
 _BREAKS = set(" \t:;,.、。|/()[]*-_")
@@ -123,6 +129,12 @@ def read_form(
 
 Word = tuple[str, str | None, int]
 
+_FORGIVEN = ((7, 2), (4, 1))
+"""(characters, how many of them may be misread) of labels that are that long and longer. [one in
+labels of two −7, two in labels of three −14, one in labels of eight ±0]"""
+_MISREAD = 0.5
+"""Quality that a label would lose if all of it was misread; it loses the share that was."""
+
 
 def _labels_of_row(row: Row, words: Sequence[Word]) -> list[Label]:
     glyphs = [g for piece in row for g in piece.glyphs if g.char != " "]
@@ -142,7 +154,7 @@ def _labels_of_row(row: Row, words: Sequence[Word]) -> list[Label]:
                 if quality <= 0.0:
                     continue
                 taken[start:end] = [True] * (end - start)
-                quality *= 1.0 - 0.5 * errors / len(word)
+                quality *= 1.0 - _MISREAD * errors / len(word)
                 found.append(Label(name, word, quality, rank, anchored, tuple(glyphs[start:end])))
     return found
 
@@ -157,19 +169,37 @@ def _exact(string: str, word: str) -> list[tuple[int, int]]:
 
 
 def _near(string: str, word: str, starts: Sequence[int]) -> list[tuple[int, int]]:
-    """(start, wrong characters): at the start of a box, one wrong in four, two in seven."""
-    if len(word) < 4:
+    """(start, wrong characters): at the start of a box, as many wrong as are forgiven."""
+    allowed = next((errors for length, errors in _FORGIVEN if len(word) >= length), 0)
+    if not allowed:
         return []
-    allowed = 1 if len(word) < 7 else 2
+    most = max(errors for _, errors in _FORGIVEN)
     places = []
     for start in starts:
         window = string[start : start + len(word)]
-        # Two errors at most: one of the first three characters is right.
-        if len(window) == len(word) and any(a == b for a, b in zip(window[:3], word, strict=False)):
+        # Of the first characters, one more than may be wrong, one is right: rules out most windows.
+        head = window[: most + 1]
+        if len(window) == len(word) and any(a == b for a, b in zip(head, word, strict=False)):
             errors = sum(a != b for a, b in zip(window, word, strict=True))
             if 0 < errors <= allowed:
                 places.append((start, errors))
     return places
+
+
+# Where a label stands: its gap in text heights, its length in characters, and its quality there.
+_LETTER_GAP = 7.0
+"""Widest gap between the letters of a spaced label. [half and 0.8 +1, 1.25 −1, twice −2]"""
+_LONG = 4
+"""Length from which a label is told within other words, too. [at 2 ±0, at 5 and 8 +1]"""
+_AFTER_BREAK = 0.9
+"""Of a label within a box, after a space or a mark. [twice ±0]"""
+_WITHIN_WORDS = 0.6
+"""Of a long label in the middle of words. [half −1, twice −1]"""
+_GLUED_LONG = 0.97
+"""Factor for a long label that is glued to what follows: near certain all the same. [half −1, twice
+−1; at half 16 wrong cells more are among the surest three quarters]"""
+_GLUED_SHORT = 0.85
+"""The same for a short one: a guess for two letters."""
 
 
 def _standing(
@@ -192,16 +222,15 @@ def _standing(
         if glued and _letter(first.char) and _letter(before.char):
             return 0.0, False
         if not glued or before.char in _BREAKS:
-            quality = 0.9
-        elif end - start >= 4:
-            anchored, quality = False, 0.6
+            quality = _AFTER_BREAK
+        elif end - start >= _LONG:
+            anchored, quality = False, _WITHIN_WORDS
         else:
             return 0.0, False
     spaced = any(glyph in firsts for glyph in glyphs[start + 1 : end])
     if after is None or colon or spaced or not glued_after:
         return quality, anchored
-    # Glued to what follows: near certain for a long label, a guess for two letters.
-    return quality * (0.97 if end - start >= 4 else 0.85), anchored
+    return quality * (_GLUED_LONG if end - start >= _LONG else _GLUED_SHORT), anchored
 
 
 def _letter(char: str) -> bool:
@@ -230,9 +259,9 @@ class _Column:
 
 def _columns(labels: Sequence[Label], height: float, least: int = 2) -> list[_Column]:
     groups: list[list[Label]] = []
-    for label in sorted((lb for lb in labels if lb.quality >= 0.75), key=lambda lb: lb.u0):
+    for label in sorted((lb for lb in labels if lb.quality >= SURE), key=lambda lb: lb.u0):
         for group in groups:
-            if abs(statistics.median(g.u0 for g in group) - label.u0) < 1.5 * height:
+            if abs(statistics.median(g.u0 for g in group) - label.u0) < _EDGE * height:
                 group.append(label)
                 break
         else:
@@ -249,6 +278,18 @@ def _columns(labels: Sequence[Label], height: float, least: int = 2) -> list[_Co
     ]
 
 
+_REACH = 18.0
+"""How far above and below its column a damaged label is sought, in text heights: a few rows."""
+_REMAINS = 0.4
+"""Quality of what is left of a label, if nothing of it was … [half and 0.8 ±0]"""
+_WHOLE = 0.2
+"""… and how much more, if all of it was."""
+_APART = 0.9
+"""Quality of a label whose two letters are not level."""
+_NOT_LEVEL = 1.3
+"""How far from level they may be, in text heights."""
+
+
 def _damaged(layout: PageLayout, words: Sequence[Word], labels: Sequence[Label]) -> list[Label]:
     """Labels that lost or changed a letter, or whose letters are not level, told by their column."""
     known = {label.name for label in labels if label.rank < WEAK}
@@ -256,7 +297,7 @@ def _damaged(layout: PageLayout, words: Sequence[Word], labels: Sequence[Label])
     firsts = {piece.glyphs[0] for piece in layout.pieces}
     found: list[Label] = []
     for column in _columns(labels, layout.height):
-        slack = 1.5 * layout.height
+        slack, reach = _EDGE * layout.height, _REACH * layout.height
         free = [
             g
             for piece in layout.pieces
@@ -264,7 +305,7 @@ def _damaged(layout: PageLayout, words: Sequence[Word], labels: Sequence[Label])
             if g not in used
             and g.char != " "
             and column.u0 - slack <= (g.u0 + g.u1) / 2 <= column.u1 + slack
-            and column.top - 12 * slack <= g.v <= column.bottom + 12 * slack
+            and column.top - reach <= g.v <= column.bottom + reach
         ]
         # Whole letters first: half a label must not take what belongs to another.
         for whole in (True, False):
@@ -291,7 +332,7 @@ def _match_damaged(
     """Quality and glyphs of a label of this column: both its ends (`whole`), or what is left of it."""
     if whole:
         return _torn(word, free, firsts, column, slack) if len(word) == 2 else None
-    fewest = 1 if len(word) <= 3 else len(word) - 1 - (len(word) > 5)
+    fewest = _fewest_left(len(word))
     for index, glyph in enumerate(free):
         if glyph not in firsts:
             continue
@@ -305,8 +346,17 @@ def _match_damaged(
                 # What is glued to half a label is more likely a word than a value.
                 alone = sum(g.line == glyph.line for g in free) == kept
                 if justified and (place or alone):
-                    return 0.4 + 0.2 * kept / len(word), tuple(run)
+                    return _REMAINS + _WHOLE * kept / len(word), tuple(run)
     return None
+
+
+def _fewest_left(letters: int) -> int:
+    """Of how many letters a damaged label must still have: one may be lost, of six and more two; of
+    three and fewer one is enough, for their place in the column tells the rest. [one of two letters
+    only −1; one of six letters and fewer ±0]"""
+    if letters <= 3:
+        return 1
+    return letters - 1 if letters <= 5 else letters - 2
 
 
 def _torn(
@@ -319,9 +369,9 @@ def _torn(
     ]
     for head in heads:
         for last in lasts:
-            level = abs(last.v - head.v) <= 1.3 * max(head.height, last.height)
+            level = abs(last.v - head.v) <= _NOT_LEVEL * max(head.height, last.height)
             if last.u0 > head.u0 and level:
-                return 0.9, (head, last)
+                return _APART, (head, last)
     return None
 
 
@@ -361,14 +411,21 @@ def _assign(
     return Form(tuple(labels), {i: tuple(b) for i, b in found.items()}, tuple(orphans))
 
 
+_FAR_OFF = 6.0
+"""From the value's first piece, in text heights, from where on a piece must be on one line with it …
+[twice −2]"""
+_STRICTLY_LEVEL = 0.35
+"""… and how far from level it may stand then. [twice −1]"""
+
+
 def _near_side(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     """What begins beside the label, and what stands far off and not on one line with it."""
     first = min(pieces, key=lambda p: p.u0)
     stray = [
         piece
         for piece in pieces
-        if piece.u0 - first.u1 > 6 * first.height
-        and abs(piece.v - first.v) > 0.35 * max(piece.height, first.height)
+        if piece.u0 - first.u1 > _FAR_OFF * first.height
+        and abs(piece.v - first.v) > _STRICTLY_LEVEL * max(piece.height, first.height)
     ]
     return [piece for piece in pieces if piece not in stray], stray
 
@@ -394,12 +451,26 @@ def _value_pieces(layout: PageLayout, labels: Sequence[Label]) -> list[Piece]:
     return values
 
 
+# Which label a piece belongs to, in text heights.
+_LEVEL = 0.8
+"""How far from its label's baseline a value may stand. [half −3, twice −28]"""
+_OVERLAP = 0.6
+"""How far the box of a value may reach into that of the label on its left: boxes are generous. [half
+−1]"""
+_OVERLAP_OF_LABELS = 0.5
+"""The same for two labels."""
+_SAME_ROW = 0.6
+"""How far from level with the value a label may stand that takes it away from one further left."""
+_COST_OF_GAP = 0.03
+"""What a text height between label and value counts, against one up or down."""
+
+
 def _anchor(piece: Piece, labels: Sequence[Label]) -> int | None:
     """The label on whose line the piece stands: the level one, the nearest where several are."""
     best: tuple[float, int] | None = None
     for index, label in enumerate(labels):
         size = max(label.height, piece.height)
-        if piece.glyphs[0].u0 < label.u1 - 0.6 * size:
+        if piece.glyphs[0].u0 < label.u1 - _OVERLAP * size:
             continue
         same_line = piece.glyphs[0].line == label.glyphs[-1].line
         rise = abs(piece.glyphs[0].v - label.v) / size
@@ -407,18 +478,22 @@ def _anchor(piece: Piece, labels: Sequence[Label]) -> int | None:
             continue
         blocked = any(
             other is not label
-            and other.u0 >= label.u1 - 0.5 * size
-            and other.u1 <= piece.u0 + 0.6 * size
-            and abs(other.v - piece.glyphs[0].v) <= 0.6 * size
+            and other.u0 >= label.u1 - _OVERLAP_OF_LABELS * size
+            and other.u1 <= piece.u0 + _OVERLAP * size
+            and abs(other.v - piece.glyphs[0].v) <= _SAME_ROW * size
             for other in labels
         )
         if blocked and not same_line:
             continue
         gap = max(0.0, piece.u0 - label.u1) / size
-        cost = (0.0 if same_line else rise) + 0.03 * gap
+        cost = (0.0 if same_line else rise) + _COST_OF_GAP * gap
         if best is None or cost < best[0]:
             best = (cost, index)
     return None if best is None else best[1]
+
+
+_ON_TOP = 0.4
+"""Share of the narrower of two pieces from which they stand one over the other, not side by side."""
 
 
 def _lines(pieces: Sequence[Piece]) -> list[list[Piece]]:
@@ -426,9 +501,9 @@ def _lines(pieces: Sequence[Piece]) -> list[list[Piece]]:
     lines: list[list[Piece]] = []
     for piece in sorted(pieces, key=lambda p: p.v):
         for line in lines:
-            if abs(line[0].v - piece.v) <= 0.5 * max(line[0].height, piece.height) and all(
+            if abs(line[0].v - piece.v) <= _ONE_LINE * max(line[0].height, piece.height) and all(
                 min(p.u1, piece.u1) - max(p.u0, piece.u0)
-                < 0.4 * min(p.u1 - p.u0, piece.u1 - piece.u0)
+                < _ON_TOP * min(p.u1 - p.u0, piece.u1 - piece.u0)
                 for p in line
             ):
                 line.append(piece)
@@ -465,10 +540,36 @@ def _continue(
     return left
 
 
+_WORD_GAP = (-0.5, 4.0)
+"""From the end of a line to a piece that goes on with it, in text heights: boxes may overlap a
+little, and four heights are a wide space between words. [twice the second ±0]"""
+
+
 def _beside(piece: Piece, line: Sequence[Piece]) -> bool:
     size = max(piece.height, line[0].height)
     gap = piece.u0 - line[-1].u1
-    return abs(piece.v - line[-1].v) <= 0.5 * size and -0.5 * size <= gap <= 4 * size
+    least, most = _WORD_GAP
+    return abs(piece.v - line[-1].v) <= _ONE_LINE * size and least * size <= gap <= most * size
+
+
+# What may be the next line of a value, in text heights.
+_ALIKE = (0.6, 1.67)
+"""Height of the line, in heights of the one above. [twice the first −12, half of the second −10]"""
+_PITCH = (0.3, 2.3)
+"""Down to it. [twice the first ±0; half of the second −1, twice ±0]"""
+_INDENT = 2.6
+"""How far from the value's left edge it may begin: an indent of two characters and a bit … [twice
+±0]"""
+_INDENT_GLUED = 5.0
+"""… and beyond the label's end, where the value is glued to it and its true edge is not known. [half
+±0]"""
+_MARGIN = 2.5
+"""How close to the right edge of all values a line ends that is full, and so goes on."""
+_NEXT_FIELD = 0.75
+"""Share of the distance to the next label from which a line stands where the next field would. [half
+−4, twice −2]"""
+_COST_OF_INDENT = 0.1
+"""What a text height of indent counts, against one down."""
 
 
 def _continuation(
@@ -487,34 +588,50 @@ def _continuation(
     size = max(piece.height, last[0].height)
     drop = (piece.v - last[0].v) / size
     edge = min((line[0].u0 for line in block.lines), key=lambda u: abs(u - piece.u0))
-    if not 0.6 <= piece.height / last[0].height <= 1.67 or _foreign(piece, block, labels):
+    lowest, tallest = _ALIKE
+    if not lowest <= piece.height / last[0].height <= tallest or _foreign(piece, block, labels):
         return None
     if not _beside(piece, last):
-        aligned = abs(piece.u0 - edge) <= 2.6 * size or (
-            # Where a value is glued to its label, its true edge is not known.
-            block.distance == 0.0 and block.label.u0 - size <= piece.u0 <= block.label.u1 + 5 * size
+        aligned = abs(piece.u0 - edge) <= _INDENT * size or (
+            block.distance == 0.0
+            and block.label.u0 - size <= piece.u0 <= block.label.u1 + _INDENT_GLUED * size
         )
-        if block.label.name not in multiline or not aligned or not 0.3 < drop <= _PITCH:
+        least, most = _PITCH
+        if block.label.name not in multiline or not aligned or not least < drop <= most:
             return None
         han = any(_HAN.search(p.text) for p in last)
         if han and not _HAN.search(piece.text) and _WORD.search(piece.text):
             return None
-        far = drop * size > 0.75 * _pitch(block.label, labels)
-        full = last[-1].u1 >= right - 2.5 * size
+        far = drop * size > _NEXT_FIELD * _pitch(block.label, labels)
+        full = last[-1].u1 >= right - _MARGIN * size
         if len(block.lines) == 1 and far and (not full or claimed(piece.text)):
             # As far away as the next field: a value whose label was not read.
             return None
-    return abs(drop) + abs(piece.u0 - edge) / size * 0.1
+    return abs(drop) + abs(piece.u0 - edge) / size * _COST_OF_INDENT
+
+
+_COLUMN = 2.0
+"""How far apart, in text heights, labels may begin of which one tells the pitch of the other's rows:
+wider than `_EDGE`, for nothing is read off them."""
+_NO_PITCH = 1.0
+"""Pitch where there is no other label: a page's width, further than any line is."""
 
 
 def _pitch(own: Label, labels: Sequence[Label]) -> float:
-    """Distance to the nearest label of the same column, or a large number."""
+    """Distance to the nearest label of the same column, in page widths."""
     distances = [
         abs(label.v - own.v)
         for label in labels
-        if label is not own and abs(label.u0 - own.u0) <= 2 * own.height
+        if label is not own and abs(label.u0 - own.u0) <= _COLUMN * own.height
     ]
-    return min(distances, default=1.0)
+    return min(distances, default=_NO_PITCH)
+
+
+_LOWER = 0.5
+"""How far below a label, in its own heights, another one stands in a row of its own … [twice ±0]"""
+_ABOVE = 0.8
+"""… and how far below a piece, in the piece's, it may stand and still be on the way to it. [twice
+−2]"""
 
 
 def _foreign(piece: Piece, block: Block, labels: Sequence[Label]) -> bool:
@@ -523,10 +640,16 @@ def _foreign(piece: Piece, block: Block, labels: Sequence[Label]) -> bool:
     for label in labels:
         if label is own:
             continue
-        between = own.v + 0.5 * own.height < label.v <= piece.v + 0.8 * piece.height
+        between = own.v + _LOWER * own.height < label.v <= piece.v + _ABOVE * piece.height
         if between and label.u0 < piece.u1 and label.u1 > own.u0 - own.height:
             return True
     return False
+
+
+_CLOSE = 2.5
+"""Distance up to which a value beside a label is its own, in text heights; else it is sought below."""
+_UNDER = (0.6, 3.5)
+"""From a label down to a value under it, in text heights."""
 
 
 def _below(
@@ -535,23 +658,32 @@ def _below(
     """For labels with nothing close beside them: the nearest line under them."""
     left = list(rest)
     under: dict[int, Block] = {}
+    least, most = _UNDER
     for index, label in enumerate(labels):
-        if index in blocks and blocks[index].distance <= 2.5:
+        if index in blocks and blocks[index].distance <= _CLOSE:
             continue
         best: tuple[float, Piece] | None = None
         for piece in left:
             drop = (piece.v - label.v) / max(label.height, piece.height)
             middle = (label.u0 + label.u1) / 2
             aligned = (
-                abs(piece.u0 - label.u0) <= 1.5 * label.height
+                abs(piece.u0 - label.u0) <= _EDGE * label.height
                 or piece.u0 - label.height <= middle <= piece.u1 + label.height
             )
-            if 0.6 < drop <= 3.5 and aligned and (best is None or drop < best[0]):
+            if least < drop <= most and aligned and (best is None or drop < best[0]):
                 best = (drop, piece)
         if best is not None:
             under[index] = Block(label, "below", [[best[1]]], best[0])
             left.remove(best[1])
     return under, left
+
+
+_HALF_SURE = 0.5
+"""Quality from which a label's value shows where the values of its column begin. [twice ±0]"""
+_ROWS_BEYOND = 6
+"""Rows above and below a column of labels in which its values may stand, too. [half −1]"""
+_TALLEST = 1.8
+"""Height up to which a piece may be a value of a column, in heights of another value. [half −2]"""
 
 
 def _orphans(
@@ -565,14 +697,14 @@ def _orphans(
         members = [
             block
             for block in blocks.values()
-            if abs(block.label.u0 - column.u0) <= 1.5 * layout.height
+            if abs(block.label.u0 - column.u0) <= _EDGE * layout.height
             and block.place == "right"
-            and block.label.quality >= 0.5
+            and block.label.quality >= _HALF_SURE
         ]
         if not members:
             continue
         pitch = _pitch(members[0].label, labels)
-        top, bottom = column.top - 6 * pitch, column.bottom + 6 * pitch
+        top, bottom = column.top - _ROWS_BEYOND * pitch, column.bottom + _ROWS_BEYOND * pitch
         feet = [lb.v for lb in labels if lb.name is None and lb.v > column.bottom + lb.height]
         bottom = min([bottom, *(v - layout.height for v in feet)])
         for piece in rest:
@@ -581,8 +713,8 @@ def _orphans(
             near = [
                 block
                 for block in members
-                if abs(block.lines[0][0].u0 - piece.u0) <= 1.5 * piece.height
-                and piece.height <= 1.8 * block.lines[0][0].height
+                if abs(block.lines[0][0].u0 - piece.u0) <= _EDGE * piece.height
+                and piece.height <= _TALLEST * block.lines[0][0].height
             ]
             if near and top <= piece.v <= bottom:
                 owner = min(near, key=lambda b: abs(b.label.v - piece.v))

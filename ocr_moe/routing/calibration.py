@@ -1,6 +1,6 @@
 """Fitted models as readable values: how sure to be of a value, and whom to ask.
 
-Everything here predicts; `ocr_moe.laboratory.fitting` fits, because that needs the truth. A model
+Everything here predicts; the laboratory fits, because that needs the truth. A model
 is a logistic regression over named features (Platt 1999, with more than one feature), written as
 YAML so that a person can see what counts for how much.
 """

@@ -42,7 +42,7 @@ class RecordStep(Protocol):
         """One decision per given decision; unchanged ones are the same objects."""
 
 
-class Check(Protocol):
+class Checking(Protocol):
     """Finds contradictions between fields."""
 
     def __call__(self, schema: Schema, values: Mapping[str, str | None]) -> Mapping[str, list[str]]:
@@ -119,7 +119,7 @@ class _Draft:
         return _decision(self, self.value, confidence, status)
 
 
-class Combiner:
+class FieldCombiner:
     """Chooses a value per field, then decides on its confidence and status.
 
     `calibration` is what `params.calibration` names, loaded by the caller; `steps`, those of
@@ -132,7 +132,7 @@ class Combiner:
         params: CombinerParams,
         calibration: Calibration | None = None,
         steps: Sequence[RecordStep] = (),
-        check: Check | None = None,
+        check: Checking | None = None,
     ) -> None:
         self._accept = params.accept
         self._calibration = calibration or UNFITTED
@@ -357,7 +357,7 @@ class Combiner:
         return value
 
 
-class Priority(Combiner):
+class Priority(FieldCombiner):
     """The first expert of the list that has a value."""
 
     Params = PriorityParams
@@ -367,7 +367,7 @@ class Priority(Combiner):
         params: PriorityParams,
         calibration: Calibration | None = None,
         steps: Sequence[RecordStep] = (),
-        check: Check | None = None,
+        check: Checking | None = None,
     ) -> None:
         super().__init__(params, calibration, steps, check)
         self._params = params
@@ -378,7 +378,7 @@ class Priority(Combiner):
         return _first_of(order, readings, values)
 
 
-class Confident(Combiner):
+class Confident(FieldCombiner):
     """The reading whose expert, taken alone, is surest."""
 
     Params = CombinerParams
@@ -387,7 +387,7 @@ class Confident(Combiner):
         return self._most_confident(field, readings)
 
 
-class Agreement(Combiner):
+class Agreement(FieldCombiner):
     """The value that most experts give; ties go to the higher sum of own scores."""
 
     Params = CombinerParams
@@ -396,7 +396,7 @@ class Agreement(Combiner):
         return self._most_agreed(readings, values)
 
 
-class Votes(Combiner):
+class Votes(FieldCombiner):
     """The elected string; for enums the value with most weight behind it."""
 
     Params = VotesParams
@@ -406,7 +406,7 @@ class Votes(Combiner):
         params: VotesParams,
         calibration: Calibration | None = None,
         steps: Sequence[RecordStep] = (),
-        check: Check | None = None,
+        check: Checking | None = None,
     ) -> None:
         super().__init__(params, calibration, steps, check)
         self._params = params
@@ -419,7 +419,7 @@ class Votes(Combiner):
         return {**super()._weights(field), **own}
 
 
-class Moe(Combiner):
+class Moe(FieldCombiner):
     """The default: the best method per kind of field, then joint knowledge of the record."""
 
     Params = MoeParams
@@ -429,7 +429,7 @@ class Moe(Combiner):
         params: MoeParams,
         calibration: Calibration | None = None,
         steps: Sequence[RecordStep] = (),
-        check: Check | None = None,
+        check: Checking | None = None,
     ) -> None:
         super().__init__(params, calibration, steps, check)
         self._params = params

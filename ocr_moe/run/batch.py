@@ -12,14 +12,15 @@ from typing import TypeVar
 
 from ocr_moe.errors import BudgetExceededError, DocumentError
 from ocr_moe.exports.ocr import read_ocr
-from ocr_moe.intake.images import Source, digest
+from ocr_moe.intake.limits import ImageLimits
+from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.exporting import exported
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
 from ocr_moe.run.ledger import Ledger
-from ocr_moe.run.manifest import manifest, write_manifest
-from ocr_moe.run.outcome import Outcome, Progress, why_failed
+from ocr_moe.run.manifest import Manifest, manifest, write_manifest
+from ocr_moe.run.outcome import Notice, Outcome, Progress, why_failed
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Runner, local_runner
@@ -49,12 +50,14 @@ class Batch:
         schemas: Sequence[Schema],
         max_cost: float | None = None,
         runner: Runner | None = None,
+        notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
         self.out = out
         self.strategies = tuple(strategies)
         self.schemas = tuple(schemas)
         self._workshop = workshop
         self._ledger = Ledger(max_cost)
+        self._notice = notice
         self._runner = runner or local_runner(workshop.config.workers)
 
     @cached_property
@@ -64,9 +67,18 @@ class Batch:
 
     @cached_property
     def _processor(self) -> Processor:
-        return Processor(self.store, self._workshop, self.strategies, self.schemas, self._ledger)
+        return Processor(
+            self.store,
+            self._workshop,
+            self.strategies,
+            self.schemas,
+            self._ledger,
+            notice=self._notice,
+        )
 
     def close(self) -> None:
+        if "_processor" in vars(self):
+            self._processor.close()
         if "store" in vars(self):
             self.store.close()
 
@@ -93,7 +105,7 @@ class Batch:
         `frozen_strategies` other strategies are welcome: what experts have said already is kept.
         A start that is refused has written nothing.
         """
-        inputs, errors = _hash_all(sources)
+        inputs, errors = _hash_all(sources, self._workshop.config.images)
         identity = identity_of(inputs, self.schemas, self.strategies, self._workshop.config)
         for _ in read_ocr(ocr) if ocr is not None else ():
             pass  # a line that cannot be read is to be found before anything is written
@@ -124,15 +136,19 @@ class Batch:
         outcome = Outcome(files=len(sources))
         finished = self.store.finished_paths([strategy.name for strategy in self.strategies])
         groups: dict[str, list[Source]] = {}
+        broken = 0
         for source in sources:
             if source.name in finished:
                 outcome.resumed += 1
             elif source.name in errors:
-                broken = self._processor.broken(source, "", 1, errors[source.name])
-                self.store.put_records([row_of(record) for record in broken])
+                broken += 1
+                records = self._processor.broken(source, "", 1, errors[source.name])
+                self.store.put_records([row_of(record) for record in records])
+                why = why_failed(records[0])
+                report(Progress(outcome.resumed + broken, len(sources), source.name, why))
             else:
                 groups.setdefault(inputs[source.name], []).append(source)
-        done = outcome.resumed
+        done = outcome.resumed + broken
         try:
             for results in _until_interrupted(self._results(groups)):
                 self.store.put_records([row for result in results for row in result.rows])
@@ -173,7 +189,7 @@ class Batch:
             len(self.store.opened_files() & groups.keys()) >= REPLAY_FROM
         )
 
-    def export(self) -> None:
+    def export(self) -> Manifest:
         """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store."""
         from ocr_moe.exports.exporters import EXPORTERS
 
@@ -187,6 +203,7 @@ class Batch:
             for exporter in EXPORTERS.values():
                 exporter.write(folder / exporter.target, exported(self.store, strategy.name))
         write_manifest(self.out / "run.json", written)
+        return written
 
     def _sign(self, identity: Identity, sources: Sequence[Source], *, clear_records: bool) -> None:
         """Write down whose run this is."""
@@ -204,17 +221,20 @@ class Batch:
                 "schemas": [schema.model_dump(mode="json") for schema in self.schemas],
                 "origins": origins,
                 "titles": {strategy.name: strategy.title for strategy in self.strategies},
-                "files": {source.name: str(source.file) for source in sources},
+                "files": {source.name: source.locate() for source in sources},
             },
             clear_records=clear_records,
         )
 
     def _count(self, outcome: Outcome) -> None:
         names = [strategy.name for strategy in self.strategies]
-        outcome.documents = self.store.count_documents(names)
+        outcome.blank = self.store.count_documents(names, blank=True)
+        outcome.documents = self.store.count_documents(names) - outcome.blank
         outcome.failures = list(
             {
-                (record.document.path, record.document.page): why_failed(record)
+                (record.document.path, record.document.page): (
+                    f"{record.document.path}: {why_failed(record)}"
+                )
                 for record in self.store.failed_records(names)
             }.values()
         )
@@ -247,12 +267,14 @@ def _until_interrupted(results: Iterator[Item]) -> Iterator[Item]:
         signal.signal(signal.SIGINT, before)
 
 
-def _hash_all(sources: Sequence[Source]) -> tuple[dict[str, str], dict[str, DocumentError]]:
+def _hash_all(
+    sources: Sequence[Source], limits: ImageLimits
+) -> tuple[dict[str, str], dict[str, DocumentError]]:
     inputs: dict[str, str] = {}
     errors: dict[str, DocumentError] = {}
     for source in sources:
         try:
-            inputs[source.name] = digest(source.file)
+            inputs[source.name] = source.digest(limits)
         except DocumentError as error:
             inputs[source.name] = ""
             errors[source.name] = error

@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ocr_moe.intake.images import ImageFile, ImageLimits, Source
+from ocr_moe.errors import EngineError, OcrMoeError
+from ocr_moe.intake.blank import is_blank
+from ocr_moe.intake.decoding import Decoder, ImageFile
 from ocr_moe.intake.righting import REVISION as RIGHTING_REVISION
 from ocr_moe.intake.righting import read_upright, turn
 from ocr_moe.intake.seals import REVISION as SEALS_REVISION
 from ocr_moe.intake.seals import without_seals
+from ocr_moe.intake.sources import Source
 from ocr_moe.protocols import OcrEngine, Page
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.schema import Schema
@@ -42,7 +45,8 @@ def reader_of(engine: OcrEngine, remove_seals: bool) -> Callable[[Image.Image], 
 class PageReader:
     """The pages of one file: text from the store or else from the engine, pixels on demand.
 
-    Raises DocumentError or EngineError.
+    The file is opened once, when first needed, and has to be what was hashed. Raises DocumentError
+    or EngineError.
     """
 
     def __init__(
@@ -51,10 +55,11 @@ class PageReader:
         sha256: str,
         engine: OcrEngine,
         store: Store,
-        limits: ImageLimits,
+        decoder: Decoder,
         *,
         remove_seals: bool = True,
         recorded_only: bool = False,
+        before_reading: Callable[[], None] = lambda: None,
     ) -> None:
         """With `recorded_only` the file is never opened: what the store lacks raises
         NotRecordedError."""
@@ -63,17 +68,19 @@ class PageReader:
         self._read = reader_of(engine, remove_seals)
         self._key = page_key(engine, remove_seals)
         self._store = store
-        self._limits = limits
+        self._decoder = decoder
         self._recorded_only = recorded_only
+        self._before_reading = before_reading
         self._lock = threading.Lock()
+        self._file: ImageFile | None = None
         self._pixels: tuple[int, Image.Image] | None = None
         self._texts: dict[int, PageText] = {}
 
     def count(self) -> int:
         pages = self._store.get_page_count(self._sha256)
         if pages is None:
-            with self._opened() as opened:
-                pages = opened.pages
+            with self._lock:
+                pages = self._opened().pages
             self._store.put_page_count(self._sha256, pages)
         return pages
 
@@ -91,8 +98,17 @@ class PageReader:
 
     def _read_page(self, page: int) -> PageText:
         image = self.pixels(page)
+        self._before_reading()
         start = time.perf_counter()
-        rotation, lines = read_upright(image, self._read)
+        try:
+            rotation, lines = read_upright(image, self._read)
+        except OcrMoeError:
+            raise
+        except Exception as error:  # whatever a third party's engine makes of odd pixels
+            raise EngineError(
+                f"{self._source.name}: page {page} could not be read by OCR ({error}); "
+                "scan it again, or try another engine (ocr in the configuration)"
+            ) from error
         seconds = time.perf_counter() - start
         sideways = rotation in (90, 270)
         text = PageText(
@@ -101,6 +117,7 @@ class PageReader:
             height=image.width if sideways else image.height,
             rotation=rotation,
             lines=lines,
+            blank=not lines and is_blank(image),
             seconds=round(seconds, 4),
         )
         self._store.put_page(self._sha256, page, text.engine, text)
@@ -110,14 +127,21 @@ class PageReader:
         """Pixels as the file has them; the page that was decoded last is kept."""
         with self._lock:
             if self._pixels is None or self._pixels[0] != page:
-                with self._opened() as opened:
-                    self._pixels = (page, opened.page(page))
+                self._pixels = (page, self._opened().page(page))
             return self._pixels[1]
+
+    def close(self) -> None:
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
 
     def _opened(self) -> ImageFile:
         if self._recorded_only:
             raise NotRecordedError(f"{self._source.name} has not been read")
-        return ImageFile(self._source.file, self._limits)
+        if self._file is None:
+            self._file = self._decoder.open(self._source, self._sha256)
+        return self._file
 
 
 @dataclass

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ocr_moe.errors import DocumentError
-from ocr_moe.intake.images import ImageFile, ImageLimits, Source, digest
+from ocr_moe.intake.decoding import Decoder
+from ocr_moe.intake.sources import Source
 from ocr_moe.protocols import State
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.schema import Schema
@@ -48,13 +49,14 @@ def estimate(
     else they are what the experts call typical."""
     documents = unreadable = 0
     schema = max(schemas, key=lambda schema: len(schema.fields))
-    for source in sources:
-        try:
-            pages = _pages(source, workshop.config.images, store)
-        except DocumentError:
-            unreadable += 1
-            continue
-        documents += pages if schema.pages == 1 else 1
+    with Decoder(workshop.config.images) as decoder:
+        for source in sources:
+            try:
+                pages = _pages(source, decoder, store)
+            except DocumentError:
+                unreadable += 1
+                continue
+            documents += pages if schema.pages == 1 else 1
     found = [
         item
         for strategy in strategies
@@ -63,11 +65,11 @@ def estimate(
     return Plan(len(sources), documents, unreadable, tuple(found))
 
 
-def _pages(source: Source, limits: ImageLimits, store: Store | None) -> int:
-    known = store.get_page_count(digest(source.file)) if store is not None else None
+def _pages(source: Source, decoder: Decoder, store: Store | None) -> int:
+    known = store.get_page_count(source.digest(decoder.limits)) if store is not None else None
     if known is not None:
         return known
-    with ImageFile(source.file, limits) as opened:
+    with decoder.open(source) as opened:
         return opened.pages
 
 

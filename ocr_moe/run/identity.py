@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from ocr_moe.errors import StoreError
-from ocr_moe.intake.images import ImageLimits
+from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.protocols import Rereader
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.config import Config
 
+_OF_PAGES = {"dpi", "max_pixels", "max_pages"}
+"""What of `images` says how a page comes out. The other limits say what a machine can bear: raise
+them, and what failed for them can be tried again in the same run."""
+_LONG = 40
+"""Characters of a setting's value that stand in a sentence."""
 Identity = Mapping[str, Any]
 """Plain values, kept in the store under the key `identity`."""
 
@@ -30,6 +35,7 @@ def identity_of(
 ) -> Identity:
     """Everything that the records depend on; `inputs` is name → hash of the file."""
     config = configuration.model_dump(mode="json")
+    config["images"] = configuration.images.model_dump(mode="json", include=_OF_PAGES)
     return {
         "inputs": dict(inputs),
         "schemas": {schema.name: _digest(schema) for schema in schemas},
@@ -67,9 +73,10 @@ def hold_against(
     before = _as_of_today(before, identity, store.get_meta("schemas") or ())
     differences = _differences(before, identity, update=update, frozen=frozen_strategies)
     if differences:
+        inputs_differ = not update and before["inputs"] != identity["inputs"]
         raise StoreError(
             f"{out} holds another run: {'; '.join(differences)}. Name another --out"
-            + ("" if update else ", or take changed inputs in with --update")
+            + (", or take changed inputs in with --update" if inputs_differ else "")
         )
     return before == identity
 
@@ -81,7 +88,9 @@ def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str,
     try:
         digests |= {s.name: _digest(s) for s in map(Schema.model_validate, schemas)}
         pages["engines"] = {**now["pages"]["engines"], **pages["engines"]}
-        pages["images"] = ImageLimits.model_validate(pages["images"]).model_dump(mode="json")
+        pages["images"] = ImageLimits.model_validate(pages["images"]).model_dump(
+            mode="json", include=_OF_PAGES
+        )
     except ValidationError:  # a setting that is no more: the difference is to be named
         return before
     return {**before, "schemas": digests, "pages": pages}
@@ -98,24 +107,78 @@ def _differences(before: Identity, now: Identity, *, update: bool, frozen: bool)
             ("changed", sorted(k for k in old.keys() & new.keys() if old[k] != new[k])),
         ):
             if names:
-                some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-                found.append(f"{len(names)} input file(s) {what} ({some})")
-    keys = ("schemas", "pages", "strategies") if frozen else ("schemas", "pages")
-    for key in keys:
-        paths = _changed_paths(before[key], now[key], key)
-        if paths:
-            found.append("different: " + ", ".join(paths[:5]))
+                files = "input file" if len(names) == 1 else "input files"
+                found.append(f"{len(names)} {files} {what} ({_some(names, 3)})")
+    found += _schemas_changed(before["schemas"], now["schemas"])
+    changed = _settings_changed(before["pages"], now["pages"], "")
+    if frozen:
+        was, chosen = before["strategies"], now["strategies"]
+        if was["chosen"].keys() != chosen["chosen"].keys():
+            found.append(
+                f"it is of the strategy {_names(was['chosen'])}, this start is of "
+                f"{_names(chosen['chosen'])}"
+            )
+        else:
+            changed += _settings_changed(was["chosen"], chosen["chosen"], "strategies")
+            for name in chosen["chosen"]:
+                asked, asks = was["experts"][name], chosen["experts"][name]
+                found += _experts_changed(name, asked.keys(), asks.keys())
+                both = asked.keys() & asks.keys()
+                old, new = ({key: each[key] for key in both} for each in (asked, asks))
+                changed += _settings_changed(old, new, "experts")
+    if changed:
+        found.append("changed settings: " + _some(changed, 5))
     return found
 
 
-def _changed_paths(old: Any, new: Any, where: str) -> list[str]:
+def _schemas_changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    found = []
+    if new.keys() - old.keys():
+        found.append(f"documents may also be {_names(new.keys() - old.keys())} (see --schema)")
+    if old.keys() - new.keys():
+        found.append(f"documents may no longer be {_names(old.keys() - new.keys())} (see --schema)")
+    both = {name for name in old.keys() & new.keys() if old[name] != new[name]}
+    if both:
+        found.append(f"the declaration of {_names(both)} changed")
+    return found
+
+
+def _experts_changed(strategy: str, old: Set[str], new: Set[str]) -> list[str]:
+    """Whom a strategy can ask depends on the endpoints that are configured."""
+    found = []
+    if new - old:
+        found.append(f"{strategy} can now ask {_names(new - old)} as well")
+    if old - new:
+        found.append(f"{strategy} can no longer ask {_names(old - new)}")
+    return found
+
+
+def _settings_changed(old: Any, new: Any, where: str) -> list[str]:
+    """Every setting that differs, by its name in the configuration, with what it was and is."""
     if isinstance(old, dict) and isinstance(new, dict):
         return [
-            path
+            change
             for key in sorted(old.keys() | new.keys())
-            for path in _changed_paths(old.get(key), new.get(key), f"{where}.{key}")
+            for change in _settings_changed(
+                old.get(key), new.get(key), f"{where}.{key}" if where else key
+            )
         ]
-    return [] if old == new else [where]
+    return [] if old == new else [f"{where} (was {_told(old)}, is {_told(new)})"]
+
+
+def _told(value: Any) -> str:
+    """A setting as it stands in a configuration, cut where it is long."""
+    text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _some(items: Sequence[str], shown: int) -> str:
+    more = len(items) - shown
+    return ", ".join(items[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def _digest(schema: Schema) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
+from ocr_moe.exports.workbook import to_check
 from ocr_moe.formats.files import write_text
 from ocr_moe.protocols import Package
 from ocr_moe.routing.loop import Strategy
@@ -34,6 +35,10 @@ class StrategyManifest(Value):
     documents: int
     failed_documents: int
     """Documents that could not be processed at all."""
+    blank_pages: int = 0
+    """Pages that are blank; `documents` does not count them."""
+    documents_to_check: int
+    """Documents that have fields which abstained or failed."""
     fields: dict[str, int]
     """Status → how many fields have it."""
     cost: Cost
@@ -87,13 +92,15 @@ def write_manifest(path: Path, written: Manifest) -> None:
 
 
 def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
-    documents = failed = 0
+    documents = failed = blank = unsure = 0
     statuses: dict[str, int] = {}
     cost = Cost()
     for record in store.records(strategy.name):
-        documents += 1
+        documents += not record.blank
+        blank += record.blank
         failed += record.error is not None
         cost += record.cost
+        unsure += bool(to_check(record))
         for decision in record.fields.values():
             statuses[decision.status.value] = statuses.get(decision.status.value, 0) + 1
     return StrategyManifest(
@@ -102,6 +109,8 @@ def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
         experts={name: fingerprint_of(e) for name, e in sorted(strategy.experts.items())},
         documents=documents,
         failed_documents=failed,
+        blank_pages=blank,
+        documents_to_check=unsure,
         fields=dict(sorted(statuses.items())),
         cost=Cost(**{key: round(value, 6) for key, value in cost.model_dump().items()}),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from ocr_moe.types import Record
 
@@ -17,6 +18,27 @@ class Progress:
     failure: str | None
 
 
+class Notice(StrEnum):
+    """What a run tells once, besides its progress."""
+
+    LOADING = "loading"
+    """The first page is about to be read, for which models are loaded."""
+
+
+@dataclass(frozen=True)
+class ToCheck:
+    """What a person should look at among the records of one strategy."""
+
+    cells: int
+    """Abstained or failed."""
+    documents: int
+    """That have such cells."""
+    failed_cells: int
+    """How many of `cells` failed."""
+    failed_documents: int
+    """That could not be processed at all; their cells are not counted."""
+
+
 @dataclass
 class Outcome:
     """How a run went."""
@@ -27,19 +49,23 @@ class Outcome:
     """Documents that failed, or have a failed field, under any strategy."""
     resumed: int = 0
     """Files that an earlier start had finished."""
+    blank: int = 0
+    """Blank pages; `documents` does not count them."""
     asked: int = 0
     """Questions put to experts in this start."""
     stopped: str | None = None
     """Why the run ended before its end, if it did."""
     failures: list[str] = field(default_factory=list)
+    """A sentence on each document that failed or has a failed field; it begins with the path."""
+    to_check: ToCheck | None = None
+    """None where there are several strategies."""
 
 
 def why_failed(record: Record) -> str:
-    """A sentence on the failure of a record that failed or has a failed field."""
+    """Why a record failed or has a failed field, without the path of its document."""
     if record.error is not None:
-        return record.error.message
+        return record.error.message.removeprefix(f"{record.document.path}: ")
     for name, decision in record.fields.items():
         if decision.status == "failed":
-            why = "; ".join(decision.notes) or "no expert could answer"
-            return f"{record.document.path}: {name}: {why}"
+            return f"{name}: {'; '.join(decision.notes) or 'no expert could answer'}"
     return ""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from threading import Lock
 from typing import NamedTuple
 
 from ocr_moe.errors import DocumentError, ExpertError, OcrMoeError, UnrecognisedError
-from ocr_moe.intake.images import Source
+from ocr_moe.intake.decoding import Decoder
+from ocr_moe.intake.sources import Source
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoredAnswers, record_of
 from ocr_moe.run.documents import PageReader, open_document
 from ocr_moe.run.ledger import Ledger
-from ocr_moe.run.outcome import why_failed
+from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
-from ocr_moe.store.database import Row, Store, is_failed, row_of
+from ocr_moe.store.database import RecordRow, Store, is_failed, row_of
 from ocr_moe.types import DocumentRef, Failure, PageText, Record
 from ocr_moe.workshop.build import Workshop
 
@@ -23,7 +26,7 @@ class Processed(NamedTuple):
     """The records of one content, ready to be written, and why the first that failed did so."""
 
     sha256: str
-    rows: list[Row]
+    rows: list[RecordRow]
     failure: str | None
 
 
@@ -42,13 +45,22 @@ class Processor:
         strategies: Sequence[Strategy],
         schemas: Sequence[Schema],
         ledger: Ledger | None,
+        *,
+        notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
         self._store = store
         self._workshop = workshop
         self._strategies = tuple(strategies)
         self._schemas = tuple(schemas)
         self._ledger = ledger
+        self._notice = notice
+        self._reading = Lock()
+        self._decoder = Decoder(workshop.config.images)
         self._digests: dict[str, dict[tuple[str, ...], str]] = {s.name: {} for s in schemas}
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._decoder.close()
 
     def process(self, sources: Sequence[Source], sha256: str) -> Processed:
         """Records of every document and strategy, for each of the files of that one content.
@@ -61,12 +73,26 @@ class Processor:
 
     def broken(self, source: Source, sha256: str, page: int, error: OcrMoeError) -> list[Record]:
         """What stands for a document that cannot be processed, under every strategy."""
+        failure = Failure(type=type(error).__name__, message=str(error))
+        return self._empty(source, sha256, page, error=failure)
+
+    def _empty(
+        self,
+        source: Source,
+        sha256: str,
+        page: int,
+        *,
+        error: Failure | None = None,
+        blank: bool = False,
+    ) -> list[Record]:
+        """Records without fields, under every strategy."""
         return [
             Record(
                 document=DocumentRef(path=source.name, sha256=sha256, page=page),
                 schema_name=self._schemas[0].name if len(self._schemas) == 1 else None,
                 strategy=strategy.name,
-                error=Failure(type=type(error).__name__, message=str(error)),
+                error=error,
+                blank=blank,
             )
             for strategy in self._strategies
         ]
@@ -78,11 +104,21 @@ class Processor:
             sha256,
             self._workshop.engine("default"),
             self._store,
-            config.images,
+            self._decoder,
             remove_seals=config.remove_seals,
             recorded_only=self._ledger is None,
+            before_reading=self._tell_of_loading,
         )
-        page, pages = 1, 1
+        with closing(reader):
+            yield from self._documents(source, sha256, reader)
+
+    def _tell_of_loading(self) -> None:
+        """Once: the lock is never given back."""
+        if self._reading.acquire(blocking=False):
+            self._notice(Notice.LOADING)
+
+    def _documents(self, source: Source, sha256: str, reader: PageReader) -> Iterator[Record]:
+        page = 1
         try:
             pages = reader.count()
         except (DocumentError, ExpertError) as error:
@@ -91,6 +127,10 @@ class Processor:
         while page <= pages:
             count = 1
             try:
+                if reader.text(page).blank:  # the back of a sheet, or a separator
+                    yield from self._empty(source, sha256, page, blank=True)
+                    page += 1
+                    continue
                 schema = self._schema_of(source, reader.text(page))
                 count = pages - page + 1 if schema.pages is None else min(schema.pages, pages)
                 count = min(count, pages - page + 1)
@@ -118,7 +158,11 @@ def _renamed(record: Record, source: Source) -> Record:
     if record.document.path == source.name:
         return record
     document = record.document.model_copy(update={"path": source.name})
-    return record.model_copy(update={"document": document})
+    error = record.error
+    if error is not None and error.message.startswith(f"{record.document.path}: "):
+        message = source.name + error.message.removeprefix(record.document.path)
+        error = error.model_copy(update={"message": message})
+    return record.model_copy(update={"document": document, "error": error})
 
 
 def _failure_of(records: Sequence[Record]) -> str | None:

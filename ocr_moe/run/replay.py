@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
-from ocr_moe.intake.images import Source
+from ocr_moe.intake.sources import Source
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.schema import Schema

@@ -43,7 +43,7 @@ class Question:
     fields: tuple[str, ...]
 
 
-class Row(NamedTuple):
+class RecordRow(NamedTuple):
     """A record on its way into the store."""
 
     strategy: str
@@ -241,7 +241,7 @@ class Store:
             db.execute("DELETE FROM records WHERE path IN (SELECT path FROM records WHERE failed)")
         return int(paths)
 
-    def put_records(self, rows: Sequence[Row]) -> None:
+    def put_records(self, rows: Sequence[RecordRow]) -> None:
         """Write records, all or none of them; see `row_of`."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", rows)
@@ -263,10 +263,12 @@ class Store:
         )
         return [Record.model_validate_json(row[0]) for row in rows]
 
-    def count_documents(self, strategies: Sequence[str]) -> int:
-        """Documents of which any of the strategies has a record."""
+    def count_documents(self, strategies: Sequence[str], *, blank: bool = False) -> int:
+        """Documents of which any of the strategies has a record; only the blank pages on demand."""
+        only = "AND NOT failed AND json_extract(record, '$.blank')" if blank else ""
         row = self._row(
-            f"SELECT count(*) FROM (SELECT DISTINCT path, page FROM records WHERE {_OF_STRATEGIES})",
+            "SELECT count(*) FROM (SELECT DISTINCT path, page FROM records "
+            f"WHERE {_OF_STRATEGIES} {only})",
             (json.dumps(list(strategies)),),
         )
         return int(row[0])
@@ -341,11 +343,13 @@ class Records:
             path, page = batch[-1].document.path, batch[-1].document.page
 
 
-def row_of(record: Record) -> Row:
+def row_of(record: Record) -> RecordRow:
     """A record as the store keeps it."""
     document = record.document
     failed = is_failed(record)
-    return Row(record.strategy, document.path, document.page, failed, record.model_dump_json())
+    return RecordRow(
+        record.strategy, document.path, document.page, failed, record.model_dump_json()
+    )
 
 
 def _has_failed(reading: Reading) -> bool:
@@ -362,4 +366,5 @@ def is_failed(record: Record) -> bool:
 
 
 def _meta_row(key: str, value: Any) -> tuple[str, str]:
-    return key, json.dumps(value, ensure_ascii=False, sort_keys=True)
+    # Paths may not be UTF-8; escapes carry what then stands in their place.
+    return key, json.dumps(value, sort_keys=True)

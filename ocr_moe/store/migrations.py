@@ -28,7 +28,8 @@ class Step:
     version: int
     run: Callable[[sqlite3.Connection], None]
     changes: tuple[str, ...] = ()
-    """The tables that it changes; whoever may only read gets copies of them, see `overlay`."""
+    """The tables of earlier versions that it changes; whoever may only read gets copies of them, see
+    `overlay`."""
 
 
 def version_of(db: sqlite3.Connection) -> int:
@@ -38,7 +39,7 @@ def version_of(db: sqlite3.Connection) -> int:
 
 def migrate(db: sqlite3.Connection) -> None:
     """Take every step that is left, each whole or not at all. Raises what SQLite and steps raise."""
-    for step in _left(db):
+    for step in _left(version_of(db)):
         db.execute("BEGIN IMMEDIATE")
         try:
             step.run(db)
@@ -50,27 +51,31 @@ def migrate(db: sqlite3.Connection) -> None:
             raise
 
 
-def overlay(db: sqlite3.Connection) -> None:
+def overlay(db: sqlite3.Connection, version: int) -> None:
     """Give a reader of an earlier version today's tables, without writing to the file.
 
-    What the steps change is copied into temporary tables, which SQLite finds before the file's own
-    of the same name; the other tables, however large, are read where they are.
+    The connection has the file attached as `stored`, and its own database in memory. There the steps
+    make their tables, and what they change is copied there; SQLite finds both before the file's own of
+    the same name. The other tables, however large, are read where they are.
     """
-    copied: set[str] = set()
-    for step in _left(db):
+    for step in _left(version):
         for table in step.changes:
-            if table not in copied:
-                copied.add(table)
+            if not _is_copied(db, table):
                 [sql] = db.execute(
-                    "SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = ?", (table,)
+                    "SELECT sql FROM stored.sqlite_master WHERE type = 'table' AND name = ?",
+                    (table,),
                 ).fetchone()
-                db.execute(sql.replace("CREATE TABLE", "CREATE TEMP TABLE", 1))
-                db.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")
+                db.execute(sql)
+                db.execute(f"INSERT INTO main.{table} SELECT * FROM stored.{table}")
         step.run(db)
 
 
-def _left(db: sqlite3.Connection) -> list[Step]:
-    version = version_of(db)
+def _is_copied(db: sqlite3.Connection, table: str) -> bool:
+    found = db.execute("SELECT 1 FROM main.sqlite_master WHERE name = ?", (table,))
+    return found.fetchone() is not None
+
+
+def _left(version: int) -> list[Step]:
     return [step for step in STEPS if step.version > version]
 
 

@@ -34,18 +34,20 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         raise StoreError(f"{path}: there is no such store")
     # immutable: a shipped store may lie in a read-only folder, without files for SQLite beside it
     beside = any(Path(f"{path}{suffix}").exists() for suffix in ("-wal", "-journal"))
-    mode = "mode=ro" if beside else "mode=ro&immutable=1"
-    db = _connect(path, f"{path.absolute().as_uri()}?{mode}")
+    uri = f"{path.absolute().as_uri()}?mode=ro{'' if beside else '&immutable=1'}"
+    db = _connect(path, uri)
     try:
         version = _known_version(db, path)
         if version == 0:
             raise _BlankError(f"{path}: there is no such store, the file is empty")
-        if version < migrations.VERSION:
-            _examine(db, path)
+        if version == migrations.VERSION:
+            return db
+        _examine(db, path)
     except BaseException:
         db.close()
         raise
-    return db
+    db.close()
+    return _seen_from_today(path, uri, version)
 
 
 def open_to_write(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
@@ -142,15 +144,28 @@ def _known_version(db: sqlite3.Connection, path: Path) -> int:
 
 
 def _examine(db: sqlite3.Connection, path: Path) -> None:
-    """Look through a store of an earlier version, and rehearse its migration. Raises StoreError."""
+    """Look through a store of an earlier version. Raises StoreError."""
     try:
         [found] = db.execute("PRAGMA quick_check(1)").fetchone()
-        if found == "ok":
-            overlay(db)
     except _UNFIT as error:
         raise _damaged(path, error) from error
     if found != "ok":
         raise _damaged(path, found)
+
+
+def _seen_from_today(path: Path, uri: str, version: int) -> sqlite3.Connection:
+    """A connection that shows a store of an earlier version as migrated. Raises StoreError."""
+    db = _connect(path, "file::memory:")
+    try:
+        db.execute("ATTACH ? AS stored", (uri,))
+        overlay(db, version)
+    except _UNFIT as error:
+        db.close()
+        raise _damaged(path, error) from error
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _damaged(path: Path, why: object) -> StoreError:

@@ -1,4 +1,8 @@
-"""Reading amounts of money printed in digits, in Chinese numerals, or in both."""
+"""Reading amounts of money printed in digits, in Chinese numerals, or in both.
+
+The beliefs are judgements, on a scale from 0 (cannot be) to 1 (just what one expects). For the figures
+in brackets see `ocr_moe.experts.rules.candidates`.
+"""
 
 from __future__ import annotations
 
@@ -89,15 +93,24 @@ def same_money(a: str, b: str) -> bool:
     return _same_amount(a, b) or fold_value(a) == fold_value(b)
 
 
+# Belief that a text is an amount of money; 1 for more than nothing with cents, a unit or a currency.
+_NO_UNIT = 0.3
+"""Chinese without 万, 亿, 元: a numeral in other words."""
+_BARE_NUMBER = 0.6
+"""Digits alone: a year, a number of things."""
+_NOTHING = 0.6
+"""Zero or less, which is seldom printed."""
+
+
 def money_belief(value: str) -> float:
     amount = parse_amount(value)
     if amount is None:
         return 0.0
     if HAN.search(value) and not _UNIT.search(value):
-        return 0.3
+        return _NO_UNIT
     if re.fullmatch(r"\d+", value):
-        return 0.6
-    return 1.0 if amount.value > 0 else 0.6
+        return _BARE_NUMBER
+    return 1.0 if amount.value > 0 else _NOTHING
 
 
 def find_money(text: str) -> Part | None:

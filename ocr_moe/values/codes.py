@@ -1,4 +1,8 @@
-"""Codes as printed on a page: numbers of certificates, licences, registrations."""
+"""Codes as printed on a page: numbers of certificates, licences, registrations.
+
+The beliefs are judgements, on a scale from 0 (cannot be) to 1 (just what one expects). For the figures
+in brackets see `ocr_moe.experts.rules.candidates`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from ocr_moe.values.printed import EDGES, Part, clean_text
 _CODE_PREFIX = re.compile(r"^(?:NO|№|编号|证书编号|证书号|号)[.:：\s]*(?=[A-Z0-9])", re.IGNORECASE)
 _ALNUM_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z\s.·-]*[0-9A-Za-z]")
 _STRAY = 2
-"""Stray characters at the ends of a code that are forgiven."""
+"""Stray characters at the ends of a code that are forgiven. [half −1]"""
 
 
 def parse_code(field: Field, text: str) -> str | None:
@@ -36,17 +40,47 @@ def same_code(a: str, b: str) -> bool:
     return _bare(a) == _bare(b)
 
 
+# Belief that a text is a code of its field; 1 where a grammar and its check agree.
+_UNCHECKED = 0.9
+"""Of a grammar that has no check. [half −1]"""
+_CHECK_FAILED = 0.7
+"""Of a grammar whose check disagrees: a character is misread, or the code was issued wrong."""
+_NO_GRAMMAR = 0.3
+"""Of no grammar: too many characters are misread or lost …"""
+_NO_GRAMMAR_SHORT = 0.1
+"""… or it is something else, being shorter …"""
+_SHORT = 6
+"""… than this."""
+_NUMBERLIKE = 0.8
+"""Of a field without grammars: what has four characters and more …"""
+_DIGITS = 0.4
+"""… of which this share are digits."""
+_UNLIKE_A_CODE = 0.4
+
+
 def code_belief(field: Field, value: str) -> float:
     if field.grammars:
         matching = [grammar for grammar in field.grammars if grammar.matches(value)]
         if not matching:
-            return 0.3 if len(value) >= 6 else 0.1
+            return _NO_GRAMMAR if len(value) >= _SHORT else _NO_GRAMMAR_SHORT
         checks = [grammar.checks(value) for grammar in matching]
         if any(checks):
             return 1.0
-        return 0.7 if all(check is False for check in checks) else 0.9
+        return _CHECK_FAILED if all(check is False for check in checks) else _UNCHECKED
     digits = sum(char.isdigit() for char in value)
-    return 0.8 if len(value) >= 4 and digits >= 0.4 * len(value) else 0.4
+    likely = len(value) >= 4 and digits >= _DIGITS * len(value)
+    return _NUMBERLIKE if likely else _UNLIKE_A_CODE
+
+
+# Merit of a run of letters and digits: which of several the code is. Only their order matters.
+_MERIT_OF_CHECK = {True: 2.0, None: 1.0, False: 0.5}
+"""By what the check of a grammar says; None: it has none."""
+_MERIT_OF_LENGTH = 0.01
+"""For each character: of runs that are alike, the longest …"""
+_ROUGH = 20
+"""… of runs of no grammar up to so many, so that they stay below any with one."""
+_DEMERIT_OF_TWINS = 0.1
+"""Where letters were read as the digits they resemble."""
 
 
 def find_code(field: Field, text: str) -> Part | None:
@@ -55,7 +89,7 @@ def find_code(field: Field, text: str) -> Part | None:
     for match in _ALNUM_RUN.finditer(text):
         places = [i for i in range(*match.span()) if text[i].isalnum()]
         string = "".join(text[i] for i in places).upper()
-        rough = min(len(string), 20) / 100
+        rough = _MERIT_OF_LENGTH * min(len(string), _ROUGH)
         options = [(rough, Part(match.start(), match.end(), match.group()))]
         for grammar in field.grammars:
             for good, start, code in _grammatical(grammar, string):
@@ -87,8 +121,8 @@ def _grammatical(grammar: CodeGrammar, string: str) -> Iterator[tuple[float, int
             passed = grammar.checks(code)
             if length < len(string) and not passed:
                 continue
-            merit = {True: 2.0, None: 1.0, False: 0.5}[passed]
-            yield merit - (0.1 if code != printed else 0.0) + 0.01 * length, start, code
+            merit = _MERIT_OF_CHECK[passed] - (_DEMERIT_OF_TWINS if code != printed else 0.0)
+            yield merit + _MERIT_OF_LENGTH * length, start, code
 
 
 def _bare(text: str) -> str:

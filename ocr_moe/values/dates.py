@@ -2,6 +2,8 @@
 
 Pure text in, ISO 8601 out.  A calendar is not consulted beyond months 1-12 and days 1-31: a document
 may carry a date that never was, and it is read as it is printed.
+
+For the figures in brackets see `ocr_moe.experts.rules.candidates`.
 """
 
 from __future__ import annotations
@@ -150,6 +152,14 @@ def find_dates(text: str, *, years: bool = False) -> list[DateSpan]:
     return sorted(found, key=lambda span: span.start)
 
 
+_GUESSED = 0.6
+"""Certainty of a date of whose year a character was guessed (`_mended`). [1.25 −1, twice ±0]"""
+_BELIEF = {len("2019-06-20"): 1.0, len("2019-06"): 0.8}
+_BELIEF_IN_LESS = 0.4
+"""Belief in a date by how exact it is: full dates are what is printed; a month, and more so a year,
+may be the rest of one. [a month: half ±0, 1.25 −1, twice −3]"""
+
+
 def find_date(text: str) -> Part | None:
     """The first date of `text`, less certain where a character of its year was guessed."""
     spans = find_dates(text)
@@ -158,12 +168,11 @@ def find_date(text: str) -> Part | None:
     printed = text[spans[0].start : spans[0].end]
     alone = find_dates(printed)
     guessed = bool(alone) and not alone[0].whole
-    return Part(spans[0].start, spans[0].end, printed, 0.6 if guessed else 1.0)
+    return Part(spans[0].start, spans[0].end, printed, _GUESSED if guessed else 1.0)
 
 
 def date_belief(value: str) -> float:
-    """Full dates are what is printed; a month, and more so a year, may be the rest of one."""
-    return {10: 1.0, 7: 0.8}.get(len(value), 0.4)
+    return _BELIEF.get(len(value), _BELIEF_IN_LESS)
 
 
 def parse_date(text: str) -> str | None:
@@ -236,11 +245,17 @@ def _join(year: int, month: int | None, day: int | None) -> str | None:
     return f"{year:04d}-{month:02d}-{day:02d}" if 1 <= day <= 31 else None
 
 
+_YEARS = range(1900, 2100)
+"""Years that a document may name: birth dates of the living, and terms of business that end far off."""
+_CENTURY = 50
+"""Years of two digits from which they are of the last century."""
+
+
 def _year(text: str) -> int | None:
     text = re.sub(r"\s", "", text)
     digits = "".join(str(_DIGIT.get(char, 0)) for char in text)
     year = int(_mended(digits) or 0)
-    return year if 1900 <= year <= 2099 else None
+    return year if year in _YEARS else None
 
 
 def _mended(digits: str) -> str | None:
@@ -259,5 +274,5 @@ def _mended(digits: str) -> str | None:
             return f"20{digits[1:]}" if digits[1] != "0" else f"200{digits[2]}"
         return f"2{digits}" if digits[0] == "0" else None
     if len(digits) == 2:
-        return f"20{digits}" if int(digits) < 50 else f"19{digits}"
+        return f"20{digits}" if int(digits) < _CENTURY else f"19{digits}"
     return "2000" if digits == "2" else None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
-from importlib import import_module
 from typing import Any
 
 _FEW = 0.2
@@ -40,4 +39,6 @@ def _unchanged(char: str) -> str:
 
 @cache
 def _converter() -> Any:
-    return import_module("opencc").OpenCC("t2s")
+    import opencc
+
+    return opencc.OpenCC("t2s")

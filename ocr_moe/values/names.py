@@ -1,4 +1,8 @@
-"""Names of people and of organisations."""
+"""Names of people and of organisations.
+
+The beliefs are judgements, on a scale from 0 (cannot be) to 1 (just what one expects). For the figures
+in brackets see `ocr_moe.experts.rules.candidates`.
+"""
 
 from __future__ import annotations
 
@@ -60,26 +64,60 @@ def is_organisation(text: str) -> bool:
     return bool(_ORGANISATION.search(text) or _LATIN_ORGANISATION.search(text))
 
 
+# Belief that a text is a person's name; 1 for two to four characters that begin with a surname.
+_OTHER_SURNAME = 0.75
+"""Two to four characters that do not: the list of surnames is not complete."""
+_MINORITY_NAME = 0.95
+"""Parts with a dot between them. [half −1]"""
+_LATIN_NAME = 0.8
+_LATIN_PAIR = 0.3
+"""Two Latin letters."""
+_FIRM = 0.7
+"""An organisation, which may stand for a person: as an investor, as a managing partner …"""
+_FIRM_LENGTH = 6
+"""… if it has so many characters …"""
+_FIRM_OF_WORDS = 0.6
+"""… and less if it holds words that are of no person."""
+_WITH_DIGITS = 0.2
+_OTHER_WORDS = 0.1
+"""Words that are of no person, and no organisation."""
+_UNLIKE_A_NAME = 0.4
+"""Anything else … [twice ±0]"""
+_ONE_CHARACTER = 0.2
+"""… and of a single character. [half ±0]"""
+
+
 def person_belief(value: str) -> float:
     if _NOT_A_PERSON.search(value):
-        return 0.6 if is_organisation(value) else 0.1
+        return _FIRM_OF_WORDS if is_organisation(value) else _OTHER_WORDS
     if _PERSON.match(value):
-        return 1.0 if value[0] in _SURNAMES else 0.75
+        return 1.0 if value[0] in _SURNAMES else _OTHER_SURNAME
     if _MINORITY.match(value):
-        return 0.95
+        return _MINORITY_NAME
     if _LATIN_PERSON.match(value):
-        return 0.8 if len(value) > 2 else 0.3
+        return _LATIN_NAME if len(value) > 2 else _LATIN_PAIR
     if re.search(r"\d", value):
-        return 0.2
-    if is_organisation(value) and len(value) > 5:
-        return 0.7
-    return 0.4 if len(value) > 1 else 0.2
+        return _WITH_DIGITS
+    if is_organisation(value) and len(value) >= _FIRM_LENGTH:
+        return _FIRM
+    return _UNLIKE_A_NAME if len(value) > 1 else _ONE_CHARACTER
+
+
+# Belief that a text is the name of an organisation; 1 where it ends like one.
+_OTHER_ENDING = 0.6
+"""Where it does not. [half and 0.8 ±0, 1.25 and twice −1]"""
+_SENTENCE = 0.15
+"""Chinese with the marks of a sentence."""
+_FEW_LETTERS = 0.1
+_LEAST_LETTERS, _LEAST_SHARE = 3, 0.5
+"""Letters and characters below which there are few, and their share of the text. [half of the first
+±0, twice −7; twice the second −2]"""
 
 
 def organisation_belief(value: str) -> float:
     if HAN.search(value) and re.search(r"[,;:。]", value):
-        return 0.15
+        return _SENTENCE
     letters = sum(char.isalpha() for char in value)
-    if letters < 3 or letters < 0.5 * len(value):
-        return 0.1
-    return 1.0 if is_organisation(value) else 0.6
+    if letters < _LEAST_LETTERS or letters < _LEAST_SHARE * len(value):
+        return _FEW_LETTERS
+    return 1.0 if is_organisation(value) else _OTHER_ENDING

@@ -7,6 +7,10 @@ import re
 from ocr_moe.schema import Field
 from ocr_moe.values.kinds import kind_of
 
+_MISSHAPEN = 0.5
+"""Factor for a value without the `shape` that its field's schema describes. [twice −1; see
+`ocr_moe.experts.rules.candidates`]"""
+
 
 def plausibility(field: Field, value: str) -> float:
     """0 (cannot be) to 1 (just what one expects) for a normalised value of `field`."""
@@ -14,5 +18,5 @@ def plausibility(field: Field, value: str) -> float:
         return 0.0
     belief = kind_of(field).belief(field, value)
     if field.shape and not re.search(field.shape, value):
-        belief *= 0.5
+        belief *= _MISSHAPEN
     return belief

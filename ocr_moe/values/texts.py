@@ -1,4 +1,8 @@
-"""Free text: addresses, majors, terms of business; among them ranges of dates."""
+"""Free text: addresses, majors, terms of business; among them ranges of dates.
+
+The beliefs are judgements, on a scale from 0 (cannot be) to 1 (just what one expects). For the figures
+in brackets see `ocr_moe.experts.rules.candidates`.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +29,19 @@ def same_text(a: str, b: str) -> bool:
     return fold_value(a) == fold_value(b) or _same_range(a, b)
 
 
+# Belief that something is a text of its own: a text may be anything, and so is never just what one
+# expects.
+_CHINESE, _LATIN = 0.95, 0.85
+"""Of two Chinese characters or three other ones. [half of the first −1, twice −2; from three Chinese
+characters on −1]"""
+_FRAGMENT = 0.4
+"""Of one Chinese character, two other ones, or signs alone."""
+
+
 def text_belief(value: str) -> float:
     if HAN.search(value):
-        return 0.95 if len(value) >= 2 else 0.4
-    return 0.85 if len(value) >= 3 and any(char.isalnum() for char in value) else 0.4
+        return _CHINESE if len(value) >= 2 else _FRAGMENT
+    return _LATIN if len(value) >= 3 and any(char.isalnum() for char in value) else _FRAGMENT
 
 
 def _range_dates(text: str) -> tuple[str, ...] | None:

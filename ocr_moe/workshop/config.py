@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from ocr_moe.errors import ConfigError, SchemaError
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
-from ocr_moe.intake.images import ImageLimits
+from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.schema import Schema, load_schema
 from ocr_moe.settings import Component, TruthOptions
 from ocr_moe.types import Value

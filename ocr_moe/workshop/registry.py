@@ -193,8 +193,11 @@ def object_lacks(protocol: type, made: Any) -> str | None:
     """
     absent = object()
     for name, member in _members(protocol).items():
-        if inspect.getattr_static(made, name, absent) is absent and not hasattr(made, name):
+        found = inspect.getattr_static(made, name, absent)
+        if found is absent and not hasattr(made, name):
             return f"has no `{name}`{_see(protocol)}"
+        if isinstance(member, property) and (problem := _no_value(found, member)):
+            return f"has a `{name}` that is {problem}{_see(protocol)}"
         if inspect.isfunction(member) and (problem := _misfit(getattr(made, name), member)):
             return f"has a method `{name}` that cannot be called with {_told(member)}: {problem}"
     return None
@@ -234,6 +237,8 @@ def _parameters(declared: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def _misfit(called: Any, declared: Callable[..., Any]) -> str | None:
     """Why something cannot be called as a method of a Protocol is declared; None: it can be."""
+    if inspect.iscoroutinefunction(called):
+        return "it is asynchronous, and nobody would wait for it"
     parameters = _parameters(declared)
     words = {p.name: None for p in parameters if p.kind is p.KEYWORD_ONLY}
     try:
@@ -242,6 +247,16 @@ def _misfit(called: Any, declared: Callable[..., Any]) -> str | None:
         return str(error)
     except ValueError:  # a callable in C that does not tell its signature
         return None
+    return None
+
+
+def _no_value(found: Any, declared: property) -> str | None:
+    """What stands where a property is declared to be, if it can be seen to be none of its values."""
+    if inspect.isroutine(found):
+        return "a method and no property (`@property`)"
+    returned = declared.fget.__annotations__.get("return") if declared.fget is not None else None
+    if returned in ("str", str) and not (isinstance(found, str) or hasattr(found, "__get__")):
+        return f"no text but {found!r}"
     return None
 
 

@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 from ocr_moe.evaluation.metrics import Interval
 from ocr_moe.evaluation.report.numbers import decimal, money, percent
 from ocr_moe.evaluation.report.phrases import unfilled
-from ocr_moe.evaluation.scores import CellScore, CostRate, StrategyScore
+from ocr_moe.evaluation.scores import CellScore, CostRate, Scores, StrategyScore
+from ocr_moe.formats.phrases import Language, Phrase
 from ocr_moe.types import Cost
 
 Figure = float | int | str | None
@@ -21,7 +22,7 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True)
-class Form:
+class Display:
     """How a kind of figure is shown."""
 
     text: Callable[[Any], str]
@@ -45,14 +46,10 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Measure(Generic[S]):
-    """A figure of a score."""
+class Headed:
+    """Something with headings of its own."""
 
     key: str
-    of: Callable[[S], Figure]
-    form: Form
-    on_page: bool = True
-    in_workbook: bool = True
 
     @property
     def words(self) -> str:
@@ -61,14 +58,28 @@ class Measure(Generic[S]):
 
     @property
     def heading(self) -> str:
-        return unfilled(self.words, "en")
+        """In workbooks, where other programs look for it."""
+        return self.heading_in("en")
 
-    def shown(self, score: S) -> str:
-        return self.form.shown(self.of(score))
+    def heading_in(self, language: Language) -> str:
+        return unfilled(self.words, language)
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Measure(Headed, Generic[S]):
+    """A figure of a score."""
+
+    of: Callable[[S], Figure]
+    display: Display
+    on_page: bool = True
+    in_workbook: bool = True
+
+    def shown(self, score: S) -> str:
+        return self.display.shown(self.of(score))
+
+
+@dataclass(frozen=True)
+class Share:
     """A share with its interval."""
 
     value: float | None
@@ -79,45 +90,61 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Overall:
+class Overall(Headed):
     """A share over all fields, for a row below those of the fields."""
 
+    of: Callable[[StrategyScore], Share]
+
+
+@dataclass(frozen=True)
+class Omission:
+    """Something that the figures are not about, told in a sentence before them."""
+
     key: str
-    of: Callable[[StrategyScore], Estimate]
+    count: Callable[[Scores], int]
+    names: Callable[[Scores], Sequence[str]]
+    """Of what was left out, where names are known."""
 
     @property
     def words(self) -> str:
-        """The key of its headings in words.yaml."""
-        return f"figure_{self.key}"
+        """The key of its sentence in words.yaml."""
+        return f"left_{self.key}"
 
-    @property
-    def heading(self) -> str:
-        return unfilled(self.words, "en")
-
-
-COUNT = Form("{:,}".format, "0")
-
-
-def _share(places: int, number: str = "0.00%", width: float = 11) -> Form:
-    return Form(lambda value: percent(value, places), number, width)
+    def sentence(self, scores: Scores) -> Phrase:
+        """With the first few names, in brackets."""
+        names = self.names(scores)
+        some: Phrase | Sequence[str] = tuple(names[:_NAMED])
+        if len(names) > _NAMED:
+            some = Phrase("problem_rows_more", {"some": some, "more": len(names) - _NAMED})
+        told = Phrase("left_names", {"names": some}) if names else ""
+        return Phrase(self.words, {"n": self.count(scores), "names": told})
 
 
-def _decimal(width: float = 9) -> Form:
-    return Form(lambda value: decimal(value, 3), "0.000", width)
+COUNT = Display("{:,}".format, "0")
+_NAMED = 3
+"""How many names of what was left out stand in a sentence."""
 
 
-def estimate_of(cells: CellScore) -> Estimate:
+def _share(places: int, number: str = "0.00%", width: float = 11) -> Display:
+    return Display(lambda value: percent(value, places), number, width)
+
+
+def _decimal(width: float = 9) -> Display:
+    return Display(lambda value: decimal(value, 3), "0.000", width)
+
+
+def share_of(cells: CellScore) -> Share:
     """The accuracy of one field, or of all cells."""
-    return Estimate(cells.accuracy, cells.interval, cells.n, cells.right)
+    return Share(cells.accuracy, cells.interval, cells.n, cells.right)
 
 
-ALL_CELLS = Overall("all_cells", lambda score: estimate_of(score.cells))
+ALL_CELLS = Overall("all_cells", lambda score: share_of(score.cells))
 OVERALL: tuple[Overall, ...] = (
     ALL_CELLS,
-    Overall("macro", lambda s: Estimate(s.macro, s.macro_interval, s.n_documents)),
+    Overall("macro", lambda s: Share(s.macro, s.macro_interval, s.n_documents)),
     Overall(
         "perfect",
-        lambda s: Estimate(
+        lambda s: Share(
             s.perfect,
             s.perfect_interval,
             s.n_documents,
@@ -144,13 +171,13 @@ ACCEPTED: tuple[Measure[StrategyScore], ...] = tuple(
 """Those that the terminal shows as well."""
 
 COSTS: tuple[Measure[Cost | CostRate], ...] = (
-    Measure("calls", lambda cost: cost.calls, Form("{:,}".format, width=12)),
-    Measure("prompt_tokens", lambda cost: cost.prompt_tokens, Form("{:,}".format, width=12)),
+    Measure("calls", lambda cost: cost.calls, Display("{:,}".format, width=12)),
+    Measure("prompt_tokens", lambda cost: cost.prompt_tokens, Display("{:,}".format, width=12)),
     Measure(
-        "completion_tokens", lambda cost: cost.completion_tokens, Form("{:,}".format, width=12)
+        "completion_tokens", lambda cost: cost.completion_tokens, Display("{:,}".format, width=12)
     ),
-    Measure("seconds", lambda cost: cost.seconds, Form("{:,.1f}".format, width=12, places=3)),
-    Measure("money", lambda cost: cost.money, Form(money, width=12, places=6)),
+    Measure("seconds", lambda cost: cost.seconds, Display("{:,.1f}".format, width=12, places=3)),
+    Measure("money", lambda cost: cost.money, Display(money, width=12, places=6)),
 )
 """What was spent, a row a strategy: page, workbook (costs; in all and a document)."""
 
@@ -178,11 +205,47 @@ CELLS: tuple[Measure[CellScore], ...] = (
     Measure(
         "signal",
         lambda cells: cells.confidence.signal.replace("_", " "),
-        Form(str, width=16),
+        Display(str, width=16),
         on_page=False,
     ),
 )
 """Of one field, a row a field: workbook (fields), and on the page what confidence is worth."""
+
+
+LEFT_OUT: tuple[Omission, ...] = (
+    Omission(
+        "documents_without_truth",
+        lambda scores: scores.left_out.documents_without_truth,
+        lambda scores: scores.documents_without_truth,
+    ),
+    Omission(
+        "rows_without_document",
+        lambda scores: scores.left_out.rows_without_document,
+        lambda scores: scores.rows_without_document,
+    ),
+    Omission("damaged_cells", lambda scores: scores.left_out.damaged_cells, lambda _: ()),
+    Omission(
+        "columns_missing",
+        lambda scores: len(scores.left_out.columns_missing),
+        lambda scores: scores.left_out.columns_missing,
+    ),
+    Omission("documents_failed", lambda scores: scores.left_out.documents_failed, lambda _: ()),
+    Omission("pages_blank", lambda scores: scores.left_out.pages_blank, lambda _: ()),
+)
+"""What is said first: at the head of the page, of the workbook (summary) and on the terminal."""
+
+
+def left_out(scores: Scores) -> tuple[Phrase, ...]:
+    """A sentence each on what was left out; none where everything was counted."""
+    return tuple(omission.sentence(scores) for omission in LEFT_OUT if omission.count(scores))
+
+
+def skipped_together(scores: Scores) -> tuple[tuple[str, str], ...]:
+    """Names and reason of the strategies that were not run, those of one reason together."""
+    names: dict[str, list[str]] = {}
+    for name, reason in scores.skipped.items():
+        names.setdefault(reason, []).append(name)
+    return tuple((", ".join(some), reason) for reason, some in names.items())
 
 
 def on_page(measures: Sequence[Measure[S]]) -> tuple[Measure[S], ...]:

@@ -17,11 +17,12 @@ from markupsafe import Markup
 
 from ocr_moe.evaluation.advice import Advice, PolicyPoint
 from ocr_moe.evaluation.report.crops import ImageSource
-from ocr_moe.evaluation.report.phrases import Language, Phrase, asset, markup, unfilled
-from ocr_moe.evaluation.report.view import View, ViewOptions, build_view
+from ocr_moe.evaluation.report.phrases import asset, markup, unfilled
+from ocr_moe.evaluation.report.view import PageView, ViewOptions, build_view
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Scoring
 from ocr_moe.formats.files import write_text
+from ocr_moe.formats.phrases import Language, Phrase
 from ocr_moe.types import Origin, Record
 
 
@@ -62,7 +63,7 @@ def write_report(
     write_text(path, render(view, options.lang))
 
 
-def render(view: View, lang: str = "auto") -> str:
+def render(view: PageView, lang: str = "auto") -> str:
     """The page as text."""
     script = asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ocr_moe.evaluation.advice import Advice
-from ocr_moe.evaluation.report.phrases import Phrase
 from ocr_moe.evaluation.scores import SheetProblem
 from ocr_moe.evaluation.truth.problems import SHOWN
+from ocr_moe.formats.phrases import Phrase
 
 
 def advice_sentences(advice: Advice) -> tuple[Phrase, ...]:

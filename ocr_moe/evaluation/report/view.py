@@ -20,9 +20,11 @@ from ocr_moe.evaluation.report.measures import (
     COSTS,
     OVERALL,
     REVIEW,
-    Estimate,
-    estimate_of,
+    Share,
+    left_out,
     on_page,
+    share_of,
+    skipped_together,
 )
 from ocr_moe.evaluation.report.numbers import (
     amount_text,
@@ -32,11 +34,11 @@ from ocr_moe.evaluation.report.numbers import (
     points,
     round_percent,
 )
-from ocr_moe.evaluation.report.phrases import Phrase
 from ocr_moe.evaluation.report.sentences import advice_sentences, problem_sentence
 from ocr_moe.evaluation.report.worst import WorstDocument, WorstDocuments, WorstOptions
 from ocr_moe.evaluation.scores import CellScore, Confusion, PairScore, Scores, StrategyScore
 from ocr_moe.evaluation.scoring import Scoring
+from ocr_moe.formats.phrases import Phrase
 from ocr_moe.types import Origin, Record
 
 _LISTED = 40
@@ -53,11 +55,13 @@ class ViewOptions(WorstOptions):
 
 
 @dataclass(frozen=True)
-class View:
+class PageView:
     """The template's names; every text is escaped by the template, Markup is made by us."""
 
     heading: str
     footer: str
+    left_out: tuple[Phrase, ...]
+    """What the figures are not about, a sentence each."""
     many: bool
     tie: bool
     """The next strategy is exactly as accurate."""
@@ -231,7 +235,7 @@ def build_view(
     advice: Advice | None,
     image_source: ImageSource | None,
     words: Words,
-) -> View:
+) -> PageView:
     """Bring all figures of an evaluation into the shape of the page."""
     order = sorted(
         scores.strategies, key=lambda name: (-(scores.strategies[name].macro or 0), name)
@@ -247,9 +251,10 @@ def build_view(
         _list("rows_without", scores.rows_without_document),
         _list("documents_without", scores.documents_without_truth),
     ]
-    return View(
+    return PageView(
         heading=options.heading,
         footer=options.footer,
+        left_out=left_out(scores),
         many=len(order) > 1,
         tie=len(order) > 1
         and scores.strategies[order[1]].macro == scores.strategies[order[0]].macro,
@@ -297,7 +302,7 @@ def build_view(
             for name in order
             if scores.strategies[name].origin
         ),
-        skipped=tuple(scores.skipped.items()),
+        skipped=skipped_together(scores),
         problems=tuple(map(problem_sentence, scores.problems)),
         unverified=scores.unverified_cells,
         unscorable=scores.unscorable_cells,
@@ -388,7 +393,7 @@ def _bar_start(scores: Scores) -> float:
 def _field_rows(scores: Scores, order: Sequence[str], start: float) -> tuple[FieldRow, ...]:
     chosen = [scores.strategies[name] for name in order]
     rows = [
-        FieldRow(field, "", _cells([estimate_of(score.fields[field]) for score in chosen], start))
+        FieldRow(field, "", _cells([share_of(score.fields[field]) for score in chosen], start))
         for field in scores.fields
     ]
     rows += [
@@ -398,14 +403,14 @@ def _field_rows(scores: Scores, order: Sequence[str], start: float) -> tuple[Fie
     return tuple(rows)
 
 
-def _cells(estimates: Sequence[Estimate], start: float) -> tuple[FieldCell, ...]:
-    top = max((each.value for each in estimates if each.value is not None), default=None)
+def _cells(shares: Sequence[Share], start: float) -> tuple[FieldCell, ...]:
+    top = max((each.value for each in shares if each.value is not None), default=None)
     cells = []
-    for each in estimates:
+    for each in shares:
         if each.value is None:
             cells.append(FieldCell(""))
             continue
-        best = len(estimates) > 1 and each.value == top
+        best = len(shares) > 1 and each.value == top
         low, high = each.interval
         cells.append(
             FieldCell(

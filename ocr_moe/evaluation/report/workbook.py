@@ -12,14 +12,18 @@ from ocr_moe.evaluation.report.measures import (
     COSTS,
     OVERALL,
     REVIEW,
-    Estimate,
     Measure,
     S,
-    estimate_of,
+    Share,
     in_workbook,
+    left_out,
+    share_of,
+    skipped_together,
 )
+from ocr_moe.evaluation.report.phrases import text, unfilled
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Outcome, ScoredField, Scoring, shown_key, worst_first
+from ocr_moe.formats.phrases import LANGUAGES, Phrase
 from ocr_moe.formats.xlsx import MAX_ROWS, Book, Cell, Column, Content, Style, writing
 from ocr_moe.values.kinds import kind_of
 
@@ -56,30 +60,45 @@ def heading(title: str, field: str) -> str:
 
 
 def _summary(book: Book, scores: Scores) -> None:
-    columns = [Column("field", 24)]
+    columns = [_column("field", 24)]
     for score in scores.strategies.values():
         columns += [
-            Column(f"{score.title} accuracy", 13, _PERCENT),
-            Column(f"{score.title} n", 8, "0"),
-            Column(f"{score.title} low", 10, _PERCENT),
-            Column(f"{score.title} high", 10, _PERCENT),
+            _column("accuracy", 13, _PERCENT, of=score.title),
+            _column("n", 8, "0", of=score.title),
+            _column("low", 10, _PERCENT, of=score.title),
+            _column("high", 10, _PERCENT, of=score.title),
         ]
     sheet = book.sheet("summary", columns)
+    for sentence in left_out(scores):
+        both = " / ".join(text([sentence], language) for language in LANGUAGES)
+        sheet.append([Cell(both, "unsure")])
     for field in scores.fields:
-        parts = [estimate_of(score.fields[field]) for score in scores.strategies.values()]
-        sheet.append([field, *_estimates(parts)])
+        parts = [share_of(score.fields[field]) for score in scores.strategies.values()]
+        sheet.append([field, *_shares(parts)])
     for overall in OVERALL:
         parts = [overall.of(score) for score in scores.strategies.values()]
-        sheet.append([Cell(overall.heading, "strong"), *_estimates(parts)])
+        sheet.append([Cell(overall.heading, "strong"), *_shares(parts)])
     sheet.append([])
     for score in scores.strategies.values():
         if score.origin:
             sheet.append([Cell(f"{score.title}: {score.origin}", "muted")])
-    for name, reason in scores.skipped.items():
-        sheet.append([Cell(f"skipped {name}: {reason}", "muted")])
+    for names, reason in skipped_together(scores):
+        sheet.append([Cell(f"skipped {names}: {reason}", "muted")])
 
 
-def _estimates(parts: Sequence[Estimate]) -> list[Content]:
+def _column(key: str, width: float, number: str = "General", of: str = "") -> Column:
+    """Headed in English, where other programs look for it, with the Chinese heading in a note."""
+    if of:
+        return _told_column("column_of", width, number, title=of, what=Phrase(f"column_{key}"))
+    return _told_column(f"column_{key}", width, number)
+
+
+def _told_column(words: str, width: float, number: str, **values: str | Phrase) -> Column:
+    heading = [Phrase(words, values)]
+    return Column(text(heading, "en"), width, number, text(heading, "zh"))
+
+
+def _shares(parts: Sequence[Share]) -> list[Content]:
     best = max((part.value for part in parts if part.value is not None), default=None)
     cells: list[Content] = []
     for part in parts:
@@ -92,16 +111,19 @@ def _estimates(parts: Sequence[Estimate]) -> list[Content]:
 
 
 def _columns(measures: Sequence[Measure[S]]) -> list[Column]:
-    return [Column(m.heading, m.form.width, m.form.number) for m in in_workbook(measures)]
+    return [
+        Column(m.heading, m.display.width, m.display.number, m.heading_in("zh"))
+        for m in in_workbook(measures)
+    ]
 
 
 def _figures(measures: Sequence[Measure[S]], score: S) -> list[Content]:
-    return [measure.form.rounded(measure.of(score)) for measure in in_workbook(measures)]
+    return [measure.display.rounded(measure.of(score)) for measure in in_workbook(measures)]
 
 
 def _side_by_side(book: Book, scoring: Scoring, scores: Scores) -> None:
     """Row per document; per field the verified value and beside it a column per strategy."""
-    columns = [Column("document", 34), Column("cells not right", 10, "0")]
+    columns = [_column("document", 34), _column("cells_not_right", 10, "0")]
     for scored in scoring.fields:
         width = kind_of(scored.field).width_compared
         columns.append(Column(scored.key, width))
@@ -144,12 +166,12 @@ def _compared(
 def _worst_documents(book: Book, scoring: Scoring, scores: Scores) -> None:
     """Row per cell that the best strategy has not right, worst documents first."""
     columns = [
-        Column("document", 34),
-        Column("field", 16),
-        Column("verified", 26),
+        _column("document", 34),
+        _column("field", 16),
+        _column("verified", 26),
         Column(scores.strategies[scores.best].title, 26),
-        Column("outcome", 11),
-        Column("confidence", 11, "0.000"),
+        _column("outcome", 11),
+        _column("confidence", 11, "0.000"),
     ]
     sheet = book.sheet("not right", columns)
     rank = {document: place for place, document in enumerate(worst_first(scoring, scores.best))}
@@ -170,7 +192,7 @@ def _worst_documents(book: Book, scoring: Scoring, scores: Scores) -> None:
 
 
 def _fields(book: Book, scores: Scores) -> None:
-    columns = [Column("strategy", 18), Column("field", 18), *_columns(CELLS)]
+    columns = [_column("strategy", 18), _column("field", 18), *_columns(CELLS)]
     sheet = book.sheet("fields", columns)
     for name, score in scores.strategies.items():
         for field, cells in [*score.fields.items(), (ALL_CELLS.heading, score.cells)]:
@@ -178,15 +200,15 @@ def _fields(book: Book, scores: Scores) -> None:
 
 
 def _review(book: Book, scores: Scores) -> None:
-    sheet = book.sheet("review", [Column("strategy", 18), *_columns(REVIEW)])
+    sheet = book.sheet("review", [_column("strategy", 18), *_columns(REVIEW)])
     for name, score in scores.strategies.items():
         sheet.append([name, *_figures(REVIEW, score)])
 
 
 def _mistakes(book: Book, scores: Scores) -> None:
     kinds = [kind.value for kind in Mistake]
-    columns = [Column("strategy", 18), Column("field", 18)]
-    columns += [Column(kind.replace("_", " "), 12, "0") for kind in kinds]
+    columns = [_column("strategy", 18), _column("field", 18)]
+    columns += [Column(kind.replace("_", " "), 12, "0", unfilled(kind, "zh")) for kind in kinds]
     sheet = book.sheet("mistakes", columns)
     for name, score in scores.strategies.items():
         for field, cells in [*score.fields.items(), (ALL_CELLS.heading, score.cells)]:
@@ -194,10 +216,10 @@ def _mistakes(book: Book, scores: Scores) -> None:
     confused = book.sheet(
         "confused characters",
         [
-            Column("strategy", 18),
-            Column("verified", 10),
-            Column("read", 10),
-            Column("times", 9, "0"),
+            _column("strategy", 18),
+            _column("verified", 10),
+            _column("read", 10),
+            _column("times", 9, "0"),
         ],
     )
     for name, score in scores.strategies.items():
@@ -209,17 +231,17 @@ def _mistakes(book: Book, scores: Scores) -> None:
 
 def _pairs(book: Book, scores: Scores) -> None:
     columns = [
-        Column("A", 18),
-        Column("B", 18),
-        Column("what", 22),
-        Column("documents", 11, "0"),
-        Column("A - B", 10, "+0.00%;-0.00%;0.00%"),
-        Column("low", 10, "+0.00%;-0.00%;0.00%"),
-        Column("high", 10, "+0.00%;-0.00%;0.00%"),
-        Column("only A right", 10, "0"),
-        Column("only B right", 10, "0"),
-        Column("p (exact McNemar)", 12, "0.0000"),
-        Column("p (Holm)", 10, "0.0000"),
+        _column("first", 18),
+        _column("second", 18),
+        _column("what", 22),
+        _column("documents", 11, "0"),
+        _column("difference", 10, "+0.00%;-0.00%;0.00%"),
+        _column("low", 10, "+0.00%;-0.00%;0.00%"),
+        _column("high", 10, "+0.00%;-0.00%;0.00%"),
+        _column("only_first", 10, "0"),
+        _column("only_second", 10, "0"),
+        _column("p", 12, "0.0000"),
+        _column("p_holm", 10, "0.0000"),
     ]
     sheet = book.sheet("pairs", columns)
     for pair in scores.pairs:
@@ -242,12 +264,12 @@ def _pairs(book: Book, scores: Scores) -> None:
 def _costs(book: Book, scores: Scores) -> None:
     spent = in_workbook(COSTS)
     columns = [
-        Column("strategy", 18),
-        Column("field", 18),
-        Column("documents", 11, "0"),
+        _column("strategy", 18),
+        _column("field", 18),
+        _column("documents", 11, "0"),
         *_columns(COSTS),
-        *(Column(f"{measure.heading} a document", 12, "0.0000") for measure in spent),
-        Column(f"saved against {scores.cost_reference}", 14, "0.0%"),
+        *(_told_column("column_each", 12, "0.0000", what=Phrase(m.words)) for m in spent),
+        _told_column("column_saved", 14, "0.0%", other=scores.cost_reference),
     ]
     sheet = book.sheet("costs", columns)
     for name, score in scores.strategies.items():
@@ -261,10 +283,10 @@ def _costs(book: Book, scores: Scores) -> None:
 
 def _problems(book: Book, scores: Scores) -> None:
     columns = [
-        Column("kind", 24),
-        Column("what", 100),
-        Column("field", 16),
-        Column("rows of the sheet", 40),
+        _column("kind", 24),
+        _column("what", 100),
+        _column("field", 16),
+        _column("rows", 40),
     ]
     sheet = book.sheet("problems", columns)
     for problem in scores.problems:

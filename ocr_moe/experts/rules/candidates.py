@@ -1,6 +1,11 @@
 """Where values may stand on a page: what the patterns and labels of a schema point at.
 
 Part of the `rules` expert.  A page is prepared once; every field then gathers its candidates.
+
+Numbers that no figure follows are judgements: at half of them and at twice, not one of 1,100 verified
+cells of 60 synthetic samples and 80 photographed licences comes out differently. `[half −4]` says that
+at half of it four cells fewer are right, of 1,015, and `±0` that some differ but as many are right.
+`benchmarks/thresholds.py` moves them anew.
 """
 
 from __future__ import annotations
@@ -21,6 +26,15 @@ from ocr_moe.values.normalize import normalize
 from ocr_moe.values.plausible import plausibility
 
 _FOR_LINES = re.compile(r"\(\?[aiLsux]*m")
+
+BELIEVED = 0.6
+"""Belief in a candidate from which its field needs no fallback, and no other field may have it.
+[half −1, 0.8 −1]"""
+RANK_STEP = 0.1
+"""What a rank takes off the features `pattern` and `fallback`: a scale that calibrations are fitted to,
+no judgement."""
+_CLAIMING = 0.9
+"""Plausibility from which a line looks just like a value of its field."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ def _claimed(schema: Schema, names: Collection[str], line: str) -> bool:
     for each in schema.fields:
         if each.name in names and kind_of(each).telling:
             value = normalize(each, line)
-            if value is not None and plausibility(each, value) >= 0.9:
+            if value is not None and plausibility(each, value) >= _CLAIMING:
                 return True
     return False
 
@@ -100,14 +114,18 @@ def _own_labels(wanted: Field) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n.replace("_", " ") for n in (wanted.name, *wanted.aliases)))
 
 
+_ANCHOR = 4
+"""Length of an anchor, in characters, that is told with one of them misread: its other half is whole."""
+
+
 def snap(text: str, anchors: Sequence[str]) -> str:
-    """`text` with anchor words of four and more characters put right where one was misread.
+    """`text` with anchor words of `_ANCHOR` and more characters put right where one was misread.
 
     A place that two anchors claim is left alone.
     """
     claims: dict[tuple[int, int], set[str]] = {}
     for word in anchors:
-        if len(word) < 4:
+        if len(word) < _ANCHOR:
             continue
         middle = len(word) // 2
         for part, shift in ((word[:middle], 0), (word[middle:], middle)):
@@ -128,13 +146,27 @@ def snap(text: str, anchors: Sequence[str]) -> str:
     return "".join(characters)
 
 
+# Belief in what a pattern finds.
+_RUNNING = 0.97
+"""In the running text: a schema's author wrote the words around the value. [half −1, 1.25 −3, twice
+−7]"""
+_LINED = 0.95
+"""In the rows, where what runs over two of them may be torn."""
+_LATER_PATTERN = 0.02
+"""Less for each pattern that is declared before it …"""
+_LEAST_PATTERN = 0.6
+"""… but never below this. [twice, and so above every label, −5]"""
+_SNAPPED = 0.97
+"""Factor where a misread character was forgiven in the words around the value."""
+
+
 def by_pattern(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     # An expression that is written for lines runs over lines.
     running = [each for each in wanted.patterns if not _FOR_LINES.match(each)]
     lined = [*wanted.line_patterns, *(each for each in wanted.patterns if _FOR_LINES.match(each))]
     for expressions, text, searched, start in (
-        (running, page.running, page.snapped, 0.97),
-        (lined, page.lined, page.lined.text, 0.95),
+        (running, page.running, page.snapped, _RUNNING),
+        (lined, page.lined, page.lined.text, _LINED),
     ):
         for rank, expression in enumerate(expressions):
             for match in compiled(expression).finditer(searched):
@@ -145,12 +177,13 @@ def by_pattern(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
                 snapped = (
                     searched[match.start() : match.end()] != text.text[match.start() : match.end()]
                 )
-                candidate = candidate_in(wanted, text, span, max(0.6, start - 0.02 * rank))
+                prior = max(_LEAST_PATTERN, start - _LATER_PATTERN * rank)
+                candidate = candidate_in(wanted, text, span, prior)
                 if candidate is not None:
                     yield replace(
                         candidate,
-                        prior=candidate.prior * (0.97 if snapped else 1.0),
-                        pattern=max(0.1, 1 - 0.1 * rank),
+                        prior=candidate.prior * (_SNAPPED if snapped else 1.0),
+                        pattern=max(RANK_STEP, 1 - RANK_STEP * rank),
                         snapped=float(snapped),
                     )
 
@@ -160,6 +193,30 @@ def compiled(expression: str) -> re.Pattern[str]:
     return re.compile(expression, re.MULTILINE | re.IGNORECASE)
 
 
+# Belief in what a label announces; what follows `_BELOW` are factors.
+_BESIDE = 0.96
+"""On the label's right. [half −57, 0.8 −4, 1.25 −1, twice −2]"""
+_BELOW = 0.85
+"""Under it, where more often something else stands. [twice −1]"""
+_QUALITY = 0.5
+"""Power of the label's quality: a label of which half was misread still announces its value. [1.25
+±0, twice −1]"""
+_PER_HEIGHT = 0.01
+"""Less for each text height between label and value …"""
+_FURTHEST = 15.0
+"""… up to so many."""
+_LATER_LABEL = 0.8
+"""Where two labels of one field are printed, and this is not the one declared first. [twice −3]"""
+_WEAK_LABEL = 0.6
+"""Where the label is one of the field's weak ones. [twice −1]"""
+_SECOND_CHOICE = 0.95
+"""Where another block stands closer to the label."""
+_SMALL_PRINT = 0.7
+"""Where the label is in small print, for the notes there speak of labels, too …"""
+_SMALL = 0.6
+"""… which is smaller than this, in heights of the page's text. [1.25 +1, twice −4]"""
+
+
 def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     labels = page.form.labels
     ranks = sorted(label.rank for label in labels if label.name == wanted.name)
@@ -167,15 +224,12 @@ def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
         if label.name != wanted.name:
             continue
         for choice, block in enumerate(page.form.blocks.get(index, ())):
-            prior = 0.96 if block.place == "right" else 0.85
-            prior *= label.quality**0.5 * (1 - 0.01 * min(block.distance, 15.0))
-            # Where two labels of one field are printed, the one declared first is meant.
-            prior *= 0.8 if label.rank > ranks[0] else 1.0
-            prior *= 0.6 if label.rank >= WEAK else 1.0
-            prior *= 0.95**choice
-            if label.height < 0.6 * page.layout.height:
-                # The notes in small print speak of labels, too.
-                prior *= 0.7
+            prior = _BESIDE if block.place == "right" else _BELOW
+            prior *= label.quality**_QUALITY * (1 - _PER_HEIGHT * min(block.distance, _FURTHEST))
+            prior *= _LATER_LABEL if label.rank > ranks[0] else 1.0
+            prior *= _WEAK_LABEL if label.rank >= WEAK else 1.0
+            prior *= _SECOND_CHOICE**choice
+            prior *= _SMALL_PRINT if label.height < _SMALL * page.layout.height else 1.0
             for candidate in _in_block(wanted, block, prior):
                 yield replace(
                     candidate,
@@ -185,10 +239,22 @@ def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
                 )
 
 
+_ASIDE = 8.0
+"""How far right of the block's edge, in text heights, a line of it may begin."""
+_SHORTER = 0.97
+"""Factor for a name on the first line and no further: what goes on under a complete name may be
+something else."""
+_LEVEL_LINES = 2
+"""Lines about level with the label of which either may be the value …"""
+_NEXT_LINE = 0.1
+"""… and by which share the next one is believed less."""
+
+
 def _in_block(wanted: Field, block: Block, prior: float) -> Iterator[Candidate]:
     edge = min(line[0].u0 for line in block.lines)
     size = block.lines[0][0].height
-    lines = [_without_gaps(wanted, line) for line in block.lines if line[0].u0 <= edge + 8 * size]
+    near = [line for line in block.lines if line[0].u0 <= edge + _ASIDE * size]
+    lines = [_without_gaps(wanted, line) for line in near]
     if kind_of(wanted).multiline:
         if wanted.kind is Kind.ORGANISATION:
             # Under the name of a school stand a date and a seal that repeats the name.
@@ -197,29 +263,40 @@ def _in_block(wanted: Field, block: Block, prior: float) -> Iterator[Candidate]:
             lines = [lines[0], *(line for line in rest if not _is_date(line))]
         for count in {len(lines), 1} if wanted.kind is Kind.ORGANISATION else {len(lines)}:
             text = join_rows([tuple(line) for line in lines[:count]])
-            # What goes on under a name that is complete may be something else.
-            sure = prior if count == len(lines) else 0.97 * prior
+            sure = prior if count == len(lines) else _SHORTER * prior
             candidate = candidate_in(wanted, text, (0, _stop(wanted, text.text)), sure)
             if candidate is not None:
                 yield candidate
         return
-    # One line is enough; where two stand about level with the label, either may be it.
+    # One line is enough.
     lines.sort(key=lambda line: abs(line[0].v - block.label.v))
-    for rank, line in enumerate(lines[:2] if block.place == "right" else lines[:1]):
+    for rank, line in enumerate(lines[: _LEVEL_LINES if block.place == "right" else 1]):
         text = join_rows([tuple(line)], piece_mark="\t" if _separate(wanted, line) else "")
-        candidate = candidate_in(wanted, text, (0, len(text.text)), prior * (1 - 0.1 * rank))
+        sure = prior * (1 - _NEXT_LINE * rank)
+        candidate = candidate_in(wanted, text, (0, len(text.text)), sure)
         if candidate is not None:
             yield candidate
 
 
+_AROUND_DATE = 2
+"""Characters beside a date with which a line is still nothing but a date: a stroke, a dot."""
+
+
 def _is_date(line: Sequence[Piece]) -> bool:
     text = join_rows([tuple(line)]).text
-    return any(len(text) <= span.end - span.start + 2 for span in find_dates(text))
+    return any(len(text) <= span.end - span.start + _AROUND_DATE for span in find_dates(text))
 
 
 def _separate(wanted: Field, line: Sequence[Piece]) -> bool:
     """Whether boxes are words of their own: names are, unless they are spaced letter by letter."""
     return kind_of(wanted).one_box and any(len(piece.glyphs) > 1 for piece in line)
+
+
+_FILLED_IN = 12.0
+"""Widest gap within a date whose numbers were filled in between 年, 月 and 日, in text heights."""
+_STAIN, _CLEAR = 0.7, 0.9
+"""Line confidence of a stain behind a value, and of a value before which it is taken for one. [half
+or twice of either −1: one stain]"""
 
 
 def _without_gaps(wanted: Field, line: Sequence[Piece]) -> list[Piece]:
@@ -228,10 +305,10 @@ def _without_gaps(wanted: Field, line: Sequence[Piece]) -> list[Piece]:
     for piece in line[1:]:
         limit = kind_of(wanted).widest_gap
         if DATE_CHARACTERS.match(kept[-1].text[-1]) and re.search(r"[年月日至]", piece.text):
-            limit = 12.0
+            limit = _FILLED_IN
         if piece.u0 - kept[-1].u1 > limit * max(piece.height, kept[-1].height):
             break
-        if piece.confidence < 0.7 < 0.9 < kept[0].confidence:
+        if piece.confidence < _STAIN < _CLEAR < kept[0].confidence:
             break
         kept.append(piece)
     return kept
@@ -240,6 +317,10 @@ def _without_gaps(wanted: Field, line: Sequence[Piece]) -> list[Piece]:
 def _stop(wanted: Field, text: str) -> int:
     found = [text.find(word) for word in wanted.stops]
     return min((at for at in found if at > 0), default=len(text))
+
+
+_TORN = 0.9
+"""Factor for a name that runs from one box of several letters into another."""
 
 
 def candidate_in(
@@ -259,7 +340,7 @@ def candidate_in(
         return None
     glyphs = inner.glyphs(part.start, part.end)
     if kind_of(wanted).one_box and _torn(glyphs):
-        belief *= 0.9
+        belief *= _TORN
     return Candidate(value, part.text, glyphs, prior, part.certainty * belief)
 
 

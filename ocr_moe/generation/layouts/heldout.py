@@ -32,7 +32,7 @@ from ocr_moe.generation.layouts.pieces import (
 )
 from ocr_moe.generation.look import Look
 from ocr_moe.generation.ornaments import paper, pictures
-from ocr_moe.generation.sheet import Colour, Run, Sheet
+from ocr_moe.generation.sheet import Colour, Sheet, TextRun
 
 
 def band(sheet: Sheet, colour: Colour, box: tuple[float, float, float, float]) -> None:
@@ -123,8 +123,8 @@ def register(sheet: Sheet, facts: Graduate, look: Look) -> None:
     text = rng.choice(("学历证书电子注册备案表", "高等教育学历认证备案表", "毕业证书登记表"))
     sheet.text(w / 2, h * 0.09, text, look.title(w * 0.036), align="m")
     values = printed(facts, look)
-    issued = Run(look.foot_dates.write(facts.issued), "毕业日期")
-    rows: list[tuple[str, Run | None]] = [
+    issued = TextRun(look.foot_dates.write(facts.issued), "毕业日期")
+    rows: list[tuple[str, TextRun | None]] = [
         ("姓名", values["name"]),
         ("性别", values["sex"]),
         ("出生日期", values["birth"]),
@@ -134,11 +134,11 @@ def register(sheet: Sheet, facts: Graduate, look: Look) -> None:
         ("专业", values["major"]),
         ("层次", values["level"]),
         ("学制", values["years"]),
-        ("学历类别", Run("".join(TITLES[facts.form][:1]))),
-        ("毕（结）业", Run("毕业")),
+        ("学历类别", TextRun("".join(TITLES[facts.form][:1]))),
+        ("毕（结）业", TextRun("毕业")),
     ]
     if look.numbered:
-        rows.append(("证书编号", Run(facts.number, "证书编号")))
+        rows.append(("证书编号", TextRun(facts.number, "证书编号")))
     left, right, top = w * 0.1, w * 0.9, h * 0.16
     step = h * rng.uniform(0.04, 0.046)
     wide = w * 0.16
@@ -240,7 +240,7 @@ def ruled(
     for row in rows:
         pen = look.fill(size * (0.85 if row.field == "经营范围" else 1.0))
         pen.underline = False
-        run = [(Run(row.value, row.field), pen)]
+        run = [(TextRun(row.value, row.field), pen)]
         lines = sheet.lines_of(right - split - size * 1.2, run)
         height = max(step, step * 0.55 + lines * pen.size * 1.3)
         band(sheet, (240, 236, 224), (left, y, split, y + height))
@@ -320,7 +320,7 @@ def mirror(sheet: Sheet, facts: Licence, look: Look) -> None:
         box = sheet.text(w * 0.1, y, f"{row.label}：", look.body(size))
         last = sheet.flow(
             (box[2] + size * 0.3, y, w * 0.9),
-            [(Run(row.value, row.field), pen)],
+            [(TextRun(row.value, row.field), pen)],
             leading=size * 1.4,
             justify=False,
         )

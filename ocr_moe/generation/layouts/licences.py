@@ -11,7 +11,7 @@ from ocr_moe.generation.layouts import licence
 from ocr_moe.generation.layouts.pieces import grouped, number_size, office_seal
 from ocr_moe.generation.look import Look
 from ocr_moe.generation.ornaments import paper, pictures
-from ocr_moe.generation.sheet import Pen, Run, Sheet
+from ocr_moe.generation.sheet import Pen, Sheet, TextRun
 
 ALL = ("company", "individual", "partnership", "cooperative")
 GOLDS = ((150, 116, 40), (126, 96, 36), (172, 136, 60), (40, 36, 30))
@@ -112,7 +112,7 @@ def entries(sheet: Sheet, look: Look, rows: Sequence[Row], column: Column, size:
         x = column.left + column.label_width + size * 1.1
         last = sheet.flow(
             (x, y, column.right),
-            [(Run(row.value, row.field), pen)],
+            [(TextRun(row.value, row.field), pen)],
             leading=pen.size * 1.32,
             justify=False,
         )

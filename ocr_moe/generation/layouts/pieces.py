@@ -11,7 +11,7 @@ from ocr_moe.generation.facts import Graduate
 from ocr_moe.generation.lexicons import english_words, wordings
 from ocr_moe.generation.look import Look
 from ocr_moe.generation.ornaments import paper, pictures, seals
-from ocr_moe.generation.sheet import Pen, PixelBox, Run, Sheet
+from ocr_moe.generation.sheet import Pen, PixelBox, Sheet, TextRun
 
 DIPLOMA_LABELS = (
     "证书编号：",
@@ -59,28 +59,28 @@ def background(sheet: Sheet, look: Look, *, framed: bool = True) -> None:
         sheet.inset = paper.frame(rng, sheet.image, look.accent, rng.uniform(0.02, 0.035))
 
 
-def printed(facts: Graduate, look: Look) -> dict[str, Run]:
+def printed(facts: Graduate, look: Look) -> dict[str, TextRun]:
     """The placeholders of wordings as runs: what stands there and which field it is."""
     person = facts.person
     return {
-        "name": Run(person.name, "姓名", filled=True),
-        "sex": Run(person.sex, "性别", filled=True),
-        "birth": Run(look.dates.write(person.birth), "出生日期", filled=True),
-        "province": Run(person.province, filled=True),
-        "start": Run(look.dates.write(facts.start), filled=True),
-        "end": Run(look.dates.write(facts.end), filled=True),
-        "school": Run(facts.school, "毕业院校", filled=True),
-        "major": Run(facts.major, "专业", filled=True),
-        "length": Run(f"{chinese_number(facts.years)}年制", filled=True),
-        "years": Run(f"{chinese_number(facts.years)}年", filled=True),
-        "age": Run(chinese_number(int(facts.issued[:4]) - int(person.birth[:4])), filled=True),
-        "level": Run(facts.level, "学历层次", filled=True),
-        "mode": Run("函授" if facts.years > 2 else "业余", filled=True),
-        "degree": Run(facts.degree, "学历层次", filled=True),
+        "name": TextRun(person.name, "姓名", filled=True),
+        "sex": TextRun(person.sex, "性别", filled=True),
+        "birth": TextRun(look.dates.write(person.birth), "出生日期", filled=True),
+        "province": TextRun(person.province, filled=True),
+        "start": TextRun(look.dates.write(facts.start), filled=True),
+        "end": TextRun(look.dates.write(facts.end), filled=True),
+        "school": TextRun(facts.school, "毕业院校", filled=True),
+        "major": TextRun(facts.major, "专业", filled=True),
+        "length": TextRun(f"{chinese_number(facts.years)}年制", filled=True),
+        "years": TextRun(f"{chinese_number(facts.years)}年", filled=True),
+        "age": TextRun(chinese_number(int(facts.issued[:4]) - int(person.birth[:4])), filled=True),
+        "level": TextRun(facts.level, "学历层次", filled=True),
+        "mode": TextRun("函授" if facts.years > 2 else "业余", filled=True),
+        "degree": TextRun(facts.degree, "学历层次", filled=True),
     }
 
 
-def wording(sheet: Sheet, facts: Graduate, look: Look) -> list[Run]:
+def wording(sheet: Sheet, facts: Graduate, look: Look) -> list[TextRun]:
     """A wording that suits the certificate, cut into runs."""
     fitting = [entry for entry in wordings(facts.kind) if entry.suits(facts.form, facts.level)]
     weights = [0.15 if entry.rare else 1.0 for entry in fitting]
@@ -89,28 +89,28 @@ def wording(sheet: Sheet, facts: Graduate, look: Look) -> list[Run]:
     return fill_in(chosen.text, printed(facts, look), pad)
 
 
-def fill_in(text: str, values: dict[str, Run], pad: str = "") -> list[Run]:
-    runs: list[Run] = []
+def fill_in(text: str, values: dict[str, TextRun], pad: str = "") -> list[TextRun]:
+    runs: list[TextRun] = []
     for n, part in enumerate(_PLACE.split(text)):
         if n % 2:
             run = values[part]
             if pad:
-                runs += [Run(pad), run, Run(pad)]
+                runs += [TextRun(pad), run, TextRun(pad)]
             else:
                 runs.append(run)
         elif part:
-            runs.append(Run(part))
+            runs.append(TextRun(part))
     return runs
 
 
-def pens(runs: Sequence[Run], form: Pen, filled: Pen) -> list[tuple[Run, Pen]]:
+def pens(runs: Sequence[TextRun], form: Pen, filled: Pen) -> list[tuple[TextRun, Pen]]:
     return [(run, filled if run.filled else form) for run in runs]
 
 
 def prose(
     sheet: Sheet,
     look: Look,
-    runs: Sequence[Run],
+    runs: Sequence[TextRun],
     box: tuple[float, float, float],
     size: float,
     leading: float,
@@ -303,22 +303,22 @@ def signed(
     return right
 
 
-def english_values(facts: Graduate) -> dict[str, Run]:
+def english_values(facts: Graduate) -> dict[str, TextRun]:
     """Placeholders of the English wordings. Fields are those that any language states alike."""
     person = facts.person
     degree = {"硕士研究生": "Master", "博士研究生": "Doctor"}.get(facts.level, "Bachelor")
     subject = english_words().subjects.get(facts.degree[:-2], "Science")
     return {
-        "name_en": Run(_romanised(person.name)),
-        "sex_en": Run("male" if person.sex == "男" else "female", "性别"),
-        "birth_en": Run(english_date(person.birth), "出生日期"),
-        "major_en": Run(facts.major_english),
-        "school_en": Run(facts.school_english),
-        "start_en": Run(english_date(facts.start)),
-        "end_en": Run(english_date(facts.end)),
-        "issued_en": Run(english_date(facts.issued)),
-        "years_en": Run(str(facts.years)),
-        "degree_en": Run(f"{degree} of {subject}"),
+        "name_en": TextRun(_romanised(person.name)),
+        "sex_en": TextRun("male" if person.sex == "男" else "female", "性别"),
+        "birth_en": TextRun(english_date(person.birth), "出生日期"),
+        "major_en": TextRun(facts.major_english),
+        "school_en": TextRun(facts.school_english),
+        "start_en": TextRun(english_date(facts.start)),
+        "end_en": TextRun(english_date(facts.end)),
+        "issued_en": TextRun(english_date(facts.issued)),
+        "years_en": TextRun(str(facts.years)),
+        "degree_en": TextRun(f"{degree} of {subject}"),
     }
 
 

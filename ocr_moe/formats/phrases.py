@@ -1,0 +1,63 @@
+"""Words in two languages: files of phrases, and phrases that are filled in.
+
+A file is YAML: a key, and under it the English and the Chinese text. Texts have {names}; a text with
+a `|` says before it what is told of one (`n` is 1), and after it what is told of any other number.
+A phrase may stand inside another, and a list is told with the commas of the language around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from typing import Any, Literal, get_args
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+"""In the order of the files."""
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A phrase of a file with what fills its {names}, in no language yet."""
+
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Texts, numbers, phrases, or lists of these."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The phrases of one file of a package."""
+
+    package: str
+    name: str
+
+    @cached_property
+    def all(self) -> Mapping[str, tuple[str, str]]:
+        """Key → (English, Chinese)."""
+        import yaml
+
+        file = resources.files(self.package).joinpath(*self.name.split("/"))
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return {key: (english, chinese) for key, (english, chinese) in data.items()}
+
+    def unfilled(self, key: str, language: Language) -> str:
+        """A phrase without names, or with its names still open. Raises KeyError."""
+        return self.all[key][LANGUAGES.index(language)]
+
+    def filled(self, phrase: Phrase, language: Language, safe: Callable[[str], str]) -> str:
+        """A phrase as text; `safe` makes of a text of the file what fits where it is shown."""
+        values = {name: self._said(value, language, safe) for name, value in phrase.values.items()}
+        one, bar, many = self.unfilled(phrase.key, language).partition("|")
+        chosen = many if bar and phrase.values.get("n") != 1 else one
+        return safe(chosen).format(**values)
+
+    def _said(self, value: Any, language: Language, safe: Callable[[str], str]) -> Any:
+        if isinstance(value, Phrase):
+            return self.filled(value, language, safe)
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            comma = safe(self.unfilled("comma", language))
+            return comma.join([self._said(part, language, safe) for part in value])
+        return value
