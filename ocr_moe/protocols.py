@@ -109,6 +109,15 @@ class ChatModel(Protocol):
         """One request, retried as configured. Raises ChatError."""
 
 
+@runtime_checkable
+class Concurrent(Protocol):
+    """A ChatModel that may be asked several things at a time."""
+
+    @property
+    def concurrency(self) -> int:
+        """Most requests at a time."""
+
+
 @dataclass(frozen=True)
 class EndpointReport:
     """What an endpoint turned out to be and to obey."""

@@ -22,7 +22,8 @@ from ocr_moe.routing.combiners import Agreement, Confident, Moe, Priority, Votes
 from ocr_moe.routing.gates import Cascade, Fixed, Learned
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.routing.recall import digest_fields
-from ocr_moe.run.answers import Ledger, NotRecordedError, StoredAnswers, record_of
+from ocr_moe.run.answers import NotRecordedError, StoredAnswers, record_of
+from ocr_moe.run.ledger import Ledger
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Question, Store
 from ocr_moe.testing import StubDocument, StubPage, page

@@ -19,13 +19,15 @@ from ocr_moe.api import Options, Run
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.errors import ChatConnectionError, EngineError
-from ocr_moe.experts.llm import asking, ocr_text, replies, vision
+from ocr_moe.experts.llm import asking, interpreting, ocr_text, replies, vision
 from ocr_moe.experts.llm.asking import ChatRequest, ask
+from ocr_moe.experts.llm.gathering import Answered, answered
 from ocr_moe.experts.llm.ocr_text import OcrText, OcrTextParams
 from ocr_moe.intake.sources import digest
 from ocr_moe.protocols import Document, Rereader
 from ocr_moe.routing.recall import digest_fields, recall
-from ocr_moe.run.answers import Ledger, NotRecordedError, StoredAnswers
+from ocr_moe.run.answers import NotRecordedError, StoredAnswers
+from ocr_moe.run.ledger import Ledger
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Question, Store
 from ocr_moe.testing import StubDocument, StubPage, page
@@ -45,7 +47,7 @@ SCHEMA = Schema(
 )
 DOCUMENT = StubDocument(SCHEMA, (StubPage(page("姓名 张三\n二〇一九年六月二十日")),))
 GOOD = {"姓名": "张三", "毕业日期": "二〇一九年六月", "注册资本": None}
-WORDS = "姓名：李四。"
+WORDS = "他叫李四。"
 """An answer that only a better parser understands."""
 Reads = Callable[..., Answer]
 
@@ -85,19 +87,19 @@ def expert() -> Iterator[Callable[..., OcrText]]:
 @pytest.fixture
 def better(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Raises the parser: from now on it understands prose, and gives every value with a mark."""
-    parse = replies._parse
 
-    def understanding(reply: RawReply, fields: Any) -> Any:
-        words = re.findall(r"(\w+)：(\w+)", reply.content or "")
-        return replies._Parsed(dict(words)) if words else parse(reply, fields)
+    def understanding(content: str, keys: Any) -> Any:
+        words = re.findall(r"([他它])叫(\w+)", content)
+        given = {{"他": "姓名", "它": "名称"}[who]: [("", said)] for who, said in words}
+        return Answered(given) if given else answered(content, keys)
 
     def upgrade() -> None:
         for module in (asking, ocr_text, vision):
             monkeypatch.setattr(module, "PARSING", "next")
         monkeypatch.setattr(replies, "REVISION", "next")
-        monkeypatch.setattr(replies, "_parse", understanding)
+        monkeypatch.setattr(replies, "answered", understanding)
         marked = lambda field, raw: f"{normalize(field, raw)}!"  # noqa: E731
-        monkeypatch.setattr(replies, "normalize", marked)
+        monkeypatch.setattr(interpreting, "normalize", marked)
 
     return upgrade
 
@@ -231,7 +233,7 @@ def test_a_request_that_cannot_be_made_loses_no_reply_before_it() -> None:
 
 @given(st.text() | st.text(alphabet='{}[]":,姓名毕业日期 \\ud83an0-') | st.binary().map(repr))
 def test_no_reply_breaks_the_parser(content: str) -> None:
-    reply = RawReply(fields=SCHEMA.names, content=replies.sound(content), model="m")
+    reply = RawReply(fields=SCHEMA.names, content=interpreting.sound(content), model="m")
     found = replies.parse([reply], SCHEMA.fields, [DOCUMENT.pages[0].text.lines])
     assert list(found) == list(SCHEMA.names)
 
@@ -242,7 +244,7 @@ def test_a_flaw_of_the_parser_costs_its_readings_only(
     def flawed(*_: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr(replies, "normalize", flawed)
+    monkeypatch.setattr(interpreting, "normalize", flawed)
     with ChatServer(lambda _: GOOD) as server:
         answer = expert(server).read(DOCUMENT, SCHEMA.fields)
     assert len(answer.replies) == answer.cost.calls == 1
@@ -382,7 +384,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
     def say(request: Request) -> Any:
         if "第0有限公司" in request.prompt:
             return dict.fromkeys(request.asked) | {"名称": "甲有限公司"}
-        return "名称：乙有限公司"
+        return "它叫乙有限公司。"
 
     for name in [name for name in os.environ if name.startswith("OCR_MOE_")]:
         monkeypatch.delenv(name)
@@ -434,6 +436,29 @@ def test_a_finished_run_goes_on_after_an_upgrade_without_a_request(
     [file, _] = sorted((run.folder / "documents").glob("*.json"))
     [call] = json.loads(file.read_text(encoding="utf-8"))["answers"]
     assert set(call) == {"expert", "fingerprint", "model", "readings", "cost"}
+
+
+def test_what_an_earlier_revision_did_not_understand_is_read_anew_for_nothing(
+    server: ChatServer, scans: Path, tmp_path: Path
+) -> None:
+    run = extract(scans, tmp_path / "run")
+    asked = len(server.requests)
+    right = (run.folder / "records.jsonl").read_bytes()
+    with sqlite3.connect(run.folder / "store.sqlite") as db:  # as the revision before wrote them
+        db.execute(
+            "UPDATE answers SET answer = json_set(answer, '$.parsing', '1', '$.readings[0].value', null)"
+        )
+        db.execute(
+            "UPDATE meta SET value = replace(value, ?, '\"1\"') WHERE key = 'parsings'",
+            (f'"{replies.REVISION}"',),
+        )
+    db.close()
+    run = extract(scans, tmp_path / "run")
+    assert (run.folder / "records.jsonl").read_bytes() == right
+    assert names(run) == ["甲有限公司", None]
+    assert run.outcome is not None
+    assert (run.outcome.asked, run.outcome.resumed) == (0, 0)
+    assert len(server.requests) == asked
 
 
 def test_answers_of_before_stand_as_they_are(

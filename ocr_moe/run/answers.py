@@ -6,7 +6,6 @@ when it was stored, they are parsed again: nobody is asked, and what was paid fo
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 
@@ -14,6 +13,7 @@ from ocr_moe.errors import BudgetExceededError, ExpertError, OcrMoeError, UsageE
 from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.loop import Strategy, decide
 from ocr_moe.routing.recall import digest_fields
+from ocr_moe.run.ledger import Ledger, unasked
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Question, Store
 from ocr_moe.types import Answer, Cost, Failure, Reading, Record
@@ -21,30 +21,6 @@ from ocr_moe.types import Answer, Cost, Failure, Reading, Record
 
 class NotRecordedError(OcrMoeError):
     """The store does not hold what is asked for, and nobody may be asked."""
-
-
-class Ledger:
-    """What a run has asked and spent so far. Safe to share between threads."""
-
-    def __init__(self, limit: float | None = None) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self.asked = 0
-        """Questions put to an expert rather than found in the store."""
-        self.money = 0.0
-
-    def check(self) -> None:
-        """Raises BudgetExceededError when the ceiling is reached."""
-        if self._limit is not None and self.money >= self._limit:
-            raise BudgetExceededError(
-                f"--max-cost {self._limit:g} is reached (spent {self.money:.4g}); "
-                "run again with a higher one to go on where this stopped"
-            )
-
-    def enter(self, cost: Cost) -> None:
-        with self._lock:
-            self.asked += 1
-            self.money += cost.money
 
 
 class StoredAnswers:
@@ -96,14 +72,21 @@ class StoredAnswers:
             fields=names,
         )
         stored = self._store.get_answer(question)
-        if stored is not None:
+        rest = fields if stored is None else [f for f in fields if f.name in unasked(stored)]
+        if stored is not None and not rest:
             return self._as_parsed_today(expert, fields, question, stored)
         if self._ledger is None:
             raise NotRecordedError(f"{ref.path}: {expert.name} has not been asked")
-        self._ledger.check()
-        answer = ask(expert, self._document, fields)
-        self._ledger.enter(answer.cost)
+        with self._ledger.question(expert.name) as paid:
+            answer = ask(expert, self._document, rest)
+            paid.settle(answer.cost)
+        if stored is not None:
+            answer = _completed(self._as_parsed_today(expert, fields, question, stored), answer)
         self._store.put_answer(question, answer)
+        if left := unasked(answer):
+            failures = {reading.field: reading.error for reading in answer.readings}
+            failure = failures[left[0]]
+            raise BudgetExceededError(failure.message if failure is not None else "")
         return answer
 
     def _as_parsed_today(
@@ -144,7 +127,7 @@ def ask(expert: Expert, document: Document, fields: Sequence[Field]) -> Answer:
     start = time.perf_counter()
     try:
         answer = expert.read(document, fields)
-    except UsageError:
+    except (UsageError, BudgetExceededError):
         raise
     except Exception as error:  # an expert, perhaps a third party's, must not end the batch
         seconds = round(time.perf_counter() - start, 4)
@@ -165,6 +148,21 @@ def reread(
         failed = failed_answer(name, fields, error).readings
         again = answer.model_copy(update={"readings": failed, "parsing": expert.parsing})
     return _complete(name, fields, again)
+
+
+def _completed(before: Answer, rest: Answer) -> Answer:
+    """An answer that the budget interrupted, with what was asked later: as if it had been one."""
+    later = {reading.field: reading for reading in rest.readings}
+    readings = tuple(later.get(reading.field, reading) for reading in before.readings)
+    replies = [reply for reply in before.replies if not later.keys() & set(reply.fields)]
+    return rest.model_copy(
+        update={
+            "readings": readings,
+            "cost": before.cost + rest.cost,
+            "model": rest.model or before.model,
+            "replies": (*replies, *rest.replies),
+        }
+    )
 
 
 def _complete(expert: str, fields: Sequence[Field], answer: Answer) -> Answer:

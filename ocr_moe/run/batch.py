@@ -15,10 +15,10 @@ from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
-from ocr_moe.run.answers import Ledger
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.exporting import exported
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
+from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, manifest, write_manifest
 from ocr_moe.run.outcome import Notice, Outcome, Progress, why_failed
 from ocr_moe.run.processing import Processed, Processor

@@ -12,8 +12,9 @@ from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
-from ocr_moe.run.answers import Ledger, StoredAnswers, record_of
+from ocr_moe.run.answers import StoredAnswers, record_of
 from ocr_moe.run.documents import PageReader, open_document
+from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import RecordRow, Store, is_failed, row_of

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ocr_moe.errors import StoreError
+from ocr_moe.errors import BudgetExceededError, StoreError
 from ocr_moe.store.opening import open_to_read, open_to_write
-from ocr_moe.types import Answer, PageText, Record, Recorded
+from ocr_moe.types import Answer, PageText, Reading, Record, Recorded
 
 _OF_STRATEGIES = "strategy IN (SELECT value FROM json_each(?))"
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
@@ -170,7 +170,7 @@ class Store:
                 question.expert,
                 question.schema,
                 json.dumps(list(question.fields), ensure_ascii=False),
-                any(reading.error is not None for reading in answer.readings),
+                any(map(_has_failed, answer.readings)),
                 answer.model_dump_json(),
             ),
         )
@@ -361,6 +361,12 @@ def row_of(record: Record) -> RecordRow:
     return RecordRow(
         record.strategy, document.path, document.page, failed, record.model_dump_json()
     )
+
+
+def _has_failed(reading: Reading) -> bool:
+    """Whether it failed; one that a spent budget left out is merely still to be asked for."""
+    error = reading.error
+    return error is not None and error.type != BudgetExceededError.__name__
 
 
 def is_failed(record: Record) -> bool:

@@ -56,6 +56,11 @@ class ChatEndpoint:
         return self._connection.address.host
 
     @property
+    def concurrency(self) -> int:
+        """Most requests at a time; further ones wait."""
+        return self.params.concurrency
+
+    @property
     def is_local(self) -> bool:
         """Whether documents sent there stay on this machine."""
         return self._connection.address.is_local

@@ -27,8 +27,37 @@ def checked(completion: Any, complaints: Complaints) -> Any:
 
 def content_of(completion: Any) -> str:
     """The text, as the server gave it; empty where there is none."""
-    content = completion.choices[0].message.content
-    return content if isinstance(content, str) else ""
+    message = completion.choices[0].message
+    content = _joined(message.content)
+    if content.strip():
+        return content
+    # Some servers take the whole of a bound answer for reasoning where the model is told not to reason.
+    for name in ("reasoning_content", "reasoning"):
+        thought = getattr(message, name, None)
+        if isinstance(thought, str) and _is_object(thought):
+            return thought
+    return content
+
+
+def _joined(content: Any) -> str:
+    """The text of a content that is one, or comes in parts; parts of reasoning are no content."""
+    if isinstance(content, str):
+        return content
+    texts = []
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, dict) and part.get("type", "text") in ("text", "output_text"):
+            text = part.get("text")
+            texts.append(text if isinstance(text, str) else "")
+    return "".join(texts)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def is_truncated(completion: Any) -> bool:
@@ -60,7 +89,7 @@ def is_constrained(content: str, form: Capabilities, schema: Mapping[str, Any] |
         return False
     try:
         answer = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(answer, dict) and set(schema.get("required", ())) <= set(answer)
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
+from ocr_moe.budget import account
 from ocr_moe.errors import (
+    BudgetExceededError,
     ChatAnswerError,
     ChatAuthError,
     ChatConnectionError,
-    ChatError,
-    DocumentError,
-    ExpertError,
+    UsageError,
 )
 from ocr_moe.experts.llm.replies import REVISION as PARSING
 from ocr_moe.experts.llm.replies import parse, sound
-from ocr_moe.protocols import ChatImage, ChatModel, ChatReply
+from ocr_moe.protocols import ChatImage, ChatModel, ChatReply, Concurrent
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value
 
@@ -36,6 +38,35 @@ class ChatRequest:
     images: tuple[ChatImage, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """What came of one request: a reply that was paid for, an error, or both."""
+
+    fields: tuple[str, ...]
+    reply: ChatReply | None = None
+    error: Exception | None = None
+
+    @property
+    def stops(self) -> bool:
+        """Whether it is of no use to ask on."""
+        return isinstance(self.error, ChatConnectionError | ChatAuthError | BudgetExceededError)
+
+    def kept(self) -> RawReply:
+        failure = None if self.error is None else _failure(self.error)
+        if self.reply is None:
+            return RawReply(fields=self.fields, error=failure)
+        logprobs = tuple((sound(token), _finite(logprob)) for token, logprob in self.reply.logprobs)
+        return RawReply(
+            fields=self.fields,
+            content=sound(self.reply.content),
+            model=sound(self.reply.model),
+            constrained=self.reply.constrained,
+            truncated=self.reply.truncated,
+            logprobs=logprobs,
+            error=failure,
+        )
+
+
 def ask(
     chat: ChatModel,
     expert: str,
@@ -47,59 +78,101 @@ def ask(
 ) -> Answer:
     """The answer to all requests, one reading per asked field in the order asked.
 
-    A request that fails, or that cannot be made (its crop cannot be read), costs its own fields
-    only; every reply is kept, whether it can be understood or not.  Where the endpoint cannot be
-    reached or refuses the key, the remaining requests are not made.  Raises ChatError, EngineError
-    or DocumentError where no reply came at all.
+    The first request goes alone, the others as many at a time as the endpoint allows.  A request
+    that fails, or that cannot be made (its crop cannot be read), costs its own fields only; every
+    reply is kept, whether it can be understood or not.  Where the endpoint cannot be reached or
+    refuses the key, or where the budget is spent, the remaining requests are not made.  Raises
+    ChatError, EngineError, DocumentError or BudgetExceededError where no reply came at all.
     """
     started = time.perf_counter()
-    replies: list[RawReply] = []
-    cost = Cost()
-    model: str | None = None
-    stopped: ChatError | None = None
-    first: ExpertError | DocumentError | None = None
-    try:
-        for request in requests:
-            names = tuple(field.name for field in request.fields)
-            try:
-                if stopped is not None:
-                    raise stopped
-                reply = chat.complete(
-                    system=system,
-                    user=request.user,
-                    images=request.images,
-                    json_schema=answer_schema(request.fields),
-                    max_tokens=max_tokens,
-                )
-                replies.append(_kept(names, reply))
-            except ChatError as error:
-                first = first or error
-                if isinstance(error, ChatConnectionError | ChatAuthError):
-                    stopped = error
-                unusable = error.reply if isinstance(error, ChatAnswerError) else None
-                if not isinstance(unusable, ChatReply):
-                    replies.append(RawReply(fields=names, error=_failure(error)))
-                    continue
-                reply = unusable
-                replies.append(_kept(names, reply, error))
-            cost += reply.cost
-            model = reply.model
-    except (ExpertError, DocumentError) as error:
-        first = first or error
-        had = {name for reply in replies for name in reply.fields}
-        rest = tuple(field.name for field in asked if field.name not in had)
-        replies.append(RawReply(fields=rest, error=_failure(error)))
-    if model is None and first is not None:
+    spent = account()
+
+    def put(request: ChatRequest) -> _Outcome:
+        names = tuple(field.name for field in request.fields)
+        try:
+            spent.reserve()
+        except BudgetExceededError as error:
+            return _Outcome(names, error=error)
+        reply: ChatReply | None = None
+        try:
+            reply = chat.complete(
+                system=system,
+                user=request.user,
+                images=request.images,
+                json_schema=answer_schema(request.fields),
+                max_tokens=max_tokens,
+            )
+            return _Outcome(names, reply)
+        except UsageError:
+            raise
+        except Exception as error:  # whatever it is, it must not lose the other replies
+            unusable = error.reply if isinstance(error, ChatAnswerError) else None
+            reply = unusable if isinstance(unusable, ChatReply) else None
+            return _Outcome(names, reply, error)
+        finally:
+            spent.book(None if reply is None else reply.cost.money)
+
+    at_once = chat.concurrency if isinstance(chat, Concurrent) else 1
+    outcomes, broken = _outcomes(put, iter(requests), at_once)
+    problem = next((one.error for one in outcomes if one.stops), None) or broken
+    had = {name for one in outcomes for name in one.fields}
+    if rest := tuple(field.name for field in asked if field.name not in had):
+        outcomes.append(_Outcome(rest, error=problem))
+    replied = [one.reply for one in outcomes if one.reply is not None]
+    if not replied and (first := next((one.error for one in outcomes if one.error), None)):
         raise first
+    replies = tuple(one.kept() for one in outcomes)
     readings = parse(replies, asked, pages)
+    cost = sum((reply.cost for reply in replied), Cost())
     return Answer(
         expert=expert,
         readings=tuple(readings[field.name] for field in asked),
         cost=cost.model_copy(update={"seconds": round(time.perf_counter() - started, 3)}),
-        model=model,
-        replies=tuple(replies),
+        model=sound(replied[-1].model) if replied else None,
+        replies=replies,
         parsing=PARSING,
     )
+
+
+def _outcomes(
+    put: Callable[[ChatRequest], _Outcome], requests: Iterator[ChatRequest], at_once: int
+) -> tuple[list[_Outcome], Exception | None]:
+    """What came of the requests, in their order, and why no further one could be made.
+
+    Requests are made in this thread, no sooner than one is free to be put.
+    """
+    found: list[_Outcome] = []
+    waiting: deque[Future[_Outcome]] = deque()
+    broken: Exception | None = None
+    pool: ThreadPoolExecutor | None = None
+    try:
+        while True:
+            while waiting and waiting[0].done():
+                found.append(waiting.popleft().result())
+            if any(one.stops for one in (*found, *(f.result() for f in waiting if f.done()))):
+                break
+            running = [future for future in waiting if not future.done()]
+            if len(running) >= at_once:
+                wait(running, return_when=FIRST_COMPLETED)
+                continue
+            try:
+                request = next(requests, None)
+            except (UsageError, BudgetExceededError):
+                raise
+            except Exception as error:  # what was paid for must not be lost with it
+                broken = error
+                break
+            if request is None:
+                break
+            if (not found and not waiting) or at_once == 1:
+                found.append(put(request))
+                continue
+            pool = pool or ThreadPoolExecutor(at_once, thread_name_prefix="request")
+            waiting.append(pool.submit(put, request))
+    finally:
+        if pool is not None:
+            pool.shutdown(wait=True)
+    return [*found, *(future.result() for future in waiting)], broken
 
 
 def answer_schema(fields: Sequence[Field]) -> dict[str, Any]:
@@ -124,18 +197,6 @@ def groups(fields: Sequence[Field], together: bool) -> list[tuple[Field, ...]]:
 def digest(params: Value) -> str:
     """A short stable hash of an expert's parameters."""
     return hashlib.sha256(params.model_dump_json().encode()).hexdigest()[:8]
-
-
-def _kept(fields: tuple[str, ...], reply: ChatReply, error: ChatError | None = None) -> RawReply:
-    return RawReply(
-        fields=fields,
-        content=sound(reply.content),
-        model=reply.model,
-        constrained=reply.constrained,
-        truncated=reply.truncated,
-        logprobs=tuple((sound(token), _finite(logprob)) for token, logprob in reply.logprobs),
-        error=None if error is None else _failure(error),
-    )
 
 
 def _finite(logprob: float) -> float:

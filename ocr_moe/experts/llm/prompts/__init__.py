@@ -1,12 +1,15 @@
 """Prompts as package data: `<name>.system.txt` and `<name>.user.txt`, filled by `string.Template`.
 
 Text that comes from a document is put in only through `data_section`, whose content cannot close
-the section: angle brackets are replaced by their full-width look-alikes, line by line.
+the section: characters that are not seen are left out, angle brackets are replaced by their
+full-width look-alikes, and what looks like the section's own tag in any width loses its brackets.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +20,7 @@ from ocr_moe.schema import Field
 from ocr_moe.values.kinds import kind_of
 
 _BRACKETS = str.maketrans({"<": "＜", ">": "＞"})
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
 @dataclass(frozen=True)
@@ -59,5 +63,21 @@ def describe(field: Field) -> str:
 
 def data_section(tag: str, lines: Iterable[str]) -> str:
     """Document text between `<tag>` and `</tag>`, one line each, unable to break out."""
-    body = "\n".join(" ".join(line.split()).translate(_BRACKETS) for line in lines)
-    return f"<{tag}>\n{body}\n</{tag.split()[0]}>"
+    name = tag.split()[0]
+    spelt = "".join(
+        f"[{low}{low.upper()}{_wide(low)}{_wide(low.upper())}]\\s*" for low in name.lower()
+    )
+    own = re.compile(rf"[<＜﹤〈‹]([\s/／]*{spelt})[>＞﹥〉›]")
+    body = own.sub(r"（\1）", "\n".join(map(_seen, lines))).translate(_BRACKETS)
+    return f"<{tag}>\n{body}\n</{name}>"
+
+
+def _seen(line: str) -> str:
+    """One line of what can be seen: no control characters, none of zero width, no halves of pairs."""
+    text = " ".join(line.split())
+    return "".join(char for char in text if unicodedata.category(char) not in _UNSEEN)
+
+
+def _wide(letter: str) -> str:
+    """An ASCII letter in full width."""
+    return chr(ord(letter) + 0xFEE0)

@@ -1,0 +1,144 @@
+"""What a run has asked and spent, and whether it may go on asking.
+
+Money is reserved before it is spent: a request is made only where the dearest one of its expert so
+far, for it and for each under way, stays within the limit.  As long as none of an expert is paid,
+its requests go one by one.  So a limit is passed by no more than one request is dearer than all of
+its expert before it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ocr_moe.budget import charged_to
+from ocr_moe.errors import BudgetExceededError
+from ocr_moe.types import Answer, Cost
+
+_ROUNDING = 1e-9
+"""Three times 0.1 is within 0.3."""
+
+
+class Ledger:
+    """What a run has asked and spent so far. Safe to share between threads."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._dearest: dict[str, float] = {}
+        """Expert → its dearest request; not there as long as none is paid."""
+        self._under_way: dict[str, int] = {}
+        """Expert → requests that are being answered."""
+        self.asked = 0
+        """Questions put to an expert rather than found in the store."""
+        self.money = 0.0
+
+    @contextmanager
+    def question(self, expert: str) -> Iterator[Question]:
+        """One question to an expert, within which requests are charged to it.
+
+        Raises BudgetExceededError, before anything is asked, where the budget does not allow it.
+        """
+        question = Question(self, expert)
+        self._reserve(expert)
+        try:
+            with charged_to(question):
+                yield question
+        finally:
+            question.close()
+
+    def _reserve(self, expert: str) -> None:
+        with self._changed:
+            while self._limit is not None and not self._affords(expert, self._limit):
+                if self.money >= self._limit or not any(self._under_way.values()):
+                    raise self._exceeded(expert, self._limit)
+                self._changed.wait()
+            self._under_way[expert] = self._under_way.get(expert, 0) + 1
+
+    def _affords(self, expert: str, limit: float) -> bool:
+        if self.money >= limit:
+            return False
+        if expert not in self._dearest:
+            return not self._under_way.get(expert)
+        reserved = sum(
+            count * self._dearest.get(name, 0.0) for name, count in self._under_way.items()
+        )
+        return self.money + reserved + self._dearest[expert] <= limit * (1 + _ROUNDING)
+
+    def _exceeded(self, expert: str, limit: float) -> BudgetExceededError:
+        why = (
+            f"--max-cost {limit:g} is reached (spent {self.money:.4g})"
+            if self.money >= limit
+            else f"--max-cost {limit:g} does not allow for another request to {expert}, which may cost "
+            f"{self._dearest.get(expert, 0.0):.4g} (spent {self.money:.4g})"
+        )
+        return BudgetExceededError(
+            f"{why}; run again with a higher one to go on where this stopped"
+        )
+
+    def _book(self, expert: str, money: float | None) -> None:
+        """The end of a request, or of a question that was none: None where it came to nothing."""
+        with self._changed:
+            self._under_way[expert] -= 1
+            if money is not None:
+                self.money += money
+                self._dearest[expert] = max(self._dearest.get(expert, 0.0), money)
+            self._changed.notify_all()
+
+    def _enter(self, money: float) -> None:
+        with self._changed:
+            self.asked += 1
+            self.money += money
+
+
+class Question:
+    """The account of one question (`ocr_moe.budget.Account`)."""
+
+    def __init__(self, ledger: Ledger, expert: str) -> None:
+        self._ledger = ledger
+        self._expert = expert
+        self._lock = threading.Lock()
+        self._first = True
+        """Whether what was reserved for the question itself is still to be used."""
+        self._booked = 0.0
+
+    def reserve(self) -> None:
+        with self._lock:
+            first, self._first = self._first, False
+        if not first:
+            self._ledger._reserve(self._expert)
+
+    def book(self, money: float | None) -> None:
+        with self._lock:
+            self._booked += money or 0.0
+        self._ledger._book(self._expert, money)
+
+    def settle(self, cost: Cost) -> None:
+        """The end of the question, and what the expert says that it cost.
+
+        What was booked along the way is part of that; an expert that books nothing is charged here.
+        """
+        with self._lock:
+            first, self._first = self._first, False
+            rest = max(0.0, cost.money - self._booked)
+        if first:
+            self._ledger._book(self._expert, rest)
+            rest = 0.0
+        self._ledger._enter(rest)
+
+    def close(self) -> None:
+        """Lets go of what was reserved for a question that came to nothing."""
+        with self._lock:
+            first, self._first = self._first, False
+        if first:
+            self._ledger._book(self._expert, None)
+
+
+def unasked(answer: Answer) -> tuple[str, ...]:
+    """The fields of an answer that the budget did not allow to be asked for."""
+    return tuple(
+        reading.field
+        for reading in answer.readings
+        if reading.error is not None and reading.error.type == BudgetExceededError.__name__
+    )
