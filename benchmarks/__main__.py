@@ -18,6 +18,7 @@ PARTS = (
     ["benchmarks.simulation"],
     ["benchmarks.intervals"],
     ["benchmarks.fuzz_intake"],
+    ["benchmarks.mutations"],
 )
 
 

@@ -128,6 +128,7 @@ def test_the_second_reader_keeps_places_and_merged_cells(tmp_path: Path) -> None
     assert by_second[0].rows[2][1] == (*[RawCell()] * 2, RawCell("b.jpg"), RawCell("陈思远"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["C1048576", "XFD2", "XFD1048576"])
 def test_a_stray_cell_costs_no_more_than_the_cells_there_are(tmp_path: Path, cell: str) -> None:
     number = re.sub(r"\D", "", cell)
