@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
 import pytest
 
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
@@ -322,7 +322,12 @@ def test_usage_and_money() -> None:
         assert cost.money == pytest.approx(5.0)
         assert cost.seconds > 0
     with ChatServer(lambda _: ZHANG, usage=None) as server:
-        assert ask(endpoint(server)).cost.prompt_tokens == 0
+        cost = ask(endpoint(server)).cost
+        assert (cost.prompt_tokens, cost.completion_tokens) == (
+            4,
+            6,
+        )  # "s" and "- 姓名"; the answer
+        assert cost.estimated_calls == 1
 
 
 def test_an_answer_that_was_cut_off_says_so() -> None:
@@ -346,7 +351,11 @@ def test_an_answer_that_was_cut_off_says_so() -> None:
             "Bad gateway",
         ),
         (web_page(), ChatAnswerError, "usually ends in /v1"),
-        (Reply("{half", content_type="application/json"), ChatAnswerError, "not JSON"),
+        (
+            Reply("{half", content_type="application/json"),
+            ChatAnswerError,
+            "other than a chat completion",
+        ),
         (Reply('{"unexpected": 1}'), ChatAnswerError, "other than a chat completion"),
         (completion(""), ChatAnswerError, "empty answer"),
         (completion(None), ChatAnswerError, "empty answer"),
@@ -376,15 +385,19 @@ def test_an_error_about_the_document_is_not_searched_away() -> None:
 
 def test_a_retry_after_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
     with ChatServer(lambda _: ZHANG) as server:
         chat = endpoint(server, retries=2)
         ask(chat)
         server._script.append(failure(429, "later", retry_after="50"))
         before = len(server.requests)
-        monkeypatch.setattr(time, "sleep", waited.append)
+        monkeypatch.setattr(anyio, "sleep", sleep)
         assert ask(chat).content == ZHANG
         assert len(server.requests) == before + 2
-    assert [seconds for seconds in waited if seconds] == [50.0]
+    assert waited == [50.0]
 
 
 def test_nobody_there() -> None:
@@ -533,7 +546,9 @@ def test_a_local_endpoint_may_not_send_documents_elsewhere() -> None:
 def test_threads_are_gone_after_the_server() -> None:
     before = threading.active_count()
     with ChatServer(lambda _: ZHANG) as server:
-        ask(endpoint(server))
+        chat = endpoint(server)
+        ask(chat)
+        chat.close()
     assert threading.active_count() <= before + 1
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ocr_moe.errors import (
@@ -14,6 +14,7 @@ from ocr_moe.errors import (
     ChatAuthError,
     ChatConnectionError,
     ChatError,
+    ChatTooLargeError,
     DocumentError,
     ExpertError,
 )
@@ -34,6 +35,9 @@ class ChatRequest:
     fields: tuple[Field, ...]
     user: str
     images: tuple[ChatImage, ...] = ()
+    smaller: Callable[[], tuple[ChatImage, ...]] | None = None
+    """Makes the same images smaller with each call, for servers that find them too large; nothing
+    once they would not be legible."""
 
 
 def ask(
@@ -64,13 +68,7 @@ def ask(
             try:
                 if stopped is not None:
                     raise stopped
-                reply = chat.complete(
-                    system=system,
-                    user=request.user,
-                    images=request.images,
-                    json_schema=answer_schema(request.fields),
-                    max_tokens=max_tokens,
-                )
+                reply = _put(chat, request, system, max_tokens)
                 replies.append(_kept(names, reply))
             except ChatError as error:
                 first = first or error
@@ -100,6 +98,24 @@ def ask(
         replies=tuple(replies),
         parsing=PARSING,
     )
+
+
+def _put(chat: ChatModel, request: ChatRequest, system: str, max_tokens: int) -> ChatReply:
+    """With smaller images while the server finds them too large. Raises ChatError."""
+    while True:
+        try:
+            return chat.complete(
+                system=system,
+                user=request.user,
+                images=request.images,
+                json_schema=answer_schema(request.fields),
+                max_tokens=max_tokens,
+            )
+        except ChatTooLargeError:
+            images = request.smaller() if request.smaller is not None else ()
+            if not images:
+                raise
+            request = replace(request, images=images)
 
 
 def answer_schema(fields: Sequence[Field]) -> dict[str, Any]:
