@@ -219,7 +219,7 @@ class ChatServer:
     `answer` gives the fields (or the text, or a whole `Reply`) for a request; without it every asked
     field is null.  `script` holds replies that are given first, one a request.  `structured` is what
     the server knows of `response_format`, `key` what it wants as bearer token, `paths` where else it
-    takes questions.
+    takes questions; with `probed` it answers the probe's question about a bound answer by itself.
 
     >>> with ChatServer(script=[failure(503)]) as server:
     ...     server.base_url.startswith("http://127.0.0.1:")
@@ -242,6 +242,7 @@ class ChatServer:
         models_reply: Reply | Raw | None = None,
         usage: tuple[Any, Any] | None = (120, 30),
         paths: Sequence[str] = (),
+        probed: bool = True,
     ) -> None:
         self.requests: list[Request] = []
         """Every request to /chat/completions, in order of arrival."""
@@ -258,6 +259,7 @@ class ChatServer:
         self._models = models
         self._models_reply = models_reply
         self._usage = usage
+        self._probed = probed
         self._paths = ("/v1/chat/completions", *paths)
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -296,7 +298,8 @@ class ChatServer:
         if request.images and not self._sees:
             return failure(400, "this model does not support image input")
         if (
-            request.asked == ("code",)
+            self._probed
+            and request.asked == ("code",)
             and (request.schema or {}).get("additionalProperties") is False
         ):
             return completion('{"code": "Q7"}', usage=self._usage)

@@ -44,6 +44,11 @@ def examine(config: Config) -> Iterator[Finding]:
     yield Finding("good", "configuration", "every component's parameters are right")
     yield from _engines(config, workshop)
     yield from _recognizers(config, workshop)
+    yield from examine_endpoints(config, workshop)
+
+
+def examine_endpoints(config: Config, workshop: Workshop) -> Iterator[Finding]:
+    """Ask the endpoints what they are, and say which strategies run."""
     bad: dict[str, str] = {}
     for name in config.chat:
         finding = _endpoint(name, workshop)

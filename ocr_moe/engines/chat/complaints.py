@@ -159,7 +159,7 @@ class Complaints:
         hint = " Check the base URL: it usually ends in /v1." if status in (404, 405) else ""
         for key in self.extra:
             if key.lower() in _words(body):
-                hint = f" It is about `{key}` in chat.{self.name}.extra_body: change it, or leave it out."
+                hint = f" Change `{key}` in chat.{self.name}.extra_body, or leave it out."
         return ChatRequestError(f"{self.who} refused the request ({status}){said}.{hint}")
 
 

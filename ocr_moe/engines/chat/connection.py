@@ -78,16 +78,14 @@ class Connection:
         )
         complaints = self.complaints
         with complaints.translated():
-            page = background.run(_listed(client))
-        data = getattr(page, "data", None)
+            page = background.run(client.get("/models", cast_to=object))
+        data = page.get("data") if isinstance(page, Mapping) else None
         if not isinstance(data, list):
             raise ChatAnswerError(
                 f"{complaints.who} does not list its models. Check the base URL (it usually ends in "
                 f"/v1), or set {variable(self.name, 'MODEL')}."
             )
-        return tuple(
-            str(model.id) for model in data if is_chat(model.id, getattr(model, "type", ""))
-        )
+        return tuple(model["id"] for model in data if is_chat(model["id"], model["type"]))
 
     def first_model(self, *, retries: int | None = None) -> str:
         """The model of the address, or else the first chat model listed. Raises ChatError."""
@@ -130,6 +128,8 @@ class Connection:
                         self.params, self.complaints, self._breaker, local=address.is_local
                     ),
                 }
+                if address.authorization is not None:
+                    settings["default_headers"] = {"Authorization": address.authorization}
                 client: AsyncOpenAI
                 if address.azure_version is None:
                     client = openai.AsyncOpenAI(**settings)
@@ -137,7 +137,3 @@ class Connection:
                     client = openai.AsyncAzureOpenAI(**settings, api_version=address.azure_version)
                 self._open = client, Background()
             return self._open
-
-
-async def _listed(client: AsyncOpenAI) -> Any:
-    return await client.models.list()

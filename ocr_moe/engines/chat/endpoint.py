@@ -103,9 +103,10 @@ class ChatEndpoint:
         An answer cut off at `max_tokens` comes back with `truncated`.  The first call finds out
         what the server can do; its refused attempts are not part of the cost.  Tokens that the
         server does not count are estimated.  Raises ChatError: ChatConnectionError (also where the
-        server failed so often in a row that it is not asked for a while), ChatAuthError, ChatRateLimitError, ChatServerError, ChatRequestError,
-        or ChatAnswerError for an empty answer or a refusal, which it carries with their cost, or
-        for one that is not of the protocol.
+        server failed so often in a row that it is not asked for a while), ChatAuthError,
+        ChatRateLimitError, ChatServerError, ChatRequestError (ChatTooLargeError where smaller images
+        may be taken), or ChatAnswerError for an empty answer or a refusal, which it carries with
+        their cost, or for one that is not of the protocol.
         """
         question = messages(system, user, images)
         started = time.perf_counter()
@@ -164,10 +165,10 @@ class ChatEndpoint:
         form: Capabilities,
         json_schema: Mapping[str, Any] | None,
         started: float,
-        before: Cost = Cost(),
+        before: Cost | None = None,
     ) -> ChatReply:
         content = content_of(completion)
-        cost = before + self._cost(question, completion)
+        cost = (before or Cost()) + self._cost(question, completion)
         reply = ChatReply(
             content=content,
             model=form.model,

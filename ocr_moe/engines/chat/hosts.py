@@ -58,11 +58,19 @@ class Address:
 
     @property
     def base(self) -> str:
-        """The URL, credentials included, to which a request's own path is added."""
+        """The URL to which a request's own path is added. Its credentials are left out, since the
+        HTTP client writes addresses into its log: see `authorization`."""
         path = self._parts.path.rstrip("/").removesuffix("/chat/completions")
         if self.azure_version is not None and not path.startswith("/openai"):
             path = f"{path}/openai"
-        return self._parts._replace(path=path, query="", fragment="").geturl()
+        place = self._parts.netloc.rpartition("@")[2]
+        return self._parts._replace(netloc=place, path=path, query="", fragment="").geturl()
+
+    @property
+    def authorization(self) -> str | None:
+        """The header that the URL's user and password come to (RFC 7617), where it has them."""
+        pair = self._pair
+        return f"Basic {base64.b64encode(pair).decode('ascii')}" if pair else None
 
     @property
     def query(self) -> dict[str, str]:
@@ -96,8 +104,13 @@ class Address:
         secret = password or user
         if not secret:
             return tuple(asked)
-        pair = f"{unquote(user)}:{unquote(password)}".encode()
-        return (base64.b64encode(pair).decode("ascii"), secret, unquote(secret), *asked)
+        encoded = base64.b64encode(self._pair).decode("ascii")
+        return (encoded, secret, unquote(secret), *asked)
+
+    @property
+    def _pair(self) -> bytes:
+        user, password = self._parts.username or "", self._parts.password or ""
+        return f"{unquote(user)}:{unquote(password)}".encode() if user or password else b""
 
     @property
     def _parts(self) -> SplitResult:
