@@ -29,7 +29,15 @@ from ocr_moe.errors import (
     EndpointMissingError,
 )
 from ocr_moe.protocols import ChatImage, ChatReply
-from ocr_moe.testing.chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, web_page
+from ocr_moe.testing.chatserver import (
+    ALL_FORMS,
+    ChatServer,
+    Reply,
+    completion,
+    failure,
+    streamed,
+    web_page,
+)
 
 SCHEMA = {
     "type": "object",
@@ -257,6 +265,15 @@ COMPLAINTS = {
     "guided decoding is not available": "bind its answer",
     "This model's maximum context length is 4096 tokens.": "too long",
     "At most 1 image(s) may be provided in one request.": "images",
+    "Unrecognized request argument supplied: stream_options": "tokens of a stream",
+    "The value of the enable_thinking parameter is restricted to True.": "in any case",
+    "parameter.enable_thinking must be set to false for non-streaming calls": "only where",
+    "This model only support stream mode, please enable the stream parameter to access the model.": (
+        "only streams"
+    ),
+    "Stream must be set to true": "only streams",
+    "image size exceeds the limit of 5 MB": "smaller one",
+    "413 Request Entity Too Large": "smaller one",
 }
 """Real complaints, and what they mean."""
 
@@ -279,9 +296,11 @@ def test_what_a_server_complains_of_is_left_out_and_nothing_else(quirk: Quirk) -
     unwanted = {*quirk.without, *quirk.renamed}
 
     def answer(request: Any) -> Any:
-        if quirk.of_document or unwanted & set(request.body):
+        wanting = not quirk.added.items() <= request.body.items()
+        if quirk.of_document or unwanted & set(request.body) or wanting:
             return failure(400, f"Unsupported: {quirk.words[0]}")
-        return ZHANG
+        reply = streamed if request.body.get("stream") else completion
+        return reply(ZHANG, logprobs=True)
 
     with ChatServer(answer, logprobs=True) as server:
         chat = endpoint(server)
@@ -292,8 +311,8 @@ def test_what_a_server_complains_of_is_left_out_and_nothing_else(quirk: Quirk) -
             return
         assert ask(chat).content == ZHANG
         best, plain = (set(server.requests[at].body) for at in (0, -1))
-        assert best - plain == unwanted
-        assert plain - best == set(quirk.renamed.values())
+        assert best - plain == unwanted & best
+        assert plain - best == {*quirk.renamed.values(), *quirk.added}
         ask(chat)
         assert set(server.requests[-1].body) == plain
 

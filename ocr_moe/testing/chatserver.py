@@ -124,17 +124,21 @@ def stream(*chunks: Any, done: bool = True, headers: Mapping[str, str] = {}) -> 
     return Reply(body, content_type="text/event-stream", headers=headers)
 
 
-def streamed(content: str, *, usage: tuple[int, int] | None = (120, 30)) -> Reply:
+def streamed(
+    content: str, *, logprobs: bool = False, usage: tuple[int, int] | None = (120, 30)
+) -> Reply:
     """A completion as a stream, two characters a chunk; the usage stands in the last one.
 
     >>> streamed("hello").content_type
     'text/event-stream'
     """
     pieces = re.findall(r"..?", content, re.DOTALL)
-    chunks: list[Any] = [
-        {"choices": [{"index": 0, "delta": {"content": piece}, "finish_reason": None}]}
-        for piece in pieces
-    ]
+    chunks: list[Any] = []
+    for piece in pieces:
+        choice: dict[str, Any] = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
+        if logprobs:
+            choice["logprobs"] = {"content": [{"token": piece, "logprob": -0.25}]}
+        chunks.append({"choices": [choice]})
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     if usage is not None:
         counted = {"prompt_tokens": usage[0], "completion_tokens": usage[1]}

@@ -46,23 +46,25 @@ def status_of(body: Any) -> int | None:
     return None
 
 
-def canonical(body: Any, scrub: Scrubber) -> Any:
-    """Of a completion, a list of models or an error its parts that are used; of all else the text."""
+def canonical(body: Any, scrub: Scrubber) -> dict[str, Any]:
+    """Of a completion, a list of models or an error its parts that are used; all else is an error
+    whose message is the body's text."""
+    error: Mapping[str, Any] | None = None
     if isinstance(body, Mapping):
         if isinstance(body.get("choices"), list):
             return _completion(body, scrub)
         if isinstance(body.get("data"), list):
             return {"object": "list", "data": list(_models(body["data"], scrub))}
         error = _error(body)
-        if error is not None:
-            return {
-                "error": {
-                    "message": _words(_message(error), scrub),
-                    "type": _words(error.get("type"), scrub) or None,
-                    "code": _words(error.get("code"), scrub) or None,
-                }
-            }
-    return _words(body if isinstance(body, str) else _dumped(body), scrub)
+    if error is None:
+        error = {"message": body if isinstance(body, str) else _dumped(body)}
+    return {
+        "error": {
+            "message": _words(_message(error), scrub),
+            "type": _words(error.get("type"), scrub) or None,
+            "code": _words(error.get("code"), scrub) or None,
+        }
+    }
 
 
 def _completion(body: Mapping[str, Any], scrub: Scrubber) -> dict[str, Any]:

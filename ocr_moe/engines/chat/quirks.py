@@ -72,8 +72,8 @@ QUIRKS = (
         without=("stream_options",),
     ),
     Quirk(
-        meaning="The model cannot but think, and streams (DashScope's thinking models).",
-        words=("enable_thinking is restricted to true", "enable_thinking must be set to true"),
+        meaning="The model thinks in any case, and streams (DashScope's thinking models).",
+        words=("restricted to true", "enable_thinking must be set to true"),
         added={"enable_thinking": True, **_STREAM},
     ),
     Quirk(

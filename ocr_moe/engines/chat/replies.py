@@ -23,7 +23,7 @@ def checked(completion: Any, complaints: Complaints) -> Any:
     if choices and getattr(choices[0], "message", None) is not None:
         return completion
     error = getattr(completion, "error", "")
-    raise complaints.no_completion(completion if isinstance(completion, str) else {"error": error})
+    raise complaints.no_completion({"error": error})
 
 
 def content_of(completion: Any) -> str:

@@ -186,14 +186,12 @@ class Transport(openai.DefaultAsyncHttpxClient):
         status = response.status_code
         if status < 400:
             status = status_of(body) or status
-        said = canonical(body, scrub)
+        said = json.dumps(canonical(body, scrub), ensure_ascii=False)
         kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
-        kind = "text/plain" if isinstance(said, str) else "application/json"
-        text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
         return type(response)(
             status,
-            headers=kept | {"content-type": f"{kind}; charset=utf-8"},
-            content=text.encode("utf-8"),
+            headers=kept | {"content-type": "application/json"},
+            content=said.encode("utf-8"),
             request=response.request,
         )
 

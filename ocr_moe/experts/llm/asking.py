@@ -112,7 +112,9 @@ def _put(chat: ChatModel, request: ChatRequest, system: str, max_tokens: int) ->
                 max_tokens=max_tokens,
             )
         except ChatTooLargeError:
-            images = request.smaller() if request.smaller is not None else ()
+            images = request.images
+            while images and images == request.images:  # where they were smaller to begin with
+                images = request.smaller() if request.smaller is not None else ()
             if not images:
                 raise
             request = replace(request, images=images)
