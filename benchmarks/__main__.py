@@ -19,6 +19,7 @@ PARTS = (
     ["benchmarks.intervals"],
     ["benchmarks.fuzz_intake"],
     ["benchmarks.mutations"],
+    ["benchmarks.fuzz_endpoints"],
 )
 
 

@@ -20,6 +20,7 @@ OcrMoeError
 │       ├── ChatRateLimitError   429 after all retries
 │       ├── ChatServerError      5xx after all retries
 │       ├── ChatRequestError     the server refuses the request (other 4xx)
+│       │   └── ChatTooLargeError    for its size: a smaller image may be taken
 │       └── ChatAnswerError      an answer that cannot be used: prose, refusal, empty, cut off
 └── BudgetExceededError   --max-cost reached: the run stops cleanly and can be resumed
 """
@@ -104,6 +105,10 @@ class ChatServerError(ChatError):
 
 
 class ChatRequestError(ChatError):
+    pass
+
+
+class ChatTooLargeError(ChatRequestError):
     pass
 
 

@@ -136,6 +136,10 @@ class EndpointReport:
     logprobs: bool | None = None
     images: bool | None = None
     """Whether it sees them, not only takes them."""
+    streamed: bool | None = None
+    """Whether it streams its answers, asked to or not."""
+    thinks: bool | None = None
+    """Whether it thinks before it answers."""
     seconds: float | None = None
     """For a short answer."""
     problem: str | None = None

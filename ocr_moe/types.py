@@ -107,6 +107,8 @@ class Cost(Value):
 
     calls: int = 0
     """Requests to a language model."""
+    estimated_calls: int = 0
+    """Those among them whose tokens the server did not count: they are estimated from the text."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
@@ -118,6 +120,7 @@ class Cost(Value):
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             calls=self.calls + other.calls,
+            estimated_calls=self.estimated_calls + other.estimated_calls,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
             seconds=self.seconds + other.seconds,

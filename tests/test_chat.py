@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
 import pytest
 
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
@@ -29,7 +29,15 @@ from ocr_moe.errors import (
     EndpointMissingError,
 )
 from ocr_moe.protocols import ChatImage, ChatReply
-from ocr_moe.testing.chatserver import ALL_FORMS, ChatServer, Reply, completion, failure, web_page
+from ocr_moe.testing.chatserver import (
+    ALL_FORMS,
+    ChatServer,
+    Reply,
+    completion,
+    failure,
+    streamed,
+    web_page,
+)
 
 SCHEMA = {
     "type": "object",
@@ -257,6 +265,15 @@ COMPLAINTS = {
     "guided decoding is not available": "bind its answer",
     "This model's maximum context length is 4096 tokens.": "too long",
     "At most 1 image(s) may be provided in one request.": "images",
+    "Unrecognized request argument supplied: stream_options": "tokens of a stream",
+    "The value of the enable_thinking parameter is restricted to True.": "in any case",
+    "parameter.enable_thinking must be set to false for non-streaming calls": "only where",
+    "This model only support stream mode, please enable the stream parameter to access the model.": (
+        "only streams"
+    ),
+    "Stream must be set to true": "only streams",
+    "image size exceeds the limit of 5 MB": "smaller one",
+    "413 Request Entity Too Large": "smaller one",
 }
 """Real complaints, and what they mean."""
 
@@ -279,9 +296,11 @@ def test_what_a_server_complains_of_is_left_out_and_nothing_else(quirk: Quirk) -
     unwanted = {*quirk.without, *quirk.renamed}
 
     def answer(request: Any) -> Any:
-        if quirk.of_document or unwanted & set(request.body):
+        wanting = not quirk.added.items() <= request.body.items()
+        if quirk.of_document or unwanted & set(request.body) or wanting:
             return failure(400, f"Unsupported: {quirk.words[0]}")
-        return ZHANG
+        reply = streamed if request.body.get("stream") else completion
+        return reply(ZHANG, logprobs=True)
 
     with ChatServer(answer, logprobs=True) as server:
         chat = endpoint(server)
@@ -292,8 +311,8 @@ def test_what_a_server_complains_of_is_left_out_and_nothing_else(quirk: Quirk) -
             return
         assert ask(chat).content == ZHANG
         best, plain = (set(server.requests[at].body) for at in (0, -1))
-        assert best - plain == unwanted
-        assert plain - best == set(quirk.renamed.values())
+        assert best - plain == unwanted & best
+        assert plain - best == {*quirk.renamed.values(), *quirk.added}
         ask(chat)
         assert set(server.requests[-1].body) == plain
 
@@ -322,7 +341,12 @@ def test_usage_and_money() -> None:
         assert cost.money == pytest.approx(5.0)
         assert cost.seconds > 0
     with ChatServer(lambda _: ZHANG, usage=None) as server:
-        assert ask(endpoint(server)).cost.prompt_tokens == 0
+        cost = ask(endpoint(server)).cost
+        assert (cost.prompt_tokens, cost.completion_tokens) == (
+            4,
+            6,
+        )  # "s" and "- 姓名"; the answer
+        assert cost.estimated_calls == 1
 
 
 def test_an_answer_that_was_cut_off_says_so() -> None:
@@ -346,7 +370,11 @@ def test_an_answer_that_was_cut_off_says_so() -> None:
             "Bad gateway",
         ),
         (web_page(), ChatAnswerError, "usually ends in /v1"),
-        (Reply("{half", content_type="application/json"), ChatAnswerError, "not JSON"),
+        (
+            Reply("{half", content_type="application/json"),
+            ChatAnswerError,
+            "other than a chat completion",
+        ),
         (Reply('{"unexpected": 1}'), ChatAnswerError, "other than a chat completion"),
         (completion(""), ChatAnswerError, "empty answer"),
         (completion(None), ChatAnswerError, "empty answer"),
@@ -376,15 +404,19 @@ def test_an_error_about_the_document_is_not_searched_away() -> None:
 
 def test_a_retry_after_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
     with ChatServer(lambda _: ZHANG) as server:
         chat = endpoint(server, retries=2)
         ask(chat)
         server._script.append(failure(429, "later", retry_after="50"))
         before = len(server.requests)
-        monkeypatch.setattr(time, "sleep", waited.append)
+        monkeypatch.setattr(anyio, "sleep", sleep)
         assert ask(chat).content == ZHANG
         assert len(server.requests) == before + 2
-    assert [seconds for seconds in waited if seconds] == [50.0]
+    assert waited == [50.0]
 
 
 def test_nobody_there() -> None:
@@ -533,7 +565,9 @@ def test_a_local_endpoint_may_not_send_documents_elsewhere() -> None:
 def test_threads_are_gone_after_the_server() -> None:
     before = threading.active_count()
     with ChatServer(lambda _: ZHANG) as server:
-        ask(endpoint(server))
+        chat = endpoint(server)
+        ask(chat)
+        chat.close()
     assert threading.active_count() <= before + 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from ocr_moe.api import Options
 from ocr_moe.intake.sources import digest
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.store.database import Store
-from ocr_moe.testing.chatserver import ChatServer, Reply, Request
+from ocr_moe.testing.chatserver import ChatServer, Raw, Reply, Request
 from ocr_moe.types import Line, PageText
 from ocr_moe.workshop.config import load_config
 from tests.conftest import clean_samples
@@ -139,6 +140,41 @@ def test_the_key_is_nowhere_in_the_run(server: ChatServer, scans: Path, tmp_path
     for file in (tmp_path / "run").rglob("*"):
         if file.is_file():
             assert KEY.encode() not in file.read_bytes(), file
+
+
+def test_credentials_of_an_address_are_nowhere_in_the_run(
+    server: ChatServer, scans: Path, tmp_path: Path
+) -> None:
+    address = server.base_url.replace("://", "://me:pass-word@")
+    config = tmp_path / "mine.yaml"
+    config.write_text(f"chat: {{text: {{kind: openai, base_url: '{address}'}}}}\n")
+    run = ocr_moe.extract(
+        scans, out=tmp_path / "run", strategy="ocr_page_llm", options=options(scans, config)
+    )
+    assert "Basic" in server.requests[0].headers["authorization"]
+    for file in run.folder.rglob("*"):
+        if file.is_file():
+            assert b"pass-word" not in file.read_bytes(), file
+    written = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    shown = written["configuration"]["chat"]["text"]["base_url"]
+    assert shown == server.base_url.replace("://", "://…@")
+
+
+def test_a_batch_goes_on_without_a_server_that_hangs(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ChatServer(lambda _: Raw(lambda: repeat(b""), pause=0.05)) as hanging:
+        monkeypatch.setenv("OCR_MOE_TEXT_BASE_URL", hanging.base_url)
+        config = tmp_path / "mine.yaml"
+        config.write_text(
+            "chat: {text: {kind: openai, model: m, timeout: 0.2, retries: 0, "
+            "breaker_threshold: 2}}\n"
+        )
+        moe = ocr_moe.extract(scans, out=tmp_path / "run", options=options(scans, config))
+        assert len(hanging.requests) == 2
+    # What the other experts read is there all the same.
+    assert list(moe.to_frame()["名称"]) == [f"第{n}有限公司" for n in range(3)]
+    assert caplog.text.count("goes on without it") == 1
 
 
 def test_an_endpoint_that_is_down_fails_every_document_clearly(

@@ -17,6 +17,7 @@ from ocr_moe.errors import (
     ChatConnectionError,
     ChatError,
     ChatServerError,
+    ChatTooLargeError,
     EngineError,
 )
 from ocr_moe.experts.llm.crops import cut, locate, needed_magnification
@@ -29,6 +30,7 @@ from ocr_moe.testing.chatserver import (
     ALL_FORMS,
     ChatServer,
     Reply,
+    Request,
     completion,
     failure,
     seeing,
@@ -458,6 +460,26 @@ def test_vision_sends_no_more_pixels_than_allowed(
 ) -> None:
     look(seer, rapid, card, max_side=300)
     assert seer.requests[0].images[0].size == (300, 180)
+
+
+def test_vision_sends_smaller_images_where_the_server_finds_them_too_large(
+    rapid: RapidEngine, card: StubPage
+) -> None:
+    def answer(request: Request) -> Reply:
+        [image] = request.images
+        return completion("{}") if max(image.size) <= 450 else failure(413, "too large")
+
+    with ChatServer(answer) as server:
+        expert = Vision("vision", VisionParams(evidence=False), lending(chat(server.base_url)))
+        expert.read(StubDocument(SCHEMA, [card]), SCHEMA.fields)
+        sides = [max(request.images[0].size) for request in server.requests]
+    assert sides == sorted(set(sides), reverse=True)
+    assert sides[-1] <= 450 < sides[-2]
+    with ChatServer(lambda _: failure(413, "too large")) as server:
+        expert = Vision("vision", VisionParams(evidence=False), lending(chat(server.base_url)))
+        with pytest.raises(ChatTooLargeError, match="max_side"):
+            expert.read(StubDocument(SCHEMA, [card]), SCHEMA.fields)
+        assert len(server.requests) == len(sides)
 
 
 def test_vision_does_without_ocr(seer: ChatServer, rapid: RapidEngine, card: StubPage) -> None:

@@ -14,7 +14,6 @@ from pydantic import Field as Key
 from ocr_moe.types import (
     Alternative,
     Box,
-    Cost,
     Failure,
     PageText,
     Probability,
@@ -32,6 +31,20 @@ class Written(Value):
     """Base of the shapes: what stands below a key becomes its description in the schema."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class WrittenCost(Written):
+    """What an answer took."""
+
+    calls: int
+    """Requests to a language model."""
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    """Wall time, page OCR included."""
+    ocr_seconds: float
+    """The part of `seconds` that page OCR took."""
+    money: float
 
 
 class WrittenEvidence(Written):
@@ -86,7 +99,7 @@ class RecordLine(Written):
     strategy: str
     fields: dict[str, WrittenDecision]
     """Every field of the schema; empty where the document could not be processed."""
-    cost: Cost
+    cost: WrittenCost
     error: Failure | None
     """Why the document could not be processed."""
     blank: Literal[True] = True
@@ -123,7 +136,7 @@ class WrittenAnswer(Written):
     """The model that a server said it used."""
     readings: tuple[WrittenReading, ...]
     """One a field that was asked."""
-    cost: Cost
+    cost: WrittenCost
 
 
 class DocumentFile(RecordLine):

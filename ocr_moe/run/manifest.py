@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from ocr_moe.exports.workbook import to_check
+from ocr_moe.formats.addresses import all_without_credentials
 from ocr_moe.formats.files import write_text
 from ocr_moe.protocols import Package
 from ocr_moe.routing.loop import Strategy
@@ -64,7 +65,8 @@ class Manifest(Value):
     inputs: int
     """Files."""
     configuration: dict[str, Any]
-    """The whole configuration; of a secret, the name of the variable that holds it."""
+    """The whole configuration; of a secret, the name of the variable that holds it, and … for what
+    stands in an address."""
 
 
 def manifest(
@@ -81,7 +83,7 @@ def manifest(
         schemas=tuple(schema.name for schema in schemas),
         strategies={strategy.name: _of_strategy(store, strategy) for strategy in strategies},
         inputs=len(identity["inputs"]) if identity else 0,
-        configuration=config.model_dump(mode="json"),
+        configuration=all_without_credentials(config.model_dump(mode="json")),
     )
 
 

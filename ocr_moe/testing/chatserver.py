@@ -25,8 +25,8 @@ import io
 import json
 import re
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,8 @@ class Request:
 
     body: Mapping[str, Any]
     headers: Mapping[str, str]
+    path: str = "/v1/chat/completions"
+    query: str = ""
 
     @property
     def form(self) -> str:
@@ -101,16 +103,60 @@ class Reply:
     delay: float = 0.0
 
 
+@dataclass(frozen=True)
+class Raw:
+    """Bytes for the socket as they are, status line and all; then the connection is closed."""
+
+    pieces: Callable[[], Iterable[bytes]]
+    """Makes them anew for each request."""
+    pause: float = 0.0
+    """Seconds after each piece."""
+
+
+def stream(*chunks: Any, done: bool = True, headers: Mapping[str, str] = {}) -> Reply:
+    """An event stream of those chunks, each a JSON value.
+
+    >>> stream({"choices": []}).body
+    'data: {"choices": []}\\n\\ndata: [DONE]\\n\\n'
+    """
+    said = [json.dumps(chunk, ensure_ascii=False) for chunk in chunks] + ["[DONE]"] * done
+    body = "".join(f"data: {data}\n\n" for data in said)
+    return Reply(body, content_type="text/event-stream", headers=headers)
+
+
+def streamed(
+    content: str, *, logprobs: bool = False, usage: tuple[int, int] | None = (120, 30)
+) -> Reply:
+    """A completion as a stream, two characters a chunk; the usage stands in the last one.
+
+    >>> streamed("hello").content_type
+    'text/event-stream'
+    """
+    pieces = re.findall(r"..?", content, re.DOTALL)
+    chunks: list[Any] = []
+    for piece in pieces:
+        choice: dict[str, Any] = {"index": 0, "delta": {"content": piece}, "finish_reason": None}
+        if logprobs:
+            choice["logprobs"] = {"content": [{"token": piece, "logprob": -0.25}]}
+        chunks.append({"choices": [choice]})
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    if usage is not None:
+        counted = {"prompt_tokens": usage[0], "completion_tokens": usage[1]}
+        chunks.append({"choices": [], "usage": counted})
+    return stream(*chunks)
+
+
 def completion(
     content: str | None,
     *,
     finish: str = "stop",
     refusal: str | None = None,
     logprobs: bool = False,
-    usage: tuple[int, int] | None = (120, 30),
+    usage: tuple[Any, Any] | None = (120, 30),
     delay: float = 0.0,
+    message: Mapping[str, Any] = {},
 ) -> Reply:
-    """A chat completion with that content.
+    """A chat completion with that content; `message` is laid over its message.
 
     >>> completion("hello").status
     200
@@ -125,7 +171,7 @@ def completion(
             {
                 "index": 0,
                 "finish_reason": finish,
-                "message": {"role": "assistant", "content": content, "refusal": refusal},
+                "message": {"role": "assistant", "content": content, "refusal": refusal, **message},
                 "logprobs": {
                     "content": [
                         {"token": token, "logprob": -0.25, "bytes": None, "top_logprobs": []}
@@ -141,7 +187,7 @@ def completion(
         body["usage"] = {
             "prompt_tokens": usage[0],
             "completion_tokens": usage[1],
-            "total_tokens": sum(usage),
+            "total_tokens": 0,
         }
     return Reply(json.dumps(body, ensure_ascii=False), delay=delay)
 
@@ -168,7 +214,7 @@ def web_page(
     return Reply(text, status, "text/html")
 
 
-Answer = Callable[[Request], "Mapping[str, Any] | str | Reply"]
+Answer = Callable[[Request], "Mapping[str, Any] | str | Reply | Raw"]
 
 
 class ChatServer:
@@ -176,7 +222,8 @@ class ChatServer:
 
     `answer` gives the fields (or the text, or a whole `Reply`) for a request; without it every asked
     field is null.  `script` holds replies that are given first, one a request.  `structured` is what
-    the server knows of `response_format`, `key` what it wants as bearer token.
+    the server knows of `response_format`, `key` what it wants as bearer token, `paths` where else it
+    takes questions; with `probed` it answers the probe's question about a bound answer by itself.
 
     >>> with ChatServer(script=[failure(503)]) as server:
     ...     server.base_url.startswith("http://127.0.0.1:")
@@ -187,7 +234,7 @@ class ChatServer:
         self,
         answer: Answer | None = None,
         *,
-        script: Sequence[Reply] = (),
+        script: Sequence[Reply | Raw] = (),
         structured: frozenset[str] = ALL_FORMS,
         refusal_status: int = 400,
         refusal_words: str = "unsupported response format: {form}",
@@ -196,8 +243,10 @@ class ChatServer:
         sees: bool = True,
         key: str | None = None,
         models: Sequence[str] = ("test-model",),
-        models_reply: Reply | None = None,
-        usage: tuple[int, int] | None = (120, 30),
+        models_reply: Reply | Raw | None = None,
+        usage: tuple[Any, Any] | None = (120, 30),
+        paths: Sequence[str] = (),
+        probed: bool = True,
     ) -> None:
         self.requests: list[Request] = []
         """Every request to /chat/completions, in order of arrival."""
@@ -214,7 +263,10 @@ class ChatServer:
         self._models = models
         self._models_reply = models_reply
         self._usage = usage
+        self._probed = probed
+        self._paths = ("/v1/chat/completions", *paths)
         self._lock = threading.Lock()
+        self._closing = threading.Event()
         self._in_work = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -229,11 +281,12 @@ class ChatServer:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
-    def _reply(self, request: Request) -> Reply:
+    def _reply(self, request: Request) -> Reply | Raw:
         with self._lock:
             self.requests.append(request)
             scripted = self._script.pop(0) if self._script else None
@@ -249,12 +302,13 @@ class ChatServer:
         if request.images and not self._sees:
             return failure(400, "this model does not support image input")
         if (
-            request.asked == ("code",)
+            self._probed
+            and request.asked == ("code",)
             and (request.schema or {}).get("additionalProperties") is False
         ):
             return completion('{"code": "Q7"}', usage=self._usage)
         answer = self._answer(request)
-        if isinstance(answer, Reply):
+        if isinstance(answer, Reply | Raw):
             return answer
         content = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
         wants = bool(request.body.get("logprobs")) and self._logprobs
@@ -277,21 +331,24 @@ class ChatServer:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                if self.path.rstrip("/") != "/v1/chat/completions":
+                path, _, query = self.path.partition("?")
+                if path.rstrip("/") not in server._paths:
                     return self._send(web_page(404, "<html>not found</html>"))
                 with server._lock:
                     server._in_work += 1
                     server.at_once = max(server.at_once, server._in_work)
                 try:
                     headers = {name.lower(): value for name, value in self.headers.items()}
-                    self._send(server._reply(Request(body, headers)))
+                    self._send(server._reply(Request(body, headers, path, query)))
                 finally:
                     with server._lock:
                         server._in_work -= 1
 
-            def _send(self, reply: Reply) -> None:
-                time.sleep(reply.delay)
-                data = reply.body.encode("utf-8")
+            def _send(self, reply: Reply | Raw) -> None:
+                if isinstance(reply, Raw):
+                    return self._send_raw(reply)
+                server._closing.wait(reply.delay)
+                data = reply.body.encode("utf-8", "surrogatepass")
                 try:
                     self.send_response(reply.status)
                     self.send_header("content-type", reply.content_type)
@@ -303,6 +360,15 @@ class ChatServer:
                 except (BrokenPipeError, ConnectionResetError):
                     # A client that has given up waiting is one of the cases under test.
                     self.close_connection = True
+
+            def _send_raw(self, reply: Raw) -> None:
+                self.close_connection = True
+                with suppress(OSError):
+                    for piece in reply.pieces():
+                        self.wfile.write(piece)
+                        self.wfile.flush()
+                        if reply.pause and server._closing.wait(reply.pause):
+                            return
 
             def log_message(self, format: str, *args: object) -> None:
                 return

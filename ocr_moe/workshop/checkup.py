@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
@@ -44,8 +44,18 @@ def examine(config: Config) -> Iterator[Finding]:
     yield Finding("good", "configuration", "every component's parameters are right")
     yield from _engines(config, workshop)
     yield from _recognizers(config, workshop)
-    yield from _endpoints(config, workshop)
-    yield from _strategies(config, workshop)
+    yield from examine_endpoints(config, workshop)
+
+
+def examine_endpoints(config: Config, workshop: Workshop) -> Iterator[Finding]:
+    """Ask the endpoints what they are, and say which strategies run."""
+    bad: dict[str, str] = {}
+    for name in config.chat:
+        finding = _endpoint(name, workshop)
+        if finding.state == "bad":
+            bad[name] = finding.words
+        yield finding
+    yield from _strategies(config, workshop, bad)
 
 
 def _packages(packages: Sequence[Package]) -> Iterator[Finding]:
@@ -94,18 +104,17 @@ def _recognizers(config: Config, workshop: Workshop) -> Iterator[Finding]:
             yield Finding("bad", f"line recogniser {name}", str(error))
 
 
-def _endpoints(config: Config, workshop: Workshop) -> Iterator[Finding]:
-    for name in config.chat:
-        try:
-            endpoint = workshop.chat(name)
-            if isinstance(endpoint, Probeable):
-                yield _of_report(name, endpoint.probe())
-            else:
-                yield Finding("good", f"{name} endpoint", endpoint.fingerprint)
-        except EndpointMissingError as error:
-            yield Finding("missing", f"{name} endpoint", str(error))
-        except OcrMoeError as error:
-            yield Finding("bad", f"{name} endpoint", str(error))
+def _endpoint(name: str, workshop: Workshop) -> Finding:
+    subject = f"{name} endpoint"
+    try:
+        endpoint = workshop.chat(name)
+        if isinstance(endpoint, Probeable):
+            return _of_report(name, endpoint.probe())
+        return Finding("good", subject, endpoint.fingerprint)
+    except EndpointMissingError as error:
+        return Finding("missing", subject, str(error))
+    except OcrMoeError as error:
+        return Finding("bad", subject, str(error))
 
 
 def _of_report(name: str, report: EndpointReport) -> Finding:
@@ -115,6 +124,8 @@ def _of_report(name: str, report: EndpointReport) -> Finding:
         f"binds its answer by {report.structured}" if report.structured else "",
         "gives token probabilities" if report.logprobs else "",
         "reads images" if report.images else "text only" if report.images is False else "",
+        "streams its answers" if report.streamed else "",
+        "thinks before it answers: allow for it in max_tokens" if report.thinks else "",
     ]
     can = "; ".join(ability for ability in abilities if ability)
     return Finding(
@@ -125,20 +136,30 @@ def _of_report(name: str, report: EndpointReport) -> Finding:
     )
 
 
-def _strategies(config: Config, workshop: Workshop) -> Iterator[Finding]:
+def _strategies(config: Config, workshop: Workshop, bad: Mapping[str, str]) -> Iterator[Finding]:
+    """`bad` are the endpoints that were found so: what must ask one does not run."""
     ready: list[str] = []
     lacking: list[str] = []
     broken: dict[str, list[str]] = {}
     for name in config.strategies:
         try:
             workshop.strategy(name)
-            ready.append(name)
+            asked = _asked(workshop, name)
         except EndpointMissingError:
             lacking.append(name)
         except OcrMoeError as error:
             broken.setdefault(str(error), []).append(name)
+        else:
+            words = next((bad[endpoint] for endpoint in asked if endpoint in bad), None)
+            (ready if words is None else broken.setdefault(words, [])).append(name)
     yield Finding("good", "strategies that run here", ", ".join(ready) or "none")
     if lacking:
         yield Finding("missing", "strategies that need an endpoint", ", ".join(lacking))
     for words, names in broken.items():
         yield Finding("bad", f"strategies {', '.join(names)}", words)
+
+
+def _asked(workshop: Workshop, strategy: str) -> list[str]:
+    """The endpoints without which a strategy is not what its name says."""
+    experts = sorted(workshop.required_experts(strategy))
+    return [use.endpoint for expert in experts for use in workshop.chat_uses(expert)]

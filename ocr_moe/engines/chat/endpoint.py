@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ocr_moe.engines.chat.connection import Connection
 from ocr_moe.engines.chat.ladder import Ladder, descend
-from ocr_moe.engines.chat.messages import messages
+from ocr_moe.engines.chat.messages import estimated_tokens, estimated_tokens_of, messages
 from ocr_moe.engines.chat.probe import probe
 from ocr_moe.engines.chat.quirks import Capabilities
 from ocr_moe.engines.chat.replies import (
@@ -20,9 +20,10 @@ from ocr_moe.engines.chat.replies import (
     is_constrained,
     is_truncated,
     logprobs_of,
+    thought_of,
     tokens_of,
 )
-from ocr_moe.engines.chat.settings import ChatParams, find_address, find_model
+from ocr_moe.engines.chat.settings import ChatParams, find_address, find_key, find_model
 from ocr_moe.protocols import ChatImage, ChatReply, EndpointReport, Package
 from ocr_moe.types import Cost
 
@@ -32,7 +33,8 @@ REVISION = "1"
 class ChatEndpoint:
     """A ChatModel over HTTP. Safe to use from several threads.
 
-    Raises EndpointMissingError where no base URL is configured, ConfigError where it is none.
+    Raises EndpointMissingError where no base URL is configured, ConfigError where it is none, or
+    where the configuration holds a key.
     """
 
     Params = ChatParams
@@ -41,9 +43,11 @@ class ChatEndpoint:
     def __init__(self, name: str, params: ChatParams) -> None:
         self.name = name
         self.params = params
+        find_key(name, params)
         self._connection = Connection(name, find_address(name, params), params)
         self._model = find_model(name, params)
         self._capabilities: Capabilities | None = None
+        self._estimates = False
         self._lock = threading.RLock()
         self._slots = threading.BoundedSemaphore(params.concurrency)
 
@@ -102,10 +106,12 @@ class ChatEndpoint:
 
         `constrained` in the reply says that the server was bound to `json_schema` and kept to it.
         An answer cut off at `max_tokens` comes back with `truncated`.  The first call finds out
-        what the server can do; its refused attempts are not part of the cost.  Raises ChatError:
-        ChatConnectionError, ChatAuthError, ChatRateLimitError, ChatServerError, ChatRequestError,
-        or ChatAnswerError for an empty answer or a refusal, which it carries with their cost, or
-        for one that is not of the protocol.
+        what the server can do; its refused attempts are not part of the cost.  Tokens that the
+        server does not count are estimated.  Raises ChatError: ChatConnectionError (also where the
+        server failed so often in a row that it is not asked for a while), ChatAuthError,
+        ChatRateLimitError, ChatServerError, ChatRequestError (ChatTooLargeError where smaller images
+        may be taken), or ChatAnswerError for an empty answer or a refusal, which it carries with
+        their cost, or for one that is not of the protocol.
         """
         question = messages(system, user, images)
         started = time.perf_counter()
@@ -114,12 +120,12 @@ class ChatEndpoint:
             with self._lock:
                 form = self._capabilities
                 if form is None:
-                    completion, form = self._find_out(question, json_schema, max_tokens)
-                    return self._reply(completion, form, json_schema, started)
+                    completion, form, before = self._find_out(question, json_schema, max_tokens)
+                    return self._reply(question, completion, form, json_schema, started, before)
         with self._slots:
             started = time.perf_counter()
             completion = self._connection.ask(form, question, json_schema, max_tokens=max_tokens)
-        return self._reply(completion, form, json_schema, started)
+        return self._reply(question, completion, form, json_schema, started)
 
     def money(self, prompt_tokens: int, completion_tokens: int) -> float:
         """What so many tokens cost, in the currency of the configured prices."""
@@ -138,48 +144,62 @@ class ChatEndpoint:
 
     def _find_out(
         self, question: list[Any], json_schema: Mapping[str, Any] | None, max_tokens: int
-    ) -> tuple[Any, Capabilities]:
-        """The first answer, in the best form that the server takes, which is kept."""
+    ) -> tuple[Any, Capabilities, Cost]:
+        """The first answer, in the best form that the server takes, which is kept; and what was paid
+        for finding that out."""
         connection, params = self._connection, self.params
+        checks: list[Any] = []
         completion, form = descend(
             Ladder(self.model, params.structured, params.logprobs),
-            lambda form, patiently: connection.ask(
-                form,
-                question,
-                json_schema,
-                max_tokens=max_tokens,
-                retries=params.retries if patiently else 0,
+            lambda form, retries: connection.ask(
+                form, question, json_schema, max_tokens=max_tokens, retries=retries
             ),
-            lambda form: connection.ask(form, question, max_tokens=1),
+            lambda form: checks.append(connection.ask(form, question, max_tokens=1)),
+            params.retries,
         )
         if form.logprobs and params.logprobs is None and not logprobs_of(completion):
             form = form.model_copy(update={"logprobs": False})
         if json_schema is not None:
             self._capabilities = form
-        return completion, form
+        return completion, form, sum((self._cost(question, check) for check in checks), Cost())
 
     def _reply(
         self,
+        question: list[Any],
         completion: Any,
         form: Capabilities,
         json_schema: Mapping[str, Any] | None,
         started: float,
+        before: Cost | None = None,
     ) -> ChatReply:
         content = content_of(completion)
-        prompt, answer = tokens_of(completion)
+        cost = (before or Cost()) + self._cost(question, completion)
         reply = ChatReply(
             content=content,
             model=form.model,
-            cost=Cost(
-                calls=1,
-                prompt_tokens=prompt,
-                completion_tokens=answer,
-                seconds=round(time.perf_counter() - started, 3),
-                money=self.money(prompt, answer),
-            ),
+            cost=cost.model_copy(update={"seconds": round(time.perf_counter() - started, 3)}),
             constrained=is_constrained(content, form, json_schema),
             logprobs=logprobs_of(completion),
             truncated=is_truncated(completion),
         )
         demand_answer(completion, reply, self._connection.complaints)
         return reply
+
+    def _cost(self, question: list[Any], completion: Any) -> Cost:
+        prompt, answer = tokens_of(completion)
+        counted = bool(prompt and answer)
+        if not counted:
+            with self._lock:
+                told, self._estimates = self._estimates, True
+            if not told:
+                self._connection.complaints.tell_estimated()
+            said = content_of(completion) + thought_of(completion)
+            prompt = prompt or estimated_tokens(question)
+            answer = answer or estimated_tokens_of(said)
+        return Cost(
+            calls=1,
+            estimated_calls=0 if counted else 1,
+            prompt_tokens=prompt,
+            completion_tokens=answer,
+            money=self.money(prompt, answer),
+        )

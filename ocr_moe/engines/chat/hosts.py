@@ -7,7 +7,12 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from ocr_moe.formats.addresses import without_credentials
+
+AZURE_VERSION = "2024-10-21"
+"""Of Azure's API where an address names none: the latest that is not a preview."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +57,60 @@ class Address:
         return is_local_host(self._parts.hostname or "")
 
     @property
+    def base(self) -> str:
+        """The URL to which a request's own path is added. Its credentials are left out, since the
+        HTTP client writes addresses into its log: see `authorization`."""
+        path = self._parts.path.rstrip("/").removesuffix("/chat/completions")
+        if self.azure_version is not None and not path.startswith("/openai"):
+            path = f"{path}/openai"
+        place = self._parts.netloc.rpartition("@")[2]
+        return self._parts._replace(netloc=place, path=path, query="", fragment="").geturl()
+
+    @property
+    def authorization(self) -> str | None:
+        """The header that the URL's user and password come to (RFC 7617), where it has them."""
+        pair = self._pair
+        return f"Basic {base64.b64encode(pair).decode('ascii')}" if pair else None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What is added to every request's address."""
+        return dict(parse_qsl(self._parts.query, keep_blank_values=True))
+
+    @property
+    def azure_version(self) -> str | None:
+        """The version of Azure's API, where it is one: by its host, or by a deployment in its path.
+
+        Its newest form (/openai/v1) is like any other server.
+        """
+        host, path = self._parts.hostname or "", self._parts.path
+        named = host.endswith((".openai.azure.com", ".cognitiveservices.azure.com"))
+        if path.startswith("/openai/v1") or not (named or "/openai/deployments/" in path):
+            return None
+        return self.query.get("api-version") or AZURE_VERSION
+
+    @property
+    def deployment(self) -> str | None:
+        """The model that an address is about, where it names one (Azure)."""
+        found = re.search(r"/openai/deployments/([^/]+)", self._parts.path)
+        return unquote(found.group(1)) if found else None
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The credentials in the URL, in the forms in which a server may repeat them."""
+        hidden = without_credentials(self.url)
+        asked = [value for name, value in self.query.items() if f"{name}={value}" not in hidden]
         user, password = self._parts.username or "", self._parts.password or ""
         secret = password or user
         if not secret:
-            return ()
-        pair = f"{unquote(user)}:{unquote(password)}".encode()
-        return (base64.b64encode(pair).decode("ascii"), secret, unquote(secret))
+            return tuple(asked)
+        encoded = base64.b64encode(self._pair).decode("ascii")
+        return (encoded, secret, unquote(secret), *asked)
+
+    @property
+    def _pair(self) -> bytes:
+        user, password = self._parts.username or "", self._parts.password or ""
+        return f"{unquote(user)}:{unquote(password)}".encode() if user or password else b""
 
     @property
     def _parts(self) -> SplitResult:

@@ -22,9 +22,11 @@ from ocr_moe.engines.chat.quirks import (
 )
 from ocr_moe.errors import (
     ChatAnswerError,
+    ChatConnectionError,
     ChatRateLimitError,
     ChatRequestError,
     ChatServerError,
+    ChatTooLargeError,
 )
 
 Completion = TypeVar("Completion")
@@ -69,23 +71,26 @@ class Ladder:
 
 def descend(
     ladder: Ladder,
-    send: Callable[[Capabilities, bool], Completion],
+    send: Callable[[Capabilities, int], Completion],
     check: Callable[[Capabilities], object],
+    retries: int,
 ) -> tuple[Completion, Capabilities]:
     """The answer to a request in the best form that the server takes, and that form.
 
-    `send(form, patiently)` makes the request, with all retries where `patiently`; `check(form)` asks
-    for a single token.  Both raise ChatError; so does this where no form is taken, or the complaint
-    is about the document.
+    `send(form, retries)` makes the request; `check(form)` asks for a single token.  Both raise
+    ChatError; so does this where no form is taken, or the complaint is about the document.  A server
+    that is busy, hangs or is away is asked `retries` times again, as it would be later on.
     """
     form = ladder.best
     reachable = patient = False
     while True:
         last = ladder.plainer(form, None) is None
         try:
-            return send(form, patient or last), form
-        except ChatRateLimitError:
-            if patient or last:
+            return send(form, retries - 1 if patient else retries if last else 0), form
+        except ChatTooLargeError:
+            raise
+        except (ChatConnectionError, ChatRateLimitError):
+            if patient or last or not retries:
                 raise
             patient = True
         except (ChatRequestError, ChatServerError, ChatAnswerError) as error:

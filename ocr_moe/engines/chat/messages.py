@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 from ocr_moe.engines.chat.quirks import FORM, LOGPROBS, Capabilities, Structured
 from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.protocols import ChatImage
+
+_PATCH = 28
+"""Pixels of the side of the square that is one token to Qwen2.5-VL (arXiv:2502.13923, 2.1)."""
+_LETTERS = 4
+"""Latin letters or digits to a token, by the rule of thumb of OpenAI's documentation."""
 
 
 def messages(system: str, user: str, images: Sequence[ChatImage] = ()) -> list[Any]:
@@ -27,6 +34,30 @@ def messages(system: str, user: str, images: Sequence[ChatImage] = ()) -> list[A
         ]
         content.append({"type": "text", "text": user})
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
+
+
+def estimated_tokens(messages: list[Any]) -> int:
+    """About how many tokens a server sees in messages, where it does not count them itself."""
+    contents = [message["content"] for message in messages]
+    texts = [content for content in contents if isinstance(content, str)]
+    parts = [part for content in contents if not isinstance(content, str) for part in content]
+    texts += [part["text"] for part in parts if part["type"] == "text"]
+    images = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    return sum(map(estimated_tokens_of, texts)) + sum(map(_tokens_of_image, images))
+
+
+def estimated_tokens_of(text: str) -> int:
+    """About how many tokens a text is: one for each character outside of ASCII, fewer within."""
+    plain = sum(map(str.isascii, text))
+    return len(text) - plain + math.ceil(plain / _LETTERS)
+
+
+def _tokens_of_image(url: str) -> int:
+    from PIL import Image
+
+    with Image.open(BytesIO(base64.b64decode(url.partition(",")[2]))) as image:
+        width, height = image.size
+    return math.ceil(width / _PATCH) * math.ceil(height / _PATCH)
 
 
 def parameters(

@@ -11,18 +11,19 @@ from ocr_moe.engines.chat.quirks import Capabilities, Structured
 from ocr_moe.errors import ChatAnswerError
 from ocr_moe.protocols import ChatReply
 
+NOT_THINKING = (
+    "thinking is switched off by `extra_body`, with enable_thinking: false or "
+    "chat_template_kwargs: {enable_thinking: false}"
+)
+
 
 def checked(completion: Any, complaints: Complaints) -> Any:
     """The completion. Raises ChatAnswerError for what is not one."""
     choices = getattr(completion, "choices", None)
     if choices and getattr(choices[0], "message", None) is not None:
         return completion
-    body = completion if isinstance(completion, str) else getattr(completion, "error", "")
-    said = complaints.quoted(body or "")
-    raise ChatAnswerError(
-        f"{complaints.who} answered with something other than a chat completion"
-        f"{f' ({said})' if said else ''}. Check the base URL: it usually ends in /v1."
-    )
+    error = getattr(completion, "error", "")
+    raise complaints.no_completion({"error": error})
 
 
 def content_of(completion: Any) -> str:
@@ -60,6 +61,16 @@ def _is_object(text: str) -> bool:
         return False
 
 
+def thought_of(completion: Any) -> str:
+    """What a reasoning model thought before it answered, where the server keeps that apart."""
+    thought = getattr(completion.choices[0].message, "reasoning_content", "")
+    return thought if isinstance(thought, str) else ""
+
+
+def is_streamed(completion: Any) -> bool:
+    return getattr(completion, "streamed", False) is True
+
+
 def is_truncated(completion: Any) -> bool:
     """Whether the limit of tokens cut it off."""
     return bool(completion.choices[0].finish_reason == "length")
@@ -76,7 +87,11 @@ def demand_answer(completion: Any, reply: ChatReply, complaints: Complaints) -> 
     if choice.finish_reason == "content_filter":
         raise ChatAnswerError(f"{complaints.who} withheld its answer (content filter).", reply)
     if empty:
-        why = " (all tokens went into reasoning; allow more)" if reply.truncated else ""
+        why = ""
+        if reply.truncated:
+            why = " (all tokens went into reasoning; allow more)"
+        elif thought_of(completion).strip():
+            why = f" (it thought and then said nothing; {NOT_THINKING})"
         raise ChatAnswerError(f"{complaints.who} gave an empty answer{why}.", reply)
 
 
@@ -102,7 +117,6 @@ def logprobs_of(completion: Any) -> tuple[tuple[str, float], ...]:
 
 
 def tokens_of(completion: Any) -> tuple[int, int]:
-    """Tokens of the prompt and of the answer; 0 where the server does not count."""
+    """Tokens of the prompt and of the answer; 0 where the server does not count them."""
     usage = completion.usage
-    prompt = int(getattr(usage, "prompt_tokens", 0) or 0)
-    return prompt, int(getattr(usage, "completion_tokens", 0) or 0)
+    return usage.prompt_tokens, usage.completion_tokens

@@ -26,10 +26,20 @@ class ChatParams(Value):
     api_key_variable: str | None = None
     """Name of the environment variable that holds the key; never the key itself."""
     timeout: float = PydanticField(default=180.0, gt=0)
-    """Seconds for one attempt."""
+    """Seconds for one attempt as a whole, from connecting to the last byte of the answer."""
     retries: int = PydanticField(default=3, ge=0)
     """Further attempts after a connection error, 408, 409, 429 or 5xx, with exponential back-off;
     a Retry-After of up to a minute is obeyed."""
+    loading_timeout: float = PydanticField(default=300.0, ge=0)
+    """Seconds to wait for a server that says that it is still loading its model."""
+    max_answer_bytes: int = PydanticField(default=10_000_000, ge=1000)
+    """Longest body of an answer, decompressed; the log-probabilities of 10,000 tokens take a tenth."""
+    breaker_threshold: int = PydanticField(default=8, ge=1)
+    """Attempts that fail in a row because the server hangs, is away, or is so by a gateway's word
+    (502, 503, 504), until it is left alone: two questions with all their retries by default."""
+    breaker_pause: float = PydanticField(default=60.0, gt=0)
+    """Seconds for which such a server is not asked; then one attempt is made, and if that fails too,
+    the next pause is twice as long, up to 16 times."""
     concurrency: int = PydanticField(default=4, ge=1)
     """Most requests at a time."""
     temperature: float = PydanticField(default=0.0, ge=0)
@@ -83,5 +93,11 @@ def find_model(name: str, params: ChatParams) -> str:
 
 
 def find_key(name: str, params: ChatParams) -> str:
-    """The key, or nothing."""
+    """The key, or nothing. Raises ConfigError where the configuration holds a key and not the name
+    of its variable."""
+    if not (params.api_key_variable or "A").isidentifier():
+        raise ConfigError(
+            f"chat.{name}.api_key_variable is not the name of an environment variable. The key itself "
+            "does not belong into a configuration: put it into a variable, and name that here."
+        )
     return os.environ.get(params.api_key_variable or variable(name, "API_KEY"), "").strip()

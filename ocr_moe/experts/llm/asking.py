@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ocr_moe.budget import account
@@ -17,6 +17,7 @@ from ocr_moe.errors import (
     ChatAnswerError,
     ChatAuthError,
     ChatConnectionError,
+    ChatTooLargeError,
     UsageError,
 )
 from ocr_moe.experts.llm.replies import REVISION as PARSING
@@ -36,6 +37,9 @@ class ChatRequest:
     fields: tuple[Field, ...]
     user: str
     images: tuple[ChatImage, ...] = ()
+    smaller: Callable[[], tuple[ChatImage, ...]] | None = None
+    """Makes the same images smaller with each call, for servers that find them too large; nothing
+    once they would not be legible."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,7 @@ def ask(
             return _Outcome(names, error=error)
         reply: ChatReply | None = None
         try:
-            reply = chat.complete(
-                system=system,
-                user=request.user,
-                images=request.images,
-                json_schema=answer_schema(request.fields),
-                max_tokens=max_tokens,
-            )
+            reply = _put(chat, request, system, max_tokens)
             return _Outcome(names, reply)
         except UsageError:
             raise
@@ -173,6 +171,26 @@ def _outcomes(
         if pool is not None:
             pool.shutdown(wait=True)
     return [*found, *(future.result() for future in waiting)], broken
+
+
+def _put(chat: ChatModel, request: ChatRequest, system: str, max_tokens: int) -> ChatReply:
+    """With smaller images while the server finds them too large. Raises ChatError."""
+    while True:
+        try:
+            return chat.complete(
+                system=system,
+                user=request.user,
+                images=request.images,
+                json_schema=answer_schema(request.fields),
+                max_tokens=max_tokens,
+            )
+        except ChatTooLargeError:
+            images = request.images
+            while images and images == request.images:  # where they were smaller to begin with
+                images = request.smaller() if request.smaller is not None else ()
+            if not images:
+                raise
+            request = replace(request, images=images)
 
 
 def answer_schema(fields: Sequence[Field]) -> dict[str, Any]:

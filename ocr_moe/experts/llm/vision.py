@@ -8,6 +8,7 @@ image).  `image: crop` shows each field's expected region instead of the page.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,7 @@ from pydantic import Field as PydanticField
 
 from ocr_moe.errors import EngineError
 from ocr_moe.experts.llm.asking import COMPLETION_TOKENS, ChatRequest, ask, digest, groups
-from ocr_moe.experts.llm.crops import cut, locate, shrink
+from ocr_moe.experts.llm.crops import Place, cut, locate, shrink
 from ocr_moe.experts.llm.prompts import data_section, load
 from ocr_moe.experts.llm.regions import row_texts
 from ocr_moe.experts.llm.replies import REVISION as PARSING
@@ -32,6 +33,10 @@ REVISION = "1.1.1"
 parts, of which two were revisions of what was made of replies; that is `parsing` now.)"""
 PROMPT_TOKENS = 1800
 """Of a typical request about one page: most of it is the image."""
+_SMALLER = 2**-0.5
+"""Of an image's side, where a server finds it too large: half of its pixels are left."""
+_LEGIBLE = 400
+"""Pixels of the long side below which nothing is read on a page."""
 
 
 class VisionParams(Value):
@@ -122,27 +127,35 @@ class Vision:
 
     def _requests(self, document: Document, fields: Sequence[Field]) -> Iterator[ChatRequest]:
         text = self._hint(document.pages) if self.params.hint else ""
-        whole: tuple[ChatImage, ...] | None = None
-        for group in self._groups(fields):
-            images = self._crops(document, group) if self.params.image == "crop" else ()
-            if not images:
-                if whole is None:
-                    whole = tuple(
-                        self._encode(shrink(page.image, 1.0, self.params.max_side))
-                        for page in document.pages
-                    )
-                images = whole
-            yield ChatRequest(group, self._prompt.fill(group, text), images)
+        whole: dict[int, tuple[ChatImage, ...]] = {}
 
-    def _crops(self, document: Document, fields: Sequence[Field]) -> tuple[ChatImage, ...]:
-        """The regions of all fields, or nothing where the region of one cannot be told."""
-        places, unknown = locate(document.schema, fields, document.pages)
-        if unknown:
-            return ()
-        return tuple(
-            self._encode(
-                cut(place.page.image, place.box, self.params.magnify, self.params.max_side)
+        def pages(side: int) -> tuple[ChatImage, ...]:
+            if side not in whole:
+                shrunk = (shrink(page.image, 1.0, side) for page in document.pages)
+                whole[side] = tuple(map(self._encode, shrunk))
+            return whole[side]
+
+        for group in self._groups(fields):
+            places = self._places(document, group)
+            images = partial(self._crops, places) if places else pages
+            smaller = map(images, _smaller_sides(self.params.max_side))
+            yield ChatRequest(
+                group,
+                self._prompt.fill(group, text),
+                images(self.params.max_side),
+                partial(next, smaller, ()),
             )
+
+    def _places(self, document: Document, fields: Sequence[Field]) -> Sequence[Place]:
+        """The regions of all fields; nothing where pages are shown, or one region cannot be told."""
+        if self.params.image == "page":
+            return ()
+        places, unknown = locate(document.schema, fields, document.pages)
+        return () if unknown else places
+
+    def _crops(self, places: Sequence[Place], side: int) -> tuple[ChatImage, ...]:
+        return tuple(
+            self._encode(cut(place.page.image, place.box, self.params.magnify, side))
             for place in places
         )
 
@@ -153,3 +166,10 @@ class Vision:
         buffer = BytesIO()
         image.convert("RGB").save(buffer, "JPEG", quality=self.params.jpeg_quality)
         return ChatImage(data=buffer.getvalue(), media_type="image/jpeg")
+
+
+def _smaller_sides(max_side: int) -> Iterator[int]:
+    side = max_side * _SMALLER
+    while side >= _LEGIBLE:
+        yield round(side)
+        side *= _SMALLER
