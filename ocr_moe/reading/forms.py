@@ -131,7 +131,7 @@ Word = tuple[str, str | None, int]
 
 _FORGIVEN = ((7, 2), (4, 1))
 """(characters, how many of them may be misread) of labels that are that long and longer. [one in
-labels of two −7, two in labels of three −14, one in labels of eight ±0]"""
+labels of two −7, two in labels of three −14, of six −2, one in labels of eight ±0]"""
 _MISREAD = 0.5
 """Quality that a label would lose if all of it was misread; it loses the share that was."""
 
@@ -192,7 +192,7 @@ _LETTER_GAP = 7.0
 _LONG = 4
 """Length from which a label is told within other words, too. [at 2 ±0, at 5 and 8 +1]"""
 _AFTER_BREAK = 0.9
-"""Of a label within a box, after a space or a mark. [twice ±0]"""
+"""Of a label within a box, after a space or a mark. [1.25 and twice ±0]"""
 _WITHIN_WORDS = 0.6
 """Of a long label in the middle of words. [half −1, twice −1]"""
 _GLUED_LONG = 0.97
@@ -453,7 +453,7 @@ def _value_pieces(layout: PageLayout, labels: Sequence[Label]) -> list[Piece]:
 
 # Which label a piece belongs to, in text heights.
 _LEVEL = 0.8
-"""How far from its label's baseline a value may stand. [half −3, twice −28]"""
+"""How far from its label's baseline a value may stand. [half −3, 0.8 and 1.25 ±0, twice −28]"""
 _OVERLAP = 0.6
 """How far the box of a value may reach into that of the label on its left: boxes are generous. [half
 −1]"""
@@ -554,7 +554,8 @@ def _beside(piece: Piece, line: Sequence[Piece]) -> bool:
 
 # What may be the next line of a value, in text heights.
 _ALIKE = (0.6, 1.67)
-"""Height of the line, in heights of the one above. [twice the first −12, half of the second −10]"""
+"""Height of the line, in heights of the one above. [1.25 of the first −1, twice −12; half of the
+second −10]"""
 _PITCH = (0.3, 2.3)
 """Down to it. [twice the first ±0; half of the second −1, twice ±0]"""
 _INDENT = 2.6
@@ -567,7 +568,7 @@ _MARGIN = 2.5
 """How close to the right edge of all values a line ends that is full, and so goes on."""
 _NEXT_FIELD = 0.75
 """Share of the distance to the next label from which a line stands where the next field would. [half
-−4, twice −2]"""
+−4, 0.8 ±0, 1.25 +1, twice −2]"""
 _COST_OF_INDENT = 0.1
 """What a text height of indent counts, against one down."""
 
@@ -681,7 +682,7 @@ def _below(
 _HALF_SURE = 0.5
 """Quality from which a label's value shows where the values of its column begin. [twice ±0]"""
 _ROWS_BEYOND = 6
-"""Rows above and below a column of labels in which its values may stand, too. [half −1]"""
+"""Rows above and below a column of labels in which its values may stand, too. [half and five −1]"""
 _TALLEST = 1.8
 """Height up to which a piece may be a value of a column, in heights of another value. [half −2]"""
 

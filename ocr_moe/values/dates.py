@@ -170,7 +170,7 @@ def find_dates(text: str, *, years: bool = False) -> list[DateSpan]:
 
 
 _GUESSED = 0.6
-"""Certainty of a date of whose year a character was guessed (`_mended`). [1.25 −1, twice ±0]"""
+"""Certainty of a date of whose year a character was guessed (`_mended`). [1.25 and twice ±0]"""
 _BELIEF = {len("2019-06-20"): 1.0, len("2019-06"): 0.8}
 _BELIEF_IN_LESS = 0.4
 """Belief in a date by how exact it is: full dates are what is printed; a month, and more so a year,

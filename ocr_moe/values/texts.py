@@ -32,8 +32,8 @@ def same_text(a: str, b: str) -> bool:
 # Belief that something is a text of its own: a text may be anything, and so is never just what one
 # expects.
 _CHINESE, _LATIN = 0.95, 0.85
-"""Of two Chinese characters or three other ones. [half of the first −1, twice −2; from three Chinese
-characters on −1]"""
+"""Of two Chinese characters or three other ones. [half of the first and 1.25 −1, twice −2; from
+three Chinese characters on −1]"""
 _FRAGMENT = 0.4
 """Of one Chinese character, two other ones, or signs alone."""
 

@@ -148,8 +148,8 @@ def snap(text: str, anchors: Sequence[str]) -> str:
 
 # Belief in what a pattern finds.
 _RUNNING = 0.97
-"""In the running text: a schema's author wrote the words around the value. [half −1, 1.25 −3, twice
-−7]"""
+"""In the running text: a schema's author wrote the words around the value. [half −1, 0.8 ±0, 1.25
+−4, twice −7]"""
 _LINED = 0.95
 """In the rows, where what runs over two of them may be torn."""
 _LATER_PATTERN = 0.02

@@ -49,8 +49,8 @@ _PRIOR: Mapping[Fallback, float] = {
 """Belief in a value by the fallback that found it; of CODE, as a share of the belief in the code.
 [ORGANISATION: half and 0.8 −1, twice ±0; LAST_DATE: half, 1.25 and twice −1; COLUMN: half ±0]"""
 _FITS = 0.7
-"""Plausibility from which a text without a label is taken for a value. [half +1, twice, and so
-never, −6]"""
+"""Plausibility from which a text without a label is taken for a value. [half and 0.8 +1, twice, and
+so never, −6]"""
 _YEARLESS = re.compile(
     r"(?:[\d〇○零一二三四五六七八九]{0,4}年)?"
     r"(?P<rest>[\d一二三四五六七八九十]{1,2}月[\d一二三四五六七八九十廿卅]{1,3}日)"
