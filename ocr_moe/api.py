@@ -122,7 +122,7 @@ class Run:
     ) -> int:
         """Write a strategy's records to a file (or folder) in a format of `ocr_moe.exports.exporters`.
 
-        How many they are. Raises StoreError without a run, KeyError for an unknown name, OSError.
+        How many they are. Raises StoreError without a run, KeyError for an unknown name, OutputError.
         """
         from ocr_moe.exports.exporters import EXPORTERS
         from ocr_moe.run.exporting import exported

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ocr_moe.errors import DocumentError, ExpertError, OcrMoeError, UnrecognisedError
+from ocr_moe.errors import (
+    DocumentError,
+    ExpertError,
+    OcrMoeError,
+    UnexpectedError,
+    UnrecognisedError,
+)
 from ocr_moe.intake.images import Source
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
-from ocr_moe.run.answers import Ledger, StoredAnswers, record_of
+from ocr_moe.run.answers import Ledger, StoredAnswers, is_not_its_own, record_of, words_of
 from ocr_moe.run.documents import PageReader, open_document
 from ocr_moe.run.outcome import why_failed
 from ocr_moe.schema import Schema
@@ -52,10 +58,15 @@ class Processor:
     def process(self, sources: Sequence[Source], sha256: str) -> Processed:
         """Records of every document and strategy, for each of the files of that one content.
 
-        Never raises for a bad document; other errors (a budget that is spent) pass through.
+        Never raises for a bad document or a broken plug-in; what is about the run passes through: a
+        lost store, a spent budget, a wrong configuration, a wish to stop.
         """
         found = list(self._process(sources[0], sha256))
-        rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+        try:
+            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+        except ValueError as error:
+            found = self._failed(sources[0], sha256, 1, error)
+            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
         return Processed(sha256, rows, _failure_of(found))
 
     def broken(self, source: Source, sha256: str, page: int, error: OcrMoeError) -> list[Record]:
@@ -84,11 +95,13 @@ class Processor:
         page, pages = 1, 1
         try:
             pages = reader.count()
-        except (DocumentError, ExpertError) as error:
-            yield from self.broken(source, sha256, 1, error)
+        except BaseException as error:
+            yield from self._failed(source, sha256, 1, error)
             return
         while page <= pages:
             count = 1
+            if self._ledger is not None:
+                self._ledger.proceed()
             try:
                 schema = self._schema_of(source, reader.text(page))
                 count = pages - page + 1 if schema.pages is None else min(schema.pages, pages)
@@ -96,10 +109,20 @@ class Processor:
                 document = open_document(source, sha256, schema, reader, page, count)
                 digests = self._digests[schema.name]
                 answers = StoredAnswers(self._store, self._ledger, digests, document)
-                yield from [record_of(document, strategy, answers) for strategy in self._strategies]
-            except (DocumentError, ExpertError) as error:
-                yield from self.broken(source, sha256, page, error)
+                found = [record_of(document, strategy, answers) for strategy in self._strategies]
+            except BaseException as error:
+                found = self._failed(source, sha256, page, error)
+            yield from found
             page += count
+
+    def _failed(self, source: Source, sha256: str, page: int, error: BaseException) -> list[Record]:
+        """What stands for a document over which something broke. Raises what is about the run."""
+        if is_not_its_own(error):
+            raise error
+        if not isinstance(error, DocumentError | ExpertError):
+            what = f"{source.name}, page {page}: unexpected error"
+            error = UnexpectedError(f"{what} ({type(error).__name__}: {words_of(error)})")
+        return self.broken(source, sha256, page, error)
 
     def _schema_of(self, source: Source, text: PageText) -> Schema:
         if len(self._schemas) == 1:
