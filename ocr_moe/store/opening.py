@@ -36,6 +36,8 @@ def is_begun(path: Path) -> bool:
             return False
     except OSError as error:
         raise StoreError(f"{path}: {unwritable(error)}") from error
+    if path.is_dir():
+        raise StoreError(f"{path}: a folder stands in place of the store; name another --out")
     try:
         open_to_read(path).close()
     except _BlankError:
