@@ -65,6 +65,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="tmpfs")
 @pytest.mark.parametrize("kilobytes", [4, 8, 20, 36, 64, 100, 140, 180, 220, 260, 300])
 def test_a_disk_that_is_full_is_told_and_with_room_it_goes_on(
@@ -144,7 +145,7 @@ def test_a_folder_in_place_of_the_store_is_named(inputs: Path, tmp_path: Path) -
 
 def test_a_path_that_is_too_long_is_named(inputs: Path, tmp_path: Path) -> None:
     for out in (tmp_path / ("x" * 300), tmp_path.joinpath(*["x" * 200] * 25)):
-        with pytest.raises(StoreError, match="cannot be written.*shorter"):
+        with pytest.raises(StoreError, match=r"cannot be written.*shorter"):
             start(inputs, out)
 
 
@@ -154,7 +155,7 @@ def test_a_read_only_disk_is_named(inputs: Path, small_disk: Callable[[int], Pat
     start(inputs, disk / "run")
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     for out in (disk / "other", disk / "run"):
-        with pytest.raises(StoreError, match="cannot be written.*Read-only"):
+        with pytest.raises(StoreError, match=r"cannot be written.*Read-only"):
             start(inputs, out)
     subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
     start(inputs, disk / "run")

@@ -93,9 +93,7 @@ def test_what_is_under_way_is_kept_and_the_way_on_is_told(
     assert len(paid) == len(set(paid)) == DOCUMENTS
 
 
-def test_a_second_one_ends_at_once(
-    inputs: Path, paid: list[str], tmp_path: Path
-) -> None:
+def test_a_second_one_ends_at_once(inputs: Path, paid: list[str], tmp_path: Path) -> None:
     with answering(paid, delay=30) as server:
         more = ("--ocr", str(inputs / "pages.jsonl"))
         command = Command(inputs / "scans", server.base_url, "ocr_page_llm", 2, more)

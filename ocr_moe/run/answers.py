@@ -237,7 +237,7 @@ def words_of(error: BaseException) -> str:
         text = str(error)
     except Exception:  # whoever wrote its class
         text = ""
-    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
     return (text if len(text) <= _WORDS else f"{text[:_WORDS]}…") or type(error).__name__
 
 
