@@ -17,6 +17,7 @@ PARTS = (
     ["benchmarks.replay"],
     ["benchmarks.simulation"],
     ["benchmarks.intervals"],
+    ["benchmarks.kills"],
 )
 
 

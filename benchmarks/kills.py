@@ -87,7 +87,6 @@ def torment(command: Command, out: Path, paid: list[str], kills: int, random: Ra
     in_flight = 0
     """Calls that a SIGKILL may have lost since the folder was begun."""
     while tally.kills.total() < kills:
-        before = list(paid)
         process = command.start(out)
         assert process.stderr is not None
         how = random.choice(SIGNALS)
