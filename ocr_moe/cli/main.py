@@ -29,6 +29,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
+            interrupt_on_signals()  # here, where it is told; before, nothing is begun yet
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
             told = str(stop) or "interrupted; the same command goes on where this stopped"
@@ -91,7 +92,6 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 def main() -> None:
     """Entry point. Exit status 2 for wrong usage or configuration, 130 when interrupted."""
-    interrupt_on_signals()
     try:
         app()
     except UsageError as error:
