@@ -32,7 +32,7 @@ class Commands(TyperGroup):
             interrupt_on_signals()  # here, where it is told; before, nothing is begun yet
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            told = str(stop) or "interrupted; the same command goes on where this stopped"
+            told = str(stop) or "interrupted; give the same command again"
             with suppress(OSError):  # the terminal may be gone as well
                 typer.echo(f"Stopped: {told}", err=True)
             if isinstance(stop, InterruptedRunError) and not stop.at_once:
