@@ -154,7 +154,9 @@ def extract(
     """Read every document with one strategy, and export the run.
 
     `out` is a new temporary folder when not given; a run that was started there before goes on.
-    Raises UsageError and its kin; a document that fails is in its record, not raised.
+    Raises UsageError and its kin, OutputError where the exports cannot be written, and
+    InterruptedRunError (a KeyboardInterrupt) on Ctrl-C, once what was under way is stored; a document
+    that fails is in its record, not raised.
     """
     options = options or Options()
     folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
