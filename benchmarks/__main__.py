@@ -20,6 +20,7 @@ PARTS = (
     ["benchmarks.fuzz_intake"],
     ["benchmarks.mutations"],
     ["benchmarks.fuzz_endpoints"],
+    ["benchmarks.kills"],
 )
 
 

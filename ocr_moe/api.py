@@ -124,7 +124,7 @@ class Run:
     ) -> int:
         """Write a strategy's records to a file (or folder) in a format of `ocr_moe.exports.exporters`.
 
-        How many they are. Raises StoreError without a run, KeyError for an unknown name, OSError.
+        How many they are. Raises StoreError without a run, KeyError for an unknown name, OutputError.
         """
         from ocr_moe.exports.exporters import EXPORTERS
         from ocr_moe.run.exporting import exported
@@ -158,7 +158,9 @@ def extract(
 
     `out` is a new temporary folder when not given; a run that was started there before goes on.
     `report` hears of every file that is done, `notice` of what is told once. Raises UsageError and
-    its kin; a document that fails is in its record, not raised.
+    its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
+    KeyboardInterrupt) on Ctrl-C, once what was under way is stored; a document that fails is in its
+    record, not raised.
     """
     options = options or Options()
     folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)

@@ -7,11 +7,13 @@ OcrMoeError
 │   ├── TruthError        a verified sheet cannot be used
 │   ├── MissingDependencyError   an optional package is not installed
 │   ├── EndpointMissingError     a strategy needs an endpoint that is not configured
-│   └── StoreError        a run's store is of another run, version or process
+│   └── StoreError        a run's store is of another run, version or process, or cannot be used further
+│       └── DamagedRowError  a single row of it cannot be read
 ├── DocumentError         one file or page cannot be processed; the others go on
 │   ├── UnreadableFileError      empty, truncated, mislabelled, encrypted or unknown format
 │   ├── TooLargeError            beyond the configured limit of pixels or pages
-│   └── UnrecognisedError        no schema fits (--schema auto)
+│   ├── UnrecognisedError        no schema fits (--schema auto)
+│   └── UnexpectedError          something broke over it, a plug-in perhaps
 ├── ExpertError           one expert could not answer
 │   ├── EngineError       an OCR engine failed
 │   └── ChatError         a language-model endpoint failed
@@ -22,7 +24,10 @@ OcrMoeError
 │       ├── ChatRequestError     the server refuses the request (other 4xx)
 │       │   └── ChatTooLargeError    for its size: a smaller image may be taken
 │       └── ChatAnswerError      an answer that cannot be used: prose, refusal, empty, cut off
+├── OutputError           a file cannot be written: the disk is full, a folder stands in its place, …
 └── BudgetExceededError   --max-cost reached: the run stops cleanly and can be resumed
+KeyboardInterrupt
+└── InterruptedRunError   Ctrl-C: the run stopped cleanly and can be resumed  (exit status 130)
 """
 
 from __future__ import annotations
@@ -60,6 +65,10 @@ class StoreError(UsageError):
     pass
 
 
+class DamagedRowError(StoreError):
+    pass
+
+
 class DocumentError(OcrMoeError):
     pass
 
@@ -73,6 +82,10 @@ class TooLargeError(DocumentError):
 
 
 class UnrecognisedError(DocumentError):
+    pass
+
+
+class UnexpectedError(DocumentError):
     pass
 
 
@@ -121,5 +134,20 @@ class ChatAnswerError(ChatError):
         self.reply = reply
 
 
+class OutputError(OcrMoeError):
+    pass
+
+
 class BudgetExceededError(OcrMoeError):
     pass
+
+
+class InterruptedRunError(KeyboardInterrupt):
+    """Not one of the tree: whoever handles errors is not to go on over an interrupt.
+
+    `at_once` tells whether what was under way was left behind, unfinished.
+    """
+
+    def __init__(self, message: str, *, at_once: bool = False) -> None:
+        super().__init__(message)
+        self.at_once = at_once

@@ -293,6 +293,26 @@ def test_different_paths_stay_different() -> None:
     assert len({document_path(DocumentRef(path=path, sha256="")) for path in paths}) == len(paths)
 
 
+def test_no_document_takes_the_file_of_another() -> None:
+    documents = [
+        ("a.tif", 1),
+        ("a.tif", 2),
+        ("a.tif.page2", 1),
+        ("a.tif.page2", 2),
+        ("a.tif.PAGE2", 1),
+        ("a.tif.json/b", 1),
+        ("a.tif.json_/b", 1),
+        ("a:b", 1),
+        (document_path(DocumentRef(path="a:b", sha256="")).name.removesuffix(".json"), 1),
+        ("/".join(["deep"] * 500), 1),
+    ]
+    paths = [document_path(DocumentRef(path=p, sha256="", page=page)) for p, page in documents]
+    assert len(set(paths)) == len(paths)
+    parents = {parent for path in paths for parent in path.parents}
+    assert not parents & set(paths), "a folder is called as a file"
+    assert max(len(str(path)) for path in paths) < 1100
+
+
 def test_a_document_holds_every_reading_and_error(tmp_path: Path) -> None:
     answer = Answer(
         expert="codes:1",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from contextlib import suppress
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from ocr_moe.cli import (
     calibrate,
@@ -17,9 +22,48 @@ from ocr_moe.cli import (
     listings,
     screen,
 )
+from ocr_moe.errors import InterruptedRunError, OcrMoeError, UsageError
+
+
+class Commands(TyperGroup):
+    """Says in a sentence what stops a command that is under way."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            interrupt_on_signals()  # here, where it is told; before, nothing is begun yet
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            told = str(stop) or "interrupted; give the same command again"
+            with suppress(OSError):  # the terminal may be gone as well
+                typer.echo(f"Stopped: {told}", err=True)
+            if isinstance(stop, InterruptedRunError) and not stop.at_once:
+                raise typer.Exit(130) from stop
+            leave(130)
+        except BrokenPipeError:
+            with suppress(OSError):
+                typer.echo("Error: standard output was closed before all was said.", err=True)
+            leave(1)
+
+
+def interrupt_on_signals() -> None:
+    """Let a request to end, or the end of the terminal, be what Ctrl-C is."""
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):  # the last is of Windows
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+            signal.signal(number, signal.default_int_handler)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process without waiting for threads, and without writing to a closed stream."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(status)
+
 
 app = typer.Typer(
     name="ocr-moe",
+    cls=Commands,
     help="Turn a pile of scanned certificates into a spreadsheet that is right, "
     "and say which cells a person must still check.",
     no_args_is_help=True,
@@ -49,8 +93,6 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 def main() -> None:
     """Entry point. Exit status 2 for wrong usage or configuration, 130 when interrupted."""
-    from ocr_moe.errors import OcrMoeError, UsageError
-
     screen.prepare()
     try:
         app()
@@ -60,9 +102,10 @@ def main() -> None:
     except OcrMoeError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("Interrupted. The same command goes on where this stopped.", err=True)
-        sys.exit(130)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"Error: {where}{error.strerror or error}", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def evaluate(
     """Score each strategy's records and write scores.json, accuracy.xlsx and report.html to `out`.
 
     `image_source(record, page)` gives the righted page for the report's crops, or None. With
-    `out=None` nothing is written. Raises TruthError when no row is about a document, OSError when
+    `out=None` nothing is written. Raises TruthError when no row is about a document, OutputError when
     writing fails.
     """
     options = options or EvaluationOptions()
@@ -92,7 +92,7 @@ def score_columns(
 
 
 def write_scores(path: Path, scores: Scores) -> None:
-    """Write scores.json in one step. Raises OSError."""
+    """Write scores.json in one step. Raises OutputError."""
     data: dict[str, Any] = scores.model_dump(mode="json")
     write_text(path, json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 

@@ -24,6 +24,8 @@ class Exported:
     schemas: Sequence[Schema]
     """What the documents could be."""
     answers: AnswersOf
+    sole: bool = False
+    """Whether nobody else writes where it goes: what is there of documents that are gone goes."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Exporter:
     target: str
     """Name of the file or folder within a run."""
     write: Callable[[Path, Exported], int]
-    """Writes to a path, which may be another than `target`; how many records. Raises OSError."""
+    """Writes to a path, which may be another than `target`; how many records. Raises OutputError."""
 
 
 EXPORTERS: Mapping[str, Exporter] = {
@@ -41,7 +43,8 @@ EXPORTERS: Mapping[str, Exporter] = {
         "records.jsonl", lambda path, run: write_jsonl(path, run.records, presorted=True)
     ),
     "documents": Exporter(
-        "documents", lambda path, run: write_documents(path, run.records, run.answers)
+        "documents",
+        lambda path, run: write_documents(path, run.records, run.answers, prune=run.sole),
     ),
     "xlsx": Exporter(
         "records.xlsx", lambda path, run: write_workbook(path, run.records, run.schemas)

@@ -7,10 +7,10 @@ confidences and boxes), so that equal records are equal bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,7 +19,8 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from ocr_moe.errors import UsageError
 from ocr_moe.exports.forms import FORMAT
-from ocr_moe.formats.files import replacing
+from ocr_moe.formats.files import replacing, writing_to
+from ocr_moe.formats.names import safe_name, short_digest
 from ocr_moe.formats.versions import refusal
 from ocr_moe.types import (
     Answer,
@@ -37,9 +38,12 @@ AnswersOf = Callable[[Record], Mapping[str, Sequence[Answer]]]
 """The answers behind a record: name of the expert → its calls."""
 
 _PLACES = 6
-_NAME_BYTES = 200
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
-_FORBIDDEN = re.compile(r'[\x00-\x1f<>:"|?*\\\ud800-\udfff]')
+_HEAD = b'{\n  "format":'
+"""How a document's file begins."""
+_PATH_BYTES = 1000
+"""Of a path below documents/; common file systems take about 4000 of a whole path."""
+_SUFFIXED = re.compile(r"(?i)\.(page[0-9]+|[0-9a-f]{12})$")
+"""A name that ends as those that are given here."""
 
 
 def record_order(record: Record) -> tuple[str, int]:
@@ -96,7 +100,7 @@ def write_jsonl(path: Path, records: Iterable[Record], *, presorted: bool = Fals
     """Write records.jsonl in one step, sorted by path and page; returns how many.
 
     `presorted` streams the records as they come, in flat memory, for sources that sort themselves.
-    Raises ValueError when they then come out of order, OSError when writing fails.
+    Raises ValueError when they then come out of order, OutputError when writing fails.
     """
     count = 0
     ordered = records if presorted else sorted(records, key=record_order)
@@ -135,33 +139,61 @@ def read_jsonl(path: Path) -> Iterator[Record]:
 def document_path(document: DocumentRef) -> PurePosixPath:
     """Where a document's JSON stands below documents/: its path + `.json`.
 
-    Pages after the first carry `.page2` and so on. Parts that would leave the folder or that a
-    file system refuses are replaced, with a hash of the whole path so that names stay unique.
+    Pages after the first carry `.page2` and so on. Parts that would leave the folder, that a file
+    system refuses or that could be mistaken for another document's are replaced, with a hash of the
+    whole path so that names stay unique.
     """
     parts = [part for part in document.path.replace("\\", "/").split("/") if part not in ("", ".")]
-    safe = [_safe_part(part) for part in parts] or ["_"]
+    safe = [safe_name(part) for part in parts] or ["_"]
+    # A folder is not to be called as the file of another document.
+    safe[:-1] = [f"{part}_" if part.lower().endswith(".json") else part for part in safe[:-1]]
+    if len("/".join(safe).encode()) > _PATH_BYTES:
+        safe = safe[-1:]
     suffix = f".page{document.page}" if document.page > 1 else ""
-    if "/".join(safe) != document.path:
-        digest = hashlib.sha256(document.path.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-        suffix = f".{digest}{suffix}"
+    if "/".join(safe) != document.path or _SUFFIXED.search(safe[-1]):
+        suffix = f".{short_digest(document.path)}{suffix}"
     return PurePosixPath(*safe[:-1], f"{safe[-1]}{suffix}.json")
 
 
-def write_documents(folder: Path, records: Iterable[Record], answers: AnswersOf) -> int:
+def write_documents(
+    folder: Path, records: Iterable[Record], answers: AnswersOf, *, prune: bool = False
+) -> int:
     """Write one JSON a document with every expert's readings and errors; returns how many.
 
-    Each file is the record's own form plus `answers`. Raises OSError.
+    Each file is the record's own form plus `answers`. `prune` removes what was written there about
+    other documents. Raises OutputError.
     """
-    count = 0
+    written: set[Path] = set()
     for record in records:
         data = record_to_json(record)
         data["answers"] = [
             _answer(name, answer) for name, calls in answers(record).items() for answer in calls
         ]
-        with replacing(folder / document_path(record.document), durable=False) as temporary:
+        path = folder / document_path(record.document)
+        with replacing(path, durable=False) as temporary:
             temporary.write_bytes(_encode(data, indent=2) + b"\n")
-        count += 1
-    return count
+        written.add(path)
+    if prune:
+        _prune(folder, written)
+    return len(written)
+
+
+def _prune(folder: Path, keep: Set[Path]) -> None:
+    """Remove the documents' files that are not to be kept, and folders that are empty without them."""
+    with writing_to(folder):
+        for name, _, files in os.walk(folder, topdown=False):
+            parent = Path(name)
+            gone = [parent / file for file in files if file.endswith(".json")]
+            gone = [path for path in gone if path not in keep and _is_ours(path)]
+            for path in gone:
+                path.unlink(missing_ok=True)
+            if parent != folder and not any(parent.iterdir()):
+                parent.rmdir()
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(_HEAD)) == _HEAD
 
 
 def _known(model: type[Value], data: Any) -> dict[str, Any]:
@@ -241,18 +273,3 @@ def _failure(failure: Failure | None) -> dict[str, str] | None:
 
 def _number(value: float | None) -> float | None:
     return None if value is None else round(value, _PLACES)
-
-
-def _safe_part(part: str) -> str:
-    """A path part that stays inside its folder and that every common file system takes."""
-    safe = _FORBIDDEN.sub("_", part)
-    if set(safe) <= {"."}:
-        safe = "_" * len(safe)
-    if safe.endswith((".", " ")):
-        safe = safe.rstrip(". ") + "_"
-    if _RESERVED.fullmatch(safe):
-        safe = f"_{safe}"
-    encoded = safe.encode("utf-8")
-    if len(encoded) > _NAME_BYTES:
-        safe = encoded[:_NAME_BYTES].decode("utf-8", "ignore")
-    return safe

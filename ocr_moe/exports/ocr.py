@@ -41,7 +41,7 @@ class _Entry(Value):
 
 
 def write_ocr(path: Path, pages: Iterable[tuple[str, int, PageText]]) -> int:
-    """Write page OCR, (hash of the file, page, text), in one step; how many pages. Raises OSError."""
+    """Write page OCR, (hash of the file, page, text), in one step; how many. Raises OutputError."""
     count = 0
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
         for sha256, page, text in pages:

@@ -55,7 +55,7 @@ def write_workbook(
     `records` are wanted in export order; they are gone through twice where a schema groups
     documents into subjects, so a re-iterable (a list, a view of the store) keeps memory flat.
     With several schemas the sheet "documents" has the columns of all. A sheet that is full goes on
-    in "documents (2)" and so on. Raises OSError, or SchemaError for a wrong subject pattern.
+    in "documents (2)" and so on. Raises OutputError, or SchemaError for a wrong subject pattern.
     """
     if isinstance(records, Iterator):
         records = list(records)

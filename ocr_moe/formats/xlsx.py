@@ -7,7 +7,6 @@ formula, number or link, so that `=1+1` stays `=1+1` and an 18-digit number keep
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from ocr_moe.formats.files import replacing
+from ocr_moe.errors import OutputError
+from ocr_moe.formats.files import replacing, scratch
 
 if TYPE_CHECKING:
     import xlsxwriter
@@ -223,21 +223,19 @@ class Book:
 def writing(path: Path, *, rows_per_sheet: int = MAX_ROWS) -> Iterator[Book]:
     """A workbook that takes `path`'s place when the block ends without an exception.
 
-    Equal content gives equal bytes. Raises OSError when writing fails.
+    Equal content gives equal bytes. Raises OutputError when writing fails.
     """
     import xlsxwriter
+    from xlsxwriter.exceptions import FileCreateError, FileSizeError
 
     if not 1 <= rows_per_sheet <= MAX_ROWS:
         raise ValueError(f"rows_per_sheet must be between 1 and {MAX_ROWS}")
-    with (
-        replacing(path) as temporary,
-        tempfile.TemporaryDirectory(prefix=".part-", dir=path.parent) as scratch,
-    ):
+    with replacing(path) as temporary, scratch(path.parent) as folder:
         workbook = xlsxwriter.Workbook(
             str(temporary),
             {
                 "constant_memory": True,
-                "tmpdir": scratch,
+                "tmpdir": str(folder),
                 "strings_to_formulas": False,
                 "strings_to_numbers": False,
                 "strings_to_urls": False,
@@ -248,7 +246,14 @@ def writing(path: Path, *, rows_per_sheet: int = MAX_ROWS) -> Iterator[Book]:
         book = Book(workbook, rows_per_sheet)
         yield book
         book.finish()
-        workbook.close()
+        try:
+            workbook.close()
+        except FileCreateError as error:
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+        except FileSizeError as error:
+            raise OutputError(f"{path}: cannot be written (more than 4 GB)") from error
 
 
 def _pieces(text: str, marks: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:

@@ -14,7 +14,7 @@ RECOMMENDED = "recommended.yaml"
 
 
 def write_recommendation(folder: Path, recommended: Recommendation) -> None:
-    """Write the configuration of the policy, headed by what is promised. Raises OSError."""
+    """Write the configuration of the policy, headed by what is promised. Raises OutputError."""
     write_text(folder / RECOMMENDED, recommended.to_yaml())
 
 
@@ -26,7 +26,7 @@ def write_refusal(folder: Path, why: str) -> None:
 
 def write_calibration(folder: Path, calibration: Calibration, config: Config) -> list[Path]:
     """Write calibration.yaml (the model) and calibrated.yaml, configuration by which every strategy
-    uses it. Raises OSError.
+    uses it. Raises OutputError.
     """
     fitted, overlay = folder / "calibration.yaml", folder / "calibrated.yaml"
     write_text(fitted, to_yaml(calibration))

@@ -54,7 +54,8 @@ def decide(
 ) -> Course:
     """All decisions for one document, of which the pages' text took `ocr_seconds`.
 
-    An answer's whole cost counts for each question that it answers. Raises what `asking` raises.
+    An answer's whole cost counts for each question that it answers. Raises what `asking` raises, and
+    RuntimeError over a gate that would never end.
     """
     readings: dict[str, dict[str, Reading]] = {name: {} for name in schema.names}
     cost = Cost(seconds=ocr_seconds, ocr_seconds=ocr_seconds)
@@ -62,6 +63,9 @@ def decide(
     exchanges: list[tuple[Ask, Answer]] = []
     states: list[State] = []
     while asks := gate.route(State(schema, readings, decisions)):
+        made = {ask for ask, _ in exchanges}
+        if made.issuperset(asks):
+            raise RuntimeError(f"the gate asks what was answered already: {asks[0]}")
         for ask in asks:
             answer = asking(ask)
             cost += answer.cost

@@ -6,21 +6,32 @@ when it was stored, they are parsed again: nobody is asked, and what was paid fo
 
 from __future__ import annotations
 
+import math
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ocr_moe.errors import BudgetExceededError, ExpertError, OcrMoeError, UsageError
+from ocr_moe.errors import BudgetExceededError, DamagedRowError, OcrMoeError, UsageError
 from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.loop import Strategy, decide
 from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.ledger import Ledger, unasked
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Question, Store
-from ocr_moe.types import Answer, Cost, Failure, Reading, Record
+from ocr_moe.types import Answer, Cost, Decision, Failure, Reading, Record
+
+_WORDS = 2000
+"""Characters of an exception that are kept."""
+_LONGEST = 100_000
+"""Characters that a value may have; no field of a page has so many."""
 
 
 class NotRecordedError(OcrMoeError):
     """The store does not hold what is asked for, and nobody may be asked."""
+
+
+class StoppedError(OcrMoeError):
+    """The run is asked to stop: nothing new is begun."""
 
 
 class StoredAnswers:
@@ -45,27 +56,37 @@ class StoredAnswers:
         self._known: dict[tuple[str, str], Answer] = {}
 
     def answer(self, expert: Expert, fields: Sequence[Field]) -> Answer:
-        """Raises BudgetExceededError, NotRecordedError or UsageError; a failing expert does not."""
+        """Raises BudgetExceededError, StoppedError, NotRecordedError or UsageError; a failing expert
+        does not."""
         names = tuple(field.name for field in fields)
         digest = self._digests.get(names)
         if digest is None:
             digest = self._digests[names] = digest_fields(self._document.schema.name, fields)
         try:
-            key = (expert.fingerprint, digest)
-        except ExpertError as error:  # a server that is down cannot say which model it has
+            fingerprint = expert.fingerprint
+            fingerprint.encode("utf-8")  # it is a key of the store
+        except UsageError:
+            raise
+        except Exception as error:  # a server that is down cannot say which model it has
             return failed_answer(expert.name, fields, error)
+        key = (fingerprint, digest)
         if key not in self._known:
-            self._known[key] = self._look_up(expert, fields, names, digest)
+            self._known[key] = self._look_up(expert, fingerprint, fields, names, digest)
         return self._known[key]
 
     def _look_up(
-        self, expert: Expert, fields: Sequence[Field], names: tuple[str, ...], digest: str
+        self,
+        expert: Expert,
+        fingerprint: str,
+        fields: Sequence[Field],
+        names: tuple[str, ...],
+        digest: str,
     ) -> Answer:
         ref = self._document.ref
         question = Question(
             sha256=ref.sha256,
             page=ref.page,
-            fingerprint=expert.fingerprint,
+            fingerprint=fingerprint,
             digest=digest,
             expert=expert.name,
             schema=self._document.schema.name,
@@ -78,7 +99,7 @@ class StoredAnswers:
         if self._ledger is None:
             raise NotRecordedError(f"{ref.path}: {expert.name} has not been asked")
         with self._ledger.question(expert.name) as paid:
-            answer = ask(expert, self._document, rest)
+            answer = ask(expert, self._document, rest, fingerprint)
             paid.settle(answer.cost)
         if stored is not None:
             answer = _completed(self._as_parsed_today(expert, fields, question, stored), answer)
@@ -113,6 +134,7 @@ def record_of(document: Document, strategy: Strategy, answers: StoredAnswers) ->
         lambda ask: answers.answer(strategy.experts[ask.expert], schema.select(ask.fields)),
         ocr_seconds=sum(page.text.seconds for page in document.pages),
     )
+    _check(schema.names, course.decisions)
     return Record(
         document=document.ref,
         schema_name=schema.name,
@@ -122,17 +144,37 @@ def record_of(document: Document, strategy: Strategy, answers: StoredAnswers) ->
     )
 
 
-def ask(expert: Expert, document: Document, fields: Sequence[Field]) -> Answer:
+def _check(names: Sequence[str], decisions: Mapping[str, Decision]) -> None:
+    """Raises ValueError for decisions that are not one a field, or that no store could give back."""
+    if set(decisions) != set(names):
+        raise ValueError(
+            f"the combiner was asked for {list(names)} and decided on {list(decisions)}"
+        )
+    for name, decision in decisions.items():
+        # What pydantic checks, unless a combiner builds decisions without it (model_construct).
+        numbers = (decision.confidence, *decision.characters)
+        box = () if decision.evidence is None else decision.evidence.box
+        if not all(n is None or 0 <= n <= 1 for n in numbers) or not all(map(math.isfinite, box)):
+            raise ValueError(f"the combiner gave {name} a number that is none")
+        if len(decision.value or "") > _LONGEST:
+            raise ValueError(f"the combiner gave {name} more than {_LONGEST} characters")
+
+
+def ask(
+    expert: Expert, document: Document, fields: Sequence[Field], fingerprint: str = ""
+) -> Answer:
     """One question to one expert. An expert that breaks gives a failed reading for every field."""
     start = time.perf_counter()
+    answer: object = None
     try:
         answer = expert.read(document, fields)
-    except (UsageError, BudgetExceededError):
-        raise
-    except Exception as error:  # an expert, perhaps a third party's, must not end the batch
+        return _sound(expert.name, fields, answer)
+    except BaseException as error:  # an expert, perhaps a third party's, must not end the batch
+        if is_not_its_own(error):
+            raise
         seconds = round(time.perf_counter() - start, 4)
-        answer = failed_answer(expert.name, fields, error, expert.fingerprint, seconds)
-    return _complete(expert.name, fields, answer)
+        failed = failed_answer(expert.name, fields, error, fingerprint, seconds)
+        return failed.model_copy(update={"cost": _spent(answer) or failed.cost})
 
 
 def reread(
@@ -141,13 +183,12 @@ def reread(
     """The replies of an answer parsed anew. Where that breaks, every field has a failed reading, and
     replies and cost are kept for the next revision of the parsing."""
     try:
-        again = expert.reread(document, fields, answer)
-    except UsageError:
-        raise
-    except Exception as error:
+        return _sound(name, fields, expert.reread(document, fields, answer))
+    except BaseException as error:
+        if is_not_its_own(error):
+            raise
         failed = failed_answer(name, fields, error).readings
-        again = answer.model_copy(update={"readings": failed, "parsing": expert.parsing})
-    return _complete(name, fields, again)
+        return answer.model_copy(update={"readings": failed, "parsing": expert.parsing})
 
 
 def _completed(before: Answer, rest: Answer) -> Answer:
@@ -165,23 +206,63 @@ def _completed(before: Answer, rest: Answer) -> Answer:
     )
 
 
-def _complete(expert: str, fields: Sequence[Field], answer: Answer) -> Answer:
+def is_not_its_own(error: BaseException) -> bool:
+    """Whether an exception that comes out of a plug-in is about the run: it is to be raised on.
+
+    That is a wrong configuration, a lost store, a spent budget, and Ctrl-C, which reaches the main
+    thread only.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return threading.current_thread() is threading.main_thread()
+    if isinstance(error, DamagedRowError):  # of a store whose answers stand in for an expert
+        return False
+    return isinstance(error, UsageError | BudgetExceededError | StoppedError | NotRecordedError)
+
+
+def words_of(error: BaseException) -> str:
+    """What an exception says, as text of bounded length that can be stored."""
+    try:
+        text = str(error)
+    except Exception:  # whoever wrote its class
+        text = ""
+    text = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    return (text if len(text) <= _WORDS else f"{text[:_WORDS]}…") or type(error).__name__
+
+
+def _sound(expert: str, fields: Sequence[Field], answer: object) -> Answer:
+    """An answer as the store will give it back. Raises TypeError or ValueError for what is none."""
+    if not isinstance(answer, Answer):
+        raise TypeError(f"an Answer is expected, not {type(answer).__name__}")
     asked = [field.name for field in fields]
+    # What was built without validation (model_construct) shows when it is written and read.
+    answer = Answer.model_validate_json(answer.model_dump_json(warnings="error"))
     given = [reading.field for reading in answer.readings]
     if given != asked:
-        raise TypeError(f"expert {expert} was asked for {asked} and answered {given}")
+        raise TypeError(f"it was asked for {asked} and answered {given}")
+    for reading in answer.readings:
+        if max(len(reading.value or ""), len(reading.raw or "")) > _LONGEST:
+            raise ValueError(f"the value of {reading.field} has more than {_LONGEST} characters")
     return answer
+
+
+def _spent(answer: object) -> Cost | None:
+    """What an answer that cannot be used has cost all the same."""
+    try:
+        cost = answer.cost if isinstance(answer, Answer) else None
+        return None if cost is None else Cost.model_validate(cost.model_dump())
+    except (AttributeError, ValueError):
+        return None
 
 
 def failed_answer(
     name: str,
     fields: Sequence[Field],
-    error: Exception,
+    error: BaseException,
     fingerprint: str = "",
     seconds: float = 0.0,
 ) -> Answer:
     """A failed reading for every field."""
-    message = str(error) or type(error).__name__
+    message = words_of(error)
     if not isinstance(error, OcrMoeError):
         message = f"unexpected error in expert {name}: {message}"
     failure = Failure(type=type(error).__name__, message=message)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
-from ocr_moe.errors import BudgetExceededError, DocumentError
+from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError
 from ocr_moe.exports.ocr import read_ocr
+from ocr_moe.formats.files import sweep
+from ocr_moe.formats.names import folder_name
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
+from ocr_moe.run.answers import StoppedError
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.exporting import exported
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
+from ocr_moe.run.interrupts import stopping
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, manifest, write_manifest
 from ocr_moe.run.outcome import Notice, Outcome, Progress, why_failed
@@ -26,12 +30,12 @@ from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Runner, local_runner
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, row_of
+from ocr_moe.store.opening import is_begun
 from ocr_moe.workshop.build import Workshop
 
 STORE = "store.sqlite"
 REPLAY_FROM = 500
 """Recorded documents from which on a run starts processes to replay them."""
-Item = TypeVar("Item")
 
 
 class Batch:
@@ -116,7 +120,7 @@ class Batch:
             )
 
         file = self.out / STORE
-        if "store" not in vars(self) and file.exists() and file.stat().st_size:
+        if "store" not in vars(self) and is_begun(file):
             with Store(file, write=False) as before:
                 holds(before)
         self._sign(identity, sources, clear_records=not holds(self.store))
@@ -134,7 +138,10 @@ class Batch:
         report: Callable[[Progress], None],
     ) -> Outcome:
         outcome = Outcome(files=len(sources))
-        finished = self.store.finished_paths([strategy.name for strategy in self.strategies])
+        names = [strategy.name for strategy in self.strategies]
+        if self.store.finished_paths(names):
+            self.store.drop_damaged()
+        finished = self.store.finished_paths(names)
         groups: dict[str, list[Source]] = {}
         broken = 0
         for source in sources:
@@ -149,24 +156,47 @@ class Batch:
             else:
                 groups.setdefault(inputs[source.name], []).append(source)
         done = outcome.resumed + broken
+        results = self._results(groups)
         try:
-            for results in _until_interrupted(self._results(groups)):
-                self.store.put_records([row for result in results for row in result.rows])
-                for result in results:
-                    for source in groups[result.sha256]:
-                        done += 1
-                        report(Progress(done, len(sources), source.name, result.failure))
+            with stopping(lambda: self._ledger.stop(StoppedError())):
+                for some in results:
+                    self.store.put_records([row for result in some for row in result.rows])
+                    for result in some:
+                        for source in groups[result.sha256]:
+                            done += 1
+                            report(Progress(done, len(sources), source.name, result.failure))
         except BudgetExceededError as error:
             outcome.stopped = str(error)
+        except StoppedError as error:
+            raise self._interrupted(done, len(sources)) from error
+        except KeyboardInterrupt as error:
+            with suppress(KeyboardInterrupt):
+                results.throw(error)  # which waits for nobody
+            raise self._interrupted(done, len(sources), at_once=True) from error
+        except BaseException as error:
+            self._ledger.stop(error)
+            results.close()  # once what is under way is done, so that the store outlives it
+            raise
         outcome.asked = self._ledger.asked
         self._count(outcome)
         return outcome
 
-    def _results(self, groups: Mapping[str, Sequence[Source]]) -> Iterator[list[Processed]]:
+    def _interrupted(self, done: int, files: int, *, at_once: bool = False) -> InterruptedRunError:
+        kept = "but for what was under way, every answer" if at_once else "every answer"
+        return InterruptedRunError(
+            f"{done} of {files} files are done, {self._ledger.asked} questions were asked in this "
+            f"start; {kept} is kept in {self.out}, and the same command goes on where this stopped",
+            at_once=at_once,
+        )
+
+    def _results(
+        self, groups: Mapping[str, Sequence[Source]]
+    ) -> Generator[list[Processed], None, None]:
         """The records of all files of each content, as they come, some at a time."""
         fresh = dict(groups)
         if self._worth_replaying(groups):
             setup = Setup(
+                os.getpid(),
                 self.store.path,
                 self._workshop.blueprint,
                 tuple(strategy.name for strategy in self.strategies),
@@ -176,10 +206,16 @@ class Batch:
                 for processed in some:
                     del fresh[processed.sha256]
                 yield some
+                self._ledger.proceed()
 
         def work(group: tuple[str, Sequence[Source]]) -> list[Processed]:
             sha256, same = group
-            return [self._processor.process(same, sha256)]
+            try:
+                self._ledger.proceed()
+                return [self._processor.process(same, sha256)]
+            except BaseException as error:  # about the run: nothing else is to be begun
+                self._ledger.stop(error)
+                raise
 
         yield from self._runner.map(work, fresh.items())
 
@@ -190,19 +226,25 @@ class Batch:
         )
 
     def export(self) -> Manifest:
-        """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store."""
+        """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store.
+
+        What killed starts left half-written goes. Raises OutputError, or StoreError where the store
+        is lost.
+        """
         from ocr_moe.exports.exporters import EXPORTERS
 
+        sweep(self.out)
         written = manifest(self.store, self.strategies, self.schemas, self._workshop)
         experts = {name: strategy.experts for name, strategy in written.strategies.items()}
         self.store.set_meta("experts", experts)
         single = len(self.strategies) == 1
         for strategy in self.strategies:
-            folder = self.out if single else self.out / strategy.name
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = self.out if single else self.out / folder_name(strategy.name)
+            run = replace(exported(self.store, strategy.name), sole=True)
             for exporter in EXPORTERS.values():
-                exporter.write(folder / exporter.target, exported(self.store, strategy.name))
+                exporter.write(folder / exporter.target, run)
         write_manifest(self.out / "run.json", written)
+        self.store.check()
         return written
 
     def _sign(self, identity: Identity, sources: Sequence[Source], *, clear_records: bool) -> None:
@@ -239,32 +281,6 @@ class Batch:
             }.values()
         )
         outcome.failed = len(outcome.failures)
-
-
-def _until_interrupted(results: Iterator[Item]) -> Iterator[Item]:
-    """The results until Ctrl-C, which raises KeyboardInterrupt between two documents.
-
-    Libraries may swallow an interrupt or leave a half-done page behind; the documents under way are
-    therefore finished first. A second Ctrl-C interrupts at once.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield from results
-        return
-    pressed = threading.Event()
-
-    def on_interrupt(number: int, frame: object) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        for result in results:
-            yield result
-            if pressed.is_set():
-                raise KeyboardInterrupt
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _hash_all(

@@ -70,8 +70,14 @@ def hold_against(
     before = store.get_meta("identity")
     if before is None:
         return True
-    before = _as_of_today(before, identity, store.get_meta("schemas") or ())
-    differences = _differences(before, identity, update=update, frozen=frozen_strategies)
+    try:
+        before = _as_of_today(before, identity, store.get_meta("schemas") or ())
+        differences = _differences(before, identity, update=update, frozen=frozen_strategies)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{store.path}: the store is damaged, whose run it is cannot be read; take a copy that "
+            "is whole, or name another --out"
+        ) from error
     if differences:
         inputs_differ = not update and before["inputs"] != identity["inputs"]
         raise StoreError(

@@ -33,14 +33,28 @@ class Ledger:
         self.asked = 0
         """Questions put to an expert rather than found in the store."""
         self.money = 0.0
+        self._why: BaseException | None = None
+
+    def stop(self, why: BaseException) -> None:
+        """From now on nobody is asked; what is under way goes on to its end. The first reason counts."""
+        with self._changed:
+            self._why = self._why or why
+            self._changed.notify_all()
+
+    def proceed(self) -> None:
+        """Raises why nothing new is to be begun, where that is so."""
+        if self._why is not None:
+            raise self._why
 
     @contextmanager
     def question(self, expert: str) -> Iterator[Question]:
         """One question to an expert, within which requests are charged to it.
 
-        Raises BudgetExceededError, before anything is asked, where the budget does not allow it.
+        Raises BudgetExceededError, before anything is asked, where the budget does not allow it, and
+        as `proceed` does.
         """
         question = Question(self, expert)
+        self.proceed()
         self._reserve(expert)
         try:
             with charged_to(question):
@@ -54,6 +68,7 @@ class Ledger:
                 if self.money >= self._limit or not any(self._under_way.values()):
                     raise self._exceeded(expert, self._limit)
                 self._changed.wait()
+                self.proceed()
             self._under_way[expert] = self._under_way.get(expert, 0) + 1
 
     def _affords(self, expert: str, limit: float) -> bool:

@@ -88,7 +88,7 @@ def manifest(
 
 
 def write_manifest(path: Path, written: Manifest) -> None:
-    """Write run.json in one step. Raises OSError."""
+    """Write run.json in one step. Raises OutputError."""
     data = written.model_dump(mode="json")
     write_text(path, json.dumps(data, ensure_ascii=False, indent=2) + "\n")
 

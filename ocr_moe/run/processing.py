@@ -7,12 +7,18 @@ from contextlib import closing
 from threading import Lock
 from typing import NamedTuple
 
-from ocr_moe.errors import DocumentError, ExpertError, OcrMoeError, UnrecognisedError
+from ocr_moe.errors import (
+    DocumentError,
+    ExpertError,
+    OcrMoeError,
+    UnexpectedError,
+    UnrecognisedError,
+)
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
-from ocr_moe.run.answers import StoredAnswers, record_of
+from ocr_moe.run.answers import StoredAnswers, is_not_its_own, record_of, words_of
 from ocr_moe.run.documents import PageReader, open_document
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import Notice, why_failed
@@ -65,10 +71,15 @@ class Processor:
     def process(self, sources: Sequence[Source], sha256: str) -> Processed:
         """Records of every document and strategy, for each of the files of that one content.
 
-        Never raises for a bad document; other errors (a budget that is spent) pass through.
+        Never raises for a bad document or a broken plug-in; what is about the run passes through: a
+        lost store, a spent budget, a wrong configuration, a wish to stop.
         """
         found = list(self._process(sources[0], sha256))
-        rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+        try:
+            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+        except ValueError as error:
+            found = self._failed(sources[0], sha256, 1, error)
+            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
         return Processed(sha256, rows, _failure_of(found))
 
     def broken(self, source: Source, sha256: str, page: int, error: OcrMoeError) -> list[Record]:
@@ -121,26 +132,37 @@ class Processor:
         page = 1
         try:
             pages = reader.count()
-        except (DocumentError, ExpertError) as error:
-            yield from self.broken(source, sha256, 1, error)
+        except BaseException as error:
+            yield from self._failed(source, sha256, 1, error)
             return
         while page <= pages:
             count = 1
+            if self._ledger is not None:
+                self._ledger.proceed()
             try:
                 if reader.text(page).blank:  # the back of a sheet, or a separator
-                    yield from self._empty(source, sha256, page, blank=True)
-                    page += 1
-                    continue
-                schema = self._schema_of(source, reader.text(page))
-                count = pages - page + 1 if schema.pages is None else min(schema.pages, pages)
-                count = min(count, pages - page + 1)
-                document = open_document(source, sha256, schema, reader, page, count)
-                digests = self._digests[schema.name]
-                answers = StoredAnswers(self._store, self._ledger, digests, document)
-                yield from [record_of(document, strategy, answers) for strategy in self._strategies]
-            except (DocumentError, ExpertError) as error:
-                yield from self.broken(source, sha256, page, error)
+                    found = self._empty(source, sha256, page, blank=True)
+                else:
+                    schema = self._schema_of(source, reader.text(page))
+                    left = pages - page + 1
+                    count = left if schema.pages is None else min(schema.pages, left)
+                    document = open_document(source, sha256, schema, reader, page, count)
+                    digests = self._digests[schema.name]
+                    answers = StoredAnswers(self._store, self._ledger, digests, document)
+                    found = [record_of(document, each, answers) for each in self._strategies]
+            except BaseException as error:
+                found = self._failed(source, sha256, page, error)
+            yield from found
             page += count
+
+    def _failed(self, source: Source, sha256: str, page: int, error: BaseException) -> list[Record]:
+        """What stands for a document over which something broke. Raises what is about the run."""
+        if is_not_its_own(error):
+            raise error
+        if not isinstance(error, DocumentError | ExpertError):
+            what = f"{source.name}, page {page}: unexpected error"
+            error = UnexpectedError(f"{what} ({type(error).__name__}: {words_of(error)})")
+        return self.broken(source, sha256, page, error)
 
     def _schema_of(self, source: Source, text: PageText) -> Schema:
         if len(self._schemas) == 1:

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from ocr_moe.intake.sources import Source
 from ocr_moe.run.answers import NotRecordedError
+from ocr_moe.run.interrupts import leave_with
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
@@ -32,6 +33,8 @@ _CHUNK = 50
 class Setup:
     """What another process needs to replay documents of this run."""
 
+    parent: int
+    """The process that wants to know."""
     store: Path
     blueprint: Blueprint
     strategies: tuple[str, ...]
@@ -75,6 +78,7 @@ def _replay_chunk(
 def _opened(key: str, setup: bytes) -> tuple[Store, Processor]:
     """What this process works with; `key` keeps a later run in a folder of that name apart."""
     given: Setup = pickle.loads(setup)
+    leave_with(given.parent)
     workshop = given.blueprint.build()
     store = Store(given.store, write=False)
     strategies = [workshop.strategy(name) for name in given.strategies]

@@ -18,15 +18,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 
-from ocr_moe.errors import BudgetExceededError, StoreError
-from ocr_moe.store.opening import open_to_read, open_to_write
-from ocr_moe.types import Answer, PageText, Reading, Record, Recorded
+from pydantic import ValidationError
+
+from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
+from ocr_moe.store.opening import open_to_read, open_to_write, unusable
+from ocr_moe.types import Answer, PageText, Reading, Record, Recorded, Value
 
 _OF_STRATEGIES = "strategy IN (SELECT value FROM json_each(?))"
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)"
+
+Kept = TypeVar("Kept", bound=Value)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Store:
             self._db, self._guard = open_to_write(path)
         else:
             self._db = open_to_read(path)
+        self._absolute = path.absolute()
+        self._file = _file_of(self._absolute)
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -104,7 +110,10 @@ class Store:
     def get_meta(self, key: str) -> Any:
         """The JSON value under a key, or None."""
         row = self._row("SELECT value FROM meta WHERE key = ?", (key,))
-        return json.loads(row[0]) if row else None
+        try:
+            return json.loads(row[0]) if row else None
+        except ValueError as error:
+            raise self._damaged(f"what it says of {key}", error) from error
 
     def set_meta(self, key: str, value: Any) -> None:
         self._write(_SET_META, _meta_row(key, value))
@@ -120,18 +129,20 @@ class Store:
             db.executemany(_SET_META, [_meta_row(key, value) for key, value in meta.items()])
 
     def get_page_count(self, sha256: str) -> int | None:
+        """None where it is not known, or damaged."""
         row = self._row("SELECT pages FROM files WHERE sha256 = ?", (sha256,))
-        return int(row[0]) if row else None
+        return row[0] if row and isinstance(row[0], int) and row[0] >= 0 else None
 
     def put_page_count(self, sha256: str, pages: int) -> None:
         self._write("INSERT OR REPLACE INTO files VALUES (?, ?)", (sha256, pages))
 
     def get_page(self, sha256: str, page: int, engine: str) -> PageText | None:
+        """None where the page was not read, or its row is damaged: it is then read anew."""
         row = self._row(
-            "SELECT text FROM pages WHERE sha256 = ? AND page = ? AND engine = ?",
+            "SELECT CAST(text AS BLOB) FROM pages WHERE sha256 = ? AND page = ? AND engine = ?",
             (sha256, page, engine),
         )
-        return PageText.model_validate_json(row[0]) if row else None
+        return _readable(PageText, row[0]) if row else None
 
     def put_page(self, sha256: str, page: int, engine: str, text: PageText) -> None:
         self._write(_PUT_PAGE, (sha256, page, engine, text.model_dump_json()))
@@ -147,17 +158,20 @@ class Store:
 
     def pages(self) -> Iterator[tuple[str, int, PageText]]:
         """All page OCR: (hash of the file, page, text), in a stable order."""
-        rows = self._rows("SELECT sha256, page, text FROM pages ORDER BY sha256, page, engine")
+        rows = self._rows(
+            "SELECT sha256, page, CAST(text AS BLOB) FROM pages ORDER BY sha256, page, engine"
+        )
         for sha256, page, text in rows:
-            yield sha256, page, PageText.model_validate_json(text)
+            yield sha256, page, self._read(PageText, text, f"the text of page {page} of {sha256}")
 
     def get_answer(self, question: Question) -> Answer | None:
+        """None where the question was not put, or its row is damaged: it is then put anew."""
         row = self._row(
-            "SELECT answer FROM answers WHERE sha256 = ? AND page = ? AND fingerprint = ? "
+            "SELECT CAST(answer AS BLOB) FROM answers WHERE sha256 = ? AND page = ? AND fingerprint = ? "
             "AND question = ?",
             (question.sha256, question.page, question.fingerprint, question.digest),
         )
-        return Answer.model_validate_json(row[0]) if row else None
+        return _readable(Answer, row[0]) if row else None
 
     def put_answer(self, question: Question, answer: Answer) -> None:
         self._write(
@@ -178,12 +192,16 @@ class Store:
     def answers(self, sha256: str, page: int) -> list[Recorded]:
         """All answers about one document, in a stable order."""
         rows = self._rows(
-            "SELECT expert, question, answer FROM answers WHERE sha256 = ? AND page = ? "
+            "SELECT expert, question, CAST(answer AS BLOB) FROM answers WHERE sha256 = ? AND page = ? "
             "ORDER BY expert, fingerprint, question",
             (sha256, page),
         )
         return [
-            Recorded(expert, question, Answer.model_validate_json(answer))
+            Recorded(
+                expert,
+                question,
+                self._read(Answer, answer, f"an answer of {expert} on page {page} of {sha256}"),
+            )
             for expert, question, answer in rows
         ]
 
@@ -257,11 +275,12 @@ class Store:
     def records_after(self, strategy: str, path: str, page: int, limit: int) -> list[Record]:
         """The next records of a strategy, in the order of path and page."""
         rows = self._rows(
-            "SELECT record FROM records WHERE strategy = ? AND (path, page) > (?, ?) "
+            "SELECT path, CAST(record AS BLOB) FROM records "
+            "WHERE strategy = ? AND (path, page) > (?, ?) "
             "ORDER BY path, page LIMIT ?",
             (strategy, path, page, limit),
         )
-        return [Record.model_validate_json(row[0]) for row in rows]
+        return [self._record(path, record) for path, record in rows]
 
     def count_documents(self, strategies: Sequence[str], *, blank: bool = False) -> int:
         """Documents of which any of the strategies has a record; only the blank pages on demand."""
@@ -276,11 +295,12 @@ class Store:
     def failed_records(self, strategies: Sequence[str]) -> list[Record]:
         """What failed in the strategies' records, by path and page."""
         rows = self._rows(
-            f"SELECT record FROM records WHERE failed AND {_OF_STRATEGIES} "
+            "SELECT path, CAST(record AS BLOB) FROM records "
+            f"WHERE failed AND {_OF_STRATEGIES} "
             "ORDER BY path, page, strategy",
             (json.dumps(list(strategies)),),
         )
-        return [Record.model_validate_json(row[0]) for row in rows]
+        return [self._record(path, record) for path, record in rows]
 
     def strategies(self) -> list[str]:
         """Names of the strategies that have records."""
@@ -299,6 +319,51 @@ class Store:
         )
         return {path for path, count in rows if count == len(strategies)}
 
+    def drop_damaged(self) -> None:
+        """Drop what cannot be read, and the records of its documents: they are then read anew."""
+        files: set[str] = set()
+        with self._transaction() as db:
+            for table, key, kept, model in (
+                ("pages", "sha256, page, engine", "text", PageText),
+                ("answers", "sha256, page, fingerprint, question", "answer", Answer),
+            ):
+                rows = db.execute(f"SELECT {key}, CAST({kept} AS BLOB) FROM {table}")
+                for *values, _ in [row for row in rows if _readable(model, row[-1]) is None]:
+                    marks = ", ".join("?" * len(values))
+                    db.execute(f"DELETE FROM {table} WHERE ({key}) = ({marks})", values)
+                    files.add(values[0])
+            rows = db.execute("SELECT path, CAST(record AS BLOB) FROM records")
+            paths = set()
+            for path, text in rows:
+                record = _readable(Record, text)
+                if record is None or record.document.sha256 in files:
+                    paths.add(path)
+            db.executemany("DELETE FROM records WHERE path = ?", [(path,) for path in paths])
+
+    def check(self) -> None:
+        """Raises StoreError where the file was deleted or replaced since it was opened."""
+        if _file_of(self._absolute) != self._file:
+            raise StoreError(
+                f"{self.path}: the store was deleted or replaced while it was in use, and what was "
+                "read is lost with it; put it back, or give the same command again to begin anew"
+            )
+
+    def _record(self, path: str, text: bytes) -> Record:
+        return self._read(Record, text, f"the record of {path}")
+
+    def _read(self, model: type[Kept], text: bytes, what: str) -> Kept:
+        try:
+            return model.model_validate_json(text)
+        except ValidationError as error:
+            raise self._damaged(what, error) from error
+
+    def _damaged(self, what: str, error: ValueError) -> DamagedRowError:
+        why = " ".join(str(error).split())[:200]
+        return DamagedRowError(
+            f"{self.path}: the store is damaged, {what} cannot be read ({why}); give the command "
+            "that made it again: what is damaged is read anew"
+        )
+
     def _rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
         with self._lock, self._saying():
             return self._connection.execute(statement, values).fetchall()
@@ -310,11 +375,13 @@ class Store:
 
     def _write(self, statement: str, values: tuple[Any, ...] = ()) -> None:
         with self._lock, self._saying():
+            self.check()
             self._connection.execute(statement, values)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._saying():
+            self.check()
             self._connection.execute("BEGIN")
             try:
                 yield self._connection
@@ -329,7 +396,7 @@ class Store:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise StoreError(f"{self.path}: the store cannot be used further ({error})") from error
+            raise unusable(self.path, error) from error
 
 
 @dataclass(frozen=True)
@@ -355,12 +422,10 @@ class Records:
 
 
 def row_of(record: Record) -> RecordRow:
-    """A record as the store keeps it."""
+    """A record as the store keeps it. Raises ValueError for one that could not be had back."""
     document = record.document
-    failed = is_failed(record)
-    return RecordRow(
-        record.strategy, document.path, document.page, failed, record.model_dump_json()
-    )
+    text = record.model_dump_json(warnings="error")
+    return RecordRow(record.strategy, document.path, document.page, is_failed(record), text)
 
 
 def _has_failed(reading: Reading) -> bool:
@@ -374,6 +439,22 @@ def is_failed(record: Record) -> bool:
     return record.error is not None or any(
         decision.status == "failed" for decision in record.fields.values()
     )
+
+
+def _readable(model: type[Kept], text: bytes) -> Kept | None:
+    try:
+        return model.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Which file stands there, None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _meta_row(key: str, value: Any) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from ocr_moe.errors import StoreError
+from ocr_moe.formats.files import unwritable
 from ocr_moe.store import migrations
 from ocr_moe.store.migrations import APPLICATION, migrate, overlay, version_of
 
@@ -23,6 +24,27 @@ _UNFIT = (sqlite3.DatabaseError, ValueError, TypeError, AttributeError)
 
 class _BlankError(StoreError):
     """The file is no store yet."""
+
+
+def is_begun(path: Path) -> bool:
+    """Whether there is a file that is more than the remains of a store that died at birth.
+
+    What it is shows when it is opened. Raises StoreError where it cannot be looked at.
+    """
+    try:
+        if not path.exists() or not path.stat().st_size:
+            return False
+    except OSError as error:
+        raise StoreError(f"{path}: {unwritable(error)}") from error
+    if path.is_dir():
+        raise StoreError(f"{path}: a folder stands in place of the store; name another --out")
+    try:
+        open_to_read(path).close()
+    except _BlankError:
+        return False
+    except StoreError:
+        return True
+    return True
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
@@ -56,9 +78,8 @@ def open_to_write(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
     The claim ends when its handle is closed. Raises StoreError.
     """
     # A rollback journal is what a killed process left; only a connection that writes undoes that.
-    if path.exists() and path.stat().st_size and not Path(f"{path}-journal").exists():
-        with suppress(_BlankError):
-            open_to_read(path).close()
+    if is_begun(path) and not Path(f"{path}-journal").exists():
+        open_to_read(path).close()
     guard = _claim(path)
     try:
         return _migrated(path), guard
@@ -78,7 +99,7 @@ def _migrated(path: Path) -> sqlite3.Connection:
         migrate(db)
     except _UNFIT as error:
         db.close()
-        raise StoreError(f"{path}: the store cannot be written ({error})") from error
+        raise unusable(path, error) from error
     except BaseException:
         db.close()
         raise
@@ -94,8 +115,11 @@ def _connect(path: Path, uri: str) -> sqlite3.Connection:
 
 def _claim(path: Path) -> IO[str]:
     """Lock a store for writing until the handle is closed; its folder is made. Raises StoreError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = Path(f"{path}.lock").open("w")  # noqa: SIM115 - closed with the store
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = Path(f"{path}.lock").open("w")  # noqa: SIM115 - closed with the store
+    except OSError as error:
+        raise StoreError(f"{path.parent}: {unwritable(error)}") from error
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -166,6 +190,22 @@ def _seen_from_today(path: Path, uri: str, version: int) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def unusable(path: Path, error: Exception) -> StoreError:
+    """Why a store cannot be used further, and what to do."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(path, error)
+    advice = {
+        sqlite3.SQLITE_FULL: "make room on the disk",
+        sqlite3.SQLITE_IOERR: "see whether the disk is full or gone",
+        sqlite3.SQLITE_READONLY: "see that the folder can be written to",
+        sqlite3.SQLITE_CANTOPEN: "see that its folder is there and can be written to",
+        sqlite3.SQLITE_BUSY: "wait for the program that uses it",
+    }.get(code)
+    then = f"; {advice}, then the same command goes on where this stopped" if advice else ""
+    return StoreError(f"{path}: the store cannot be used further ({error}){then}")
 
 
 def _damaged(path: Path, why: object) -> StoreError:

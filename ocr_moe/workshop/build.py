@@ -16,7 +16,6 @@ from rapidfuzz import process
 from ocr_moe.errors import (
     ConfigError,
     EndpointMissingError,
-    ExpertError,
     MissingDependencyError,
     UsageError,
 )
@@ -366,11 +365,15 @@ class Workshop:
 
 
 def fingerprint_of(expert: Expert) -> str | None:
-    """The expert's fingerprint, or None where its server does not answer."""
+    """The expert's fingerprint, or None where it has none: its server does not answer, or it breaks."""
     try:
-        return expert.fingerprint
-    except ExpertError:
+        found = expert.fingerprint
+        found.encode("utf-8")
+    except UsageError:
+        raise
+    except Exception:
         return None
+    return found
 
 
 def _steps(params: JudgementParams, where: str) -> Iterator[tuple[str, Component]]:

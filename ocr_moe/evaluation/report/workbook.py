@@ -41,7 +41,7 @@ _OUTCOMES = {
 def write_accuracy(
     path: Path, scoring: Scoring, scores: Scores, *, rows_per_sheet: int = MAX_ROWS
 ) -> None:
-    """Write the workbook in one step. Raises OSError when writing fails."""
+    """Write the workbook in one step. Raises OutputError when writing fails."""
     with writing(path, rows_per_sheet=rows_per_sheet) as book:
         _summary(book, scores)
         _side_by_side(book, scoring, scores)

@@ -17,17 +17,38 @@ class PoolRunner:
         self._workers = workers
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Results as they come. The first exception ends the run once the running items are done."""
+        """Results as they come. The first exception ends the run once the running items are done,
+        and what came of those is given before it is raised. KeyboardInterrupt waits for nobody."""
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="document")
         waiting: set[Future[Result]] = set()
+        failed: list[BaseException] = []
+        patient = True
+
+        def results(full: int) -> Iterator[Result]:
+            """What is done, until fewer than `full` items wait."""
+            nonlocal waiting
+            while len(waiting) >= full:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    error = None if future.cancelled() else future.exception()
+                    if error is not None:
+                        failed.append(error)
+                        for other in waiting:
+                            other.cancel()
+                    elif not future.cancelled():
+                        yield future.result()
+
         try:
             for item in items:
                 waiting.add(pool.submit(work, item))
-                if len(waiting) >= 2 * self._workers:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from results(2 * self._workers)
+                if failed:
+                    break
+            yield from results(1)
+            if failed:
+                raise failed[0]
+        except KeyboardInterrupt:
+            patient = False
+            raise
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            pool.shutdown(wait=patient, cancel_futures=True)
