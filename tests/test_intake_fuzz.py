@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.fuzz_intake import CHANGES, fuzz, seeds, tally, undamaged
+
+pytestmark = pytest.mark.slow
 
 
 def test_damaged_files_are_read_or_refused_by_name() -> None:

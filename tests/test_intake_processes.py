@@ -20,6 +20,8 @@ from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source
 from tests.pdfs import page_with
 
+pytestmark = pytest.mark.slow
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and /proc are Linux's")
 
 SLOW = page_with(b"/G gs " + b"0 0 612 792 re f " * 100_000)

@@ -59,7 +59,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     [
         ({"ocr": "half.jsonl"}, r"half\.jsonl, line 2: not page OCR"),
         ({"ocr": "later.jsonl"}, r"later\.jsonl, line 1: .*later version.*upgrade ocr-moe"),
-        ({"ocr": "prose.jsonl"}, r"prose\.jsonl: cannot be read"),
+        ({"ocr": "prose.jsonl"}, r"prose\.jsonl, line 1: not page OCR"),
         ({"ocr": "none.jsonl"}, r"none\.jsonl: cannot be read"),
         ({"recorded": "none.sqlite"}, r"none\.sqlite: there is no such store"),
         ({"config": "none.yaml"}, r"none\.yaml: there is no such file"),

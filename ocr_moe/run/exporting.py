@@ -46,7 +46,7 @@ def exported(store: Store, strategy: str) -> Exported:
     """
     from ocr_moe.exports.exporters import Exported
 
-    experts = told(store, "experts", dict[str, dict[str, str]], {})
+    experts = told(store, "experts", dict[str, dict[str, str | None]], {})
     fingerprints = experts.get(strategy)
 
     def answers_of(record: Record) -> dict[str, list[Answer]]:
