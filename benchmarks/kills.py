@@ -56,12 +56,26 @@ class Command:
         args += ["--strategy", self.strategy, "--workers", self.workers, *self.more]
         kept = {key: value for key, value in os.environ.items() if not key.startswith("OCR_MOE_")}
         return subprocess.Popen(
-            [sys.executable, "-m", "ocr_moe.cli.main", *map(str, args)],
+            from_a_terminal("-m", "ocr_moe.cli.main", *map(str, args)),
             env=kept | {"OCR_MOE_TEXT_BASE_URL": self.base_url, "OCR_MOE_TEXT_MODEL": "test-model"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+
+
+def from_a_terminal(*args: str) -> list[str]:
+    """The command that runs Python with the signals of a terminal's process.
+
+    Where this process was put into the background, it and what it starts ignore some of them.
+    """
+    code = (
+        "import os, signal, sys\n"
+        "for name in ('SIGINT', 'SIGTERM', 'SIGHUP'):\n"
+        "    signal.signal(getattr(signal, name), signal.SIG_DFL)\n"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    return [sys.executable, "-c", code, *args]
 
 
 @dataclass
