@@ -123,8 +123,8 @@ def torment(command: Command, out: Path, paid: list[str], kills: int, random: Ra
         in_flight += command.workers if how is signal.SIGKILL else 0
         if len(paid) - len(set(paid)) > in_flight:
             tally.problems.append(f"calls paid again that were not in flight, after {tally.kills}")
-        if how is not signal.SIGKILL and process.returncode == 130 and "goes on" not in told:
-            tally.problems.append(f"{how.name}: not told how to go on: {told!r}")
+        if how is not signal.SIGKILL and process.returncode == 130 and "same command" not in told:
+            tally.problems.append(f"{how.name}: not told what to do: {told!r}")
         if "Traceback" in told:
             tally.problems.append(f"{how.name}: {told}")
         tally.problems += left_running(process.pid)
