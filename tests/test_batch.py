@@ -174,7 +174,7 @@ def test_other_inputs_or_strategies_are_refused_and_named(
         truth = ("--truth", TRUTH) if command == "compare" else ()
         done = ocr_moe(command, more, "--out", copy, "--ocr", pages, *truth)
         assert done.status == 2
-        assert "1 input file(s) added (new.png)" in done.err
+        assert "1 input file added (new.png)" in done.err
         assert contents(copy) == before
     done = ocr_moe("extract", more, "--out", copy, "--update")
     assert done.status == 1, done.err
