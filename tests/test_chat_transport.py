@@ -37,6 +37,8 @@ from ocr_moe.testing.chatserver import (
     web_page,
 )
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = {"type": "object", "properties": {"姓名": {}}, "required": ["姓名"]}
 ZHANG = '{"姓名": "张三"}'
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n"

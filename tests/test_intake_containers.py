@@ -18,6 +18,8 @@ from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source, discover, located
 
+pytestmark = pytest.mark.slow
+
 LIMITS = ImageLimits()
 
 

@@ -18,6 +18,8 @@ from ocr_moe.intake.kinds import is_plain, kind_of
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source
 
+pytestmark = pytest.mark.slow
+
 LIMITS = ImageLimits()
 
 ENCRYPTED_PDF = base64.b64decode(

@@ -15,6 +15,8 @@ from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source
 from tests.pdfs import FONT, image, page_with, pdf_of, stream
 
+pytestmark = pytest.mark.slow
+
 
 def jpeg(width: int, height: int) -> bytes:
     out = io.BytesIO()
