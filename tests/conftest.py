@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -66,13 +67,29 @@ def ocr_moe() -> Command:
 
 def clean_samples(schema: str, count: int) -> list[Path]:
     """The first shipped samples of a kind whose damage is `clean` or `scan`."""
-    import json
-
     lines = (SAMPLES / schema / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     entries = [json.loads(line) for line in lines]
     easy = [entry["file"] for entry in entries if entry["level"] in ("clean", "scan")]
     assert len(easy) >= count
     return [SAMPLES / schema / name for name in easy[:count]]
+
+
+def scans_with_text(folder: Path, count: int) -> Path:
+    """Scans of licences, and `pages.jsonl` with page OCR for them, so that no engine is asked."""
+    from ocr_moe.intake.sources import digest
+    from ocr_moe.types import Line, PageText
+
+    pages = []
+    for number, sample in enumerate(clean_samples("business_license", count)):
+        target = folder / f"{number}{sample.suffix}"
+        target.write_bytes(sample.read_bytes())
+        quad = ((0.1, 0.1), (0.6, 0.1), (0.6, 0.15), (0.1, 0.15))
+        line = Line(text=f"名称 第{number}有限公司", confidence=0.99, quad=quad)
+        text = PageText(engine="hand", width=1000, height=700, rotation=0, lines=(line,))
+        entry = {"sha256": digest(target), "page": 1, "text": text.model_dump(mode="json")}
+        pages.append(json.dumps(entry, ensure_ascii=False))
+    (folder / "pages.jsonl").write_text("\n".join(pages), encoding="utf-8")
+    return folder
 
 
 NEED_FONTS = ("test_generation.py", "test_codes_reader.py", "test_recipes.py")

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.settings import ChatParams
-from ocr_moe.experts.llm import interpreting, replies
+from ocr_moe.experts.llm import replies
 from ocr_moe.experts.llm.nothing import says_nothing
 from ocr_moe.folds import fold_print
 from ocr_moe.formats.files import write_text
+from ocr_moe.formats.text import sound
 from ocr_moe.schema import Field, Kind, Schema, load_schema
 from ocr_moe.testing.chatserver import ChatServer, Reply, completion
 from ocr_moe.types import RawReply, Reading
@@ -280,7 +281,7 @@ JUNK = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(JUNK | st.text())
 def test_junk_gives_errors_and_no_value_that_does_not_stand_there(text: str) -> None:
-    text = interpreting.sound(text)
+    text = sound(text)
     found = parsed(text)
     assert list(found) == list(SCHEMA.names)
     there = fold_print(re.sub(r"\\[nrtbf]", "", text))

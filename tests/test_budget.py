@@ -18,12 +18,11 @@ from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.errors import BudgetExceededError, ChatAuthError, ChatConnectionError, EngineError
 from ocr_moe.experts.llm.asking import ChatRequest, ask
-from ocr_moe.intake.sources import digest
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.schema import Field
 from ocr_moe.testing.chatserver import ChatServer, Request, completion, failure
-from ocr_moe.types import Answer, Cost, Line, PageText
-from tests.conftest import clean_samples
+from ocr_moe.types import Answer, Cost
+from tests.conftest import scans_with_text
 
 PRICE = 0.12
 """Of a request: 120 tokens at a thousand a million."""
@@ -201,18 +200,7 @@ def test_side_by_side_the_limit_holds() -> None:
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six scans, and page OCR for them, so that no engine is asked."""
-    folder = tmp_path_factory.mktemp("scans")
-    pages = []
-    for number, sample in enumerate(clean_samples("business_license", 6)):
-        target = folder / f"{number}{sample.suffix}"
-        target.write_bytes(sample.read_bytes())
-        quad = ((0.1, 0.1), (0.6, 0.1), (0.6, 0.15), (0.1, 0.15))
-        line = Line(text=f"名称 第{number}有限公司", confidence=0.99, quad=quad)
-        text = PageText(engine="hand", width=1000, height=700, rotation=0, lines=(line,))
-        entry = {"sha256": digest(target), "page": 1, "text": text.model_dump(mode="json")}
-        pages.append(json.dumps(entry, ensure_ascii=False))
-    (folder / "pages.jsonl").write_text("\n".join(pages), encoding="utf-8")
-    return folder
+    return scans_with_text(tmp_path_factory.mktemp("scans"), 6)
 
 
 def extract(

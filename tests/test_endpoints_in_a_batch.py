@@ -12,13 +12,11 @@ import pytest
 
 import ocr_moe
 from ocr_moe.api import Options
-from ocr_moe.intake.sources import digest
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.store.database import Store
 from ocr_moe.testing.chatserver import ChatServer, Raw, Reply, Request
-from ocr_moe.types import Line, PageText
 from ocr_moe.workshop.config import load_config
-from tests.conftest import clean_samples
+from tests.conftest import scans_with_text
 
 pytestmark = pytest.mark.slow
 
@@ -28,18 +26,7 @@ KEY = "sk-very-secret"
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three scans, and page OCR for them, so that only the endpoint is under test."""
-    folder = tmp_path_factory.mktemp("scans")
-    pages = []
-    for number, sample in enumerate(clean_samples("business_license", 3)):
-        target = folder / f"{number}{sample.suffix}"
-        target.write_bytes(sample.read_bytes())
-        quad = ((0.1, 0.1), (0.6, 0.1), (0.6, 0.15), (0.1, 0.15))
-        line = Line(text=f"名称 第{number}有限公司", confidence=0.99, quad=quad)
-        text = PageText(engine="hand", width=1000, height=700, rotation=0, lines=(line,))
-        entry = {"sha256": digest(target), "page": 1, "text": text.model_dump(mode="json")}
-        pages.append(json.dumps(entry, ensure_ascii=False))
-    (folder / "pages.jsonl").write_text("\n".join(pages), encoding="utf-8")
-    return folder
+    return scans_with_text(tmp_path_factory.mktemp("scans"), 3)
 
 
 def options(scans: Path, config: Path | None = None, **more: object) -> Options:

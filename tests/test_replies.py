@@ -23,7 +23,7 @@ from ocr_moe.experts.llm import asking, interpreting, ocr_text, replies, vision
 from ocr_moe.experts.llm.asking import ChatRequest, ask
 from ocr_moe.experts.llm.gathering import Answered, answered
 from ocr_moe.experts.llm.ocr_text import OcrText, OcrTextParams
-from ocr_moe.intake.sources import digest
+from ocr_moe.formats.text import sound
 from ocr_moe.protocols import Document, Rereader
 from ocr_moe.routing.recall import digest_fields, recall
 from ocr_moe.run.answers import NotRecordedError, StoredAnswers
@@ -32,10 +32,10 @@ from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Question, Store
 from ocr_moe.testing import StubDocument, StubPage, page
 from ocr_moe.testing.chatserver import ChatServer, Reply, Request, completion, failure
-from ocr_moe.types import Answer, Failure, Line, PageText, RawReply, Reading, Recorded
+from ocr_moe.types import Answer, Failure, RawReply, Reading, Recorded
 from ocr_moe.values.normalize import normalize
 from ocr_moe.workshop.recorded import RecordedExpert
-from tests.conftest import SAMPLES, clean_samples
+from tests.conftest import SAMPLES, scans_with_text
 
 SCHEMA = Schema(
     name="card",
@@ -233,7 +233,7 @@ def test_a_request_that_cannot_be_made_loses_no_reply_before_it() -> None:
 
 @given(st.text() | st.text(alphabet='{}[]":,姓名毕业日期 \\ud83an0-') | st.binary().map(repr))
 def test_no_reply_breaks_the_parser(content: str) -> None:
-    reply = RawReply(fields=SCHEMA.names, content=interpreting.sound(content), model="m")
+    reply = RawReply(fields=SCHEMA.names, content=sound(content), model="m")
     found = replies.parse([reply], SCHEMA.fields, [DOCUMENT.pages[0].text.lines])
     assert list(found) == list(SCHEMA.names)
 
@@ -363,18 +363,7 @@ def test_recorded_answers_are_parsed_as_today_without_their_model(
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two scans, and page OCR for them, so that no engine is asked."""
-    folder = tmp_path_factory.mktemp("scans")
-    pages = []
-    for number, sample in enumerate(clean_samples("business_license", 2)):
-        target = folder / f"{number}{sample.suffix}"
-        target.write_bytes(sample.read_bytes())
-        quad = ((0.1, 0.1), (0.6, 0.1), (0.6, 0.15), (0.1, 0.15))
-        line = Line(text=f"名称 第{number}有限公司", confidence=0.99, quad=quad)
-        text = PageText(engine="hand", width=1000, height=700, rotation=0, lines=(line,))
-        entry = {"sha256": digest(target), "page": 1, "text": text.model_dump(mode="json")}
-        pages.append(json.dumps(entry, ensure_ascii=False))
-    (folder / "pages.jsonl").write_text("\n".join(pages), encoding="utf-8")
-    return folder
+    return scans_with_text(tmp_path_factory.mktemp("scans"), 2)
 
 
 @pytest.fixture

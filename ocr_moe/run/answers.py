@@ -168,7 +168,7 @@ def ask(
     answer: object = None
     try:
         answer = expert.read(document, fields)
-        return _sound(expert.name, fields, answer)
+        return _sound(fields, answer)
     except BaseException as error:  # an expert, perhaps a third party's, must not end the batch
         if is_not_its_own(error):
             raise
@@ -183,7 +183,7 @@ def reread(
     """The replies of an answer parsed anew. Where that breaks, every field has a failed reading, and
     replies and cost are kept for the next revision of the parsing."""
     try:
-        return _sound(name, fields, expert.reread(document, fields, answer))
+        return _sound(fields, expert.reread(document, fields, answer))
     except BaseException as error:
         if is_not_its_own(error):
             raise
@@ -229,7 +229,7 @@ def words_of(error: BaseException) -> str:
     return (text if len(text) <= _WORDS else f"{text[:_WORDS]}…") or type(error).__name__
 
 
-def _sound(expert: str, fields: Sequence[Field], answer: object) -> Answer:
+def _sound(fields: Sequence[Field], answer: object) -> Answer:
     """An answer as the store will give it back. Raises TypeError or ValueError for what is none."""
     if not isinstance(answer, Answer):
         raise TypeError(f"an Answer is expected, not {type(answer).__name__}")

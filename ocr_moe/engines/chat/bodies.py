@@ -13,6 +13,7 @@ from typing import Any
 
 from ocr_moe.engines.chat.quirks import ERROR_STATUS
 from ocr_moe.engines.chat.scrubbing import Scrubber
+from ocr_moe.formats.text import sound
 
 _LONGEST_WORDS = 4000
 """Characters of a body that is no JSON, or of an error's message: more is never told."""
@@ -270,11 +271,6 @@ def _assembled(events: Iterator[Any]) -> dict[str, Any]:
         ],
         "streamed": True,
     }
-
-
-def sound(text: str) -> str:
-    """The text with � for lone surrogates, which no file and no store can hold."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _words(said: Any, scrub: Scrubber) -> str:

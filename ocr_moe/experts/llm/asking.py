@@ -21,7 +21,8 @@ from ocr_moe.errors import (
     UsageError,
 )
 from ocr_moe.experts.llm.replies import REVISION as PARSING
-from ocr_moe.experts.llm.replies import parse, sound
+from ocr_moe.experts.llm.replies import parse
+from ocr_moe.formats.text import sound
 from ocr_moe.protocols import ChatImage, ChatModel, ChatReply, Concurrent
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value

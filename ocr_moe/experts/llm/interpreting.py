@@ -20,6 +20,7 @@ from ocr_moe.experts.llm.gathering import VALUE_KEYS
 from ocr_moe.experts.llm.nothing import says_nothing
 from ocr_moe.experts.llm.unwrapping import Number, Unusable
 from ocr_moe.folds import fold_print
+from ocr_moe.formats.text import sound
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Evidence, Line, RawReply, Reading
 from ocr_moe.values.normalize import normalize
@@ -36,11 +37,6 @@ _SURENESS = re.compile(
 _WRAPPED = re.compile(r"^(\*\*|__|`|\*)(.+)\1$", re.DOTALL)
 _SINGLE = (Kind.CODE, Kind.DATE, Kind.ENUM, Kind.MONEY)
 """Kinds of which a list holds no more than one value."""
-
-
-def sound(text: str) -> str:
-    """The text with halves of surrogate pairs, which are no characters, replaced."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def interpret(

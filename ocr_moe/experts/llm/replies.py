@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from ocr_moe.errors import ChatAnswerError
 from ocr_moe.experts.llm.gathering import Answered, Keys, answered
 from ocr_moe.experts.llm.interpreting import interpret
-from ocr_moe.experts.llm.interpreting import sound as sound
+from ocr_moe.formats.text import sound
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Answer, Failure, Line, RawReply, Reading
 
