@@ -41,8 +41,8 @@ from ocr_moe.codes.decoding import free_reading
 from ocr_moe.codes.finding import CodePlace, find_codes
 from ocr_moe.evaluation.metrics import auroc, mcnemar_exact, wilson
 from ocr_moe.experts.codes.expert import CodesExpert, CodesParams, Crop, free_code
-from ocr_moe.experts.codes.linecrops import crop_strip
 from ocr_moe.generation import generate
+from ocr_moe.imaging.linecrops import crop_strip
 from ocr_moe.intake.righting import read_upright, turn
 from ocr_moe.intake.seals import without_seals
 from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Posterior, State

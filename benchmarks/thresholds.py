@@ -34,10 +34,11 @@ from ocr_moe.workshop.config import find_schema, load_config
 T = TypeVar("T")
 
 MODULES = (
-    "experts.rules.candidates",
     "experts.rules.expert",
-    "experts.rules.fallbacks",
+    "reading.candidates",
+    "reading.fallbacks",
     "reading.forms",
+    "reading.gathering",
     "values.amounts",
     "values.codes",
     "values.dates",

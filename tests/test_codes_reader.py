@@ -14,8 +14,8 @@ from ocr_moe.codes.finding import Strip
 from ocr_moe.codes.grammar import CodeGrammar, Segment
 from ocr_moe.experts.codes.expert import CodesExpert, CodesParams
 from ocr_moe.experts.codes.faintlines import faint_lines
-from ocr_moe.experts.codes.linecrops import colourfulness, crop_strip, without_colour
 from ocr_moe.generation.fonts import FontBook, load
+from ocr_moe.imaging.linecrops import colourfulness, crop_strip, without_colour
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.testing import StubDocument, StubPage
 from ocr_moe.types import PageText, Reading

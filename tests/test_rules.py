@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_moe.experts.rules.candidates import snap
 from ocr_moe.experts.rules.expert import RulesExpert
+from ocr_moe.reading.candidates import snap
 from ocr_moe.schema import Schema, load_schema
 from ocr_moe.testing import StubDocument, StubPage, StubServices, page
 from ocr_moe.types import Line, PageText, Reading

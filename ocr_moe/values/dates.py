@@ -3,7 +3,7 @@
 Pure text in, ISO 8601 out.  A calendar is not consulted beyond months 1-12 and days 1-31: a document
 may carry a date that never was, and it is read as it is printed.
 
-For the figures in brackets see `ocr_moe.experts.rules.candidates`.
+For the figures in brackets see `ocr_moe.reading.candidates`.
 """
 
 from __future__ import annotations

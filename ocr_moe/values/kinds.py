@@ -61,7 +61,7 @@ class FieldKind:
     """Whether boxes of several letters are values of their own, as a person's name is."""
     widest_gap: float = 12.0
     """Within a printed value, in text heights: 4 between words, more in blanks that were filled in.
-    [twice the 4 −1, twice the 12 as it was; see `ocr_moe.experts.rules.candidates`]"""
+    [twice the 4 −1, twice the 12 as it was; see `ocr_moe.reading.candidates`]"""
     fallbacks: tuple[Fallback, ...] = ()
     """Where to look where a schema declares neither patterns nor fallbacks."""
 

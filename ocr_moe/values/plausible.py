@@ -9,7 +9,7 @@ from ocr_moe.values.kinds import kind_of
 
 _MISSHAPEN = 0.5
 """Factor for a value without the `shape` that its field's schema describes. [twice −1; see
-`ocr_moe.experts.rules.candidates`]"""
+`ocr_moe.reading.candidates`]"""
 
 
 def plausibility(field: Field, value: str) -> float:

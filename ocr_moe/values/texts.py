@@ -1,7 +1,7 @@
 """Free text: addresses, majors, terms of business; among them ranges of dates.
 
 The beliefs are judgements, on a scale from 0 (cannot be) to 1 (just what one expects). For the figures
-in brackets see `ocr_moe.experts.rules.candidates`.
+in brackets see `ocr_moe.reading.candidates`.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
 from ocr_moe.codes.grammar import DIGITS, CodeGrammar, Segment
 from ocr_moe.codes.posterior import OTHER
 from ocr_moe.experts.codes.faintlines import faint_lines
-from ocr_moe.experts.codes.linecrops import (
+from ocr_moe.geometry import around, distance
+from ocr_moe.imaging.linecrops import (
     colourfulness,
     crop_strip,
     ink_contrast,
@@ -61,7 +62,6 @@ from ocr_moe.experts.codes.linecrops import (
     without_colour,
     without_lines,
 )
-from ocr_moe.geometry import around, distance
 from ocr_moe.protocols import Document, OcrEngine, Page, Posterior, Services
 from ocr_moe.schema import Field
 from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageText, Reading, Value

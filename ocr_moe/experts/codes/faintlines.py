@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ocr_moe.experts.codes.linecrops import without_colour
+from ocr_moe.imaging.linecrops import without_colour
 from ocr_moe.types import Point, Quad
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ Features of a reading, all present, for calibration:
     parses          date: 1 for a full date, 0.5 for a month.  code: 1 where a grammar and its check
                     agree, 0.5 where only a grammar does.  Otherwise 1 where there is a value.
 
-For the figures in brackets behind numbers see `ocr_moe.experts.rules.candidates`.
+For the figures in brackets behind numbers see `ocr_moe.reading.candidates`.
 
 Where nothing is found the value is None, and `score` is the belief that the field is not on the
 page.
@@ -36,26 +36,14 @@ page.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from decimal import Decimal
+from collections.abc import Sequence
 
-from ocr_moe.experts.rules.candidates import (
-    BELIEVED,
-    RANK_STEP,
-    Candidate,
-    PreparedPage,
-    by_label,
-    by_pattern,
-    prepare,
-)
-from ocr_moe.experts.rules.fallbacks import FALLBACKS
 from ocr_moe.protocols import Document, Services
+from ocr_moe.reading.candidates import Candidate, PreparedPage, prepare
+from ocr_moe.reading.gathering import gather
 from ocr_moe.reading.layout import Glyph, PageLayout
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Cost, Reading, Value
-from ocr_moe.values.amounts import PRICE, parse_amount
-from ocr_moe.values.kinds import kind_of
 
 REVISION = "3"
 """Changes when the expert, or anything that it stands on, may read differently."""
@@ -91,11 +79,7 @@ class RulesExpert:
         return Answer(expert=self.fingerprint, readings=readings, cost=Cost(seconds=seconds))
 
     def _reading(self, wanted: Field, pages: Sequence[PreparedPage]) -> Reading:
-        gathered: list[tuple[Candidate, PreparedPage]] = []
-        for page in pages:
-            gathered += [(candidate, page) for candidate in _candidates(wanted, page)]
-        if wanted.kind is Kind.MONEY:
-            gathered = _prefer_prices(gathered)
+        gathered = gather(wanted, pages)
         trace = any(label.name == wanted.name for page in pages for label in page.form.labels)
         offered = [
             (candidate, page)
@@ -151,33 +135,6 @@ _FEATURES = (
     "trace",
     "parses",
 )
-
-
-_WITHOUT_CENTS = 0.3
-"""Factor for an amount without cents where another has them: bills print them."""
-_SMALLER = 0.9
-"""Factor for an amount where a larger one has a label as good."""
-
-
-def _prefer_prices(
-    gathered: Sequence[tuple[Candidate, PreparedPage]],
-) -> list[tuple[Candidate, PreparedPage]]:
-    """Sums on a bill: with cents where any has them, and of those beside one label the largest."""
-    amounts = [parse_amount(candidate.value) for candidate, _ in gathered]
-    values = [amount.value if amount else Decimal(0) for amount in amounts]
-    cents = [bool(PRICE.search(candidate.value)) for candidate, _ in gathered]
-    kept = []
-    for (candidate, page), value, cent in zip(gathered, values, cents, strict=True):
-        factor = _WITHOUT_CENTS if any(cents) and not cent else 1.0
-        rivals = [
-            other
-            for (rival, _), other, fine in zip(gathered, values, cents, strict=True)
-            if rival.label >= candidate.label and fine == cent
-        ]
-        if candidate.label and any(other > value for other in rivals):
-            factor *= _SMALLER
-        kept.append((replace(candidate, prior=candidate.prior * factor), page))
-    return kept
 
 
 _AGREEMENT = 0.3
@@ -260,23 +217,3 @@ def _parses(wanted: Field, value: str) -> float:
             return 1.0
         return 0.5 if matching else 0.0
     return 1.0
-
-
-_NEXT_FALLBACK = 0.06
-"""By which share each fallback is believed less than the one declared before it. [half ±0, 1.25 and
-twice −1]"""
-
-
-def _candidates(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
-    found = [*by_pattern(wanted, page), *by_label(wanted, page)]
-    yield from found
-    if any(candidate.belief >= BELIEVED for candidate in found):
-        return
-    declared = wanted.fallbacks or (() if wanted.patterns else kind_of(wanted).fallbacks)
-    for rank, fallback in enumerate(declared):
-        for candidate in FALLBACKS[fallback](wanted, page):
-            yield replace(
-                candidate,
-                prior=candidate.prior * (1 - _NEXT_FALLBACK * rank),
-                fallback=1 - RANK_STEP * rank,
-            )

@@ -1,6 +1,6 @@
 """Where to look for a value that neither patterns nor labels find: places in a page's layout.
 
-Part of the `rules` expert; a schema names them under `fallbacks`.
+A schema names them under `fallbacks`.
 
 Numbers that no figure follows are judgements: at half of them and at twice, not one of 1,100 verified
 cells of 60 synthetic samples and 80 photographed licences comes out differently. `[half −4]` says that
@@ -17,7 +17,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ocr_moe.experts.rules.candidates import (
+from ocr_moe.reading.candidates import (
     BELIEVED,
     Candidate,
     PreparedPage,

@@ -1,0 +1,1 @@
+"""Pixels in, pixels out: crops of lines and what makes them legible."""

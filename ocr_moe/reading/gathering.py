@@ -1,0 +1,76 @@
+"""All candidates for one field over the pages of a document: patterns and labels, then fallbacks.
+
+For the figures in brackets behind numbers see `ocr_moe.reading.candidates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from ocr_moe.reading.candidates import (
+    BELIEVED,
+    RANK_STEP,
+    Candidate,
+    PreparedPage,
+    by_label,
+    by_pattern,
+)
+from ocr_moe.reading.fallbacks import FALLBACKS
+from ocr_moe.schema import Field, Kind
+from ocr_moe.values.amounts import PRICE, parse_amount
+from ocr_moe.values.kinds import kind_of
+
+
+def gather(wanted: Field, pages: Sequence[PreparedPage]) -> list[tuple[Candidate, PreparedPage]]:
+    """Every candidate for the field with the page it stands on, in no order of belief."""
+    gathered = [(candidate, page) for page in pages for candidate in _candidates(wanted, page)]
+    return _prefer_prices(gathered) if wanted.kind is Kind.MONEY else gathered
+
+
+_WITHOUT_CENTS = 0.3
+"""Factor for an amount without cents where another has them: bills print them."""
+_SMALLER = 0.9
+"""Factor for an amount where a larger one has a label as good."""
+
+
+def _prefer_prices(
+    gathered: Sequence[tuple[Candidate, PreparedPage]],
+) -> list[tuple[Candidate, PreparedPage]]:
+    """Sums on a bill: with cents where any has them, and of those beside one label the largest."""
+    amounts = [parse_amount(candidate.value) for candidate, _ in gathered]
+    values = [amount.value if amount else Decimal(0) for amount in amounts]
+    cents = [bool(PRICE.search(candidate.value)) for candidate, _ in gathered]
+    kept = []
+    for (candidate, page), value, cent in zip(gathered, values, cents, strict=True):
+        factor = _WITHOUT_CENTS if any(cents) and not cent else 1.0
+        rivals = [
+            other
+            for (rival, _), other, fine in zip(gathered, values, cents, strict=True)
+            if rival.label >= candidate.label and fine == cent
+        ]
+        if candidate.label and any(other > value for other in rivals):
+            factor *= _SMALLER
+        kept.append((replace(candidate, prior=candidate.prior * factor), page))
+    return kept
+
+
+_NEXT_FALLBACK = 0.06
+"""By which share each fallback is believed less than the one declared before it. [half ±0, 1.25 and
+twice −1]"""
+
+
+def _candidates(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    found = [*by_pattern(wanted, page), *by_label(wanted, page)]
+    yield from found
+    if any(candidate.belief >= BELIEVED for candidate in found):
+        return
+    declared = wanted.fallbacks or (() if wanted.patterns else kind_of(wanted).fallbacks)
+    for rank, fallback in enumerate(declared):
+        for candidate in FALLBACKS[fallback](wanted, page):
+            yield replace(
+                candidate,
+                prior=candidate.prior * (1 - _NEXT_FALLBACK * rank),
+                fallback=1 - RANK_STEP * rank,
+            )
