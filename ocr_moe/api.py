@@ -193,6 +193,7 @@ def _to_check(written: StrategyManifest) -> ToCheck:
         documents=written.documents_to_check,
         failed_cells=failed,
         failed_documents=written.failed_documents,
+        contradicting=written.contradicting_documents,
     )
 
 

@@ -124,7 +124,8 @@ class Field(Value):
 
 
 class Subjects(Value):
-    """How documents group into subjects (students): by their file names."""
+    """How documents group into subjects (students), by their file names, else by the names that were
+    read; and what the documents of one subject share."""
 
     pattern: str
     """Regular expression over the file's stem with the groups `name`, and optionally `degree`
@@ -135,6 +136,29 @@ class Subjects(Value):
     """Preferred first, within the chosen degree."""
     skip_degree_without_kind: bool = False
     """Skip a degree that has no document of the first kind (as the published script does)."""
+    name_field: str = ""
+    """The field that names the subject, for files whose names do not."""
+    degree_field: str = ""
+    """The field with the degree."""
+    constant: tuple[str, ...] = ()
+    """Fields that are equal on all documents of a subject."""
+    constant_in_degree: tuple[str, ...] = ()
+    """Fields that usually are on those of one degree."""
+    unique: tuple[str, ...] = ()
+    """Fields that no two documents share."""
+    close: tuple[str, ...] = ()
+    """Dates that lie close together on the documents of one degree."""
+    close_days: int = PydanticField(default=1500, ge=0)
+    """How close, in days."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields that are named here."""
+        named = (
+            *(self.name_field, self.degree_field),
+            *(*self.constant, *self.constant_in_degree, *self.unique, *self.close),
+        )
+        return tuple(dict.fromkeys(name for name in named if name))
 
 
 class Check(Value):
@@ -178,6 +202,9 @@ class Schema(Value):
             for name in check.fields:
                 if name not in self.names:
                     raise ValueError(f"check {check.kind}: no field {name!r}")
+        for name in self.subjects.fields if self.subjects is not None else ():
+            if name not in self.names:
+                raise ValueError(f"subjects: no field {name!r}")
         return self
 
     @property

@@ -1,10 +1,13 @@
-"""Grouping documents to subjects (students) by their file names.
+"""Grouping documents to subjects (students) by their file names, else by the names that were read.
 
 A schema's `subjects` says how a file's name is built. The pattern is matched against the whole
 stem, so 张三 is never taken for 张三丰. Documents that carry the same name belong to one subject,
 unless they cannot: two different files for the same degree and kind mean that two students may
 share the name. Those are never merged; they are told apart by folder where that works, and stand
 alone where it does not.
+
+A document whose file name tells nothing joins the subject whose name was read on it, where another
+field agrees as well (a birth date, a school): names alone are shared by too many.
 """
 
 from __future__ import annotations
@@ -12,13 +15,74 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import PurePosixPath
 
 from ocr_moe.errors import SchemaError
-from ocr_moe.schema import Subjects
+from ocr_moe.folds import fold_name
+from ocr_moe.schema import Kind, Schema, Subjects
 from ocr_moe.types import DocumentRef
+
+DocumentKey = tuple[str, int, int]
+"""(path, page, part) of a document within its run."""
+
+
+def key_of(document: DocumentRef) -> DocumentKey:
+    return (document.path, document.page, document.part)
+
+
+def shown(document: DocumentRef) -> str:
+    """A document in words: its path, with page and part where they are not the first."""
+    where = [f"page {document.page}"] if document.page > 1 else []
+    where += [f"part {document.part}"] if document.part > 1 else []
+    return f"{document.path} ({', '.join(where)})" if where else document.path
+
+
+class GroupedBy(StrEnum):
+    """What says that documents are about one subject."""
+
+    FILE_NAME = "file name"
+    NAME_READ = "name read"
+    """At least one of them by the name that was read on it: less sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameRead:
+    """Who a document is about by what was read on it."""
+
+    name: str
+    degree: str = ""
+    kind: str = ""
+    """The label of its number, which names the kind of document."""
+    said: Mapping[str, str] = field(default_factory=dict)
+    """Other fields that the documents of a subject share."""
+
+
+def name_read(schema: Schema, values: Mapping[str, str]) -> NameRead | None:
+    """What the values that were read (field → value) say of a document's subject; None where the
+    schema names no field for it, or no name was read."""
+    rule = schema.subjects
+    if rule is None or rule.name_field not in values:
+        return None
+    shared = (*rule.constant, *rule.constant_in_degree)
+    telling = [n for n in shared if n != rule.name_field and schema.field(n).kind is not Kind.ENUM]
+    return NameRead(
+        name=values[rule.name_field],
+        degree=values.get(rule.degree_field, ""),
+        kind=_kind_of_number(schema, values),
+        said={name: values[name] for name in telling if name in values},
+    )
+
+
+def _kind_of_number(schema: Schema, values: Mapping[str, str]) -> str:
+    """The first label of the grammar that one of the document's numbers has."""
+    for each in schema.fields:
+        for grammar in each.grammars:
+            if grammar.labels and each.name in values and grammar.matches(values[each.name]):
+                return grammar.labels[0]
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +109,14 @@ class Subject:
     namesakes: bool
     """Other subjects carry the same name: a person should tell them apart."""
     note: str = ""
+    grouped_by: GroupedBy = GroupedBy.FILE_NAME
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
     subjects: tuple[Subject, ...]
     unmatched: tuple[DocumentRef, ...]
-    """Documents whose file names do not fit the pattern."""
+    """Documents that say nowhere whose they are."""
 
 
 class FileNameRule:
@@ -84,40 +149,88 @@ class FileNameRule:
             kind=groups.get("kind", "").strip(),
         )
 
-    def group(self, documents: Iterable[DocumentRef]) -> Grouping:
-        """All subjects in the order of their names, each with its chosen document."""
-        unmatched: list[DocumentRef] = []
+    def group(
+        self,
+        documents: Iterable[DocumentRef],
+        read: Mapping[DocumentKey, NameRead] | None = None,
+    ) -> Grouping:
+        """All subjects in the order of their names, each with its chosen document.
+
+        `read` tells what was read on documents; without it file names alone count.
+        """
+        read = read or {}
+        nameless: list[DocumentRef] = []
         named: dict[tuple[str, str], list[NamedDocument]] = {}
         for document in documents:
             found = self.identify(document)
             if found is None:
-                unmatched.append(document)
+                nameless.append(document)
             else:
                 named.setdefault((found.name, found.identity), []).append(found)
-        carriers = Counter(name for name, _ in named)
-        subjects: list[Subject] = []
-        for (name, identity), members in sorted(named.items()):
-            groups = self._tell_apart(members)
-            namesakes = len(groups) > 1 or (not identity and carriers[name] > 1)
-            subjects.extend(
-                self._subject(name, identity, group, namesakes=namesakes) for group in groups
-            )
+        told = [
+            (name, identity, group)
+            for (name, identity), members in named.items()
+            for group in self._tell_apart(members)
+        ]
+        by_name: dict[str, list[list[NamedDocument]]] = {}
+        for name, _, group in told:
+            by_name.setdefault(fold_name(name), []).append(group)
+        joined: set[int] = set()
+        unmatched: list[DocumentRef] = []
+        for document in nameless:
+            known = read.get(key_of(document))
+            if known is None:
+                unmatched.append(document)
+                continue
+            member = self._as_read(document, known)
+            fitting = [
+                group
+                for group in by_name.get(fold_name(known.name), [])
+                if any(_belong_together(known, read.get(key_of(m.document))) for m in group)
+            ]
+            if len(fitting) == 1:
+                [group] = fitting
+                group.append(member)
+            else:
+                group = [member]
+                told.append((known.name, "", group))
+                by_name.setdefault(fold_name(known.name), []).append(group)
+            joined.add(id(group))
+        groups_of = Counter((fold_name(name), identity) for name, identity, _ in told)
+        identities_of = Counter(name for name, _ in groups_of)
+        subjects = []
+        for name, identity, group in sorted(told, key=lambda item: item[:2]):
+            plain = fold_name(name)
+            alike = groups_of[plain, identity] > 1 or (not identity and identities_of[plain] > 1)
+            grouped_by = GroupedBy.NAME_READ if id(group) in joined else GroupedBy.FILE_NAME
+            subjects.append(self._subject(name, identity, group, alike, grouped_by))
         return Grouping(tuple(subjects), tuple(unmatched))
 
+    def _as_read(self, document: DocumentRef, known: NameRead) -> NamedDocument:
+        kind = next((word for word in self._kinds if word and word in known.kind), "")
+        return NamedDocument(document, known.name, degree=known.degree, kind=kind)
+
     def _subject(
-        self, name: str, identity: str, members: list[NamedDocument], *, namesakes: bool
+        self,
+        name: str,
+        identity: str,
+        members: list[NamedDocument],
+        namesakes: bool,
+        grouped_by: GroupedBy,
     ) -> Subject:
         ranked = sorted(members, key=self._rank)
         chosen = self._choose(ranked)
         notes = []
         if namesakes:
             notes.append("several subjects carry this name; not merged")
+        if grouped_by is GroupedBy.NAME_READ:
+            notes.append("grouped by the name that was read")
         if chosen is None:
             notes.append("no degree has a document of the first kind; nothing chosen")
         documents = tuple(ranked)
         if chosen is not None:
             documents = (chosen, *(member for member in ranked if member is not chosen))
-        return Subject(name, identity, documents, chosen, namesakes, "; ".join(notes))
+        return Subject(name, identity, documents, chosen, namesakes, "; ".join(notes), grouped_by)
 
     def _tell_apart(self, members: list[NamedDocument]) -> list[list[NamedDocument]]:
         """One group where the documents can belong to one subject, several where they cannot."""
@@ -156,6 +269,15 @@ class FileNameRule:
             member.document.path,
             member.document.page,
         )
+
+
+def _belong_together(known: NameRead, other: NameRead | None) -> bool:
+    """Whether two documents on which one name was read agree in more than they differ in."""
+    if other is None:
+        return False
+    both = known.said.keys() & other.said.keys()
+    same = sum(known.said[name] == other.said[name] for name in both)
+    return same > len(both) - same
 
 
 def kind_rank(rule: Subjects, text: str) -> int | None:

@@ -231,6 +231,31 @@ class DocumentRef(Value):
     rotation: int = 0
 
 
+class ConflictKind(StrEnum):
+    """In what documents contradict one another, or their files' names."""
+
+    FILE_NAME = "file_name"
+    """The file's name says another subject than the page."""
+    DIFFERS = "differs"
+    """Documents of one subject differ in what they should share."""
+    SAME_NUMBER = "same_number"
+    """Documents of different subjects have one number."""
+    COPY = "copy"
+    """One document was handed in several times."""
+    FAR_APART = "far_apart"
+    """Dates of documents that are issued together lie far apart."""
+
+
+class Conflict(Value):
+    """What a person must clear up, on every document that takes part."""
+
+    kind: ConflictKind
+    fields: tuple[str, ...]
+    documents: tuple[str, ...] = ()
+    """The other documents that take part, in words."""
+    message: str
+
+
 class Record(Value):
     """All decisions for one document: a line of records.jsonl."""
 
@@ -242,3 +267,5 @@ class Record(Value):
     error: Failure | None = None
     blank: bool = False
     """Whether the page is blank: nothing to read, nothing to check, and no failure."""
+    conflicts: tuple[Conflict, ...] = ()
+    """What other documents of the run, or the file's name, contradict."""

@@ -12,7 +12,16 @@ import pytest
 
 from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.schema import Field, Kind, Schema, Subjects
-from ocr_moe.types import Decision, DocumentRef, Evidence, Failure, Record, Status
+from ocr_moe.types import (
+    Conflict,
+    ConflictKind,
+    Decision,
+    DocumentRef,
+    Evidence,
+    Failure,
+    Record,
+    Status,
+)
 
 DIPLOMA = Schema(
     name="diploma",
@@ -72,7 +81,7 @@ def test_codes_are_text_and_the_header_is_frozen_and_filtered(tmp_path: Path) ->
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == "A1:I2"
     assert sheet.column_dimensions["E"].width > 20
-    assert workbook.sheetnames == ["documents", "subjects", "failures"]
+    assert workbook.sheetnames == ["documents", "subjects", "to clear up", "failures"]
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "=cmd|' /C calc'!A0"])
@@ -214,3 +223,65 @@ def test_an_exception_on_the_way_leaves_the_old_workbook_and_nothing_else(tmp_pa
 
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_contradictions_stand_on_a_sheet_of_their_own(tmp_path: Path) -> None:
+    conflict = Conflict(
+        kind=ConflictKind.COPY, fields=("证书编号",), documents=("b.jpg",), message="=twice"
+    )
+    told = record("a.jpg", {}).model_copy(update={"conflicts": (conflict,)})
+
+    [row] = rows(book(tmp_path, [told, record("b.jpg", {})]), "to clear up")
+
+    assert row == {
+        "document": "a.jpg",
+        "page": 1,
+        "field": "证书编号",
+        "what": "handed in twice",
+        "message": "=twice",
+        "other documents": "b.jpg",
+    }
+
+
+def test_a_document_whose_file_name_tells_nothing_joins_the_subject_that_was_read(
+    tmp_path: Path,
+) -> None:
+    by_name = DIPLOMA.model_copy(
+        update={
+            "subjects": Subjects(
+                pattern=r"(?P<name>[^_]+)_(?P<degree>本科|硕士)_(?P<kind>毕业|学位)",
+                degree_order=("硕士", "本科"),
+                name_field="姓名",
+                constant=("姓名", "备注"),
+            )
+        }
+    )
+
+    def said(name: str, remark: str) -> dict[str, Decision]:
+        return {"姓名": decision(name), "备注": decision(remark)}
+
+    workbook = book(
+        tmp_path,
+        [
+            record("IMG_1.jpg", said("张三", "1997-03-15")),
+            record("IMG_2.jpg", said("张三", "1989-01-30")),
+            record("IMG_3.jpg", said("李四", "1989-01-30")),
+            record("IMG_4.jpg", {"姓名": decision(None)}),
+            record("张三_本科_毕业.jpg", said("张三", "1997-03-15")),
+        ],
+        by_name,
+    )
+
+    found = {
+        (row["subject"], row["document"], row["other documents"])
+        for row in rows(workbook, "subjects")
+    }
+    assert found == {
+        ("张三", "张三_本科_毕业.jpg", "IMG_1.jpg"),
+        ("张三", "IMG_2.jpg", None),
+        ("李四", "IMG_3.jpg", None),
+    }
+    assert [row["document"] for row in rows(workbook, "failures")] == ["IMG_4.jpg"]
+    notes = {row["document"]: row["notes"] for row in rows(workbook, "subjects")}
+    assert notes["IMG_3.jpg"] == "grouped by the name that was read"
+    assert "not merged" in notes["IMG_2.jpg"]

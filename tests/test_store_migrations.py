@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,13 @@ import ocr_moe
 from ocr_moe.api import Options, evaluate
 from ocr_moe.errors import StoreError
 from ocr_moe.exports.jsonl import read_jsonl, record_to_json
+from ocr_moe.formats.yamlfile import write_yaml
 from ocr_moe.run.batch import STORE
 from ocr_moe.store import migrations
 from ocr_moe.store.database import Store
 from ocr_moe.store.migrations import STEPS, VERSION
 from ocr_moe.version import __version__
+from ocr_moe.workshop.config import Config, StrategyConfig, load_config
 from tests.conftest import SAMPLES, Command
 
 OLD = Path(__file__).parent / "data" / "stores"
@@ -68,6 +71,23 @@ def scans(folder: Path, *names: str) -> Path:
     for name in names:
         shutil.copy(CERTIFICATES / name, folder / name)
     return folder
+
+
+def as_it_was(folder: Path) -> Config:
+    """Configuration and schemas of a run, as its store holds them: what ships goes on changing."""
+    with Store(folder / STORE, write=False) as store:
+        identity, schemas = store.get_meta("identity"), store.get_meta("schemas")
+    for schema in schemas:
+        (folder / f"{schema['name']}.yaml").write_text(write_yaml(schema), encoding="utf-8")
+    now = load_config()
+    chosen = identity["strategies"]["chosen"].items()
+    strategies = {name: StrategyConfig.model_validate(was) for name, was in chosen}
+    return now.model_copy(
+        update={
+            "strategies": {**now.strategies, **strategies},
+            "schemas": tuple(str(folder / f"{schema['name']}.yaml") for schema in schemas),
+        }
+    )
 
 
 def small_truth(path: Path, *files: str) -> Path:
@@ -343,14 +363,15 @@ def test_an_old_run_is_evaluated(tmp_path: Path) -> None:
 def test_an_old_run_goes_on_and_takes_a_further_document(tmp_path: Path) -> None:
     folder = old_run(tmp_path / "run", "extract")
     before = tables(folder / STORE)
-    options = Options(schema="graduation_certificate")
+    config = as_it_was(folder)
+    options = Options(schema="graduation_certificate", config=config)
     same = ocr_moe.extract(
         scans(tmp_path / "scans", *FIRST), out=folder, strategy="rules", options=options
     )
     assert same.outcome is not None
     assert (same.outcome.resumed, same.outcome.asked) == (2, 0)
     assert tables(folder / STORE)["records"] == before["records"]
-    more = Options(schema="graduation_certificate", update=True, ocr=PAGES)
+    more = replace(options, update=True, ocr=PAGES)
     further = ocr_moe.extract(
         scans(tmp_path / "more", *FIRST, FURTHER), out=folder, strategy="rules", options=more
     )
@@ -366,12 +387,15 @@ def test_answers_that_were_paid_for_are_not_asked_for_again(tmp_path: Path) -> N
     """The text LLM is not configured: what it said stands in the old store only."""
     folder = old_run(tmp_path / "run", "compare")
     before = tables(folder / STORE)
+    config = as_it_was(folder)
     run, scores = ocr_moe.compare(
         scans(tmp_path / "scans", *FIRST, FURTHER),
         small_truth(tmp_path / "verified.xlsx", *FIRST, FURTHER),
         out=folder,
         strategies=["ocr_page_llm"],
-        options=Options(update=True, ocr=PAGES, recorded=SAMPLES / "recorded.sqlite"),
+        options=Options(
+            config=config, update=True, ocr=PAGES, recorded=SAMPLES / "recorded.sqlite"
+        ),
     )
     assert run.outcome is not None
     assert run.outcome.asked == 1, "only the further document's"

@@ -123,10 +123,12 @@ def closing(outcome: Outcome) -> str:
     """What a person has to look at."""
     check = outcome.to_check
     assert check is not None
-    parts: Phrase = phrase("nothing_to_check")
+    parts: list[Phrase] = [phrase("nothing_to_check")]
     if check.cells:
         documents = phrase("n_documents", n=check.documents)
-        parts = phrase("to_check", cells=phrase("n_cells", n=check.cells), documents=documents)
+        parts = [phrase("to_check", cells=phrase("n_cells", n=check.cells), documents=documents)]
+    if check.contradicting:
+        parts.append(phrase("to_clear_up", documents=phrase("n_documents", n=check.contradicting)))
     failed = []
     if check.failed_documents:
         failed.append(phrase("n_documents", n=check.failed_documents))

@@ -14,6 +14,7 @@ from pydantic import Field as Key
 from ocr_moe.types import (
     Alternative,
     Box,
+    Conflict,
     Failure,
     PageText,
     Probability,
@@ -104,6 +105,8 @@ class RecordLine(Written):
     """Why the document could not be processed."""
     blank: Literal[True] = True
     """The page is blank, which is no failure: `fields` is empty. Left out of all others."""
+    conflicts: tuple[Conflict, ...] = ()
+    """What other documents of the run, or the file's name, contradict; left out where there is none."""
 
 
 class WrittenReading(Written):

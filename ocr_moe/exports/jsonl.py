@@ -24,6 +24,7 @@ from ocr_moe.formats.names import safe_name, short_digest
 from ocr_moe.formats.versions import refusal
 from ocr_moe.types import (
     Answer,
+    Conflict,
     Cost,
     Decision,
     DocumentRef,
@@ -70,7 +71,11 @@ def record_to_json(record: Record) -> dict[str, Any]:
         "cost": _cost(record.cost),
         "error": _failure(record.error),
     }
-    return data | {"blank": True} if record.blank else data
+    if record.blank:
+        data["blank"] = True
+    if record.conflicts:
+        data["conflicts"] = [conflict.model_dump(mode="json") for conflict in record.conflicts]
+    return data
 
 
 def record_from_json(data: Mapping[str, Any]) -> Record:
@@ -88,6 +93,7 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
             "document": _known(DocumentRef, data["document"]),
             "fields": {name: _known(Decision, said) for name, said in data["fields"].items()},
             "cost": _known(Cost, data.get("cost") or {}),
+            "conflicts": [_known(Conflict, said) for said in data.get("conflicts") or ()],
         }
         return Record.model_validate(_known(Record, data) | of_record)
     except KeyError as error:

@@ -1,4 +1,4 @@
-"""records.xlsx: a row a document, a row a subject, and the failures.
+"""records.xlsx: a row a document, a row a subject, what must be cleared up, and the failures.
 
 The sheets are built so that a person can work in them: what is sure is plain, what a person should
 look at is coloured and carries the confidence in a note.
@@ -13,8 +13,17 @@ from typing import NamedTuple
 
 from ocr_moe.formats.xlsx import MAX_ROWS, Cell, Computed, Content, Style, writing
 from ocr_moe.schema import Field, Schema
-from ocr_moe.subjects import FileNameRule, NamedDocument, Subject
-from ocr_moe.types import Decision, DocumentRef, Record, Status
+from ocr_moe.subjects import (
+    DocumentKey,
+    FileNameRule,
+    NamedDocument,
+    NameRead,
+    Subject,
+    key_of,
+    name_read,
+    shown,
+)
+from ocr_moe.types import Conflict, ConflictKind, Decision, DocumentRef, Record, Status
 from ocr_moe.values.kinds import kind_of
 
 _STYLES: dict[Status, Style] = {
@@ -35,6 +44,13 @@ class _Failure(NamedTuple):
     message: str
 
 
+class _ToClearUp(NamedTuple):
+    """A row of the sheet "to clear up"."""
+
+    document: DocumentRef
+    conflict: Conflict
+
+
 class _SubjectRow(NamedTuple):
     """A row of the sheet "subjects"."""
 
@@ -50,7 +66,8 @@ def write_workbook(
     *,
     rows_per_sheet: int = MAX_ROWS,
 ) -> int:
-    """Write the sheets "documents", "subjects" and "failures" in one step; how many documents.
+    """Write the sheets "documents", "subjects", "to clear up" and "failures" in one step; how many
+    documents.
 
     `records` are wanted in export order; they are gone through twice where a schema groups
     documents into subjects, so a re-iterable (a list, a view of the store) keeps memory flat.
@@ -61,7 +78,7 @@ def write_workbook(
         records = list(records)
     fields = _fields_of(schemas)
     rules = {
-        schema.name: FileNameRule(schema.subjects)
+        schema.name: (schema, FileNameRule(schema.subjects))
         for schema in schemas
         if schema.subjects is not None
     }
@@ -69,21 +86,30 @@ def write_workbook(
     with writing(path, rows_per_sheet=rows_per_sheet) as book:
         documents = book.table("documents", _document_columns(fields))
         subjects = book.table("subjects", _subject_columns(fields))
+        to_clear_up = book.table("to clear up", _CONFLICT_COLUMNS)
         failures = book.table("failures", _FAILURE_COLUMNS)
         references: dict[str, list[DocumentRef]] = {}
+        read: dict[DocumentKey, NameRead] = {}
         for record in records:
             count += 1
             documents.add(record)
+            for conflict in record.conflicts:
+                to_clear_up.add(_ToClearUp(record.document, conflict))
             for failure in _failures_of(record):
                 failures.add(failure)
             group = _group_of(record, rules)
             if group is not None and not record.blank:
                 references.setdefault(group, []).append(record.document)
-        for name, documents_of_rule in references.items():
-            grouping = rules[name].group(documents_of_rule)
+                name = name_read(rules[group][0], _values(record))
+                if name is not None:
+                    read[key_of(record.document)] = name
+        for schema_name, documents_of_rule in references.items():
+            grouping = rules[schema_name][1].group(documents_of_rule, read)
             for reference in grouping.unmatched:
-                message = "the file name does not fit the schema's subject pattern"
-                failures.add(_Failure(reference, name, "", "no subject", message))
+                message = (
+                    "the file name does not fit the schema's subject pattern, nor was a name read"
+                )
+                failures.add(_Failure(reference, schema_name, "", "no subject", message))
             for row in _subject_rows(grouping.subjects, records, fields):
                 subjects.add(row)
     return count
@@ -147,6 +173,29 @@ _FAILURE_COLUMNS: list[Computed[_Failure]] = [
 ]
 
 
+_CONFLICT_COLUMNS: list[Computed[_ToClearUp]] = [
+    Computed("document", 36, lambda row: row.document.path),
+    Computed("page", 7, lambda row: row.document.page, "0"),
+    Computed("field", 16, lambda row: ", ".join(row.conflict.fields)),
+    Computed("what", 18, lambda row: _WHAT[row.conflict.kind]),
+    Computed("message", 80, lambda row: row.conflict.message),
+    Computed("other documents", 48, lambda row: "; ".join(row.conflict.documents)),
+]
+_WHAT: Mapping[ConflictKind, str] = {
+    ConflictKind.FILE_NAME: "file name and page differ",
+    ConflictKind.DIFFERS: "documents differ",
+    ConflictKind.SAME_NUMBER: "number used twice",
+    ConflictKind.COPY: "handed in twice",
+    ConflictKind.FAR_APART: "dates far apart",
+}
+
+
+def _values(record: Record) -> dict[str, str]:
+    """Field → value, of the fields that have one."""
+    fields = record.fields.items()
+    return {name: decision.value for name, decision in fields if decision.value is not None}
+
+
 def _fields_of(schemas: Sequence[Schema]) -> tuple[Field, ...]:
     """The fields of all schemas together, in their order."""
     union: dict[str, Field] = {}
@@ -172,7 +221,7 @@ def _width(field: Field) -> float:
     return max(kind_of(field).width, 2 * len(field.name) + 4)
 
 
-def _group_of(record: Record, rules: Mapping[str, FileNameRule]) -> str | None:
+def _group_of(record: Record, rules: Mapping[str, tuple[Schema, FileNameRule]]) -> str | None:
     """The schema by whose rule the record's file name is read."""
     if record.schema_name in rules:
         return record.schema_name
@@ -194,20 +243,16 @@ def _subject_rows(
     subjects: Sequence[Subject], records: Iterable[Record], fields: Sequence[Field]
 ) -> Iterator[_SubjectRow]:
     columns = _shown_columns(fields)
-    chosen = {_key(s.chosen.document) for s in subjects if s.chosen is not None}
-    shown: dict[tuple[str, int], list[Content]] = {}
+    chosen = {key_of(s.chosen.document) for s in subjects if s.chosen is not None}
+    contents: dict[DocumentKey, list[Content]] = {}
     for record in records:
-        key = _key(record.document)
+        key = key_of(record.document)
         if key in chosen:
-            shown[key] = [column.content(record) for column in columns]
+            contents[key] = [column.content(record) for column in columns]
     blank: list[Content] = [None] * len(columns)
     for subject in subjects:
-        of_chosen = blank if subject.chosen is None else shown[_key(subject.chosen.document)]
+        of_chosen = blank if subject.chosen is None else contents[key_of(subject.chosen.document)]
         yield _SubjectRow(subject, of_chosen)
-
-
-def _key(document: DocumentRef) -> tuple[str, int]:
-    return document.path, document.page
 
 
 def _notes(record: Record) -> str:
@@ -263,7 +308,7 @@ def _shown_at(row: _SubjectRow, index: int) -> Content:
 
 def _other_documents(row: _SubjectRow) -> str:
     return "; ".join(
-        _shown(member.document)
+        shown(member.document)
         for member in row.subject.documents
         if member is not row.subject.chosen
     )
@@ -279,7 +324,3 @@ def _note(decision: Decision) -> str:
     if decision.evidence is not None and decision.evidence.text != decision.value:
         parts.append(f"as printed: {decision.evidence.text}")
     return "\n".join([*parts, *decision.notes])
-
-
-def _shown(document: DocumentRef) -> str:
-    return document.path if document.page == 1 else f"{document.path} (page {document.page})"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ocr_moe.protocols import Ask, Combiner, Expert, Gate, State
+from ocr_moe.routing.dossiers import DossierParams
 from ocr_moe.schema import Schema
 from ocr_moe.types import LIVE, Answer, Cost, Decision, Origin, Reading
 
@@ -28,6 +29,8 @@ class Strategy:
     experts: Mapping[str, Expert]
     origin: Origin = LIVE
     """Where answers come from when not from a live expert."""
+    dossiers: DossierParams | None = None
+    """How documents of one subject weigh on one another, after all are decided; None: not at all."""
 
 
 @dataclass(frozen=True)

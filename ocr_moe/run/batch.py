@@ -19,6 +19,7 @@ from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoppedError
 from ocr_moe.run.documents import IMPORTED
+from ocr_moe.run.dossiers import settle_dossiers
 from ocr_moe.run.exporting import exported
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
 from ocr_moe.run.interrupts import stopping
@@ -177,6 +178,7 @@ class Batch:
             self._ledger.stop(error)
             results.close()  # once what is under way is done, so that the store outlives it
             raise
+        settle_dossiers(self.store, self.strategies, self.schemas)
         outcome.asked = self._ledger.asked
         self._count(outcome)
         return outcome

@@ -16,7 +16,7 @@ from ocr_moe.protocols import Rereader
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.workshop.config import Config
+from ocr_moe.workshop.config import Config, StrategyConfig
 
 _OF_PAGES = {"dpi", "max_pixels", "max_pages"}
 """What of `images` says how a page comes out. The other limits say what a machine can bear: raise
@@ -91,15 +91,20 @@ def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str,
     """An earlier identity with what its version did not have: settings unset, engines unused."""
     digests = dict(before["schemas"])
     pages = dict(before["pages"])
+    strategies = dict(before["strategies"])
     try:
         digests |= {s.name: _digest(s) for s in map(Schema.model_validate, schemas)}
         pages["engines"] = {**now["pages"]["engines"], **pages["engines"]}
         pages["images"] = ImageLimits.model_validate(pages["images"]).model_dump(
             mode="json", include=_OF_PAGES
         )
+        strategies["chosen"] = {
+            name: chosen and StrategyConfig.model_validate(chosen).model_dump(mode="json")
+            for name, chosen in strategies["chosen"].items()
+        }
     except ValidationError:  # a setting that is no more: the difference is to be named
         return before
-    return {**before, "schemas": digests, "pages": pages}
+    return {**before, "schemas": digests, "pages": pages, "strategies": strategies}
 
 
 def _differences(before: Identity, now: Identity, *, update: bool, frozen: bool) -> list[str]:

@@ -40,6 +40,8 @@ class StrategyManifest(Value):
     """Pages that are blank; `documents` does not count them."""
     documents_to_check: int
     """Documents that have fields which abstained or failed."""
+    contradicting_documents: int = 0
+    """Documents that contradict others or the names of their files."""
     fields: dict[str, int]
     """Status → how many fields have it."""
     cost: Cost
@@ -94,7 +96,7 @@ def write_manifest(path: Path, written: Manifest) -> None:
 
 
 def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
-    documents = failed = blank = unsure = 0
+    documents = failed = blank = unsure = contradicting = 0
     statuses: dict[str, int] = {}
     cost = Cost()
     for record in store.records(strategy.name):
@@ -103,6 +105,7 @@ def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
         failed += record.error is not None
         cost += record.cost
         unsure += bool(to_check(record))
+        contradicting += bool(record.conflicts)
         for decision in record.fields.values():
             statuses[decision.status.value] = statuses.get(decision.status.value, 0) + 1
     return StrategyManifest(
@@ -113,6 +116,7 @@ def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
         failed_documents=failed,
         blank_pages=blank,
         documents_to_check=unsure,
+        contradicting_documents=contradicting,
         fields=dict(sorted(statuses.items())),
         cost=Cost(**{key: round(value, 6) for key, value in cost.model_dump().items()}),
     )

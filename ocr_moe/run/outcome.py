@@ -37,6 +37,8 @@ class ToCheck:
     """How many of `cells` failed."""
     failed_documents: int
     """That could not be processed at all; their cells are not counted."""
+    contradicting: int = 0
+    """Documents that contradict others or the names of their files."""
 
 
 @dataclass

@@ -6,7 +6,8 @@ migrated when it is opened for writing, and read as it is otherwise (`ocr_moe.st
 
 Tables: `meta` (the run's identity), `files` (hash → page count), `pages` (page OCR, once per engine),
 `answers` (every answer of every expert, keyed by document, expert fingerprint and the question),
-`records` (decisions, one row a strategy and document). docs/formats.md tells their columns.
+`records` (decisions, one row a strategy and document), `settled` (those among them that other documents
+of the run changed). docs/formats.md tells their columns.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ from ocr_moe.store.opening import open_to_read, open_to_write, unusable
 from ocr_moe.types import Answer, PageText, Reading, Record, Recorded, Value
 
 _OF_STRATEGIES = "strategy IN (SELECT value FROM json_each(?))"
+_SETTLED = (
+    "coalesce((SELECT s.record FROM settled s WHERE s.strategy = records.strategy "
+    "AND s.path = records.path AND s.page = records.page), record)"
+)
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)"
 
@@ -126,6 +131,7 @@ class Store:
         with self._transaction() as db:
             if clear_records:
                 db.execute("DELETE FROM records")
+                db.execute("DELETE FROM settled")
             db.executemany(_SET_META, [_meta_row(key, value) for key, value in meta.items()])
 
     def get_page_count(self, sha256: str) -> int | None:
@@ -256,26 +262,44 @@ class Store:
         with self._transaction() as db:
             [paths] = db.execute("SELECT count(DISTINCT path) FROM records WHERE failed").fetchone()
             db.execute("DELETE FROM answers WHERE failed")
-            db.execute("DELETE FROM records WHERE path IN (SELECT path FROM records WHERE failed)")
+            for table in ("settled", "records"):
+                db.execute(
+                    f"DELETE FROM {table} WHERE path IN (SELECT path FROM records WHERE failed)"
+                )
         return int(paths)
 
     def put_records(self, rows: Sequence[RecordRow]) -> None:
         """Write records, all or none of them; see `row_of`."""
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", rows)
+            places = [(row.strategy, row.path, row.page) for row in rows]
+            db.executemany(
+                "DELETE FROM settled WHERE strategy = ? AND path = ? AND page = ?", places
+            )
+
+    def put_settled(self, strategy: str, records: Iterable[Record]) -> int:
+        """Write down what other documents changed of a strategy's records, in place of what they
+        changed before; how many."""
+        rows = ((r.strategy, r.document.path, r.document.page, row_of(r).record) for r in records)
+        with self._transaction() as db:
+            db.execute("DELETE FROM settled WHERE strategy = ?", (strategy,))
+            return db.executemany("INSERT INTO settled VALUES (?, ?, ?, ?)", rows).rowcount
 
     def opened_files(self) -> set[str]:
         """Hashes of the files that were opened in this run, ever."""
         return {row[0] for row in self._rows("SELECT sha256 FROM files")}
 
-    def records(self, strategy: str) -> Records:
-        """All records of a strategy."""
-        return Records(self, strategy)
+    def records(self, strategy: str, *, alone: bool = False) -> Records:
+        """All records of a strategy; `alone`, as they were before other documents had their say."""
+        return Records(self, strategy, alone)
 
-    def records_after(self, strategy: str, path: str, page: int, limit: int) -> list[Record]:
+    def records_after(
+        self, strategy: str, path: str, page: int, limit: int, *, alone: bool = False
+    ) -> list[Record]:
         """The next records of a strategy, in the order of path and page."""
+        record = "record" if alone else _SETTLED
         rows = self._rows(
-            "SELECT path, CAST(record AS BLOB) FROM records "
+            f"SELECT path, CAST({record} AS BLOB) FROM records "
             "WHERE strategy = ? AND (path, page) > (?, ?) "
             "ORDER BY path, page LIMIT ?",
             (strategy, path, page, limit),
@@ -338,7 +362,10 @@ class Store:
                 record = _readable(Record, text)
                 if record is None or record.document.sha256 in files:
                     paths.add(path)
-            db.executemany("DELETE FROM records WHERE path = ?", [(path,) for path in paths])
+            rows = db.execute("SELECT path, CAST(record AS BLOB) FROM settled")
+            paths |= {path for path, text in rows if _readable(Record, text) is None}
+            for table in ("settled", "records"):
+                db.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
 
     def check(self) -> None:
         """Raises StoreError where the file was deleted or replaced since it was opened."""
@@ -405,10 +432,11 @@ class Records:
 
     store: Store
     strategy: str
+    alone: bool = False
 
     def __iter__(self) -> Iterator[Record]:
         last = ("", 0)
-        while batch := self.store.records_after(self.strategy, *last, 500):
+        while batch := self.store.records_after(self.strategy, *last, 500, alone=self.alone):
             for record in batch:
                 place = (record.document.path, record.document.page)
                 # A record that names another place than its row would be come by again and again.

@@ -124,8 +124,19 @@ def _put(db: sqlite3.Connection, key: str, value: Any) -> None:
     db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, text))
 
 
+def _settled(db: sqlite3.Connection) -> None:
+    """Records as the other documents of their subjects leave them, beside those decided alone."""
+    db.execute(
+        """CREATE TABLE settled (
+            strategy TEXT, path TEXT, page INTEGER, record TEXT NOT NULL,
+            PRIMARY KEY (strategy, path, page)
+        ) WITHOUT ROWID"""
+    )
+
+
 STEPS = (
     Step(1, _first_tables),
     Step(2, _origins, changes=("meta",)),
+    Step(3, _settled),
 )
 VERSION = STEPS[-1].version

@@ -190,6 +190,7 @@ class Workshop:
             combiner=combiner,
             experts=experts,
             origin=Origin(recorded=tuple(sorted(sources))),
+            dossiers=settings.dossiers,
         )
 
     def policy(

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ocr_moe.errors import ConfigError, SchemaError
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.intake.limits import ImageLimits
+from ocr_moe.routing.dossiers import DossierParams
 from ocr_moe.schema import Schema, load_schema
 from ocr_moe.settings import Component, TruthOptions
 from ocr_moe.types import Value
@@ -33,6 +34,8 @@ class StrategyConfig(Value):
     """Who is asked what: a component of the group gates."""
     combiner: Component
     """What the readings come to: a component of the group combiners."""
+    dossiers: DossierParams | None = None
+    """How documents of one subject weigh on one another; null: each document stands alone."""
 
 
 class Config(Value):
