@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ocr_moe.errors import ConfigError, TruthError
 from ocr_moe.evaluation.metrics import auroc
 from ocr_moe.laboratory.calibrating import CalibratedBuilder, Judged, calibrate, quality_of
 from ocr_moe.laboratory.documents import RecordedDocument
+from ocr_moe.laboratory.laboratory import Laboratory
 from ocr_moe.laboratory.learning import fit_policy, vote_weights
 from ocr_moe.laboratory.logistic import JudgedValue, choose_strength, fit_logistic
 from ocr_moe.odds import logit
@@ -32,7 +33,8 @@ from ocr_moe.routing.combiners import FieldCombiner, Moe
 from ocr_moe.routing.gates import Cascade
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Answer, Cost, Decision, Reading, Recorded
-from ocr_moe.workshop.config import config_folder, find_schema, shipped_schemas
+from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import config_folder, find_schema, load_config, shipped_schemas
 
 SCHEMA = Schema(
     name="certificate",
@@ -296,6 +298,27 @@ def test_what_a_record_level_step_is_sure_of_is_calibrated_too() -> None:
     for quality in result.calibration.quality.values():
         assert quality.ece is not None
         assert quality.ece < 0.06
+
+
+def test_a_strategy_counts_without_the_experts_that_a_schema_gives_nothing_to_read() -> None:
+    """No field is a code: the reader of codes is never asked, and its answers are not missed."""
+    schema = Schema(name="letter", fields=(Field(name="姓名", kind=Kind.PERSON),))
+    workshop = Workshop(load_config())
+    settings = workshop.config.strategies["moe"]
+    everyone = frozenset(workshop.config.experts)
+    gate, _ = workshop.policy(settings.gate, settings.combiner, everyone)
+    first = {ask.expert for ask in gate.route(State(schema))}
+    assert "codes" not in first
+
+    def laboratory(experts: Iterable[str]) -> Laboratory:
+        readings = (Reading(field="姓名", value="陈思远", score=0.9),)
+        answers = [Recorded(e, "", Answer(expert=e, readings=readings)) for e in experts]
+        document = replace(recorded(1)[0], schema=schema, answers=tuple(answers))
+        return Laboratory((document,), workshop)
+
+    assert "moe" in {candidate.name for candidate in laboratory(first).candidates()}
+    for expert in first:
+        assert "moe" not in {c.name for c in laboratory(first - {expert}).candidates()}
 
 
 def test_calibrating_without_truth_is_refused() -> None:

@@ -85,6 +85,27 @@ def test_records_are_streamed_in_order_beyond_one_batch(tmp_path: Path) -> None:
         assert [r.document.path for r in records] == sorted(f"{i:04}.jpg" for i in range(1203))
 
 
+def test_settled_records_stand_before_those_decided_alone(tmp_path: Path) -> None:
+    surer = record("a.jpg").model_copy(update={"schema_name": "settled"})
+    with Store(tmp_path / "store.sqlite") as store:
+
+        def schemas(*, alone: bool = False) -> list[str | None]:
+            return [each.schema_name for each in store.records("moe", alone=alone)]
+
+        store.put_records([row_of(record("a.jpg")), row_of(record("b.jpg"))])
+        assert store.put_settled("moe", [surer]) == 1
+        assert schemas() == ["settled", "diploma"]
+        assert schemas(alone=True) == ["diploma", "diploma"]
+        store.put_records([row_of(record("a.jpg"))])  # decided anew: what others said of it is old
+        assert schemas() == ["diploma", "diploma"]
+        store.put_settled("moe", [surer])
+        store.put_settled("moe", [])
+        assert schemas() == ["diploma", "diploma"]
+        store.put_settled("moe", [surer])
+        store.sign({}, clear_records=True)
+        assert schemas() == []
+
+
 def test_failures_are_forgotten_with_all_pages_of_the_file(tmp_path: Path) -> None:
     with Store(tmp_path / "store.sqlite") as store:
         store.put_answer(question(), answer(error="429"))

@@ -21,7 +21,7 @@ from ocr_moe.laboratory.learning import today
 from ocr_moe.laboratory.recommending import Recommendation, recommend
 from ocr_moe.laboratory.study import Study, study
 from ocr_moe.laboratory.trials import Trial, try_out
-from ocr_moe.protocols import Combiner, Gate
+from ocr_moe.protocols import Combiner, Gate, State
 from ocr_moe.routing.calibration import Calibration, Provenance
 from ocr_moe.run.exporting import schemas_of
 from ocr_moe.schema import Field
@@ -30,7 +30,7 @@ from ocr_moe.store.database import Store
 from ocr_moe.subjects import FileNameRule
 from ocr_moe.types import DocumentRef
 from ocr_moe.workshop.build import Workshop, fingerprint_of
-from ocr_moe.workshop.config import Config
+from ocr_moe.workshop.config import Config, StrategyConfig
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Laboratory:
         return lambda calibration: self.build(candidate.gate, candidate.combiner, calibration)
 
     def candidates(self) -> list[PolicyCandidate]:
-        """The configured strategies whose required experts all have recorded answers."""
+        """The configured strategies all of whose required experts have recorded answers."""
         found = []
         for name, settings in self.workshop.config.strategies.items():
-            if self.workshop.required_experts(name) <= self.experts:
+            if self._required_here(name, settings) <= self.experts:
                 found.append(
                     PolicyCandidate(
                         name=name,
@@ -68,6 +68,15 @@ class Laboratory:
                     )
                 )
         return found
+
+    def _required_here(self, name: str, settings: StrategyConfig) -> frozenset[str]:
+        """The experts that a strategy requires, but for those that it asks for none of the fields of
+        these documents: the reader of codes, say, where there are no codes."""
+        required = self.workshop.required_experts(name)
+        gate, _ = self.workshop.policy(settings.gate, settings.combiner, self.experts | required)
+        schemas = {document.schema.name: document.schema for document in self.documents}
+        asks = [ask for schema in schemas.values() for ask in gate.route(State(schema))]
+        return required & {ask.expert for ask in asks}
 
     def study(self) -> Study:
         """All configured strategies with the oracle and the single experts as bounds."""

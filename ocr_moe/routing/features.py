@@ -102,10 +102,13 @@ def candidate_features(
 def absence_features(field: Field, readings: Mapping[str, Reading]) -> dict[str, float]:
     """Features of the claim that the field is not on the document.
 
-    `score` is here the log-odds of the best own belief in that among the silent experts, and
-    `required` says whether the schema expects the field on every document.
+    `score` is here the log-odds of the best own belief in that among the silent experts, `required`
+    says whether the schema expects the field on every document, and `labelled` whether nothing but a
+    label announces it: then a page without the label is without the field. The field's name is left
+    out: how often one field is missing says nothing of those of another schema.
     """
-    features = {f"field={field.name}": 1.0, "required": float(field.required)}
+    only_labelled = bool(field.labels) and not (field.patterns or field.line_patterns)
+    features = {"required": float(field.required), "labelled": float(only_labelled)}
     rivals = silent = failed = 0
     belief = -1.0
     for expert, reading in readings.items():
@@ -141,7 +144,7 @@ def state_features(
         return {f"field={field.name}": 1.0}
     if decision.value is None:
         features = absence_features(field, readings)
-        features["empty"] = 1.0
+        features |= {f"field={field.name}": 1.0, "empty": 1.0}
     else:
         features = candidate_features(field, readings, decision.value)
     if decision.confidence is not None:
