@@ -24,6 +24,7 @@ from ocr_moe.routing.calibration import (
     Calibration,
     Logistic,
     Provenance,
+    Quality,
     Weight,
     load_calibration,
     load_policy,
@@ -78,6 +79,27 @@ def rows(n: int, seed: int, slope: float = 2.0) -> list[JudgedValue]:
             del features["noise"]
         made.append(JudgedValue(features, bool(generator.random() < chance), f"d{i // 2}"))
     return made
+
+
+def test_half_of_what_is_thought_of_an_unfamiliar_field_is_judgement() -> None:
+    sure = Logistic(bias=5.0)
+    known = Field(name="姓名", kind=Kind.PERSON)
+    calibration = Calibration(
+        models={Kind.PERSON: sure},
+        weights={Kind.PERSON: {"rules": 1.0}},
+        quality={"姓名": Quality(cells=9, wrong=1)},
+    )
+    given = {"score": 2.0, "evidence": 1.0}
+
+    unfamiliar = calibration.model_of(Field(name="captain", kind=Kind.PERSON), ["rules"])
+
+    assert calibration.model_of(known, ["rules"]) is sure
+    assert calibration.model_of(known, ["a stranger"]) is PRIOR
+    assert unfamiliar.logit(given) == pytest.approx((5.0 + PRIOR.logit(given)) / 2)
+    assert unfamiliar.added(given) == pytest.approx(PRIOR.added(given) / 2)
+    assert unfamiliar.probability(given) == pytest.approx(
+        1 / (1 + math.exp(-unfamiliar.logit(given)))
+    )
 
 
 def test_the_fit_finds_the_true_slope_and_ignores_noise() -> None:

@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 
 from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
-from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic
+from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Model
 from ocr_moe.routing.features import absence_features, candidate_features, record_features
 from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
@@ -105,7 +105,7 @@ class _Draft:
     readings: Readings
     value: str | None = None
     features: dict[str, float] = dataclass_field(default_factory=dict)
-    model: Logistic = PRIOR
+    model: Model = PRIOR
     logit: float | None = None
     """Log-odds of the value, or of the field's absence; None where nobody could answer."""
     experts: tuple[str, ...] = ()
