@@ -44,6 +44,8 @@ class Fallback(StrEnum):
     """The row that looks most like the name of an organisation: by its ending, size and place."""
     FIRST_DATE = "first_date"
     LAST_DATE = "last_date"
+    EARLIEST_DATE = "earliest_date"
+    """One that lies before another date by as many years as a check of the schema says."""
     """The first or last full date on the page."""
     LARGEST_AMOUNT = "largest_amount"
     CODE = "code"
@@ -143,6 +145,8 @@ class Check(Value):
     kind: Literal["date_order", "code_year", "code_check"]
     fields: tuple[str, ...]
     """date_order: (earlier, later). code_year: (code, date). code_check: (code,)."""
+    years: tuple[int, int] | None = None
+    """date_order: fewest and most years from the earlier date to the later one."""
     segment: str = "year"
     """code_year: the grammar segment that holds the year."""
     message: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ocr_moe.schema import Check, Kind, Schema
+from ocr_moe.values.dates import years_between
 
 
 def check(schema: Schema, values: Mapping[str, str | None]) -> dict[str, list[str]]:
@@ -28,9 +29,12 @@ def _date_order(_: Schema, each: Check, values: Mapping[str, str | None]) -> str
         return None
     # Compared as exactly as both are known: 2019-06 is not before 2019-06-20.
     length = min(len(earlier), len(later))
-    if earlier[:length] <= later[:length]:
-        return None
-    return f"{each.fields[0]} ({earlier}) is after {each.fields[1]} ({later})"
+    if earlier[:length] > later[:length]:
+        return f"{each.fields[0]} ({earlier}) is after {each.fields[1]} ({later})"
+    years = years_between(earlier, later)
+    if each.years and not each.years[0] <= years <= each.years[1]:
+        return f"{each.fields[0]} ({earlier}) and {each.fields[1]} ({later}) are {years:.0f} years apart"
+    return None
 
 
 def _code_year(schema: Schema, each: Check, values: Mapping[str, str | None]) -> str | None:

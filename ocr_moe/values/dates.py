@@ -43,10 +43,10 @@ _ROUND = rf"(?:[{re.escape(ZEROS_UNDER_SEALS)}]|{_D})"
 _DASHES = "-—–"
 """What is read for a 一 among Chinese numerals, and what a stroke beside a number is read as."""
 _CENTURY_ROUND = rf"[一二壹贰貳2]\s*{_ROUND}\s*(?:{_ROUND}|[{_DASHES}])\s*{_D}"
-_STRAY = rf"(?:[{_DASHES}·.,_]\s*)?"
+_STRAY = rf"(?:[{_DASHES}·.,_/|]\s*)?"
 """A mark between the numbers of a date that is none of its own: a stroke of a seal, dust."""
 _NIAN = "[年牟午]"
-_RI = "[日曰目号號]"
+_RI = r"(?:[日曰目号號]|(?<=\d)旦)"
 
 _MONTHS = {
     name: number
@@ -123,7 +123,7 @@ _YEAR_IN_WORDS = (
 _YEAR_MONTH_DAY = re.compile(
     rf"(?P<y>{_CENTURY_ROUND}|(?:{_D}\s*){{2,4}}|(?<!第)二)\s*{_NIAN}\s*度?\s*{_STRAY}"
     rf"(?P<m>元|正|(?:{_N}\s*){{1,3}})\s*{_STRAY}月"
-    rf"(?:\s*{_STRAY}(?P<d>(?:{_N}\s*){{1,4}}?)\s*(?:{_RI}|(?!{_N}|\s)))?"
+    rf"(?:\s*{_STRAY}(?P<d>(?:{_N}\s*){{1,4}}?)\s*(?:{_RI}|(?P<torn>(?!{_N}|\s))))?"
 )
 _ERAS = {
     **dict.fromkeys(("民国", "民國", "民囯"), 1911),
@@ -137,6 +137,9 @@ _OF_ERA = re.compile(
     rf"(?:中[华華])?(?P<era>{'|'.join(_ERAS)})\s*(?P<y>元|(?:(?:{_N}|百)\s*){{1,5}}?)\s*(?:{_NIAN}\s*|[-./]\s*)"
     rf"(?:(?P<m>元|正|(?:{_N}\s*){{1,3}}?)\s*(?:月|[-./])(?:\s*(?P<d>(?:{_N}\s*){{1,4}})\s*{_RI}?)?)?"
 )
+_ERA_NAME = re.compile(rf"(?P<era>{'|'.join(_ERAS)})")
+_ERA_BEFORE = re.compile(rf"(?:中[华華])?(?:{'|'.join(_ERAS)})\s*$")
+_SHORT_YEAR = re.compile(rf"^\s*(?:{_N}\s*){{1,3}}{_NIAN}")
 _YEAR_MARK_LOST = re.compile(
     rf"(?<!{_D})(?P<y>[一二12]\s*[九9{ZEROS_IN_DATES}]\s*{_D}\s*{_D})\s*(?P<m>(?:{_N}\s*){{1,2}})\s*月"
     rf"\s*(?P<d>(?:{_N}\s*){{1,4}}?)\s*{_RI}"
@@ -225,7 +228,7 @@ class DateSpan:
     iso: str
     """`2019-06-20`, `2019-06` or `2019`: as exact as printed."""
     whole: bool = True
-    """False where something was missing and has been guessed: a character of the year, its century."""
+    """False where something is missing: a character of the year, its century, what ends the day."""
     others: tuple[str, ...] = ()
     """What else it may be where it has been guessed, the likelier first."""
 
@@ -269,6 +272,29 @@ def find_date(text: str) -> Part | None:
     return Part(spans[0].start, spans[0].end, printed, _GUESSED if guessed else 1.0)
 
 
+def with_era(text: str, start: int) -> int:
+    """Where a date begins that goes on at `start`, if the name of an era stands before it there."""
+    era = _ERA_BEFORE.search(text[:start])
+    return start if era is None else era.start()
+
+
+def sole_era(text: str) -> str | None:
+    """The one era that a text names, or None where it names none or several."""
+    eras = {match["era"] for match in _ERA_NAME.finditer(text)}
+    firsts = {_ERAS[era] for era in eras}
+    return min(eras) if len(firsts) == 1 else None
+
+
+def in_era(printed: str, era: str) -> str | None:
+    """The ISO date of a printed one whose short year is of an era named elsewhere: 82年 is 1993.
+
+    None where its year is not short, or it is no date of the era.
+    """
+    if not _SHORT_YEAR.match(printed):
+        return None
+    return next((span.iso for span in find_dates(era + printed) if span.start == 0), None)
+
+
 def date_belief(value: str) -> float:
     return _BELIEF.get(len(value), _BELIEF_IN_LESS)
 
@@ -290,6 +316,15 @@ def agree_as_far_as_both_go(a: str, b: str) -> bool:
     """Whether two ISO dates are one at the coarser precision of the two: 2019-06-20 and 2019-06."""
     shorter = min(len(a), len(b))
     return shorter >= 4 and a[:shorter] == b[:shorter]
+
+
+def years_between(earlier: str, later: str) -> float:
+    """Years from one ISO date to another, negative where they stand the other way round; of a date
+    without a month its first month is taken."""
+    (year, month), (later_year, later_month) = (
+        (int(iso[:4]), int(iso[5:7] or 1)) for iso in (earlier, later)
+    )
+    return later_year - year + (later_month - month) / 12
 
 
 def small_number(text: str) -> int | None:
@@ -321,7 +356,10 @@ def small_number(text: str) -> int | None:
 
 
 def _is_whole(match: re.Match[str]) -> bool:
-    """Whether a date is all there: no character of its year was guessed, no century, no dash."""
+    """Whether a date is all there: no character of its year was guessed, no century, no dash, and
+    its day goes as far as 日."""
+    if match.groupdict().get("torn") is not None:
+        return False
     if match.re in (_HALF_SEPARATED, _MISREAD_NAME_DAY_YEAR):
         return False
     if "era" in match.re.groupindex or "a" in match.re.groupindex or "mon" in match.re.groupindex:
@@ -448,33 +486,33 @@ def _years(text: str) -> Sequence[int]:
     """The years that a text of digits may mean, the likelier first."""
     text = re.sub(r"\s", "", text)
     digits = "".join(str(_DIGIT.get(char, int(char in _DASHES))) for char in text)
-    return [year for year in _meant(digits) if year in _YEARS]
+    return [year for year in _meant(digits, text.isascii()) if year in _YEARS]
 
 
 _MENDED_YEARS = range(1930, 2050)
 """Years among which one is sought that lost characters."""
 _ZERO_LOST, _TWIN_LOST, _HEAD_LOST, _OTHER_LOST = 1.0, 2.0, 2.5, 3.0
-"""What it counts that a 0, one of two like digits, the century, or any other digit was not read."""
+"""What it counts that a 〇, one of two like digits, the century, or any other digit was not read."""
 _MOST_LOST = 4.0
 
 
 @lru_cache(maxsize=1024)
-def _meant(digits: str) -> tuple[int, ...]:
+def _meant(digits: str, arabic: bool = False) -> tuple[int, ...]:
     """The years of which these digits may be all that an engine read, the likelier first.
 
-    It drops a 〇 more readily than any other character, and loses the head of a year rather than
+    It drops a 〇, which an Arabic 0 is not, more readily than any other character, and loses the head of a year rather than
     its tail: 二一九 is 2019, 二〇九 2009, 一九九 1990, 〇六 2006.
     """
     if len(digits) == 4:
         # A worn 9 is read as 0: nobody was born in 1095.
         worn = digits[:2] == "10" and digits[2] > "4"
         return (int(f"19{digits[2:]}" if worn else digits),)
-    costs = {year: _loss(digits, str(year)) for year in _MENDED_YEARS}
+    costs = {year: _loss(digits, str(year), arabic) for year in _MENDED_YEARS}
     likely = sorted((cost, year) for year, cost in costs.items() if cost <= _MOST_LOST)
     return tuple(year for _, year in likely)
 
 
-def _loss(digits: str, year: str) -> float:
+def _loss(digits: str, year: str, arabic: bool) -> float:
     """What was lost of a year of which only `digits` were read; infinite where they are not of it."""
     if not digits:
         return math.inf
@@ -482,12 +520,12 @@ def _loss(digits: str, year: str) -> float:
     for kept in combinations(range(len(year)), len(digits)):
         if "".join(year[i] for i in kept) == digits:
             lost = [i for i in range(len(year)) if i not in kept]
-            best = min(best, sum(_loss_of(year, i) for i in lost))
+            best = min(best, sum(_loss_of(year, i, arabic) for i in lost))
     return best
 
 
-def _loss_of(year: str, index: int) -> float:
-    if year[index] == "0":
+def _loss_of(year: str, index: int, arabic: bool) -> float:
+    if year[index] == "0" and not arabic:
         return _ZERO_LOST
     twins = {year[i] for i in (index - 1, index + 1) if 0 <= i < len(year)}
     return _TWIN_LOST if year[index] in twins else _OTHER_LOST
