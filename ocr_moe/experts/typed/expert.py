@@ -61,8 +61,8 @@ REVISION = 1
 class TypedParams(Value):
     """Parameters of the typed reader."""
 
-    recognizer: str = "ppocr"
-    """The line recogniser whose posteriors are decoded."""
+    recognizer: str = "ppocr_fine"
+    """The line recogniser whose posteriors are decoded; it has to tell of unlikely characters, too."""
     places: int = PydanticField(default=3, ge=1)
     """How many places of a value are looked at."""
     minimum: float = 0.12
@@ -220,7 +220,7 @@ class TypedExpert:
                     break
         if not seen:
             return Reading(field=field.name, notes=("nothing could be read at its place",))
-        return self._answer(field, language, max(seen, key=_rank), len(seen))
+        return self._answer(field, language, _chosen(seen), len(seen))
 
     def _places(self, field: Field, pages: Sequence[PreparedPage]) -> list[_Place]:
         """Distinct places, the likeliest first."""
@@ -317,7 +317,7 @@ class TypedExpert:
             "height": seen.height,
             "length": float(len(value)),
         }
-        notes = ()
+        notes: tuple[str, ...] = ()
         if not agrees:
             notes = (_taken_note(place.candidate.value, value, bool(features["familiar"])),)
         return Reading(
@@ -370,6 +370,26 @@ def _first_sight(field: Field, language: Language, place: _Place) -> Reading:
 def _rank(seen: _Seen) -> float:
     """How far a place is believed after it was read: as a place, and by what stands there."""
     return math.log(seen.place.candidate.belief) + seen.winner.prior + seen.values[0][1]
+
+
+_AS_GOOD = 0.8
+"""Share of a place's belief from which another one is as good a place."""
+
+
+def _chosen(seen: Sequence[_Seen]) -> _Seen:
+    """The most believed place, or one that is as good and reads on where that one's value ends: a
+    list that knows a school need not know the college that bears its name."""
+    best = max(seen, key=_rank)
+    value, belief = best.values[0][0], best.place.candidate.belief
+    longer = [
+        each
+        for each in seen
+        if each.values[0][0].startswith(value)
+        and each.values[0][0] != value
+        and each.winner.value == each.place.candidate.value
+        and each.place.candidate.belief >= _AS_GOOD * belief
+    ]
+    return max(longer, key=_rank, default=best)
 
 
 def _spans(candidate: Candidate) -> tuple[_Span, ...]:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 
 from ocr_moe.experts.typed.language import Context, Language
 from ocr_moe.experts.typed.listed import listed_names
+from ocr_moe.experts.typed.persons import person_names
 from ocr_moe.schema import Field, Kind
 
 LANGUAGES: Mapping[Kind, Callable[[Field, Context], Language | None]] = {
     Kind.ORGANISATION: listed_names,
     Kind.TEXT: listed_names,
+    Kind.PERSON: person_names,
 }
 """None: the field has no language, and the expert says nothing of it."""
 

@@ -36,7 +36,7 @@ class ListedNames:
             return None
         listed = self._lexicon.listed(value)
         if listed is not None:
-            return listed, 0.0
+            return normalize(self._field, listed) or value, 0.0
         return value, UNLISTED + math.log(max(plausibility(self._field, value), _IMPLAUSIBLE))
 
     def familiar(self, printed: str) -> bool:
