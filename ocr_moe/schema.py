@@ -5,6 +5,7 @@ A schema is a YAML file. The shipped ones stand in `config/schemas`; a user's ow
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from enum import StrEnum
@@ -13,9 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field as PydanticField
-from pydantic import StringConstraints, ValidationError, model_validator
+from pydantic import (
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.codes.lexicon import SCHOOLS
 from ocr_moe.errors import SchemaError
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.types import Value
@@ -71,6 +79,20 @@ def why_no_expression(text: str) -> str | None:
     return None
 
 
+class NameList(Value):
+    """A list of names that most values of a field are of (see `ocr_moe.codes.lexicon`).
+
+    A schema names it: `schools`, or a CSV with the columns `name` and `code`, beside the schema.
+    """
+
+    name: str
+    """As the schema names it."""
+    digest: str = ""
+    """What the file holds, in 16 hexadecimal digits; empty for a list that a package brings."""
+    path: Path | None = PydanticField(default=None, exclude=True)
+    """Where the file is on this machine: no part of a question, which is the same on any."""
+
+
 class Field(Value):
     """One field of a schema."""
 
@@ -107,6 +129,25 @@ class Field(Value):
     """Where to look when neither patterns nor labels find it, in this order."""
     grammars: tuple[CodeGrammar, ...] = ()
     """code and other strict fields: the variants that the value may have."""
+    lexicon: NameList | None = None
+    """organisation, text: the names that its values mostly are; `schools`, or a CSV beside the
+    schema. A prior, never a cage: what is surely read stands though no list has it."""
+
+    @field_validator("lexicon", mode="before")
+    @classmethod
+    def _found(cls, named: Any, info: ValidationInfo) -> Any:
+        if not isinstance(named, str):
+            return named
+        if not named.endswith(".csv"):
+            if named != SCHOOLS:
+                raise ValueError(f"lexicon {named!r} is neither {SCHOOLS} nor a CSV file")
+            return {"name": named}
+        path = (info.context or {}).get("folder", Path()) / named
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        except OSError as error:
+            raise ValueError(f"lexicon {named}: {error.strerror or error}") from None
+        return {"name": named, "digest": digest, "path": path}
 
     @model_validator(mode="after")
     def _consistent(self) -> Field:
@@ -205,7 +246,7 @@ def load_schema(path: Path) -> Schema:
     """Read one schema file. Raises SchemaError, which names the wrong key and the nearest right one."""
     data: Any = read_yaml(path, SchemaError)
     try:
-        return Schema.model_validate(data)
+        return Schema.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
         raise SchemaError(f"{path}: {validation_sentences(error, Schema)}") from error
 

@@ -1,13 +1,17 @@
-"""Names of organisations and their codes, both ways: which school is 10613, which one 四川大学."""
+"""Lists of names and their codes, both ways: which school is 10613, which one 四川大学.
+
+A list is a prior and never a cage: renamed, foreign and former names exist that no list holds.
+"""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import importlib.util
 import io
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from rapidfuzz import fuzz, process
@@ -26,13 +30,57 @@ class Lexicon:
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._codes: dict[str, list[str]] = {}
         self._names: dict[str, list[str]] = {}
+        self._spelled: dict[str, str] = {}
         for name, code in pairs:
-            self._codes.setdefault(fold_name(name), []).append(code)
+            folded = fold_name(name)
+            self._codes.setdefault(folded, []).append(code)
             self._names.setdefault(code, []).append(name)
+            self._spelled.setdefault(folded, name)
         self._known = list(self._codes)
 
     def __len__(self) -> int:
         return len(self._known)
+
+    @cached_property
+    def digest(self) -> str:
+        """What the list holds, in 16 hexadecimal digits."""
+        told = sorted(f"{name}\t{code}" for code, names in self._names.items() for name in names)
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+    @cached_property
+    def longest(self) -> int:
+        """Characters of the longest name, as names are compared."""
+        return max(map(len, self._known), default=0)
+
+    def listed(self, name: str) -> str | None:
+        """The name as the list spells it, None where it is not listed."""
+        return self._spelled.get(fold_name(name))
+
+    def within(self, text: str, least: int = 2) -> list[str]:
+        """Listed names of at least so many characters that stand whole in `text`, longest first."""
+        plain = fold_name(text)
+        found = {
+            part: None
+            for length in range(min(self.longest, len(plain)), least - 1, -1)
+            for start in range(len(plain) - length + 1)
+            if (part := plain[start : start + length]) in self._spelled
+        }
+        return [self._spelled[part] for part in found]
+
+    def near(self, texts: Sequence[str], limit: int = 8, least: float = 0.5) -> list[str]:
+        """Listed names like one of the texts, as listed, the likest first; by share of equal edits."""
+        best: dict[str, float] = {}
+        for text in texts:
+            for known, likeness, _ in process.extract(
+                fold_name(text),
+                self._known,
+                scorer=Levenshtein.normalized_similarity,
+                score_cutoff=least,
+                limit=limit,
+            ):
+                best[known] = max(best.get(known, 0.0), float(likeness))
+        ranked = sorted(best, key=lambda known: (-best[known], known))
+        return [self._spelled[known] for known in ranked[:limit]]
 
     def codes(self, name: str, least: float = 0.74) -> list[tuple[str, float]]:
         """(code, similarity 0-1) of the names most like `name`, best first.
@@ -66,6 +114,28 @@ class Lexicon:
         plain = fold_name(printed)
         scored = [(name, fuzz.ratio(plain, fold_name(name)) / 100.0) for name in self.names(code)]
         return max(scored, key=lambda item: item[1]) if scored else None
+
+
+SCHOOLS = "schools"
+"""The list of the extra of that name, where a schema or a setting does not name a file."""
+
+
+def find_lexicon(name: str, path: Path | None) -> Lexicon | None:
+    """The list in a file, or `SCHOOLS`; None where the extra that brings it is not installed.
+
+    Raises ConfigError where the file is none.
+    """
+    if path is not None:
+        return _read_once(path)
+    try:
+        return packaged_lexicon() if name == SCHOOLS else None
+    except MissingDependencyError:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _read_once(path: Path) -> Lexicon:
+    return read_lexicon(path)
 
 
 def read_lexicon(path: Path) -> Lexicon:
