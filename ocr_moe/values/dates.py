@@ -120,10 +120,16 @@ _YEAR_IN_WORDS = (
     rf"(?:(?:\s*,)?(?:\s+and)?\s+{_NUMBER_WORD}(?:[-\s]+{_NUMBER_WORD})?)?"
 )
 
+_UNREADABLE = (
+    rf"\s*(?!(?:{_N}\s*)+{_RI})(?:(?:[^\W_\u3400-\u9fff]|{_N}){{1,3}}[日曰旦]"
+    r"|(?!生)[\u3400-\u9fff][日曰](?=\s*(?:出?生|[,，。]|$)))"
+)
+"""A day that is printed, and was read as something that is none."""
 _YEAR_MONTH_DAY = re.compile(
     rf"(?P<y>{_CENTURY_ROUND}|(?:{_D}\s*){{2,4}}|(?<!第)二)\s*{_NIAN}\s*度?\s*{_STRAY}"
     rf"(?P<m>元|正|(?:{_N}\s*){{1,3}})\s*{_STRAY}月"
-    rf"(?:\s*{_STRAY}(?P<d>(?:{_N}\s*){{1,4}}?)\s*(?:{_RI}|(?P<torn>(?!{_N}|\s))))?"
+    rf"(?:(?P<lost>{_UNREADABLE})"
+    rf"|\s*{_STRAY}(?P<d>(?:{_N}\s*){{1,4}}?)\s*(?:{_RI}|(?P<torn>(?!{_N}|\s))))?"
 )
 _ERAS = {
     **dict.fromkeys(("民国", "民國", "民囯"), 1911),
@@ -358,7 +364,7 @@ def small_number(text: str) -> int | None:
 def _is_whole(match: re.Match[str]) -> bool:
     """Whether a date is all there: no character of its year was guessed, no century, no dash, and
     its day goes as far as 日."""
-    if match.groupdict().get("torn") is not None:
+    if any(match.groupdict().get(part) is not None for part in ("torn", "lost")):
         return False
     if match.re in (_HALF_SEPARATED, _MISREAD_NAME_DAY_YEAR):
         return False
@@ -500,8 +506,8 @@ _MOST_LOST = 4.0
 def _meant(digits: str, arabic: bool = False) -> tuple[int, ...]:
     """The years of which these digits may be all that an engine read, the likelier first.
 
-    It drops a 〇, which an Arabic 0 is not, more readily than any other character, and loses the head of a year rather than
-    its tail: 二一九 is 2019, 二〇九 2009, 一九九 1990, 〇六 2006.
+    It drops a 〇, which an Arabic 0 is not, more readily than any other character, and loses the head
+    of a year rather than its tail: 二一九 is 2019, 二〇九 2009, 一九九 1990, 〇六 2006.
     """
     if len(digits) == 4:
         # A worn 9 is read as 0: nobody was born in 1095.

@@ -318,8 +318,9 @@ class TypedExpert:
             "length": float(len(value)),
         }
         notes: tuple[str, ...] = ()
+        listed = field.lexicon is not None and language.familiar(winner.printed)
         if not agrees:
-            notes = (_taken_note(place.candidate.value, value, bool(features["familiar"])),)
+            notes = (_taken_note(place.candidate.value, value, listed),)
         return Reading(
             field=field.name,
             value=value,

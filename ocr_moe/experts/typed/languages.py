@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ocr_moe.experts.typed.dates import dates
 from ocr_moe.experts.typed.language import Context, Language
 from ocr_moe.experts.typed.listed import listed_names
 from ocr_moe.experts.typed.persons import person_names
@@ -13,6 +14,7 @@ LANGUAGES: Mapping[Kind, Callable[[Field, Context], Language | None]] = {
     Kind.ORGANISATION: listed_names,
     Kind.TEXT: listed_names,
     Kind.PERSON: person_names,
+    Kind.DATE: dates,
 }
 """None: the field has no language, and the expert says nothing of it."""
 
