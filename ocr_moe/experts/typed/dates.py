@@ -47,7 +47,7 @@ _EXPECTED = -1.0
 """Prior from which a date is what one expects."""
 
 _YEARS_NEAR = range(1950, 2036)
-_MOST_TEXTS = 3
+_MOST_TEXTS = 4
 """Readings of which the parts are put together anew."""
 _PARTS = re.compile(
     r"^(?P<head>\D{0,4}(?=\d)|(?:中[华華])?民[国國])?(?P<y>[^年]{1,6})年(?P<m>[^月]{0,4})月(?P<d>[^日]{0,4}?)(?P<tail>日?)$"
@@ -94,11 +94,8 @@ class Dates:
 
     def proposals(self, printed: Sequence[str]) -> Sequence[str]:
         """Every month and day, and every year that differs by a digit, written like what was read."""
-        proposed: dict[str, None] = {}
-        for text in printed[:_MOST_TEXTS]:
-            for each in self._near(text):
-                proposed.setdefault(each)
-        return list(proposed)
+        near = [each for text in printed[:_MOST_TEXTS] for each in self._near(text)]
+        return list(dict.fromkeys(near))
 
     def meaning(self, printed: str) -> tuple[str, float] | None:
         spans = find_dates(printed)
@@ -167,7 +164,7 @@ class Dates:
         }
         for padded in sorted(paddings):
             written = _Written(chinese, zero, padded)
-            for y, m, d in _varied(years[0] if years else None, month, day, years[1:]):
+            for y, m, d in _varied(years[0], month, day, years[1:]) if years else ():
                 year = year_text if spans and spans[0].whole and y == years[0] else written.year(y)
                 found.append(f"{head}{year}年{written.small(m)}月{written.small(d)}{tail}")
         return found
@@ -215,17 +212,19 @@ def _is_a_day(iso: str) -> bool:
 
 
 def _varied(
-    year: int | None, month: int | None, day: int | None, years: Sequence[int]
+    year: int, month: int | None, day: int | None, years: Sequence[int]
 ) -> list[tuple[int, int, int]]:
-    """Dates near a read one: all months and days of its year, and its month and day in other years."""
-    if year is None:
-        return []
+    """Dates that differ from a read one in one part, or in all parts that could not be read."""
     months, days = range(1, 13), range(1, 32)
-    found = [(year, m, d) for m in months for d in days]
-    if month is not None and day is not None:
-        found += [(y, month, day) for y in years]
-    elif day is not None:
-        found += [(y, m, day) for y in years for m in months]
-    elif month is not None:
-        found += [(y, month, d) for y in years for d in days]
-    return found
+    if month is None or day is None:
+        return [
+            (year, m, d)
+            for m in (months if month is None else (month,))
+            for d in (days if day is None else (day,))
+        ]
+    return [
+        (year, month, day),
+        *((year, m, day) for m in months),
+        *((year, month, d) for d in days),
+        *((y, month, day) for y in years),
+    ]
