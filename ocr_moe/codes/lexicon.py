@@ -33,7 +33,7 @@ class Lexicon:
         self._spelled: dict[str, str] = {}
         for name, code in pairs:
             folded = fold_name(name)
-            self._codes.setdefault(folded, []).append(code)
+            self._codes.setdefault(folded, []).extend([code] if code else [])
             self._names.setdefault(code, []).append(name)
             self._spelled.setdefault(folded, name)
         self._known = list(self._codes)
@@ -107,7 +107,7 @@ class Lexicon:
 
     def names(self, code: str) -> tuple[str, ...]:
         """The names that the code has had, as listed."""
-        return tuple(self._names.get(code, ()))
+        return tuple(self._names.get(code, ())) if code else ()
 
     def nearest_name(self, code: str, printed: str) -> tuple[str, float] | None:
         """That one of the code's names which is most like `printed`, and the likeness, 0-1."""
@@ -141,7 +141,8 @@ def _read_once(path: Path) -> Lexicon:
 def read_lexicon(path: Path) -> Lexicon:
     """A CSV with the columns `name` and `code` (others are ignored). Raises ConfigError.
 
-    Several names in one cell are separated by `|`; a code may also stand in several rows.
+    Several names in one cell, former ones for instance, are separated by `|`; a code may also stand in
+    several rows, and be empty where names are all that is known.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -155,7 +156,7 @@ def read_lexicon(path: Path) -> Lexicon:
         for row in rows
         for name in (row["name"] or "").split("|")
     ]
-    pairs = [(name, code) for name, code in pairs if name and code]
+    pairs = [(name, code) for name, code in pairs if name]
     if not pairs:
         raise ConfigError(f"{path}: the lexicon is empty")
     return Lexicon(pairs)

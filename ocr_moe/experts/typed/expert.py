@@ -73,10 +73,11 @@ class TypedParams(Value):
     """Nats between the best two values from which one view is enough."""
     temper: float = PydanticField(default=0.6, gt=0.0, le=1.0)
     """Exponent on all likelihoods: the recogniser is surer than it is right."""
-    beam: int = PydanticField(default=12, ge=1)
+    beam: int = PydanticField(default=32, ge=1)
     """Width of the search for the likeliest strings."""
-    best: int = PydanticField(default=6, ge=1)
-    """How many of them are scored."""
+    best: int = PydanticField(default=32, ge=1)
+    """How many of them are scored: where three characters are doubtful at once, the right ones are
+    likeliest together only by their prior."""
     listed: int = PydanticField(default=8, ge=1)
     """How many alternatives are told."""
 
@@ -97,6 +98,8 @@ class _Place:
     page: PreparedPage
     candidate: Candidate
     spans: tuple[_Span, ...]
+    belief: float
+    """That the value stands there (0-1), of all the candidates that are made of these characters."""
 
     @property
     def printed(self) -> str:
@@ -145,10 +148,14 @@ _MOST_MARGIN = 15.0
 """Nats beyond which more makes nobody surer."""
 _NOT_OF_IT = -9.0
 """Natural-log prior of a string that is none of the language."""
+_INDEL = 3.0
+"""Nats for each character that is in a string and not in what was read, or the reverse: a recogniser
+takes one character for another far more often than it drops or invents one."""
 _ROOM = 0.3
 """Line heights beyond the line's end that a clipped character may reach."""
-_PADDING = 0.06
-"""Line heights above and below a line."""
+_VIEWS = ((0.2, True), (0.06, False))
+"""(line heights above and below a line, whether coloured ink stays) of each view, in their order.
+Detectors box tightly: with more room the same recogniser sees a little else than page OCR did."""
 
 
 class TypedExpert:
@@ -225,14 +232,19 @@ class TypedExpert:
     def _places(self, field: Field, pages: Sequence[PreparedPage]) -> list[_Place]:
         """Distinct places, the likeliest first."""
         found: dict[tuple[int, tuple[_Span, ...]], _Place] = {}
-        gathered = sorted(gather(field, pages), key=lambda pair: -pair[0].belief)
-        for candidate, page in gathered:
+        for candidate, page in sorted(gather(field, pages), key=lambda pair: -pair[0].belief):
             if candidate.belief < self._params.minimum:
                 break
             spans = _spans(candidate)
-            if spans:
-                found.setdefault((page.number, spans), _Place(page, candidate, spans))
-        return list(found.values())
+            if not spans:
+                continue
+            known = found.get((page.number, spans))
+            belief = candidate.belief
+            if known is not None:
+                belief = known.belief + _AGREEMENT * belief * (1.0 - known.belief)
+                candidate = known.candidate
+            found[page.number, spans] = _Place(page, candidate, spans, belief)
+        return sorted(found.values(), key=lambda place: -place.belief)
 
     def _known_at_sight(self, language: Language, places: Sequence[_Place]) -> bool:
         first = places[0]
@@ -245,7 +257,6 @@ class TypedExpert:
             return None
         fold = folding([line.text for line in text.lines])
         cuts = [_cut(text.lines[span.line], span) for span in place.spans]
-        crops = [crop_strip(page.image, strip, padding=_PADDING) for strip, _ in cuts]
         expected = [
             Expected(*("".join(map(fold, part)) for part in (e.before, e.span, e.after)))
             for _, e in cuts
@@ -254,8 +265,10 @@ class TypedExpert:
         recognizer = self._services.recognizer(self._params.recognizer)
         sights: list[Sight] = []
         seen: _Seen | None = None
-        for colour in (True, False):
-            images = crops if colour else [without_colour(crop) for crop in crops]
+        for padding, colour in _VIEWS:
+            images = [crop_strip(page.image, strip, padding=padding) for strip, _ in cuts]
+            if not colour:
+                images = [without_colour(image) for image in images]
             sighted = sight(recognizer.recognize(images), expected, fold)
             if sighted is None:
                 continue
@@ -274,15 +287,14 @@ class TypedExpert:
             strings += [h.code for h in sighted.best(self._params.beam, self._params.best)]
         strings = list(dict.fromkeys(filter(None, strings)))
         strings = list(dict.fromkeys([*strings, *language.proposals(strings)]))
-        scores = [sighted.scores(strings) for sighted in sights]
+        scores = [_relative(sighted.scores(strings)) for sighted in sights]
         words = []
         for index, printed in enumerate(strings):
             means = [each[index] for each in scores]
-            if min(means) == -math.inf:
-                continue
             meant = language.meaning(printed)
             value, prior = meant if meant is not None else (None, _NOT_OF_IT)
             likelihood = self._params.temper * sum(means) / len(means)
+            likelihood -= _INDEL * min(_indels(sighted.free, printed) for sighted in sights)
             words.append(_Word(printed, value, prior, likelihood))
         masses: dict[str | None, list[float]] = {}
         for word in words:
@@ -303,7 +315,7 @@ class TypedExpert:
         features = {
             "first_sight": 0.0,
             "conf": place.confidence,
-            "place": place.candidate.belief,
+            "place": place.belief,
             "places": float(places),
             "familiar": float(language.familiar(winner.printed)),
             "prior": winner.prior,
@@ -325,7 +337,7 @@ class TypedExpert:
             field=field.name,
             value=value,
             raw=winner.printed,
-            score=round(math.exp(logprob) * math.sqrt(min(place.candidate.belief, 1.0)), 6),
+            score=round(math.exp(logprob) * math.sqrt(min(place.belief, 1.0)), 6),
             alternatives=tuple(
                 Alternative(value=v, logprob=round(p, 6))
                 for v, p in seen.values[: self._params.listed]
@@ -335,6 +347,28 @@ class TypedExpert:
             features={name: round(number, 6) for name, number in features.items()},
             notes=notes,
         )
+
+
+_BOUND = 12.0
+"""The most, in nats, that one view may hold against a string, so that a ruined view abstains."""
+
+
+def _relative(scores: Sequence[float]) -> list[float]:
+    """Log-likelihoods relative to the best, bounded."""
+    best = max(scores)
+    return [max(each - best, -_BOUND) if best > -math.inf else -_BOUND for each in scores]
+
+
+def _indels(read: str, printed: str) -> int:
+    """Characters put in or left out; what is left out at an end, a neighbour's, counts as one."""
+    count = 0
+    for op in Levenshtein.opcodes(read, printed):
+        at_end = op.src_start == 0 or op.src_end == len(read)
+        if op.tag == "delete" and at_end:
+            count += 1
+        elif op.tag in ("insert", "delete"):
+            count += max(op.src_end - op.src_start, op.dest_end - op.dest_start)
+    return count
 
 
 def _taken_note(read: str, value: str, listed: bool) -> str:
@@ -348,7 +382,7 @@ def _first_sight(field: Field, language: Language, place: _Place) -> Reading:
     features = {
         "first_sight": 1.0,
         "conf": place.confidence,
-        "place": place.candidate.belief,
+        "place": place.belief,
         "places": 0.0,
         "familiar": 1.0,
         "prior": prior,
@@ -360,7 +394,7 @@ def _first_sight(field: Field, language: Language, place: _Place) -> Reading:
         field=field.name,
         value=value,
         raw=place.printed,
-        score=round(place.confidence * math.sqrt(min(place.candidate.belief, 1.0)), 6),
+        score=round(place.confidence * math.sqrt(min(place.belief, 1.0)), 6),
         alternatives=(Alternative(value=value, logprob=0.0),),
         characters=(place.confidence,) * len(value),
         evidence=place.page.layout.evidence(place.candidate.glyphs, place.page.number),
@@ -370,9 +404,11 @@ def _first_sight(field: Field, language: Language, place: _Place) -> Reading:
 
 def _rank(seen: _Seen) -> float:
     """How far a place is believed after it was read: as a place, and by what stands there."""
-    return math.log(seen.place.candidate.belief) + seen.winner.prior + seen.values[0][1]
+    return math.log(seen.place.belief) + seen.winner.prior + seen.values[0][1]
 
 
+_AGREEMENT = 0.3
+"""How far a further witness of a place brings the belief in it towards 1, as in the `rules` expert."""
 _AS_GOOD = 0.8
 """Share of a place's belief from which another one is as good a place."""
 
@@ -381,14 +417,14 @@ def _chosen(seen: Sequence[_Seen]) -> _Seen:
     """The most believed place, or one that is as good and reads on where that one's value ends: a
     list that knows a school need not know the college that bears its name."""
     best = max(seen, key=_rank)
-    value, belief = best.values[0][0], best.place.candidate.belief
+    value, belief = best.values[0][0], best.place.belief
     longer = [
         each
         for each in seen
         if each.values[0][0].startswith(value)
         and each.values[0][0] != value
         and each.winner.value == each.place.candidate.value
-        and each.place.candidate.belief >= _AS_GOOD * belief
+        and each.place.belief >= _AS_GOOD * belief
     ]
     return max(longer, key=_rank, default=best)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from ocr_moe.codes.lexicon import Lexicon
@@ -13,8 +14,16 @@ from ocr_moe.values.plausible import plausibility
 
 UNLISTED = -7.0
 """Natural-log prior of a name that the list lacks against a listed one."""
-_NEAR = 8
+_LEAST_LIKE = 0.34
+"""Share of a name's characters that must have been read for it to be proposed."""
+_NEAR = 12
 """How many listed names near the strings that were read are scored."""
+_STRINGS = 6
+"""How many of the strings they may be near."""
+_SUFFIX = re.compile(r"[(（][^()（）]*[)）]$")
+"""What a school adds to a listed name: (师范), (中外合作办学), a direction."""
+_SUFFIXED = -0.5
+"""Natural-log prior of a listed name with one."""
 _IMPLAUSIBLE = 1e-3
 """Least plausibility that counts: a shape that no value has is no proof against a surely read one."""
 
@@ -27,8 +36,19 @@ class ListedNames:
         self._lexicon = lexicon
 
     def proposals(self, printed: Sequence[str]) -> Sequence[str]:
-        within = [name for text in printed[:2] for name in self._lexicon.within(text, least=4)]
-        return list(dict.fromkeys([*within, *self._lexicon.near(printed, limit=_NEAR)]))
+        names: dict[str, None] = {}
+        suffixes: dict[str, list[str]] = {}
+        for text in printed[:_STRINGS]:
+            found = _SUFFIX.search(text)
+            base, suffix = (text[: found.start()], found.group()) if found else (text, "")
+            suffixes.setdefault(suffix, []).append(base)
+        for suffix, bases in suffixes.items():
+            for name in (
+                *(name for base in bases[:2] for name in self._lexicon.within(base, least=4)),
+                *self._lexicon.near(bases, limit=_NEAR, least=_LEAST_LIKE),
+            ):
+                names[name + suffix] = None
+        return list(names)
 
     def meaning(self, printed: str) -> tuple[str, float] | None:
         value = normalize(self._field, printed)
@@ -37,10 +57,17 @@ class ListedNames:
         listed = self._lexicon.listed(value)
         if listed is not None:
             return normalize(self._field, listed) or value, 0.0
+        if self._known(value):
+            return value, _SUFFIXED
         return value, UNLISTED + math.log(max(plausibility(self._field, value), _IMPLAUSIBLE))
 
     def familiar(self, printed: str) -> bool:
-        return self._lexicon.listed(printed) is not None
+        value = normalize(self._field, printed)
+        return value is not None and self._known(value)
+
+    def _known(self, value: str) -> bool:
+        """Whether the value is listed, as it is or without what stands behind it in brackets."""
+        return any(self._lexicon.listed(each) for each in (value, _SUFFIX.sub("", value)))
 
 
 def listed_names(field: Field, context: Context) -> ListedNames | None:

@@ -30,8 +30,14 @@ _RARE_SURNAME = 0.1e-6
 """Frequency taken for a surname that the table lacks."""
 _RARE_GIVEN = 2.0
 """Count taken for a character that the table lacks."""
-_LENGTHS = {2: math.log(0.15), 3: math.log(0.82), 4: math.log(0.03)}
-"""Names of so many characters, by share."""
+_GIVEN_LENGTHS = {
+    (1, 1): math.log(0.15),
+    (1, 2): math.log(0.85),
+    (1, 3): math.log(0.005),
+    (2, 1): math.log(0.3),
+    (2, 2): math.log(0.7),
+}
+"""(characters of the surname, of the given name), by share of those with such a surname."""
 _UNWEIGHED = -1.0
 """Prior of a name that is not weighed by characters."""
 _EVERYDAY_SURNAME = 1e-4
@@ -78,17 +84,18 @@ def name_prior(name: str) -> float:
     """Natural-log prior of a Chinese name of two to four characters; 0 is an ordinary one."""
     surnames, given, total = _frequencies()
     plain = "".join(map(simplified, name))
-    splits = [1] if len(plain) == 2 else [1, 2]
     weighed = []
-    for split in splits:
+    for split in (1, 2):
         surname = surnames.get(plain[:split])
         if surname is None and split == 2:
             continue
         weight = math.log(max(surname or 0.0, _RARE_SURNAME)) - _TYPICAL_SURNAME
         for character in plain[split:]:
             weight += math.log(given.get(character, _RARE_GIVEN) / total) - _TYPICAL_GIVEN
-        weighed.append(weight)
-    return WEIGHT * max(weighed) + _LENGTHS[len(plain)] - max(_LENGTHS.values())
+        length = _GIVEN_LENGTHS.get((split, len(plain) - split))
+        if length is not None:
+            weighed.append(WEIGHT * weight + length)
+    return max(weighed)
 
 
 @cache

@@ -99,11 +99,13 @@ def sight(
 
     `fold` writes single characters as the page writes them (see `ocr_moe.values.hanzi.folding`).
     """
-    spaced = not has_cjk("".join(part.span for part in expected))
-    columns = _columns([posterior.alphabet for posterior in posteriors], fold, spaced)
+    whole = "".join(part.span for part in expected)
+    spaced = not has_cjk(whole)
+    kept = None if spaced or any(map(str.isdigit, whole)) else _MARKS | frozenset(whole)
+    columns = _columns([posterior.alphabet for posterior in posteriors], fold, spaced, kept)
     parts = []
     for posterior, part in zip(posteriors, expected, strict=True):
-        table = _Table.of(posterior, columns, fold, spaced)
+        table = _Table.of(posterior, columns, fold)
         path = table.path()
         start, end = _located(path, part)
         if start == end:
@@ -129,15 +131,25 @@ def sight(
     )
 
 
+_MARKS = frozenset("()·、")
+"""Marks that may stand within a Chinese name; any other counts as a gap in it."""
+
+
 def _columns(
-    alphabets: Sequence[Sequence[str]], fold: Callable[[str], str], spaced: bool
+    alphabets: Sequence[Sequence[str]],
+    fold: Callable[[str], str],
+    spaced: bool,
+    marks: frozenset[str] | None,
 ) -> dict[str, int]:
+    """The characters that strings are made of; of marks only those given, None standing for all."""
     characters = sorted(
         {
             folded
             for alphabet in alphabets
             for character in alphabet
-            if (folded := _folded(character, fold)) and (spaced or folded != " ")
+            if (folded := _folded(character, fold))
+            and (spaced or folded != " ")
+            and (marks is None or folded.isalnum() or folded in marks)
         }
     )
     return {character: index for index, character in enumerate(characters)}
@@ -163,11 +175,7 @@ class _Table:
 
     @classmethod
     def of(
-        cls,
-        posterior: Posterior,
-        columns: Mapping[str, int],
-        fold: Callable[[str], str],
-        spaced: bool,
+        cls, posterior: Posterior, columns: Mapping[str, int], fold: Callable[[str], str]
     ) -> _Table:
         import numpy as np
 
@@ -178,7 +186,7 @@ class _Table:
             folded = _folded(character, fold)
             if folded in columns:
                 emit[:, columns[folded]] += p[:, index]
-            elif folded == " " and not spaced:
+            elif folded and not folded.isalnum():
                 rest += p[:, index]
         return cls("".join(columns), emit, rest)
 
