@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ocr_moe.experts.typed.language import Context
+from ocr_moe.experts.typed.language import ROOM, Context, Language
+from ocr_moe.reading.candidates import Candidate, PreparedPage
 from ocr_moe.schema import Check, Field
 from ocr_moe.values.dates import find_dates, small_number, years_between
 
@@ -36,6 +37,8 @@ _AFTER_STUDIES = ((0.04, 0.0), (0.13, -1.5), (0.3, -2.0), (1.05, -3.0))
 """(years from the end of the studies, prior) up to so many …"""
 _LONG_AFTER = -4.0
 """… and beyond, and before them. Certificates are dated in the last month of the studies, mostly."""
+_STUDIES = (1.5, 9.0, -0.5)
+"""(least, most, prior): years after the only other month, which may be the first of the studies."""
 _AGES = ((17.0, 30.0, 0.0), (15.0, 50.0, -0.7), (10.0, 80.0, -2.0))
 """(least, most, prior): years of age at the latest date that a document names."""
 _NO_AGE = -6.0
@@ -53,9 +56,14 @@ _PARTS = re.compile(
     r"^(?P<head>\D{0,4}(?=\d)|(?:中[华華])?民[国國])?(?P<y>[^年]{1,6})年(?P<m>[^月]{0,4})月(?P<d>[^日]{0,4}?)(?P<tail>日?)$"
 )
 _YEARLESS = re.compile(r"^[^年]{0,4}?年?(?P<rest>[^年月]{1,3}月[^年月日]{1,4}日)$")
-_MARKED = re.compile(
-    r"^(?P<y>\d{4})(?P<a>[-./])(?P<m>\d{1,2})(?P<b>[-./])(?P<d>\d{1,2})$"
-)
+_MARKED = re.compile(r"^(?P<y>\d{4})(?P<a>[-./])(?P<m>\d{1,2})(?P<b>[-./])(?P<d>\d{1,2})$")
+_DAMAGED = 0.4
+"""Belief in a line that may be a date, before it is read again."""
+_OF_A_DATE = re.compile(r"[\d〇○零一二三四五六七八九十廿卅年月日]")
+_MOSTLY, _LEAST_LENGTH, _LEAST_MARKS = 0.7, 4, 2
+"""Share of a date's characters in such a line, how many characters it has, and of 年, 月 and 日."""
+_YEAR_BEFORE, _DIGITS_BEFORE = 5.5, 3.5
+"""Line heights before a date of which the year was not read, and not all of the year."""
 _CHINESE = "〇一二三四五六七八九"
 _HAN_NUMERAL = re.compile(r"[〇○零一二三四五六七八九十廿卅]")
 
@@ -81,7 +89,7 @@ class _Written:
         return head + (_CHINESE[units] if units else "")
 
 
-class Dates:
+class Dates(Language):
     """Dates of the calendar, weighed by the document's other dates."""
 
     def __init__(self, field: Field, context: Context) -> None:
@@ -115,6 +123,27 @@ class Dates:
             prior += _NO_SUCH_DAY
         return iso, prior
 
+    @property
+    def indel(self) -> float:
+        """Nothing: the calendar says where a numeral is missing that a seal has hidden."""
+        return 0.0
+
+    def before(self, printed: str) -> float:
+        spans = find_dates(printed)
+        if not spans:
+            return _YEAR_BEFORE
+        return ROOM if spans[0].whole else _DIGITS_BEFORE
+
+    def further(self, page: PreparedPage) -> Sequence[Candidate]:
+        """Lines of mostly a date's characters in which no date was read, where a certificate is dated."""
+        if self._later is None:
+            return ()
+        return [
+            Candidate("", piece.text, piece.glyphs, _DAMAGED, 1.0)
+            for piece in page.layout.pieces
+            if _looks_like_a_date(piece.text) and piece.v > page.layout.aspect / 2
+        ]
+
     def _of_the_month(self, printed: str) -> tuple[str, float] | None:
         """A day of which the year was lost, in the month in which the studies ended."""
         day = _YEARLESS.match(printed)
@@ -135,7 +164,13 @@ class Dates:
         if self._later is not None and self._months:
             gap = years_between(self._months[-1], iso)
             reach = (p for most, p in _AFTER_STUDIES if 0 <= gap <= most)
-            prior += next(reach, _LONG_AFTER)
+            least, most, studied = _STUDIES
+            alone = len(self._months) == 1 and least <= gap <= most
+            prior += studied if alone else next(reach, _LONG_AFTER)
+        if self._later is not None and self._later.years is not None and self._told:
+            age = years_between(self._told[0], iso)
+            if age >= self._later.years[0]:
+                prior += next((p for least, most, p in _AGES if least <= age <= most), _NO_AGE)
         if self._earlier is not None and self._told and not self._told[-1].startswith(iso):
             age = years_between(iso, self._told[-1])
             prior += next((p for least, most, p in _AGES if least <= age <= most), _NO_AGE)
@@ -159,9 +194,11 @@ class Dates:
         month, day = small_number(month_text), small_number(day_text)
         head, tail = parts["head"] or "", parts["tail"] or "日"
         found = []
-        paddings = {False, True} if not chinese and (month is None or day is None) else {
-            bool(re.match(r"0\d", month_text) or re.match(r"0\d", day_text))
-        }
+        paddings = (
+            {False, True}
+            if not chinese and (month is None or day is None)
+            else {bool(re.match(r"0\d", month_text) or re.match(r"0\d", day_text))}
+        )
         for padded in sorted(paddings):
             written = _Written(chinese, zero, padded)
             for y, m, d in _varied(years[0], month, day, years[1:]) if years else ():
@@ -183,7 +220,9 @@ class Dates:
         told = [int(iso[:4]) for iso in self._told]
         if not read:
             return sorted(set(told), reverse=True)
-        near = [y for y in _YEARS_NEAR if sum(a != b for a, b in zip(str(y), read, strict=True)) == 1]
+        near = [
+            y for y in _YEARS_NEAR if sum(a != b for a, b in zip(str(y), read, strict=True)) == 1
+        ]
         others = [span for span in find_dates(f"{text}年1月") for span in span.others]
         guessed = [int(iso[:4]) for iso in others]
         return list(dict.fromkeys([int(read), *guessed, *told, *near]))
@@ -192,6 +231,14 @@ class Dates:
 def dates(field: Field, context: Context) -> Dates:
     """The language of a field of dates."""
     return Dates(field, context)
+
+
+def _looks_like_a_date(text: str) -> bool:
+    if find_dates(text):
+        return False
+    known = len(_OF_A_DATE.findall(text))
+    marks = sum(mark in text for mark in "年月日")
+    return len(text) >= _LEAST_LENGTH and known >= _MOSTLY * len(text) and marks >= _LEAST_MARKS
 
 
 def _check_of(checks: Sequence[Check], name: str, place: int) -> Check | None:

@@ -42,7 +42,7 @@ from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.codes.finding import Strip
 from ocr_moe.codes.lexicon import SCHOOLS, find_lexicon
-from ocr_moe.experts.typed.language import Context, Language
+from ocr_moe.experts.typed.language import ROOM, Context, Language
 from ocr_moe.experts.typed.languages import language_of
 from ocr_moe.experts.typed.sights import Expected, Sight, sight
 from ocr_moe.geometry import distance
@@ -148,11 +148,6 @@ _MOST_MARGIN = 15.0
 """Nats beyond which more makes nobody surer."""
 _NOT_OF_IT = -9.0
 """Natural-log prior of a string that is none of the language."""
-_INDEL = 3.0
-"""Nats for each character that is in a string and not in what was read, or the reverse: a recogniser
-takes one character for another far more often than it drops or invents one."""
-_ROOM = 0.3
-"""Line heights beyond the line's end that a clipped character may reach."""
 _VIEWS = ((0.2, True), (0.06, False))
 """(line heights above and below a line, whether coloured ink stays) of each view, in their order.
 Detectors box tightly: with more room the same recogniser sees a little else than page OCR did."""
@@ -213,7 +208,7 @@ class TypedExpert:
         pages: Sequence[PreparedPage],
         by_number: Mapping[int, Page],
     ) -> Reading:
-        places = self._places(field, pages)
+        places = self._places(field, language, pages)
         if not places:
             return Reading(field=field.name, notes=("no place for it on the page",))
         if self._known_at_sight(language, places):
@@ -229,10 +224,14 @@ class TypedExpert:
             return Reading(field=field.name, notes=("nothing could be read at its place",))
         return self._answer(field, language, _chosen(seen), len(seen))
 
-    def _places(self, field: Field, pages: Sequence[PreparedPage]) -> list[_Place]:
+    def _places(
+        self, field: Field, language: Language, pages: Sequence[PreparedPage]
+    ) -> list[_Place]:
         """Distinct places, the likeliest first."""
         found: dict[tuple[int, tuple[_Span, ...]], _Place] = {}
-        for candidate, page in sorted(gather(field, pages), key=lambda pair: -pair[0].belief):
+        further = [(each, page) for page in pages for each in language.further(page)]
+        gathered = [*gather(field, pages), *further]
+        for candidate, page in sorted(gathered, key=lambda pair: -pair[0].belief):
             if candidate.belief < self._params.minimum:
                 break
             spans = _spans(candidate)
@@ -256,7 +255,11 @@ class TypedExpert:
         if any(_on_end(text.lines[span.line], text.width, text.height) for span in place.spans):
             return None
         fold = folding([line.text for line in text.lines])
-        cuts = [_cut(text.lines[span.line], span) for span in place.spans]
+        before = language.before(place.printed)
+        cuts = [
+            _cut(text.lines[span.line], span, ROOM if index else before)
+            for index, span in enumerate(place.spans)
+        ]
         expected = [
             Expected(*("".join(map(fold, part)) for part in (e.before, e.span, e.after)))
             for _, e in cuts
@@ -294,7 +297,7 @@ class TypedExpert:
             meant = language.meaning(printed)
             value, prior = meant if meant is not None else (None, _NOT_OF_IT)
             likelihood = self._params.temper * sum(means) / len(means)
-            likelihood -= _INDEL * min(_indels(sighted.free, printed) for sighted in sights)
+            likelihood -= language.indel * min(_indels(sighted.free, printed) for sighted in sights)
             words.append(_Word(printed, value, prior, likelihood))
         masses: dict[str | None, list[float]] = {}
         for word in words:
@@ -444,13 +447,14 @@ _AROUND = 3
 """Characters of the neighbours that a crop shows on either side of a span."""
 
 
-def _cut(line: Line, span: _Span) -> tuple[Strip, Expected]:
-    """The stretch of a line to be read again, and what page OCR read there."""
+def _cut(line: Line, span: _Span, before: float) -> tuple[Strip, Expected]:
+    """The stretch of a line to be read again, and what page OCR read there; where it begins the line,
+    with so many line heights before it."""
     first, last = max(span.start - _AROUND, 0), min(span.end + _AROUND, len(line.text))
     strip = Strip(
         span_quad(line, first, last),
-        _ROOM if first == 0 else 0.0,
-        _ROOM if last == len(line.text) else 0.0,
+        before if first == 0 else 0.0,
+        ROOM if last == len(line.text) else 0.0,
     )
     text = line.text
     return strip, Expected(

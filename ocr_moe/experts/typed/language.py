@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Protocol
 
 from ocr_moe.codes.lexicon import Lexicon, find_lexicon
+from ocr_moe.reading.candidates import Candidate, PreparedPage
 from ocr_moe.schema import Field, Schema
 
 
@@ -30,6 +31,25 @@ class Language(Protocol):
 
     def familiar(self, printed: str) -> bool:
         """Whether the language knows it outright: where it was also read surely, nobody looks again."""
+
+    @property
+    def indel(self) -> float:
+        """Nats for each character by which a string is longer or shorter than what was read."""
+        return INDEL
+
+    def before(self, printed: str) -> float:
+        """How far before its line, in line heights, a value may begin of which this was read."""
+        return ROOM
+
+    def further(self, page: PreparedPage) -> Sequence[Candidate]:
+        """Places that hold no value as they were read, and may hold one when they are read again."""
+        return ()
+
+
+INDEL = 3.0
+"""Nats: a recogniser takes one character for another far more often than it drops or invents one."""
+ROOM = 0.3
+"""Line heights beyond the line's end that a clipped character may reach."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from ocr_moe.codes.lexicon import Lexicon
-from ocr_moe.experts.typed.language import Context
+from ocr_moe.experts.typed.language import Context, Language
 from ocr_moe.schema import Field
 from ocr_moe.values.normalize import normalize
 from ocr_moe.values.plausible import plausibility
@@ -28,7 +28,7 @@ _IMPLAUSIBLE = 1e-3
 """Least plausibility that counts: a shape that no value has is no proof against a surely read one."""
 
 
-class ListedNames:
+class ListedNames(Language):
     """Names of a list, their suffixes in brackets, and, less likely beforehand, any other name."""
 
     def __init__(self, field: Field, lexicon: Lexicon) -> None:

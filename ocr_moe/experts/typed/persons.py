@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
-from ocr_moe.experts.typed.language import Context
+from ocr_moe.experts.typed.language import Context, Language
 from ocr_moe.schema import Field
 from ocr_moe.values.hanzi import simplified
 from ocr_moe.values.normalize import normalize
@@ -49,7 +49,7 @@ _WEIGHED = re.compile(r"[\u3400-\u9fff]{2,4}")
 _NAME = re.compile(r"[\u3400-\u9fff·]{2,}|[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f '.,-]+")
 
 
-class PersonNames:
+class PersonNames(Language):
     """Names of people: Chinese ones weighed by their characters, all others as they stand."""
 
     def __init__(self, field: Field) -> None:
