@@ -183,9 +183,10 @@ class Subjects(Value):
 class Check(Value):
     """A cross-field consistency check; a failed one becomes a note on both fields."""
 
-    kind: Literal["date_order", "code_year", "code_check"]
+    kind: Literal["date_order", "code_year", "code_check", "not_future"]
     fields: tuple[str, ...]
-    """date_order: (earlier, later). code_year: (code, date). code_check: (code,)."""
+    """date_order: (earlier, later). code_year: (code, date). code_check: (code,). not_future:
+    dates that lie on or before the day of the run."""
     years: tuple[int, int] | None = None
     """date_order: fewest and most years from the earlier date to the later one."""
     segment: str = "year"

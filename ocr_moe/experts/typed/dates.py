@@ -135,7 +135,7 @@ class Dates(Language):
         return ROOM if spans[0].whole else _DIGITS_BEFORE
 
     def further(self, page: PreparedPage) -> Sequence[Candidate]:
-        """Lines of mostly a date's characters in which no date was read, where a certificate is dated."""
+        """Lines of mostly a date's characters without a date, where a certificate is dated."""
         if self._later is None:
             return ()
         return [
