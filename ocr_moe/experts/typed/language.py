@@ -6,12 +6,13 @@ never on the clock, so that an answer stays what it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ocr_moe.codes.lexicon import Lexicon, find_lexicon
+from ocr_moe.reading.candidates import Candidate, PreparedPage
 from ocr_moe.schema import Field, Schema
 
 
@@ -30,6 +31,14 @@ class Language(Protocol):
 
     def familiar(self, printed: str) -> bool:
         """Whether the language knows it outright: where it was also read surely, nobody looks again."""
+
+
+@runtime_checkable
+class Seeker(Protocol):
+    """A language whose values are known by themselves, wherever they stand."""
+
+    def seek(self, page: PreparedPage) -> Iterator[Candidate]:
+        """Candidates anywhere on a page, for when no label and no pattern led to a familiar one."""
 
 
 @dataclass(frozen=True)
