@@ -12,7 +12,7 @@ as much, and no document is held to them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -134,15 +134,13 @@ class Dates(Language):
             return _YEAR_BEFORE
         return ROOM if spans[0].whole else _DIGITS_BEFORE
 
-    def further(self, page: PreparedPage) -> Sequence[Candidate]:
+    def seek(self, page: PreparedPage) -> Iterator[Candidate]:
         """Lines of mostly a date's characters without a date, where a certificate is dated."""
         if self._later is None:
-            return ()
-        return [
-            Candidate("", piece.text, piece.glyphs, _DAMAGED, 1.0)
-            for piece in page.layout.pieces
-            if _looks_like_a_date(piece.text) and piece.v > page.layout.aspect / 2
-        ]
+            return
+        for piece in page.layout.pieces:
+            if _looks_like_a_date(piece.text) and piece.v > page.layout.aspect / 2:
+                yield Candidate("", piece.text, piece.glyphs, _DAMAGED, 1.0)
 
     def _of_the_month(self, printed: str) -> tuple[str, float] | None:
         """A day of which the year was lost, in the month in which the studies ended."""

@@ -42,7 +42,7 @@ from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.codes.finding import Strip
 from ocr_moe.codes.lexicon import SCHOOLS, find_lexicon
-from ocr_moe.experts.typed.language import ROOM, Context, Language
+from ocr_moe.experts.typed.language import ROOM, Context, Language, Seeker
 from ocr_moe.experts.typed.languages import language_of
 from ocr_moe.experts.typed.sights import Expected, Sight, sight
 from ocr_moe.geometry import distance
@@ -208,29 +208,38 @@ class TypedExpert:
         pages: Sequence[PreparedPage],
         by_number: Mapping[int, Page],
     ) -> Reading:
-        places = self._places(field, language, pages)
-        if not places:
-            return Reading(field=field.name, notes=("no place for it on the page",))
-        if self._known_at_sight(language, places):
+        places = self._places(gather(field, pages))
+        if places and self._known_at_sight(language, places[0]):
             return _first_sight(field, language, places[0])
-        seen = []
+        seen = self._look_at(language, places, by_number)
+        if isinstance(language, Seeker) and not any(_good(language, each) for each in seen):
+            sought = [(candidate, page) for page in pages for candidate in language.seek(page)]
+            others = self._places(sought)
+            if others and self._known_at_sight(language, others[0]) and not seen:
+                return _first_sight(field, language, others[0])
+            known = {(place.page.number, place.spans) for place in places}
+            others = [place for place in others if (place.page.number, place.spans) not in known]
+            seen += self._look_at(language, others, by_number)
+        if not seen:
+            return Reading(field=field.name, notes=("no place for it on the page",))
+        return self._answer(field, language, _chosen(seen), len(seen))
+
+    def _look_at(
+        self, language: Language, places: Sequence[_Place], by_number: Mapping[int, Page]
+    ) -> list[_Seen]:
+        """The likeliest places, up to one that leaves little doubt."""
+        seen: list[_Seen] = []
         for place in places[: self._params.places]:
             looked = self._look(language, place, by_number[place.page.number])
             if looked is not None:
                 seen.append(looked)
-                if language.familiar(looked.winner.printed) and looked.margin >= 1.0:
+                if _good(language, looked):
                     break
-        if not seen:
-            return Reading(field=field.name, notes=("nothing could be read at its place",))
-        return self._answer(field, language, _chosen(seen), len(seen))
+        return seen
 
-    def _places(
-        self, field: Field, language: Language, pages: Sequence[PreparedPage]
-    ) -> list[_Place]:
+    def _places(self, gathered: Sequence[tuple[Candidate, PreparedPage]]) -> list[_Place]:
         """Distinct places, the likeliest first."""
         found: dict[tuple[int, tuple[_Span, ...]], _Place] = {}
-        further = [(each, page) for page in pages for each in language.further(page)]
-        gathered = [*gather(field, pages), *further]
         for candidate, page in sorted(gathered, key=lambda pair: -pair[0].belief):
             if candidate.belief < self._params.minimum:
                 break
@@ -245,9 +254,9 @@ class TypedExpert:
             found[page.number, spans] = _Place(page, candidate, spans, belief)
         return sorted(found.values(), key=lambda place: -place.belief)
 
-    def _known_at_sight(self, language: Language, places: Sequence[_Place]) -> bool:
-        first = places[0]
-        return first.confidence >= self._params.sure_confidence and language.familiar(first.printed)
+    def _known_at_sight(self, language: Language, place: _Place) -> bool:
+        sure = place.confidence >= self._params.sure_confidence
+        return sure and language.familiar(place.printed)
 
     def _look(self, language: Language, place: _Place, page: Page) -> _Seen | None:
         """What stands at a place, by as many views as it takes."""
@@ -335,12 +344,12 @@ class TypedExpert:
         notes: tuple[str, ...] = ()
         listed = field.lexicon is not None and language.familiar(winner.printed)
         if not agrees:
-            notes = (_taken_note(place.candidate.value, value, listed),)
+            notes = (_taken_note(place.candidate.value or place.printed, value, listed),)
         return Reading(
             field=field.name,
             value=value,
             raw=winner.printed,
-            score=round(math.exp(logprob) * math.sqrt(min(place.belief, 1.0)), 6),
+            score=_score(math.exp(logprob), place.belief, winner.prior),
             alternatives=tuple(
                 Alternative(value=v, logprob=round(p, 6))
                 for v, p in seen.values[: self._params.listed]
@@ -378,6 +387,12 @@ def _taken_note(read: str, value: str, listed: bool) -> str:
     return f"read as {read}, taken as {value}" + (" (listed)" if listed else "")
 
 
+def _score(probability: float, belief: float, prior: float) -> float:
+    """How sure of a value: that it is what stands there, that it stands in the right place, and how far
+    the language expected it. The roots tell how little the latter two say beside the first."""
+    return round(probability * min(belief, 1.0) ** 0.5 * math.exp(min(prior, 0.0)) ** 0.1, 6)
+
+
 def _first_sight(field: Field, language: Language, place: _Place) -> Reading:
     meant = language.meaning(place.printed)
     assert meant is not None
@@ -397,12 +412,20 @@ def _first_sight(field: Field, language: Language, place: _Place) -> Reading:
         field=field.name,
         value=value,
         raw=place.printed,
-        score=round(place.confidence * math.sqrt(min(place.belief, 1.0)), 6),
+        score=_score(place.confidence, place.belief, prior),
         alternatives=(Alternative(value=value, logprob=0.0),),
         characters=(place.confidence,) * len(value),
         evidence=place.page.layout.evidence(place.candidate.glyphs, place.page.number),
         features={name: round(number, 6) for name, number in features.items()},
     )
+
+
+_GOOD = 1.0
+"""Nats between the best two values from which a familiar one ends the search for places."""
+
+
+def _good(language: Language, seen: _Seen) -> bool:
+    return language.familiar(seen.winner.printed) and seen.margin >= _GOOD
 
 
 def _rank(seen: _Seen) -> float:

@@ -6,10 +6,10 @@ never on the clock, so that an answer stays what it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ocr_moe.codes.lexicon import Lexicon, find_lexicon
 from ocr_moe.reading.candidates import Candidate, PreparedPage
@@ -41,15 +41,19 @@ class Language(Protocol):
         """How far before its line, in line heights, a value may begin of which this was read."""
         return ROOM
 
-    def further(self, page: PreparedPage) -> Sequence[Candidate]:
-        """Places that hold no value as they were read, and may hold one when they are read again."""
-        return ()
-
 
 INDEL = 3.0
 """Nats: a recogniser takes one character for another far more often than it drops or invents one."""
 ROOM = 0.3
 """Line heights beyond the line's end that a clipped character may reach."""
+
+
+@runtime_checkable
+class Seeker(Protocol):
+    """A language whose values are known by themselves, wherever they stand."""
+
+    def seek(self, page: PreparedPage) -> Iterator[Candidate]:
+        """Candidates anywhere on a page, for when no label and no pattern led to a familiar one."""
 
 
 @dataclass(frozen=True)

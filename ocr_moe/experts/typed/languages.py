@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ocr_moe.experts.typed.amounts import amounts
 from ocr_moe.experts.typed.dates import dates
 from ocr_moe.experts.typed.language import Context, Language
 from ocr_moe.experts.typed.listed import listed_names
@@ -15,6 +16,7 @@ LANGUAGES: Mapping[Kind, Callable[[Field, Context], Language | None]] = {
     Kind.TEXT: listed_names,
     Kind.PERSON: person_names,
     Kind.DATE: dates,
+    Kind.MONEY: amounts,
 }
 """None: the field has no language, and the expert says nothing of it."""
 

@@ -33,19 +33,23 @@ _RARE_GIVEN = 2.0
 _GIVEN_LENGTHS = {
     (1, 1): math.log(0.15),
     (1, 2): math.log(0.85),
-    (1, 3): math.log(0.005),
     (2, 1): math.log(0.3),
     (2, 2): math.log(0.7),
 }
 """(characters of the surname, of the given name), by share of those with such a surname."""
 _UNWEIGHED = -1.0
-"""Prior of a name that is not weighed by characters."""
+"""Prior of a name that is not weighed by characters: in parts, or Latin."""
+_TRANSCRIBED = -2.0
+"""Of four characters without a compound surname, as Tibetan names are …"""
+_LONG = -4.0
+"""… and of five and more without a dot."""
 _EVERYDAY_SURNAME = 1e-4
 _EVERYDAY_GIVEN = 5e-4
 """Frequencies from which a character of a name is an everyday one: 300 characters make up nine tenths
 of all given names, and what is read for a rarer one is seldom among them."""
 _IMPLAUSIBLE = 1e-3
 _WEIGHED = re.compile(r"[\u3400-\u9fff]{2,4}")
+_HAN = re.compile(r"[\u3400-\u9fff]+")
 _NAME = re.compile(r"[\u3400-\u9fff·]{2,}|[A-Za-z\u00c0-\u024f][A-Za-z\u00c0-\u024f '.,-]+")
 
 
@@ -65,7 +69,7 @@ class PersonNames(Language):
         belief = math.log(max(plausibility(self._field, value), _IMPLAUSIBLE))
         if _WEIGHED.fullmatch(value):
             return value, belief + name_prior(value)
-        return value, belief + _UNWEIGHED
+        return value, belief + (_LONG if _HAN.fullmatch(value) else _UNWEIGHED)
 
     def familiar(self, printed: str) -> bool:
         value = normalize(self._field, printed) or ""
@@ -95,7 +99,7 @@ def name_prior(name: str) -> float:
         length = _GIVEN_LENGTHS.get((split, len(plain) - split))
         if length is not None:
             weighed.append(WEIGHT * weight + length)
-    return max(weighed)
+    return max(weighed, default=_TRANSCRIBED)
 
 
 @cache

@@ -43,6 +43,17 @@ class Expected:
     span: str
     after: str
 
+    def without_marks(self, marks: frozenset[str] | None) -> Expected:
+        """Of marks only those given, None standing for all."""
+        if marks is None:
+            return self
+        return Expected(
+            *(
+                "".join(each for each in part if each.isalnum() or each in marks)
+                for part in (self.before, self.span, self.after)
+            )
+        )
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -101,13 +112,13 @@ def sight(
     """
     whole = "".join(part.span for part in expected)
     spaced = not has_cjk(whole)
-    kept = None if spaced or any(map(str.isdigit, whole)) else _MARKS | frozenset(whole)
-    columns = _columns([posterior.alphabet for posterior in posteriors], fold, spaced, kept)
+    marks = None if spaced or any(map(str.isdigit, whole)) else _MARKS | frozenset(whole)
+    columns = _columns([posterior.alphabet for posterior in posteriors], fold, spaced, marks)
     parts = []
     for posterior, part in zip(posteriors, expected, strict=True):
         table = _Table.of(posterior, columns, fold)
         path = table.path()
-        start, end = _located(path, part)
+        start, end = _located(path, part.without_marks(marks))
         if start == end:
             return None
         parts.append((table, path, start, end))
