@@ -221,7 +221,7 @@ class Dates(Language):
         near = [
             y for y in _YEARS_NEAR if sum(a != b for a, b in zip(str(y), read, strict=True)) == 1
         ]
-        others = [span for span in find_dates(f"{text}年1月") for span in span.others]
+        others = [iso for span in find_dates(f"{text}年1月") for iso in span.others]
         guessed = [int(iso[:4]) for iso in others]
         return list(dict.fromkeys([int(read), *guessed, *told, *near]))
 
