@@ -52,6 +52,11 @@ class Lexicon:
         """Characters of the longest name, as names are compared."""
         return max(map(len, self._known), default=0)
 
+    @cached_property
+    def characters(self) -> frozenset[str]:
+        """All characters of the names."""
+        return frozenset("".join(self._spelled.values())) | frozenset("".join(self._known))
+
     def listed(self, name: str) -> str | None:
         """The name as the list spells it, None where it is not listed."""
         return self._spelled.get(fold_name(name))

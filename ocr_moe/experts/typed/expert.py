@@ -101,6 +101,13 @@ class _Place:
     belief: float
     """That the value stands there (0-1), of all the candidates that are made of these characters."""
 
+    def within(self, other: _Place) -> bool:
+        """Whether all its characters belong to another place."""
+        return self.page is other.page and all(
+            any(o.line == s.line and o.start <= s.start and s.end <= o.end for o in other.spans)
+            for s in self.spans
+        )
+
     @property
     def printed(self) -> str:
         """What page OCR read there."""
@@ -217,8 +224,7 @@ class TypedExpert:
             others = self._places(sought)
             if others and self._known_at_sight(language, others[0]) and not seen:
                 return _first_sight(field, language, others[0])
-            known = {(place.page.number, place.spans) for place in places}
-            others = [place for place in others if (place.page.number, place.spans) not in known]
+            others = [place for place in others if not any(map(place.within, places))]
             seen += self._look_at(language, others, by_number)
         if not seen:
             return Reading(field=field.name, notes=("no place for it on the page",))
@@ -361,7 +367,7 @@ class TypedExpert:
         )
 
 
-_BOUND = 12.0
+_BOUND = 20.0
 """The most, in nats, that one view may hold against a string, so that a ruined view abstains."""
 
 
@@ -372,15 +378,12 @@ def _relative(scores: Sequence[float]) -> list[float]:
 
 
 def _indels(read: str, printed: str) -> int:
-    """Characters put in or left out; what is left out at an end, a neighbour's, counts as one."""
-    count = 0
-    for op in Levenshtein.opcodes(read, printed):
-        at_end = op.src_start == 0 or op.src_end == len(read)
-        if op.tag == "delete" and at_end:
-            count += 1
-        elif op.tag in ("insert", "delete"):
-            count += max(op.src_end - op.src_start, op.dest_end - op.dest_start)
-    return count
+    """Characters put in or left out."""
+    return sum(
+        max(op.src_end - op.src_start, op.dest_end - op.dest_start)
+        for op in Levenshtein.opcodes(read, printed)
+        if op.tag in ("insert", "delete")
+    )
 
 
 def _taken_note(read: str, value: str, listed: bool) -> str:
@@ -428,9 +431,14 @@ def _good(language: Language, seen: _Seen) -> bool:
     return language.familiar(seen.winner.printed) and seen.margin >= _GOOD
 
 
+_PRIOR_OF_PLACE = 0.05
+"""How much a value's prior says of its place: an unlisted name is seldom a reason to look elsewhere,
+one that has nothing of a name is."""
+
+
 def _rank(seen: _Seen) -> float:
     """How far a place is believed after it was read: as a place, and by what stands there."""
-    return math.log(seen.place.belief) + seen.winner.prior + seen.values[0][1]
+    return math.log(seen.place.belief) + _PRIOR_OF_PLACE * seen.winner.prior
 
 
 _AGREEMENT = 0.3

@@ -1,4 +1,8 @@
-"""The language of names that a list holds, mostly: schools, majors, authorities."""
+"""The language of names that a list holds, mostly: schools, majors, authorities.
+
+A printed string is a name with what may stand around it: a neighbour's characters that page OCR glued
+to it (校 before a school, 本核 before a major), and a suffix in brackets, which belongs to the value.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,29 @@ from ocr_moe.values.normalize import normalize
 from ocr_moe.values.plausible import plausibility
 
 UNLISTED = -7.0
-"""Natural-log prior of a name that the list lacks against a listed one."""
+"""Natural-log prior of a name that the list lacks against a listed one.  One character that was read
+surely weighs more, so that an unlisted name which is printed clearly stays as it is."""
+_STRANGE = -6.0
+"""For each character that no listed name has …"""
+_MOST_STRANGE = 3
+"""… up to so many."""
 _LEAST_LIKE = 0.34
 """Share of a name's characters that must have been read for it to be proposed."""
 _NEAR = 12
 """How many listed names near the strings that were read are scored."""
 _STRINGS = 6
 """How many of the strings they may be near."""
-_SUFFIX = re.compile(r"[(（][^()（）]*[)）]$")
-"""What a school adds to a listed name: (师范), (中外合作办学), a direction."""
+_LEAD = (
+    r"(?:(?:学校|院校)?名称?|[学本我该]?[校核院]长?|本[校核院所]|在|于|攻读|所学|主修|读)?[:：]?"
+)
+_TAIL = r"(?:(?:研究生院)?[校院所]长?|研究生院|学位证?书?|毕业证?书?|学科|专业|专)?"
+_PARTS = re.compile(
+    rf"^(?P<lead>{_LEAD})(?P<base>.*?)(?P<suffix>[(（][^()（）]*[)）])?(?P<tail>{_TAIL})$"
+)
 _SUFFIXED = -0.5
-"""Natural-log prior of a listed name with one."""
+"""Natural-log prior of a listed name with a suffix: (师范), (中外合作办学), a direction."""
+_GLUED = -1.5
+"""The same with a neighbour's characters."""
 _LEAST_SOUGHT = 4
 """Characters from which a listed name is sought all over the page."""
 _BEFORE = "校院所在攻读修完习,，、于学"
@@ -36,41 +52,55 @@ _IMPLAUSIBLE = 1e-3
 
 
 class ListedNames(Language):
-    """Names of a list, their suffixes in brackets, and, less likely beforehand, any other name."""
+    """Names of a list, with suffixes and glued neighbours, and, less likely, any other name."""
 
     def __init__(self, field: Field, lexicon: Lexicon) -> None:
         self._field = field
         self._lexicon = lexicon
 
     def proposals(self, printed: Sequence[str]) -> Sequence[str]:
-        names: dict[str, None] = {}
-        suffixes: dict[str, list[str]] = {}
+        around: dict[tuple[str, str], list[str]] = {}
         for text in printed[:_STRINGS]:
-            found = _SUFFIX.search(text)
-            base, suffix = (text[: found.start()], found.group()) if found else (text, "")
-            suffixes.setdefault(suffix, []).append(base)
-        for suffix, bases in suffixes.items():
-            for name in (
-                *(name for base in bases[:2] for name in self._lexicon.within(base, least=4)),
-                *self._lexicon.near(bases, limit=_NEAR, least=_LEAST_LIKE),
-            ):
-                names[name + suffix] = None
-        return list(names)
+            around.setdefault(("", ""), []).append(text)
+            if parts := _PARTS.match(text):
+                behind = (parts["suffix"] or "") + parts["tail"]
+                if parts["lead"] or behind:
+                    around.setdefault((parts["lead"], behind), []).append(parts["base"])
+        return list(
+            dict.fromkeys(
+                lead + name + behind
+                for (lead, behind), bases in around.items()
+                for name in self._lexicon.near(bases, limit=_NEAR, least=_LEAST_LIKE)
+            )
+        )
 
     def meaning(self, printed: str) -> tuple[str, float] | None:
         value = normalize(self._field, printed)
         if value is None:
             return None
-        listed = self._lexicon.listed(value)
-        if listed is not None:
-            return normalize(self._field, listed) or value, 0.0
-        if self._known(value):
-            return value, _SUFFIXED
-        return value, UNLISTED + math.log(max(plausibility(self._field, value), _IMPLAUSIBLE))
+        known = self._known(value)
+        if known is not None:
+            return known
+        strange = sum(each not in self._lexicon.characters for each in value)
+        prior = UNLISTED + _STRANGE * min(strange, _MOST_STRANGE)
+        return value, prior + math.log(max(plausibility(self._field, value), _IMPLAUSIBLE))
 
     def familiar(self, printed: str) -> bool:
         value = normalize(self._field, printed)
-        return value is not None and self._known(value)
+        return value is not None and self._known(value) is not None
+
+    def _known(self, value: str) -> tuple[str, float] | None:
+        """(value, prior) where the list has it, alone or with what may stand around it."""
+        listed = self._lexicon.listed(value)
+        if listed is not None:
+            return normalize(self._field, listed) or value, 0.0
+        parts = _PARTS.match(value)
+        listed = self._lexicon.listed(parts["base"]) if parts and parts["base"] else None
+        if parts is None or listed is None:
+            return None
+        glued = bool(parts["lead"] or parts["tail"])
+        prior = _GLUED * glued + _SUFFIXED * bool(parts["suffix"])
+        return normalize(self._field, listed + (parts["suffix"] or "")) or value, prior
 
     def seek(self, page: PreparedPage) -> Iterator[Candidate]:
         lined = page.layout.lined()
@@ -99,10 +129,6 @@ class ListedNames(Language):
         if after.startswith(labels):
             return _IN_PROSE
         return _IN_PROSE if self._field.kind is Kind.ORGANISATION else 0.0
-
-    def _known(self, value: str) -> bool:
-        """Whether the value is listed, as it is or without what stands behind it in brackets."""
-        return any(self._lexicon.listed(each) for each in (value, _SUFFIX.sub("", value)))
 
 
 def listed_names(field: Field, context: Context) -> ListedNames | None:

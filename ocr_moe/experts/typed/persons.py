@@ -39,7 +39,7 @@ _GIVEN_LENGTHS = {
 """(characters of the surname, of the given name), by share of those with such a surname."""
 _UNWEIGHED = -1.0
 """Prior of a name that is not weighed by characters: in parts, or Latin."""
-_TRANSCRIBED = -2.0
+_TRANSCRIBED = -4.5
 """Of four characters without a compound surname, as Tibetan names are …"""
 _LONG = -4.0
 """… and of five and more without a dot."""

@@ -24,11 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SKIP_COST = 3.0
-"""Nats for leaving out of the value a time step that surely holds a character: so that a listed name
-wins over itself with a neighbour's character or two, and not over a longer name that begins with it."""
-_NEVER = 30.0
-"""The same in the search for the likeliest strings, which are those of the whole span."""
+SKIP_COST = 16.0
+"""Nats for leaving out of the value a time step that surely holds a character: as much as for taking it
+for one that the recogniser excludes."""
 FLOOR = 1e-7
 """Least probability of a character at a time step."""
 _NEIGHBOURS = 2
@@ -130,8 +128,8 @@ def sight(
         until = last
         if index == len(parts) - 1:
             until = _edge(path, min(end + _NEIGHBOURS, len(path)), table.steps)
-        inner.append(table.emissions(first, last, first, last, _NEVER))
-        outer.append(table.emissions(from_, until, first, last, SKIP_COST))
+        inner.append(table.emissions(first, last, first, last))
+        outer.append(table.emissions(from_, until, first, last))
         read += path[start:end]
     probabilities = [each.probability for each in read]
     return Sight(
@@ -223,9 +221,7 @@ class _Table:
             last = column
         return found
 
-    def emissions(
-        self, from_: int, until: int, first: int, last: int, skip_cost: float
-    ) -> Emissions:
+    def emissions(self, from_: int, until: int, first: int, last: int) -> Emissions:
         """The time steps `from_` to `until`, of which `first` to `last` are the span's own."""
         import numpy as np
 
@@ -233,7 +229,7 @@ class _Table:
         rest = np.clip(self.rest[from_:until], FLOOR, 1.0)
         likeliest = np.maximum(emit.max(axis=1, initial=FLOOR), rest)
         inside = np.zeros(until - from_)
-        inside[first - from_ : last - from_] = skip_cost
+        inside[first - from_ : last - from_] = SKIP_COST
         skip = np.log(likeliest) - inside * (1.0 - rest)
         return Emissions(self.characters, np.log(emit), np.log(rest), skip)
 
