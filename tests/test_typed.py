@@ -76,7 +76,8 @@ def schools(tmp_path: Path) -> Field:
         "name,code\n" + "".join(f"{name},\n" for name in NAMES), encoding="utf-8"
     )
     (tmp_path / "s.yaml").write_text(
-        "name: s\nfields: [{name: 毕业院校, kind: organisation, labels: [学校], lexicon: schools.csv}]\n",
+        "name: s\nfields:\n"
+        "- {name: 毕业院校, kind: organisation, labels: [学校], lexicon: schools.csv}\n",
         encoding="utf-8",
     )
     return load_schema(tmp_path / "s.yaml").fields[0]

@@ -355,7 +355,8 @@ class TypedExpert:
         }
         notes: tuple[str, ...] = ()
         if not agrees:
-            notes = (_taken_note(place.candidate.value, value, bool(features["familiar"])),)
+            listed = isinstance(language, Seeker) and language.familiar(winner.printed)
+            notes = (_taken_note(place.candidate.value, value, listed),)
         return Reading(
             field=field.name,
             value=value,
@@ -398,7 +399,7 @@ def _taken_note(read: str, value: str, listed: bool) -> str:
 def _score(probability: float, belief: float, prior: float) -> float:
     """How sure of a value: that it is what stands there, that it stands in the right place, and how far
     the language expected it. The roots tell how little the latter two say beside the first."""
-    return round(probability * min(belief, 1.0) ** 0.5 * math.exp(min(prior, 0.0)) ** 0.1, 6)
+    return round(probability * math.sqrt(min(belief, 1.0)) * math.exp(0.1 * min(prior, 0.0)), 6)
 
 
 def _first_sight(field: Field, language: Language, place: _Place) -> Reading:
