@@ -19,7 +19,7 @@ from ocr_moe.reading.forms import WEAK, Block, Form, read_form
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import PageText
-from ocr_moe.values.dates import DATE_CHARACTERS, find_dates
+from ocr_moe.values.dates import DATE_CHARACTERS, find_dates, with_era
 from ocr_moe.values.hanzi import folding
 from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.normalize import normalize
@@ -327,6 +327,8 @@ def candidate_in(
     wanted: Field, text: Text, span: tuple[int, int], prior: float
 ) -> Candidate | None:
     """The value within `span`, as the kind of the field finds it there, or None."""
+    if wanted.kind is Kind.DATE:
+        span = _whole_date(text.text, span)
     keep = _trimmed(wanted, text.text, span)
     inner = Text("".join(text.text[i] for i in keep), tuple(text.origins[i] for i in keep))
     part = kind_of(wanted).find(wanted, inner.text)
@@ -342,6 +344,22 @@ def candidate_in(
     if kind_of(wanted).one_box and _torn(glyphs):
         belief *= _TORN
     return Candidate(value, part.text, glyphs, prior, part.certainty * belief)
+
+
+def _whole_date(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """A span with the whole of the date that it ends in, and the era before the one it begins with."""
+    start, end = span
+    return with_era(text, start), max([end, *(e for s, e in _dates_in(text) if start <= s < end)])
+
+
+@lru_cache(maxsize=64)
+def _dates_in(text: str) -> tuple[tuple[int, int], ...]:
+    """Where whole dates stand in a text, and those that are whole but for a day nobody could read."""
+    return tuple(
+        (span.start, span.end)
+        for span in find_dates(text)
+        if span.whole or text[span.end - 1] in "日曰旦"
+    )
 
 
 def _torn(glyphs: Sequence[Glyph]) -> bool:
