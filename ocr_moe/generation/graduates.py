@@ -154,7 +154,12 @@ def _early(rng: Random) -> Graduate:
     person = draw_person(rng, year - rng.randint(21, 25))
     diploma = _stage(rng, person, level, "regular", year)[0]
     number = rng.choice(
-        (f"{year % 100}{codes.serial(rng, 4)}", codes.serial(rng, 5), codes.serial(rng, 6))
+        (
+            f"{year % 100}{codes.serial(rng, 4)}",
+            codes.serial(rng, 5),
+            codes.serial(rng, 6),
+            f"({year % 100}){rng.choice(('', diploma.school[:2]))}毕字第{codes.serial(rng, 5)}号",
+        )
     )
     return diploma.model_copy(update={"kind": "diploma", "holder": "early", "number": number})
 

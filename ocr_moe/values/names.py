@@ -73,6 +73,10 @@ _OTHER_SURNAME = 0.75
 _MINORITY_NAME = 0.95
 """Parts with a dot between them. [half −1]"""
 _LATIN_NAME = 0.8
+_RUN_TOGETHER = 0.6
+"""A Latin name that has lost its spaces: capitals within a word, or a word longer than …"""
+_LONGEST_WORD = 13
+"""… the longest family names of everyday."""
 _LATIN_PAIR = 0.3
 """Two Latin letters."""
 _FIRM = 0.7
@@ -98,12 +102,23 @@ def person_belief(value: str) -> float:
     if _MINORITY.match(value):
         return _MINORITY_NAME
     if _LATIN_PERSON.match(value):
-        return _LATIN_NAME if len(value) > 2 else _LATIN_PAIR
+        if len(value) <= 2:
+            return _LATIN_PAIR
+        return _RUN_TOGETHER if _run_together(value) else _LATIN_NAME
     if re.search(r"\d", value):
         return _WITH_DIGITS
     if is_organisation(value) and len(value) >= _FIRM_LENGTH:
         return _FIRM
     return _UNLIKE_A_NAME if len(value) > 1 else _ONE_CHARACTER
+
+
+def _run_together(name: str) -> bool:
+    """Whether words of a Latin name stand without spaces; not Mc and Mac, nor O' and hyphens."""
+    words = re.split(r"[ ,.'’-]+", name)
+    return any(
+        len(word) > _LONGEST_WORD or re.search(r"(?<!^Mc)(?<!^Mac)(?<=[^\W\d_A-Z])[A-Z]", word)
+        for word in words
+    )
 
 
 # Belief that a text is the name of an organisation; 1 where it ends like one.

@@ -15,23 +15,16 @@ from ocr_moe.generation.sheet import Sheet
 
 
 def early_number(sheet: Sheet, look: Look, facts: Graduate, x: float, y: float) -> None:
-    """第…号, with the year or the school's word before it or not."""
-    year = facts.issued[2:4]
-    before, after = sheet.rng.choice(
-        (
-            ("第", "号"),
-            ("毕字第", "号"),
-            (f"（{year}）毕字第", "号"),
-            ("证书登记第", "号"),
-            ("编号：", ""),
-            ("证书编号：", ""),
-            (f"{facts.school[:2]}毕字第", "号"),
-        )
-    )
+    """第…号, with the school's word before it or not; a year in brackets is of the number."""
+    labels = [("编号：", ""), ("证书编号：", "")]
+    words = [("第", "号"), ("毕字第", "号"), ("证书登记第", "号"), (f"{facts.school[:2]}毕字第", "号")]
+    whole = "字第" in facts.number
+    before, after = sheet.rng.choice([*labels, ("", "")] if whole else [*labels, *words])
     size = number_size(sheet) * 1.1
-    box = sheet.text(x, y, before, look.body(size))
+    box = sheet.text(x, y, before, look.body(size)) if before else (x, y, x, y)
     box = sheet.text(box[2] + size * 0.3, y, facts.number, look.digits(size), field="证书编号")
-    sheet.text(box[2] + size * 0.3, y, after, look.body(size))
+    if after:
+        sheet.text(box[2] + size * 0.3, y, after, look.body(size))
 
 
 def by_hand(sheet: Sheet, look: Look) -> None:
