@@ -104,9 +104,7 @@ class Text:
         """The characters from `start` to `end` as a value writes them."""
         return "".join(
             char if glyph is None else glyph.print
-            for char, glyph in zip(
-                self.text[start:end], self.origins[start:end], strict=True
-            )
+            for char, glyph in zip(self.text[start:end], self.origins[start:end], strict=True)
         )
 
 
@@ -204,7 +202,14 @@ class PageLayout:
                 )
                 size = min(width, step)
                 glyph = Glyph(
-                    char, index, offset, u - size / 2, u + size / 2, v, size, written.get(offset, "")
+                    char,
+                    index,
+                    offset,
+                    u - size / 2,
+                    u + size / 2,
+                    v,
+                    size,
+                    written.get(offset, ""),
                 )
                 placed.append(Piece((glyph,), line.confidence))
             return True, placed

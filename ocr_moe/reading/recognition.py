@@ -21,7 +21,8 @@ def recognise(text: PageText, schemas: Sequence[Schema]) -> tuple[Schema | None,
     """The schema that the page fits best and a confidence (0-1), or None where none fits.
 
     A word counts in full where it stands as declared, in traditional characters or simplified ones,
-    and by half where one character of four or more is misread.  A schema without `words` is known by its labels.
+    and by half where one character of four or more is misread.  A schema without `words` is known by
+    its labels.
     """
     page = fold_label(PageLayout(text, simplified).running().text)
     scores = [_score(schema, page) for schema in schemas]

@@ -24,7 +24,9 @@ _PERSON = re.compile(r"^[\u3400-\u9fff]{2,4}$")
 _MINORITY = re.compile(r"^[\u3400-\u9fff]{1,8}(?:·[\u3400-\u9fff]{1,8})+$")
 _LETTER = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 """Inside a character class: Latin letters, with their accents."""
-_LATIN_PERSON = re.compile(rf"^[{_LETTER}][{_LETTER}'’.-]*(?:[ ,]+[{_LETTER}][{_LETTER}'’.-]*){{0,6}}$")
+_LATIN_PERSON = re.compile(
+    rf"^[{_LETTER}][{_LETTER}'’.-]*(?:[ ,]+[{_LETTER}][{_LETTER}'’.-]*){{0,6}}$"
+)
 _NOT_A_PERSON = re.compile(
     r"学生|学员|性别|专业|大学|学院|学校|毕业|证书|日期|公司|姓名|年制|本科|专科|校长|院长|主席|登记|机关|编号|"
     r"长期|永久|[年月日]$|www|\.com|\.cn|http",
@@ -49,6 +51,8 @@ _PERSON_HEAD = re.compile(
 
 
 def parse_person(text: str) -> str | None:
+    """Dots as one kind of dot, and one space after the comma of a Latin name."""
+    text = re.sub(rf"(?<=[{_LETTER}]) *, *(?=[{_LETTER}])", ", ", text)
     return DOTS.sub("·", text).strip(EDGES + "·-") or None
 
 

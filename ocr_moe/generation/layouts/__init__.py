@@ -114,7 +114,6 @@ def licence(
 def layouts(schema: str | None = None) -> tuple[Layout, ...]:
     """All layouts, or those of a schema."""
     from ocr_moe.generation.layouts import (  # noqa: F401  (they register themselves)
-        degrees,
         abroad,
         degrees,
         diplomas,

@@ -86,7 +86,9 @@ def foreign_booklet(sheet: Sheet, facts: Graduate, look: Look) -> None:
 
 def republican(look: Look, sheet: Sheet) -> None:
     """Dates as Taiwan prints them."""
-    style = DateStyle(sheet.rng.choice(("minguo", "minguo_chinese")), gap=sheet.rng.choice(("", " ")))
+    style = DateStyle(
+        sheet.rng.choice(("minguo", "minguo_chinese")), gap=sheet.rng.choice(("", " "))
+    )
     look.dates = look.foot_dates = style
 
 
@@ -136,9 +138,7 @@ def taiwan(sheet: Sheet, facts: Graduate, look: Look) -> None:
     taiwan_number(sheet, look, facts, w * rng.choice((0.1, 0.6)), h * 0.91)
     leading = size * rng.uniform(1.8, 2.1)
     runs = further_wording(sheet, facts, look, "taiwan")
-    last = prose(
-        sheet, look, runs, (w * 0.12, h * 0.38, w * 0.88), size, leading, limit=h * 0.64
-    )
+    last = prose(sheet, look, runs, (w * 0.12, h * 0.38, w * 0.88), size, leading, limit=h * 0.64)
     taiwan_foot(sheet, look, facts, w * 0.14, max(last + leading * 1.3, h * 0.7), size)
 
 
@@ -161,9 +161,7 @@ def taiwan_portrait(sheet: Sheet, facts: Graduate, look: Look) -> None:
     size = w * rng.uniform(0.03, 0.034)
     leading = size * 2.1
     runs = further_wording(sheet, facts, look, "heldout_taiwan")
-    last = prose(
-        sheet, look, runs, (w * 0.13, h * 0.3, w * 0.87), size, leading, limit=h * 0.62
-    )
+    last = prose(sheet, look, runs, (w * 0.13, h * 0.3, w * 0.87), size, leading, limit=h * 0.62)
     y = max(last + leading * 1.2, h * 0.66)
     pen = look.fill(size * 1.2)
     pen.underline = False

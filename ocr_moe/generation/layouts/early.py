@@ -17,7 +17,12 @@ from ocr_moe.generation.sheet import Sheet
 def early_number(sheet: Sheet, look: Look, facts: Graduate, x: float, y: float) -> None:
     """第…号, with the school's word before it or not; a year in brackets is of the number."""
     labels = [("编号：", ""), ("证书编号：", "")]
-    words = [("第", "号"), ("毕字第", "号"), ("证书登记第", "号"), (f"{facts.school[:2]}毕字第", "号")]
+    words = [
+        ("第", "号"),
+        ("毕字第", "号"),
+        ("证书登记第", "号"),
+        (f"{facts.school[:2]}毕字第", "号"),
+    ]
     whole = "字第" in facts.number
     before, after = sheet.rng.choice([*labels, ("", "")] if whole else [*labels, *words])
     size = number_size(sheet) * 1.1

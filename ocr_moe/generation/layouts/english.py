@@ -91,7 +91,9 @@ def latin_foot(
         sheet.stamp(layer, box[2] + size * 3, y - size * 0.4)
     else:
         sheet.text(box[2] + size * 0.5, y, sheet.rng.choice(("Lin Jianguo", "Wang Haifeng")), pen)
-    date = sheet.text(right, y + size * 1.8, english_foot_date(sheet, facts), pen, align="r", field="毕业日期")
+    date = sheet.text(
+        right, y + size * 1.8, english_foot_date(sheet, facts), pen, align="r", field="毕业日期"
+    )
     if sheet.rng.random() < 0.7:
         office_seal(sheet, look, facts.school, (date[0] + date[2]) / 2, y + size)
 
@@ -159,7 +161,9 @@ def portrait(sheet: Sheet, facts: Graduate, look: Look) -> None:
     if rng.random() < 0.7:
         sheet.text(w / 2, h * 0.13, facts.school_english, pen, align="m", field="毕业院校")
     text = rng.choice(("Certificate of Graduation", "Diploma", "Graduation Certificate"))
-    sheet.text(w / 2, h * 0.21, text, Pen(look.latin_face, round(w * 0.05), look.title_ink), align="m")
+    sheet.text(
+        w / 2, h * 0.21, text, Pen(look.latin_face, round(w * 0.05), look.title_ink), align="m"
+    )
     size = w * rng.uniform(0.026, 0.03)
     body = Pen(look.latin_face, round(size), look.body_ink)
     runs = english_runs(sheet, facts, "heldout_english")

@@ -54,7 +54,7 @@ def pairs_of(sheet: Sheet, facts: Graduate, look: Look) -> list[tuple[str, TextR
     return pairs
 
 
-@certificate("register_table", kind="diploma", ratio=(1.36, 1.44), further="register")
+@certificate("register_table", kind="diploma", ratio=(1.36, 1.44), further="registry")
 def table(sheet: Sheet, facts: Graduate, look: Look) -> None:
     """The form of today: entries two to a row, some over the full width, photograph at the right."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
@@ -94,15 +94,19 @@ def table(sheet: Sheet, facts: Graduate, look: Look) -> None:
         sheet.text(left, y + h * 0.05 + k * size * 1.8, note, look.body(size * 0.72))
 
 
-@certificate("verification_table", kind="degree", ratio=(1.36, 1.44), further="register")
+@certificate("verification_table", kind="degree", ratio=(1.36, 1.44), further="registry")
 def verification(sheet: Sheet, facts: Graduate, look: Look) -> None:
     """中国高等教育学位在线验证报告: a form whose number is the degree certificate's."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
     size = w * rng.uniform(0.019, 0.022)
     values = printed(facts, look)
-    text = rng.choice(("中国高等教育学位在线验证报告", "学位证书认证报告", "中国高等教育学位认证报告"))
+    text = rng.choice(
+        ("中国高等教育学位在线验证报告", "学位证书认证报告", "中国高等教育学位认证报告")
+    )
     sheet.text(w / 2, h * 0.09, text, look.title(w * 0.034), align="m")
-    sheet.text(w * 0.62, h * 0.125, f"报告编号：{rng.randrange(10**12, 10**13)}", look.body(size * 0.8))
+    sheet.text(
+        w * 0.62, h * 0.125, f"报告编号：{rng.randrange(10**12, 10**13)}", look.body(size * 0.8)
+    )
     left, step = w * 0.1, h * rng.uniform(0.046, 0.052)
     photo(sheet, look, facts, w * 0.75, h * 0.16, w * 0.14)
     name, _ = draw_name(rng, 1958)
@@ -131,7 +135,7 @@ def verification(sheet: Sheet, facts: Graduate, look: Look) -> None:
 
 
 @certificate(
-    "heldout_register_columns", kind="diploma", ratio=(0.68, 0.74), heldout=True, further="register"
+    "heldout_register_columns", kind="diploma", ratio=(0.68, 0.74), heldout=True, further="registry"
 )
 def columns(sheet: Sheet, facts: Graduate, look: Look) -> None:
     """A landscape print of the form, two columns with shaded labels."""
@@ -160,7 +164,7 @@ def columns(sheet: Sheet, facts: Graduate, look: Look) -> None:
     kind="diploma",
     ratio=(1.36, 1.44),
     heldout=True,
-    further="register",
+    further="registry",
 )
 def verification_prose(sheet: Sheet, facts: Graduate, look: Look) -> None:
     """中国高等教育学历认证报告 in prose; its own number stands above it."""
@@ -168,7 +172,9 @@ def verification_prose(sheet: Sheet, facts: Graduate, look: Look) -> None:
     size = w * rng.uniform(0.026, 0.03)
     values = printed(facts, look)
     sheet.text(w / 2, h * 0.12, "中国高等教育学历认证报告", look.title(w * 0.045), align="m")
-    sheet.text(w * 0.6, h * 0.17, f"报告编号：{rng.randrange(10**9, 10**10)}", look.body(size * 0.7))
+    sheet.text(
+        w * 0.6, h * 0.17, f"报告编号：{rng.randrange(10**9, 10**10)}", look.body(size * 0.7)
+    )
     issued = TextRun(look.dates.write(facts.issued), "毕业日期")
     runs = [
         values["name"],
