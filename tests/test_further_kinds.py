@@ -345,6 +345,21 @@ def test_a_number_of_the_ministry_outranks_other_numbers() -> None:
     assert values(CERTIFICATE, page(rows))["证书编号"] == "106131200305004931"
 
 
+@pytest.mark.parametrize(
+    ("rows", "field", "value"),
+    [
+        ("校(院)长：李明|四川大学", "毕业院校", "四川大学"),
+        ("校名：陕西科技大学校(院)长：李明", "毕业院校", "陕西科技大学"),
+        ("校名：长江大学二〇一八年六月十五日", "毕业院校", "长江大学"),
+        ("学生张三于2015年9月至2019年6月在本核市场营销专业学习，准予毕业。", "专业", "市场营销"),
+        ("学生张三于2015年9月至2019年6月在本校公共事业管理业专业学习。", "专业", "公共事业管理"),
+        ("学生张三于2015年9月至2019年6月在本校林业专业学习。", "专业", "林业"),
+    ],
+)
+def test_what_belongs_to_the_neighbour_is_cut_off(rows: str, field: str, value: str) -> None:
+    assert values(CERTIFICATE, page(">>>>毕业证书\n" + rows, type_size=0.02))[field] == value
+
+
 @pytest.fixture(scope="module")
 def engine() -> PaddleEngine:
     return PaddleEngine("paddle", PaddleParams())
