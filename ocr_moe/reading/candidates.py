@@ -20,7 +20,7 @@ from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import PageText
 from ocr_moe.values.dates import DATE_CHARACTERS, find_dates
-from ocr_moe.values.hanzi import folding, simplified
+from ocr_moe.values.hanzi import folding, searchable
 from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.normalize import normalize
 from ocr_moe.values.plausible import plausibility
@@ -76,7 +76,7 @@ class PreparedPage:
 
 
 def prepare(schema: Schema, number: int, text: PageText) -> PreparedPage:
-    layout = PageLayout(text, folding([line.text for line in text.lines]), simplified)
+    layout = PageLayout(text, folding([line.text for line in text.lines]), searchable)
     vocabulary: dict[str | None, tuple[str, ...]] = {
         each.name: each.labels or _own_labels(each) for each in schema.fields
     }

@@ -41,6 +41,17 @@ def simplified(char: str) -> str:
     return converted if len(converted) == 1 else char
 
 
+def searchable(char: str) -> str:
+    """The character as schemas have it in labels and patterns: simplified, and 于 for 於.
+
+    於 is in use as a surname; what is written down is not this.
+    """
+    return _VARIANTS.get(char) or simplified(char)
+
+
+_VARIANTS = {"於": "于"}
+
+
 def _unchanged(char: str) -> str:
     return char
 
