@@ -210,6 +210,9 @@ class State:
     """field name → expert name → reading, in the order in which they were had."""
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     """field name → what the combiner makes of the readings so far."""
+    today: str | None = None
+    """The day on which the run was first started, ISO 8601: no document is dated later. It stays the
+    same for a run that is resumed or replayed."""
 
 
 class Gate(Protocol):

@@ -5,6 +5,7 @@ A schema is a YAML file. The shipped ones stand in `config/schemas`; a user's ow
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from enum import StrEnum
@@ -13,9 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field as PydanticField
-from pydantic import StringConstraints, ValidationError, model_validator
+from pydantic import (
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.codes.lexicon import SCHOOLS
 from ocr_moe.errors import SchemaError
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.types import Value
@@ -44,6 +52,8 @@ class Fallback(StrEnum):
     """The row that looks most like the name of an organisation: by its ending, size and place."""
     FIRST_DATE = "first_date"
     LAST_DATE = "last_date"
+    EARLIEST_DATE = "earliest_date"
+    """One that lies before another date by as many years as a check of the schema says."""
     """The first or last full date on the page."""
     LARGEST_AMOUNT = "largest_amount"
     CODE = "code"
@@ -67,6 +77,20 @@ def why_no_expression(text: str) -> str | None:
     except (re.error, OverflowError, RecursionError) as error:
         return str(error)
     return None
+
+
+class NameList(Value):
+    """A list of names that most values of a field are of (see `ocr_moe.codes.lexicon`).
+
+    A schema names it: `schools`, or a CSV with the columns `name` and `code`, beside the schema.
+    """
+
+    name: str
+    """As the schema names it."""
+    digest: str = ""
+    """What the file holds, in 16 hexadecimal digits; empty for a list that a package brings."""
+    path: Path | None = PydanticField(default=None, exclude=True)
+    """Where the file is on this machine: no part of a question, which is the same on any."""
 
 
 class Field(Value):
@@ -109,6 +133,25 @@ class Field(Value):
     """code: regular expressions of whole values that no grammar describes, such as those with
     characters in them ((103)臺大字第000123號), in simplified characters. Believed less than a
     grammar; the code reader does not know them."""
+    lexicon: NameList | None = None
+    """organisation, text: the names that its values mostly are; `schools`, or a CSV beside the
+    schema. A prior, never a cage: what is surely read stands though no list has it."""
+
+    @field_validator("lexicon", mode="before")
+    @classmethod
+    def _found(cls, named: Any, info: ValidationInfo) -> Any:
+        if not isinstance(named, str):
+            return named
+        if not named.endswith(".csv"):
+            if named != SCHOOLS:
+                raise ValueError(f"lexicon {named!r} is neither {SCHOOLS} nor a CSV file")
+            return {"name": named}
+        path = (info.context or {}).get("folder", Path()) / named
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        except OSError as error:
+            raise ValueError(f"lexicon {named}: {error.strerror or error}") from None
+        return {"name": named, "digest": digest, "path": path}
 
     @model_validator(mode="after")
     def _consistent(self) -> Field:
@@ -151,9 +194,12 @@ class Subjects(Value):
 class Check(Value):
     """A cross-field consistency check; a failed one becomes a note on both fields."""
 
-    kind: Literal["date_order", "code_year", "code_check"]
+    kind: Literal["date_order", "code_year", "code_check", "not_future"]
     fields: tuple[str, ...]
-    """date_order: (earlier, later). code_year: (code, date). code_check: (code,)."""
+    """date_order: (earlier, later). code_year: (code, date). code_check: (code,). not_future:
+    dates that lie on or before the day of the run."""
+    years: tuple[int, int] | None = None
+    """date_order: fewest and most years from the earlier date to the later one."""
     segment: str = "year"
     """code_year: the grammar segment that holds the year."""
     message: str = ""
@@ -212,7 +258,7 @@ def load_schema(path: Path) -> Schema:
     """Read one schema file. Raises SchemaError, which names the wrong key and the nearest right one."""
     data: Any = read_yaml(path, SchemaError)
     try:
-        return Schema.model_validate(data)
+        return Schema.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
         raise SchemaError(f"{path}: {validation_sentences(error, Schema)}") from error
 

@@ -50,6 +50,7 @@ class Component:
 _REPLIES = "experts.llm.replies"
 COMPONENTS = (
     Component("rules", ("experts.rules.expert",)),
+    Component("typed", ("experts.typed.expert",)),
     Component("codes", ("experts.codes.expert",)),
     Component("ocr_text", ("experts.llm.ocr_text",), without=(_REPLIES,)),
     Component("vision", ("experts.llm.vision",), without=(_REPLIES,)),

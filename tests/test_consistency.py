@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.routing.consistency import check
-from ocr_moe.schema import Schema, load_schema
+from ocr_moe.schema import Check, Schema, load_schema
 
 SCHEMAS = Path(__file__).parent.parent / "config" / "schemas"
 CERTIFICATE = load_schema(SCHEMAS / "graduation_certificate.yaml")
 LICENCE = load_schema(SCHEMAS / "business_license.yaml")
+DATES_IN_ORDER = Check(kind="date_order", fields=("出生日期", "毕业日期"))
 GOOD: dict[str, str | None] = {
     "出生日期": "1998-06-20",
     "毕业日期": "2019-06-20",
@@ -28,12 +29,32 @@ def test_a_consistent_record_has_no_notes() -> None:
 def test_birth_after_graduation() -> None:
     notes = check(CERTIFICATE, GOOD | {"出生日期": "2020-01-01"})
     assert set(notes) == {"出生日期", "毕业日期"}
-    assert "出生日期" in notes["出生日期"][0]
+    [found] = notes["出生日期"]
+    assert "出生日期" in found.note
+    assert found.impossible
+
+
+@pytest.mark.parametrize(
+    ("born", "noted"), [("1998-06-20", False), ("1903-06-20", True), ("2015-06-20", True)]
+)
+def test_a_graduate_is_neither_a_child_nor_of_another_century(born: str, noted: bool) -> None:
+    assert ("出生日期" in check(CERTIFICATE, GOOD | {"出生日期": born})) is noted
+
+
+@pytest.mark.parametrize(
+    ("date", "noted"),
+    [("2019-06-20", False), ("2019-06", False), ("2019-06-21", True), ("2036-12-22", True)],
+)
+def test_nothing_is_dated_after_the_day_of_the_run(date: str, noted: bool) -> None:
+    dated = {"毕业日期": date, "出生日期": "1998-06-20"}
+    assert ("毕业日期" in check(CERTIFICATE, dated, "2019-06-20")) is noted
+    assert check(CERTIFICATE, dated) == {}, "nothing is known of the day"
 
 
 def test_dates_are_compared_as_exactly_as_both_are_known() -> None:
-    assert check(CERTIFICATE, GOOD | {"出生日期": "2019-06"}) == {}
-    assert check(CERTIFICATE, GOOD | {"出生日期": "2019-07"}) != {}
+    schema = CERTIFICATE.model_copy(update={"checks": (DATES_IN_ORDER,)})
+    assert check(schema, GOOD | {"出生日期": "2019-06"}) == {}
+    assert check(schema, GOOD | {"出生日期": "2019-07"}) != {}
 
 
 @pytest.mark.parametrize(
@@ -78,4 +99,6 @@ def test_checks_without_a_message_say_what_is_wrong() -> None:
         }
     )
     notes = check(schema, {"a": "2020-01-01", "b": "2019-01-01"})
-    assert notes["a"] == notes["b"] == ["a (2020-01-01) is after b (2019-01-01)"]
+    told = [each.note for each in notes["a"]]
+    assert notes["a"] == notes["b"]
+    assert told == ["a (2020-01-01) is after b (2019-01-01)"]

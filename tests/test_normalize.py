@@ -14,7 +14,7 @@ from ocr_moe.schema import Field, Kind
 from ocr_moe.values.amounts import parse_amount
 from ocr_moe.values.choices import listed_words
 from ocr_moe.values.codes import code_belief, find_code
-from ocr_moe.values.dates import find_dates, parse_date, small_number
+from ocr_moe.values.dates import find_dates, in_era, parse_date, small_number, sole_era
 from ocr_moe.values.names import person_belief
 from ocr_moe.values.normalize import equal, normalize
 
@@ -129,6 +129,62 @@ def test_dates_are_found_in_prose_with_their_places() -> None:
         ("2015年9月", "2015-09"),
         ("2019年6月", "2019-06"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        # Strokes that are none of the date's, and strokes that were lost.
+        ("2005年-06月10日", "2005-06-10"),
+        ("2007年06一月30日", "2007-06-30"),
+        ("2025年 12 月/18 日", "2025-12-18"),
+        ("二〇-七年六月二+六日", "2017-06-26"),
+        ("202507-20", "2025-07-20"),
+        ("1981年08月26旦出生", "1981-08-26"),
+        ("二〇一九年六月廿日", "2019-06-20"),
+        # Years of which characters are missing.
+        ("0一七年六月二十二日", "2017-06-22"),
+        ("二五年六月十日", "2005-06-10"),
+        ("二〇年十月十八日", "2000-10-18"),
+        ("九九六年十月一日", "1996-10-01"),
+        ("181年10月26日", "1981-10-26"),
+        ("201年6月6日", "2001-06-06"),
+        # Eras.
+        ("民國82年3月15日", "1993-03-15"),
+        ("昭和六十三年三月十五日", "1988-03-15"),
+        # English in words, and misread.
+        ("this seventeenth day of May, two thousand and nineteen", "2019-05-17"),
+        ("June the twenty-first, nineteen hundred and ninety-eight", "1998-06-21"),
+        ("the 3rd day of July in the year of our Lord two thousand and one", "2001-07-03"),
+        ("20th June 2019", "2019-06-20"),
+        ("on Jone 10. 2018", "2018-06-10"),
+    ],
+)
+def test_damaged_and_foreign_dates(text: str, iso: str) -> None:
+    [span] = find_dates(text)
+    assert span.iso == iso
+
+
+@pytest.mark.parametrize("text", ["第181年", "Martin 10, 2018", "twenty May", "102年6月20日"])
+def test_what_is_no_date(text: str) -> None:
+    assert find_dates(text) == []
+
+
+def test_a_date_of_which_something_is_missing_says_so() -> None:
+    for text in ("2012年7月A2日", "一九九一年九月十旦", "二〇一九年六月十", "85年3月15日"):
+        [span] = find_dates(text)
+        assert not span.whole, text
+    [unreadable] = find_dates("2012年7月A2日")
+    assert (unreadable.iso, unreadable.end) == ("2012-07", len("2012年7月A2日"))
+    [guessed] = find_dates("二五年六月十日")
+    assert "2025-06-10" in guessed.others
+
+
+def test_an_era_that_is_named_elsewhere() -> None:
+    assert in_era("82年3月15日", "民國") == "1993-03-15"
+    assert in_era("1982年3月15日", "民國") is None
+    assert sole_era("中華民國……民国") in ("民国", "民國")
+    assert sole_era("昭和63年……平成15年") is None
 
 
 def test_a_guessed_year_says_so() -> None:

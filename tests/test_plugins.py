@@ -21,6 +21,7 @@ from ocr_moe.experts.codes.expert import CodesExpert
 from ocr_moe.experts.llm.ocr_text import OcrText
 from ocr_moe.experts.llm.vision import Vision
 from ocr_moe.experts.rules.expert import RulesExpert
+from ocr_moe.experts.typed.expert import TypedExpert
 from ocr_moe.plugins import (
     AsksChat,
     ChatClass,
@@ -45,7 +46,13 @@ from tests.conftest import Command, clean_samples
 ENGINES: tuple[EngineClass[Any], ...] = (PaddleEngine, RapidEngine)
 RECOGNIZERS: tuple[RecognizerClass[Any], ...] = (PpOcrLines, SpecialistLines)
 CHAT: tuple[ChatClass[Any], ...] = (ChatEndpoint,)
-EXPERTS: tuple[ExpertClass[Any], ...] = (Vision, OcrText, RulesExpert, CodesExpert)
+EXPERTS: tuple[ExpertClass[Any], ...] = (
+    Vision,
+    OcrText,
+    RulesExpert,
+    TypedExpert,
+    CodesExpert,
+)
 GATES: tuple[GateClass[Any], ...] = (Fixed, Cascade, Learned)
 COMBINERS: tuple[CombinerClass[Any], ...] = (Priority, Confident, Agreement, Votes, Moe)
 STEPS: tuple[StepClass[Any], ...] = (Binding,)

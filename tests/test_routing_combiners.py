@@ -18,6 +18,7 @@ from ocr_moe.routing.combiners import (
     Priority,
     Votes,
 )
+from ocr_moe.routing.consistency import Contradiction
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Decision, Evidence, Failure, Reading, Status
 
@@ -227,10 +228,12 @@ class Rename:
         return {**decisions, "名称": changed}
 
 
-def contradiction(schema: Schema, values: Mapping[str, str | None]) -> Mapping[str, list[str]]:
+def contradiction(
+    schema: Schema, values: Mapping[str, str | None], today: str | None
+) -> Mapping[str, list[Contradiction]]:
     if values["成立日期"] is None:
         return {}
-    return {"成立日期": ["the dates contradict each other"]}
+    return {"成立日期": [Contradiction("the dates contradict each other", impossible=False)]}
 
 
 def test_record_steps_change_decisions_and_keep_the_others() -> None:
@@ -268,6 +271,24 @@ def test_a_contradiction_is_noted_and_lowers_the_confidence() -> None:
     assert after is not None
     assert after < before
     assert checked["名称"] == plain["名称"]
+
+
+def test_what_cannot_be_is_not_accepted_however_surely_it_was_read() -> None:
+    said = {"成立日期": {"rules": reading("2036-12-22", 1.0)}}
+
+    def later_than_today(
+        schema: Schema, values: Mapping[str, str | None], today: str | None
+    ) -> Mapping[str, list[Contradiction]]:
+        assert today == "2026-01-01"
+        return {"成立日期": [Contradiction("after today", impossible=True)]}
+
+    state = State(SCHEMA, said, today="2026-01-01")
+    accept = Priority.Params.model_validate({"accept": {"default": 0.0}})
+    [plain, checked] = (
+        Priority(accept, check=each).combine(state)["成立日期"] for each in (None, later_than_today)
+    )
+    assert plain.status is Status.ACCEPTED
+    assert (checked.status, checked.value) == (Status.ABSTAINED, "2036-12-22")
 
 
 values = st.sampled_from(

@@ -14,13 +14,12 @@ recognisers are compared.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ocr_moe.codes import lookalikes
-from ocr_moe.codes.automaton import Automaton, State
 from ocr_moe.folds import fold_glyph
 
 if TYPE_CHECKING:
@@ -37,6 +36,22 @@ FLOOR = 1e-5
 """Least probability of a character at a time step: no recogniser is sure enough to forbid one."""
 _NEGLIGIBLE = 3e-4  # a character below this is only followed where nothing else is
 _LOG_ZERO = -math.inf
+
+
+S = TypeVar("S")
+
+
+class Walk(Protocol[S]):
+    """The strings that may be read, as a deterministic automaton."""
+
+    @property
+    def start(self) -> S: ...
+
+    def moves(self, state: S) -> Mapping[str, S]:
+        """Character → next state."""
+
+    def log_weight(self, state: S) -> float | None:
+        """Natural-log weight of a string that ends here, None where none does."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +125,12 @@ def free_reading(posterior: Posterior) -> tuple[str, tuple[float, ...]]:
 
 
 def decode(
-    emissions: Emissions, automaton: Automaton, *, beam: int = 24, best: int = 8
+    emissions: Emissions, automaton: Walk[S], *, beam: int = 24, best: int = 8
 ) -> list[Hypothesis]:
-    """The likeliest codes of the automaton's grammars, the likeliest first; empty where none fits.
+    """The likeliest strings of the automaton, the likeliest first; empty where none fits.
 
-    `logprob` is the exact log-likelihood of the code under the emissions plus the log-weight of its
-    likeliest variant.
+    `logprob` is the exact log-likelihood of the string under the emissions plus the log-weight of the
+    state in which it ends.
     """
     found = _search(emissions, automaton, beam)
     if not found:
@@ -173,9 +188,7 @@ def score(emissions: Emissions, codes: Sequence[str]) -> list[float]:
     return [float(x) for x in total]
 
 
-def _search(
-    emissions: Emissions, automaton: Automaton, beam: int
-) -> dict[str, tuple[float, float]]:
+def _search(emissions: Emissions, automaton: Walk[S], beam: int) -> dict[str, tuple[float, float]]:
     """Code → (approximate log-likelihood, log-weight) by prefix beam search."""
     import numpy as np
 
@@ -187,11 +200,11 @@ def _search(
     floor = math.log(_NEGLIGIBLE)
     start = automaton.moves(automaton.start)
     # text → (state, log-probability of paths that end in a blank, in the text's last character)
-    live: dict[str, tuple[State, float, float]] = {}
+    live: dict[str, tuple[S, float, float]] = {}
     done: dict[str, tuple[float, float]] = {}
     for t, row in enumerate(emissions.emit.tolist()):
         seen = [(c, row[i]) for i, c in enumerate(emissions.characters) if row[i] > floor]
-        grown: dict[str, tuple[State, float, float]] = {}
+        grown: dict[str, tuple[S, float, float]] = {}
         for text, (state, blank, last) in live.items():
             both = _add(blank, last)
             known = grown.get(text)
@@ -221,9 +234,7 @@ def _search(
     return done
 
 
-def _reach(
-    grown: dict[str, tuple[State, float, float]], text: str, state: State, logprob: float
-) -> None:
+def _reach(grown: dict[str, tuple[S, float, float]], text: str, state: S, logprob: float) -> None:
     """Add a path that has just emitted the last character of `text`."""
     known = grown.get(text)
     if known is None:

@@ -36,6 +36,8 @@ class RecordedDocument:
     judge: Judge
     ocr_seconds: float = 0.0
     """What every strategy pays for the pages' text."""
+    today: str | None = None
+    """The day of the run (see `ocr_moe.protocols.State`)."""
 
     @property
     def experts(self) -> frozenset[str]:
@@ -61,7 +63,9 @@ class RecordedDocument:
 
     def replay(self, gate: Gate, combiner: Combiner) -> Course:
         """What a gate and a combiner make of the recorded answers; nobody is asked."""
-        return decide(self.schema, gate, combiner, self.answer, ocr_seconds=self.ocr_seconds)
+        return decide(
+            self.schema, gate, combiner, self.answer, ocr_seconds=self.ocr_seconds, today=self.today
+        )
 
     def _recall(self, expert: str, fields: tuple[str, ...]) -> Answer | None:
         if (expert, fields) not in self._recalled:

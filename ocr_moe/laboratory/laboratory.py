@@ -23,6 +23,7 @@ from ocr_moe.laboratory.study import Study, study
 from ocr_moe.laboratory.trials import Trial, try_out
 from ocr_moe.protocols import Combiner, Gate
 from ocr_moe.routing.calibration import Calibration, Provenance
+from ocr_moe.routing.consistency import day_of
 from ocr_moe.run.exporting import schemas_of
 from ocr_moe.schema import Field
 from ocr_moe.settings import Component
@@ -166,6 +167,7 @@ def _documents_of(
     schema = sheet.truth.schema
     rule = FileNameRule(schema.subjects) if schema.subjects is not None else None
     found: dict[tuple[str, int], RecordedDocument] = {}
+    day = day_of(store.get_meta("started"))
     for ref, seconds in refs.items():
         document = verified.get((ref.path, ref.page))
         if document is None or (ref.sha256, ref.page) in found:
@@ -185,6 +187,7 @@ def _documents_of(
             verified=frozenset(document.cells),
             judge=_judge(document.cells),
             ocr_seconds=seconds,
+            today=day,
         )
     return list(found.values())
 

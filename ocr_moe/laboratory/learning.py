@@ -93,9 +93,9 @@ def _state_of(document: RecordedDocument, experts: Sequence[str], combiner: Comb
         for field in document.schema.names
     }
     if not experts:
-        return State(document.schema, readings)
-    state = State(document.schema, readings)
-    return State(document.schema, readings, combiner.combine(state))
+        return State(document.schema, readings, today=document.today)
+    state = State(document.schema, readings, today=document.today)
+    return State(document.schema, readings, combiner.combine(state), document.today)
 
 
 def _base_rate(rows: Sequence[JudgedValue]) -> Logistic:

@@ -19,7 +19,7 @@ from ocr_moe.reading.forms import WEAK, Block, Form, read_form
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import PageText
-from ocr_moe.values.dates import DATE_CHARACTERS, find_dates
+from ocr_moe.values.dates import DATE_CHARACTERS, find_dates, with_era
 from ocr_moe.values.hanzi import folding, searchable
 from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.normalize import normalize
@@ -329,6 +329,8 @@ def candidate_in(
     wanted: Field, text: Text, span: tuple[int, int], prior: float
 ) -> Candidate | None:
     """The value within `span`, as the kind of the field finds it there, or None."""
+    if wanted.kind is Kind.DATE:
+        span = _whole_date(text.text, span)
     keep = _trimmed(wanted, text.text, span)
     inner = Text("".join(text.text[i] for i in keep), tuple(text.origins[i] for i in keep))
     part = kind_of(wanted).find(wanted, inner.text)
@@ -348,6 +350,17 @@ def candidate_in(
         raw = inner.printed(part.start, part.end)
         written = normalize(wanted, raw) or value
     return Candidate(written, raw, glyphs, prior, part.certainty * belief, plain=value)
+
+
+def _whole_date(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """A span with the whole of the date that it ends in, and the era before the one it begins with."""
+    start, end = span
+    return with_era(text, start), max([end, *(e for s, e in _dates_in(text) if start <= s < end)])
+
+
+@lru_cache(maxsize=64)
+def _dates_in(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple((span.start, span.end) for span in find_dates(text) if span.whole)
 
 
 def _torn(glyphs: Sequence[Glyph]) -> bool:

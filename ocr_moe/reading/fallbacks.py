@@ -31,7 +31,7 @@ from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Row, Text, join_row
 from ocr_moe.schema import Fallback, Field, Kind
 from ocr_moe.values.amounts import PRICE, parse_amount
 from ocr_moe.values.choices import listed_words
-from ocr_moe.values.dates import DATE_CHARACTERS, find_dates
+from ocr_moe.values.dates import DATE_CHARACTERS, DateSpan, find_dates, years_between
 from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.names import is_organisation
 from ocr_moe.values.normalize import normalize
@@ -41,6 +41,7 @@ _PRIOR: Mapping[Fallback, float] = {
     Fallback.ORGANISATION: 0.6,
     Fallback.FIRST_DATE: 0.7,
     Fallback.LAST_DATE: 0.7,
+    Fallback.EARLIEST_DATE: 0.7,
     Fallback.LARGEST_AMOUNT: 0.5,
     Fallback.CODE: 0.7,
     Fallback.ANYWHERE: 0.75,
@@ -97,14 +98,14 @@ _CLOSE = 2.0
 """Distance up to which a value beside a label is taken for that label's own, in text heights."""
 
 
-def _labelled(wanted: Field, page: PreparedPage) -> set[Glyph]:
-    """Where the values close beside the labels of other fields begin."""
+def _labelled(wanted: Field, page: PreparedPage, *, below: bool = True) -> set[Glyph]:
+    """Where the values close beside the labels of other fields begin, or under them if `below`."""
     return {
         block.lines[0][0].glyphs[0]
         for index, label in enumerate(page.form.labels)
         if label.name != wanted.name and label.quality >= SURE
         for block in page.form.blocks.get(index, ())[:1]
-        if block.distance <= _CLOSE
+        if block.distance <= _CLOSE and (below or block.place == "right")
     }
 
 
@@ -151,14 +152,22 @@ _BOUND = 0.4
 """Belief in a date that bounds a period: of study, of business."""
 
 
-def _dates(wanted: Field, page: PreparedPage, prior: float) -> list[Candidate]:
+def _is_birth(text: str, span: DateSpan) -> bool:
+    return bool(
+        re.search(r"born\s*(?:on|in)?\s*$", text[: span.start], re.IGNORECASE)
+        or re.match(r"\s*出?生[,，。在于]", text[span.end :])
+    )
+
+
+def _dates(
+    wanted: Field, page: PreparedPage, prior: float, *, births: bool = False
+) -> list[Candidate]:
     """Dates of the page from top to bottom, without those that are another field's."""
     text = page.running.text
     spans = [
         (page.running, (span.start, span.end))
         for span in find_dates(text)
-        if not re.search(r"born\s*(?:on|in)?\s*$", text[: span.start], re.IGNORECASE)
-        and not re.match(r"\s*出?生[,，。在于]", text[span.end :])
+        if births or not _is_birth(text, span)
     ]
     known = {glyph for source, span in spans for glyph in source.glyphs(*span)}
     for scattered in _scattered_dates(page.layout):
@@ -179,7 +188,16 @@ def _dates(wanted: Field, page: PreparedPage, prior: float) -> list[Candidate]:
         candidate_in(wanted, *place, _BOUND if _PERIOD_END.search(_around(*place)) else prior)
         for place in spans
     ]
-    free = (c for c in found if c is not None and c.glyphs and not claimed.issuperset(c.glyphs))
+    # Under the label of a signature stands the date of the certificate.
+    others = _labelled(wanted, page, below=False)
+    free = (
+        c
+        for c in found
+        if c is not None
+        and c.glyphs
+        and not claimed.issuperset(c.glyphs)
+        and c.glyphs[0] not in others
+    )
     return sorted(free, key=lambda c: c.glyphs[0].v)
 
 
@@ -227,11 +245,25 @@ _NOT_LAST_BY_FAR = 3
 
 def _last_date(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     dates = _dates(wanted, page, _PRIOR[Fallback.LAST_DATE])
+    yield from _with_year_of_period(wanted, page)
     full = [candidate for candidate in dates if len(candidate.value) == 10]
     for rank, candidate in enumerate(reversed(full or dates)):
         yield replace(
             candidate, prior=candidate.prior * (1 - _NOT_LAST * min(rank, _NOT_LAST_BY_FAR))
         )
+
+
+def _earliest_date(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    """The earliest date, where another one lies as much later as the schema says it must."""
+    dates = _dates(wanted, page, _PRIOR[Fallback.EARLIEST_DATE], births=True)
+    earliest = min(dates, key=lambda each: each.value, default=None)
+    if earliest is None:
+        return
+    for check in page.schema.checks:
+        if check.kind == "date_order" and check.years and check.fields[0] == wanted.name:
+            known = [span.iso for span in find_dates(page.running.text)]
+            if any(years_between(earliest.value, iso) >= check.years[0] for iso in known):
+                yield earliest
 
 
 def _largest_amount(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
@@ -301,23 +333,51 @@ _YEAR_OF_CODE = 0.5
 and 0.8 −1, 1.25 ±0, twice −1]"""
 
 
+_YEAR_OF_PERIOD = 0.5
+"""The same with the year of a period that ends in that month."""
+
+
 def _with_year(wanted: Field, page: PreparedPage, year: str) -> Iterator[Candidate]:
     """The last month and day on the page that lost their year, with the year of the code."""
+    match = _last_yearless(page)
+    if match is not None:
+        yield from _dated(wanted, page, match, year, _YEAR_OF_CODE)
+
+
+def _with_year_of_period(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
+    """The last month and day on the page that lost their year, with the year that goes with that
+    month elsewhere: studies end in the month of the certificate."""
+    match = _last_yearless(page)
+    day = None if match is None else normalize(wanted, f"2000年{match['rest']}")
+    if match is None or day is None:
+        return
+    years = {
+        span.iso[:4]
+        for span in find_dates(page.running.text)
+        if span.whole and len(span.iso) == len("2019-06") and span.iso[5:7] == day[5:7]
+    }
+    if len(years) == 1:
+        yield from _dated(wanted, page, match, years.pop(), _YEAR_OF_PERIOD)
+
+
+def _last_yearless(page: PreparedPage) -> re.Match[str] | None:
+    dates = find_dates(page.running.text)
     partial = [
         match
         for match in _YEARLESS.finditer(page.running.text)
         if not any(
-            span.whole and span.start < match.end() and match.start() < span.end
-            for span in find_dates(page.running.text)
+            span.whole and span.start < match.end() and match.start() < span.end for span in dates
         )
     ]
-    if not partial:
-        return
-    match = partial[-1]
+    return partial[-1] if partial else None
+
+
+def _dated(
+    wanted: Field, page: PreparedPage, match: re.Match[str], year: str, prior: float
+) -> Iterator[Candidate]:
     value = normalize(wanted, f"{year}年{match['rest']}")
     if value is not None and len(value) == 10:
-        glyphs = page.running.glyphs(*match.span())
-        yield Candidate(value, match.group(), glyphs, _YEAR_OF_CODE, 1.0)
+        yield Candidate(value, match.group(), page.running.glyphs(*match.span()), prior, 1.0)
 
 
 def _column(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
@@ -358,6 +418,7 @@ FALLBACKS = {
     Fallback.ORGANISATION: _organisation,
     Fallback.FIRST_DATE: _first_date,
     Fallback.LAST_DATE: _last_date,
+    Fallback.EARLIEST_DATE: _earliest_date,
     Fallback.LARGEST_AMOUNT: _largest_amount,
     Fallback.CODE: _from_code,
     Fallback.ANYWHERE: _anywhere,

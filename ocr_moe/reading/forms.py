@@ -331,7 +331,9 @@ def _match_damaged(
 ) -> tuple[float, tuple[Glyph, ...]] | None:
     """Quality and glyphs of a label of this column: both its ends (`whole`), or what is left of it."""
     if whole:
-        return _torn(word, free, firsts, column, slack) if len(word) == 2 else None
+        if len(word) == 2:
+            return _torn(word, free, firsts, column, slack)
+        return _pierced(word, free, column, slack) if len(word) >= _LONG else None
     fewest = _fewest_left(len(word))
     for index, glyph in enumerate(free):
         if glyph not in firsts:
@@ -357,6 +359,28 @@ def _fewest_left(letters: int) -> int:
     if letters <= 3:
         return 1
     return letters - 1 if letters <= 5 else letters - 2
+
+
+def _pierced(
+    word: str, free: Sequence[Glyph], column: _Column, slack: float
+) -> tuple[float, tuple[Glyph, ...]] | None:
+    """A spaced label of which one letter between the first and the last was not read."""
+    for head in free:
+        if head.char != word[0] or abs(head.u0 - column.u0) > slack:
+            continue
+        step = (column.u1 - column.u0 - (head.u1 - head.u0)) / (len(word) - 1)
+        found = [head]
+        for place, char in enumerate(word[1:], start=1):
+            found += [
+                glyph
+                for glyph in free
+                if glyph.char == char
+                and abs(glyph.u0 - column.u0 - place * step) <= slack
+                and abs(glyph.v - head.v) <= _NOT_LEVEL * max(head.height, glyph.height)
+            ][:1]
+        if len(found) == len(word) - 1 and found[-1].char == word[-1]:
+            return _REMAINS + _WHOLE * len(found) / len(word), tuple(found)
+    return None
 
 
 def _torn(

@@ -17,6 +17,7 @@ from ocr_moe.reading.candidates import (
     by_label,
     by_pattern,
 )
+from ocr_moe.reading.chronology import in_time
 from ocr_moe.reading.fallbacks import FALLBACKS
 from ocr_moe.schema import Field, Kind
 from ocr_moe.values.amounts import PRICE, parse_amount
@@ -26,7 +27,9 @@ from ocr_moe.values.kinds import kind_of
 def gather(wanted: Field, pages: Sequence[PreparedPage]) -> list[tuple[Candidate, PreparedPage]]:
     """Every candidate for the field with the page it stands on, in no order of belief."""
     gathered = [(candidate, page) for page in pages for candidate in _candidates(wanted, page)]
-    return _prefer_prices(gathered) if wanted.kind is Kind.MONEY else gathered
+    if wanted.kind is Kind.MONEY:
+        return _prefer_prices(gathered)
+    return in_time(wanted, gathered) if wanted.kind is Kind.DATE else gathered
 
 
 _WITHOUT_CENTS = 0.3

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ocr_moe.geometry import around, distance, hull, slope_by_height
-from ocr_moe.types import Box, Evidence, Line, PageText
+from ocr_moe.types import Box, Evidence, Line, PageText, Point, Quad
 
 _WIDE = re.compile(r"[\u1100-\u115f\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -239,6 +239,23 @@ class PageLayout:
 
 def _as_read(char: str) -> str:
     return char
+
+
+def span_quad(line: Line, start: int, end: int) -> Quad:
+    """The corners around characters `start` to `end` of a level line, in proportion to their widths."""
+    starts, total = _advance(line.text)
+    a, b = starts[start] / total, starts[end] / total
+    top_left, top_right, bottom_right, bottom_left = line.quad
+
+    def between(p: Point, q: Point, t: float) -> Point:
+        return (p[0] + (q[0] - p[0]) * t, p[1] + (q[1] - p[1]) * t)
+
+    return (
+        between(top_left, top_right, a),
+        between(top_left, top_right, b),
+        between(bottom_left, bottom_right, b),
+        between(bottom_left, bottom_right, a),
+    )
 
 
 def span_box(line: Line, start: int, end: int) -> Box:

@@ -21,6 +21,7 @@ from typing import Literal, Protocol
 from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic
+from ocr_moe.routing.consistency import Contradiction
 from ocr_moe.routing.features import absence_features, candidate_features, record_features
 from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
@@ -45,8 +46,10 @@ class RecordStep(Protocol):
 class Checking(Protocol):
     """Finds contradictions between fields."""
 
-    def __call__(self, schema: Schema, values: Mapping[str, str | None]) -> Mapping[str, list[str]]:
-        """Notes per field that takes part in a failed check."""
+    def __call__(
+        self, schema: Schema, values: Mapping[str, str | None], today: str | None
+    ) -> Mapping[str, list[Contradiction]]:
+        """What contradicts what, per field that takes part in a failed check."""
 
 
 class CombinerParams(Value):
@@ -157,13 +160,13 @@ class FieldCombiner:
             for step in self._steps:
                 joint = step.bind(state, joint)
             bound = {name: d for name, d in joint.items() if d is not alone[name]}
-        failed_checks: Mapping[str, list[str]] = {}
+        failed_checks: Mapping[str, list[Contradiction]] = {}
         if self._check is not None:
             values = {
                 name: bound[name].value if name in bound else draft.value
                 for name, draft in drafts.items()
             }
-            failed_checks = self._check(state.schema, values)
+            failed_checks = self._check(state.schema, values, state.today)
         known = [draft.logit for draft in drafts.values() if draft.logit is not None]
         total = sum(known)
         decisions = {}
@@ -257,21 +260,23 @@ class FieldCombiner:
         draft.notes = _distinct(silent, _otherwise(draft.readings, None), errors)
 
     def _settle(
-        self, draft: _Draft, more: Mapping[str, float], failed_checks: Sequence[str]
+        self, draft: _Draft, more: Mapping[str, float], failed_checks: Sequence[Contradiction]
     ) -> Decision:
         """Confidence and status of a field in the light of the whole record."""
         if draft.logit is None:
             return draft.decision()
         belief = sigmoid(draft.logit + draft.model.added(more))
         confidence, status = self._judge(draft.field, draft.value, belief)
-        return _decision(draft, draft.value, confidence, status, failed_checks)
+        return _decision(
+            draft, draft.value, confidence, _held(status, failed_checks), failed_checks
+        )
 
     def _settle_changed(
         self,
         draft: _Draft,
         bound: Decision,
         more: Mapping[str, float],
-        failed_checks: Sequence[str],
+        failed_checks: Sequence[Contradiction],
     ) -> Decision:
         """The same for a field on which a record-level step had its say.
 
@@ -291,7 +296,9 @@ class FieldCombiner:
             if joint is not None and belief is not None:
                 belief = sigmoid(joint.logit(draft.features) + joint.added(more))
         confidence, status = self._judge(draft.field, bound.value, belief)
-        return _decision(bound, bound.value, confidence, status, failed_checks)
+        return _decision(
+            bound, bound.value, confidence, _held(status, failed_checks), failed_checks
+        )
 
     def _judge(
         self, field: Field, value: str | None, belief: float | None
@@ -501,13 +508,21 @@ def _distinct(*groups: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for group in groups for note in group))
 
 
+def _held(status: Status, failed_checks: Sequence[Contradiction]) -> Status:
+    """No value is accepted of which, or of whose fellow, a check says that it cannot be."""
+    if status is Status.ACCEPTED and any(each.impossible for each in failed_checks):
+        return Status.ABSTAINED
+    return status
+
+
 def _decision(
     source: _Draft | Decision,
     value: str | None,
     confidence: float | None,
     status: Status,
-    failed_checks: Sequence[str] = (),
+    failed_checks: Sequence[Contradiction] = (),
 ) -> Decision:
+    notes = [each.note for each in failed_checks]
     return Decision(
         value=value,
         confidence=confidence,
@@ -515,5 +530,5 @@ def _decision(
         experts=source.experts,
         evidence=source.evidence,
         characters=source.characters,
-        notes=_distinct(source.notes, failed_checks) if failed_checks else source.notes,
+        notes=_distinct(source.notes, notes) if notes else source.notes,
     )

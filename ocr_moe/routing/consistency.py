@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ocr_moe.schema import Check, Kind, Schema
+from ocr_moe.values.dates import years_between
 
 
-def check(schema: Schema, values: Mapping[str, str | None]) -> dict[str, list[str]]:
-    """Notes per field for every declared check that fails on these normalised values.
+class Contradiction(NamedTuple):
+    """What speaks against a value."""
 
-    A check with a missing value says nothing.  Fields without a note are left out.
+    note: str
+    impossible: bool
+    """Whether one of the values must be wrong: no document is dated tomorrow, but a certificate may
+    keep an old number."""
+
+
+def check(
+    schema: Schema, values: Mapping[str, str | None], today: str | None = None
+) -> dict[str, list[Contradiction]]:
+    """Per field, every declared check that fails on these normalised values; `today` is the day of
+    the run, ISO 8601.
+
+    A check with a missing value says nothing.  Fields that no check speaks against are left out.
     """
-    notes: dict[str, list[str]] = {}
+    found: dict[str, list[Contradiction]] = {}
     for each in schema.checks:
+        if each.kind == "not_future":
+            late = [name for name in each.fields if _is_after(values.get(name), today)]
+            for name in late:
+                note = (
+                    each.message or f"{name} ({values[name]}) is after the day of the run ({today})"
+                )
+                found.setdefault(name, []).append(Contradiction(note, True))
+            continue
         message = _CHECKS[each.kind](schema, each, values)
         if message is None:
             continue
+        contradiction = Contradiction(each.message or message, each.kind == "date_order")
         for name in each.fields:
-            notes.setdefault(name, []).append(each.message or message)
-    return notes
+            found.setdefault(name, []).append(contradiction)
+    return found
+
+
+def day_of(moment: str | None) -> str | None:
+    """The day of a moment in ISO 8601."""
+    return None if moment is None else moment[: len("2019-06-20")]
+
+
+def _is_after(date: str | None, today: str | None) -> bool:
+    """As exactly as the date is known: this month is not after today."""
+    return bool(date and today) and str(date) > str(today)[: len(str(date))]
 
 
 def _date_order(_: Schema, each: Check, values: Mapping[str, str | None]) -> str | None:
@@ -28,9 +61,12 @@ def _date_order(_: Schema, each: Check, values: Mapping[str, str | None]) -> str
         return None
     # Compared as exactly as both are known: 2019-06 is not before 2019-06-20.
     length = min(len(earlier), len(later))
-    if earlier[:length] <= later[:length]:
-        return None
-    return f"{each.fields[0]} ({earlier}) is after {each.fields[1]} ({later})"
+    if earlier[:length] > later[:length]:
+        return f"{each.fields[0]} ({earlier}) is after {each.fields[1]} ({later})"
+    years = years_between(earlier, later)
+    if each.years and not each.years[0] <= years <= each.years[1]:
+        return f"{each.fields[0]} ({earlier}) and {each.fields[1]} ({later}) are {years:.0f} years apart"
+    return None
 
 
 def _code_year(schema: Schema, each: Check, values: Mapping[str, str | None]) -> str | None:

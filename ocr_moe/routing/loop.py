@@ -50,9 +50,17 @@ class Course:
 
 
 def decide(
-    schema: Schema, gate: Gate, combiner: Combiner, asking: Asking, *, ocr_seconds: float = 0.0
+    schema: Schema,
+    gate: Gate,
+    combiner: Combiner,
+    asking: Asking,
+    *,
+    ocr_seconds: float = 0.0,
+    today: str | None = None,
 ) -> Course:
     """All decisions for one document, of which the pages' text took `ocr_seconds`.
+
+    `today` is the day of the run (see `State`).
 
     An answer's whole cost counts for each question that it answers. Raises what `asking` raises, and
     RuntimeError over a gate that would never end.
@@ -62,7 +70,7 @@ def decide(
     decisions: Mapping[str, Decision] = {}
     exchanges: list[tuple[Ask, Answer]] = []
     states: list[State] = []
-    while asks := gate.route(State(schema, readings, decisions)):
+    while asks := gate.route(State(schema, readings, decisions, today)):
         made = {ask for ask, _ in exchanges}
         if made.issuperset(asks):
             raise RuntimeError(f"the gate asks what was answered already: {asks[0]}")
@@ -73,8 +81,8 @@ def decide(
             for reading in answer.readings:
                 readings[reading.field][ask.expert] = reading
         known = {name: dict(of_field) for name, of_field in readings.items()}
-        decisions = combiner.combine(State(schema, known))
-        states.append(State(schema, known, decisions))
+        decisions = combiner.combine(State(schema, known, today=today))
+        states.append(State(schema, known, decisions, today))
     if not decisions:
-        decisions = combiner.combine(State(schema, readings))
+        decisions = combiner.combine(State(schema, readings, today=today))
     return Course(decisions, cost, tuple(exchanges), tuple(states))

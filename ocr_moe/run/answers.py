@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, OcrMoeError, UsageError
 from ocr_moe.protocols import Document, Expert, Rereader
+from ocr_moe.routing.consistency import day_of
 from ocr_moe.routing.loop import Strategy, decide
 from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.ledger import Ledger, unasked
@@ -54,6 +55,11 @@ class StoredAnswers:
         self._digests = digests
         self._document = document
         self._known: dict[tuple[str, str], Answer] = {}
+
+    @property
+    def today(self) -> str | None:
+        """The day on which the run was first started, where the store tells."""
+        return day_of(self._store.get_meta("started"))
 
     def answer(self, expert: Expert, fields: Sequence[Field]) -> Answer:
         """Raises BudgetExceededError, StoppedError, NotRecordedError or UsageError; a failing expert
@@ -133,6 +139,7 @@ def record_of(document: Document, strategy: Strategy, answers: StoredAnswers) ->
         strategy.combiner,
         lambda ask: answers.answer(strategy.experts[ask.expert], schema.select(ask.fields)),
         ocr_seconds=sum(page.text.seconds for page in document.pages),
+        today=answers.today,
     )
     _check(schema.names, course.decisions)
     return Record(

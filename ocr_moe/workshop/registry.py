@@ -38,6 +38,7 @@ KINDS: dict[str, dict[str, str]] = {
         "vision": "ocr_moe.experts.llm.vision:Vision",
         "ocr_text": "ocr_moe.experts.llm.ocr_text:OcrText",
         "rules": "ocr_moe.experts.rules.expert:RulesExpert",
+        "typed": "ocr_moe.experts.typed.expert:TypedExpert",
         "codes": "ocr_moe.experts.codes.expert:CodesExpert",
     },
     "gates": {

@@ -19,7 +19,7 @@ from ocr_moe.formats.text import sound
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Answer, Failure, Line, RawReply, Reading
 
-REVISION = "2"
+REVISION = "3"
 """Changes when the same reply may give other readings; stored replies are then parsed again."""
 
 

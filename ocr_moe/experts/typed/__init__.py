@@ -1,0 +1,1 @@
+"""Fields that have a language (names of a list, persons, dates, amounts), decoded under it."""
