@@ -400,6 +400,23 @@ def test_a_number_of_the_ministry_outranks_other_numbers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "birth"),
+    [
+        ("三月十五\n九月至", "1995-03-15"),
+        ("三月二十\n二〇一五年九月至", "1995-03-20"),
+        ("三月\n九月至", "1995-03"),
+        ("三月十五日\n九月至", "1995-03-15"),
+    ],
+)
+def test_a_birth_date_may_end_with_its_row(written: str, birth: str) -> None:
+    rows = f"""
+>>>>>毕业证书
+学生 张伟 性别男，一九九五年{written}二〇一九年六月在本校土木工程专业四年制本科学习，准予毕业。
+"""
+    assert values(CERTIFICATE, page(rows, type_size=0.02))["出生日期"] == birth
+
+
+@pytest.mark.parametrize(
     ("rows", "field", "value"),
     [
         ("校(院)长：李明|四川大学", "毕业院校", "四川大学"),
