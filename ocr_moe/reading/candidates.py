@@ -360,7 +360,12 @@ def _whole_date(text: str, span: tuple[int, int]) -> tuple[int, int]:
 
 @lru_cache(maxsize=64)
 def _dates_in(text: str) -> tuple[tuple[int, int], ...]:
-    return tuple((span.start, span.end) for span in find_dates(text) if span.whole)
+    """Where whole dates stand in a text, and those that are whole but for a day nobody could read."""
+    return tuple(
+        (span.start, span.end)
+        for span in find_dates(text)
+        if span.whole or text[span.end - 1] in "日曰旦"
+    )
 
 
 def _torn(glyphs: Sequence[Glyph]) -> bool:

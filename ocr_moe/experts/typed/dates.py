@@ -93,6 +93,7 @@ class Dates(Language):
     """Dates of the calendar, weighed by the document's other dates."""
 
     def __init__(self, field: Field, context: Context) -> None:
+        self._name = field.name
         order = [c for c in context.schema.checks if c.kind == "date_order"]
         self._earlier = _check_of(order, field.name, 0)
         self._later = _check_of(order, field.name, 1)
@@ -135,11 +136,20 @@ class Dates(Language):
         return ROOM if spans[0].whole else _DIGITS_BEFORE
 
     def seek(self, page: PreparedPage) -> Iterator[Candidate]:
-        """Lines of mostly a date's characters without a date, where a certificate is dated."""
-        if self._later is None:
-            return
-        for piece in page.layout.pieces:
-            if _looks_like_a_date(piece.text) and piece.v > page.layout.aspect / 2:
+        """Lines of mostly a date's characters without a date: beside the field's own label, and where
+        a certificate is dated."""
+        pieces = [
+            piece
+            for index, label in enumerate(page.form.labels)
+            if label.name == self._name
+            for block in page.form.blocks.get(index, ())[:1]
+            for piece in block.pieces
+        ]
+        if self._later is not None:
+            foot = page.layout.aspect / 2
+            pieces += [piece for piece in page.layout.pieces if piece.v > foot]
+        for piece in pieces:
+            if _looks_like_a_date(piece.text):
                 yield Candidate("", piece.text, piece.glyphs, _DAMAGED, 1.0)
 
     def _of_the_month(self, printed: str) -> tuple[str, float] | None:

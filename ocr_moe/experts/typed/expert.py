@@ -16,6 +16,7 @@ Features of a reading, for calibration:
     places          how many places were looked at
     familiar        1 where the language knows the value outright (a listed name)
     prior           the language's natural-log prior of the value
+    looks           natural-log belief that it looks like one of the language (0 where it tells nothing)
     margin          nats between the best two values
     likelihood      log-likelihood of the winning string per character, without its prior
     gap             nats by which the free reading is likelier than it, without priors
@@ -139,6 +140,8 @@ class _Seen:
     """(value, normalised natural-log probability), the likeliest first; never empty."""
     sights: tuple[Sight, ...]
     height: float
+    looks: float
+    """Natural-log belief that its value looks like one of the language."""
 
     @property
     def winner(self) -> _Word:
@@ -323,7 +326,8 @@ class TypedExpert:
         values.sort(key=lambda item: (-item[1], item[0]))
         if not values:
             return None
-        return _Seen(place, tuple(words), tuple(values), tuple(sights), height)
+        looks = language.looks(values[0][0]) if isinstance(language, Seeker) else 0.0
+        return _Seen(place, tuple(words), tuple(values), tuple(sights), height, looks)
 
     def _answer(self, field: Field, language: Language, seen: _Seen, places: int) -> Reading:
         winner, place = seen.winner, seen.place
@@ -337,6 +341,7 @@ class TypedExpert:
             "places": float(places),
             "familiar": float(language.familiar(winner.printed)),
             "prior": winner.prior,
+            "looks": seen.looks,
             "margin": min(seen.margin, _MOST_MARGIN),
             "likelihood": max(winner.likelihood / max(len(winner.printed), 1), -20.0),
             "gap": min(free.likelihood - winner.likelihood, 50.0),
@@ -355,7 +360,7 @@ class TypedExpert:
             field=field.name,
             value=value,
             raw=winner.printed,
-            score=_score(math.exp(logprob), place.belief, winner.prior),
+            score=_score(math.exp(logprob), place.belief, winner.prior + seen.looks),
             alternatives=tuple(
                 Alternative(value=v, logprob=round(p, 6))
                 for v, p in seen.values[: self._params.listed]
@@ -393,7 +398,7 @@ def _taken_note(read: str, value: str, listed: bool) -> str:
 def _score(probability: float, belief: float, prior: float) -> float:
     """How sure of a value: that it is what stands there, that it stands in the right place, and how far
     the language expected it. The roots tell how little the latter two say beside the first."""
-    return round(probability * min(belief, 1.0) ** 0.5 * math.exp(min(prior, 0.0)) ** 0.1, 6)
+    return round(probability * math.sqrt(min(belief, 1.0)) * math.exp(0.1 * min(prior, 0.0)), 6)
 
 
 def _first_sight(field: Field, language: Language, place: _Place) -> Reading:
@@ -438,7 +443,7 @@ one that has nothing of a name is."""
 
 def _rank(seen: _Seen) -> float:
     """How far a place is believed after it was read: as a place, and by what stands there."""
-    return math.log(seen.place.belief) + _PRIOR_OF_PLACE * seen.winner.prior
+    return math.log(seen.place.belief) + _PRIOR_OF_PLACE * (seen.winner.prior + seen.looks)
 
 
 _AGREEMENT = 0.3

@@ -55,6 +55,10 @@ class Seeker(Protocol):
     def seek(self, page: PreparedPage) -> Iterator[Candidate]:
         """Candidates anywhere on a page, for when no label and no pattern led to a familiar one."""
 
+    def looks(self, value: str) -> float:
+        """Natural-log belief, at most 0, that a value in this place looks like one of the language: it
+        tells of the place, not of one reading of it against another."""
+
 
 @dataclass(frozen=True)
 class Context:

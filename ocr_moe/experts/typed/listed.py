@@ -21,7 +21,7 @@ UNLISTED = -7.0
 """Natural-log prior of a name that the list lacks against a listed one.  One character that was read
 surely weighs more, so that an unlisted name which is printed clearly stays as it is."""
 _STRANGE = -6.0
-"""For each character that no listed name has …"""
+"""Natural-log belief in a place, for each character of its unlisted value that no listed name has …"""
 _MOST_STRANGE = 3
 """… up to so many."""
 _LEAST_LIKE = 0.34
@@ -81,9 +81,7 @@ class ListedNames(Language):
         known = self._known(value)
         if known is not None:
             return known
-        strange = sum(each not in self._lexicon.characters for each in value)
-        prior = UNLISTED + _STRANGE * min(strange, _MOST_STRANGE)
-        return value, prior + math.log(max(plausibility(self._field, value), _IMPLAUSIBLE))
+        return value, UNLISTED + math.log(max(plausibility(self._field, value), _IMPLAUSIBLE))
 
     def familiar(self, printed: str) -> bool:
         value = normalize(self._field, printed)
@@ -117,6 +115,12 @@ class ListedNames(Language):
                     yield candidate
                     break
             at += len(piece) + 1
+
+    def looks(self, value: str) -> float:
+        if self._known(value) is not None:
+            return 0.0
+        strange = sum(each not in self._lexicon.characters for each in value)
+        return _STRANGE * min(strange, _MOST_STRANGE)
 
     def _belief(self, before: str, after: str) -> float:
         """That a listed name between these two is the field's value; 0 where it cannot be told."""
