@@ -55,6 +55,8 @@ _MOST_TEXTS = 4
 _PARTS = re.compile(
     r"^(?P<head>\D{0,4}(?=\d)|(?:中[华華])?民[国國])?(?P<y>[^年]{1,6})年(?P<m>[^月]{0,4})月(?P<d>[^日]{0,4}?)(?P<tail>日?)$"
 )
+_WITHIN = re.compile(r"[\d〇○零一二三四五六七八九]{2,6}年[^年月]{1,4}月[^年月日]{1,4}日")
+"""A date among other characters: more was cut out of the page than the date."""
 _YEARLESS = re.compile(r"^[^年]{0,4}?年?(?P<rest>[^年月]{1,3}月[^年月日]{1,4}日)$")
 _MARKED = re.compile(r"^(?P<y>\d{4})(?P<a>[-./])(?P<m>\d{1,2})(?P<b>[-./])(?P<d>\d{1,2})$")
 _DAMAGED = 0.4
@@ -102,9 +104,11 @@ class Dates(Language):
         self._months = [iso for iso in self._told if len(iso) == len("2019-06")]
 
     def proposals(self, printed: Sequence[str]) -> Sequence[str]:
-        """Every month and day, and every year that differs by a digit, written like what was read."""
-        near = [each for text in printed[:_MOST_TEXTS] for each in self._near(text)]
-        return list(dict.fromkeys(near))
+        """The dates within what was read, and all that differ from them in one part, so written."""
+        dated = [each[0] for text in printed if (each := _WITHIN.search(text))]
+        texts = list(dict.fromkeys([*printed[:_MOST_TEXTS], *dated[:_MOST_TEXTS]]))
+        near = [each for text in texts for each in self._near(text)]
+        return list(dict.fromkeys([*dated, *near]))
 
     def meaning(self, printed: str) -> tuple[str, float] | None:
         spans = find_dates(printed)
@@ -151,6 +155,10 @@ class Dates(Language):
         for piece in pieces:
             if _looks_like_a_date(piece.text):
                 yield Candidate("", piece.text, piece.glyphs, _DAMAGED, 1.0)
+
+    def looks(self, value: str) -> float:
+        """Nothing: what a date says of its place is its prior already."""
+        return 0.0
 
     def _of_the_month(self, printed: str) -> tuple[str, float] | None:
         """A day of which the year was lost, in the month in which the studies ended."""
