@@ -230,7 +230,7 @@ class TypedExpert:
             others = [place for place in others if not any(map(place.within, places))]
             seen += self._look_at(language, others, by_number)
         if not seen:
-            return Reading(field=field.name, notes=("no place for it on the page",))
+            return Reading(field=field.name)
         return self._answer(field, language, _chosen(seen), len(seen))
 
     def _look_at(
