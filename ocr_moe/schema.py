@@ -129,6 +129,10 @@ class Field(Value):
     """Where to look when neither patterns nor labels find it, in this order."""
     grammars: tuple[CodeGrammar, ...] = ()
     """code and other strict fields: the variants that the value may have."""
+    forms: tuple[str, ...] = ()
+    """code: regular expressions of whole values that no grammar describes, such as those with
+    characters in them ((103)臺大字第000123號), in simplified characters. Believed less than a
+    grammar; the code reader does not know them."""
     lexicon: NameList | None = None
     """organisation, text: the names that its values mostly are; `schools`, or a CSV beside the
     schema. A prior, never a cage: what is surely read stands though no list has it."""
@@ -153,7 +157,14 @@ class Field(Value):
     def _consistent(self) -> Field:
         if self.kind is Kind.ENUM and not self.values:
             raise ValueError(f"field {self.name}: an enum needs `values`")
-        expressions = (*self.patterns, *self.line_patterns, *self.trim, self.shape, self.reject)
+        expressions = (
+            *self.patterns,
+            *self.line_patterns,
+            *self.trim,
+            *self.forms,
+            self.shape,
+            self.reject,
+        )
         for expression in expressions:
             if wrong := why_no_expression(expression):
                 raise ValueError(

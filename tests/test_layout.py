@@ -107,6 +107,23 @@ def test_traditional_characters_are_folded_on_simplified_pages_only() -> None:
     assert "".join(map(kept, "專業")) == "專業"
 
 
+def test_japanese_pages_are_not_folded() -> None:
+    fold = folding(["本学工学部土木工学科の課程を修めて本学を卒業した", "ことを証する"])
+    assert "".join(map(fold, "証書")) == "証書"
+
+
+def test_what_is_searched_as_one_character_is_written_as_another() -> None:
+    layout = PageLayout(page("學位證書|國立大學\n姓名 王小明"), search=simplified)
+    running = layout.running()
+    assert running.text.startswith("学位证书国立大学")
+    at = running.text.index("国立")
+    assert running.printed(at, at + 4) == "國立大學"
+    assert "".join(glyph.print for glyph in running.glyphs(0, 4)) == "學位證書"
+    evidence = layout.evidence(running.glyphs(at, at + 4))
+    assert evidence is not None
+    assert evidence.text == "國立大學"
+
+
 def test_characters_in_use_are_not_folded() -> None:
     assert simplified("乾") == "乾"
     assert simplified("學") == "学"

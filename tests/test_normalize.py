@@ -8,10 +8,14 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from ocr_moe.schema import Field, Kind
 from ocr_moe.values.amounts import parse_amount
+from ocr_moe.values.choices import listed_words
+from ocr_moe.values.codes import code_belief, find_code
 from ocr_moe.values.dates import find_dates, in_era, parse_date, small_number, sole_era
+from ocr_moe.values.names import person_belief
 from ocr_moe.values.normalize import equal, normalize
 
 TEXT = Field(name="t")
@@ -253,6 +257,14 @@ def test_names_of_people() -> None:
     assert normalize(PERSON, "张 三、") == "张三"
     assert normalize(PERSON, "阿依古丽•买买提") == "阿依古丽·买买提"
     assert normalize(ORGANISATION, "华东理工大学：") == "华东理工大学"
+    assert normalize(PERSON, "GARCÍA LÓPEZ ,José") == "GARCÍA LÓPEZ, José"
+
+
+def test_latin_names_that_lost_their_spaces_are_believed_less() -> None:
+    whole = {person_belief(n) for n in ("MOHAMMED ALI HASSAN", "Seán O'Brien", "Anne McDonald")}
+    torn = {person_belief(n) for n in ("MOHAMMEDALIHASSAN", "JoséLuisNÚÑEZ")}
+    assert max(torn) < min(whole)
+    assert person_belief("Käthe Müller-Lüdenscheidt") in whole
 
 
 @pytest.mark.parametrize(
@@ -276,12 +288,54 @@ def test_latin_synonyms_stand_alone() -> None:
     assert normalize(sex, "Sex: Male") == "男"
 
 
+HONOURS = Field(
+    name="h",
+    kind=Kind.ENUM,
+    values={"cum laude": (), "magna cum laude": (), "M": ("male",), "graduate": ()},
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        (HONOURS, "graduated magna cum laude", ["magna cum laude"]),
+        (HONOURS, "Mechanical Engineering, undergraduate", []),
+        (HONOURS, "Sex M. Cum Laude", ["cum laude", "M"]),
+        (LEVEL, "博士研究生培养计划", ["博士研究生"]),
+        (LEVEL, "博士生导师，硕士研究生", ["硕士研究生", "博士研究生"]),
+    ],
+)
+def test_listed_words_stand_alone_and_the_longest_counts(
+    field: Field, text: str, said: list[str]
+) -> None:
+    found = list(listed_words(field, text))
+    assert [value for value, _, _ in found] == said
+    assert all(text[at : at + len(word)].lower() == word.lower() for _, word, at in found)
+
+
 def test_codes_are_characters_only() -> None:
     assert normalize(CODE, "证书编号：1061 3120 2505 0049 31") == "106131202505004931"
     assert normalize(CODE, "No. 12-34") == "12-34"
     assert normalize(STRICT, "ab 12-cd") == "AB12CD"
     assert equal(STRICT, "AB12CD", "ab 12 cd")
     assert not equal(STRICT, "AB12CD", "AB12C0")
+
+
+def test_codes_of_a_further_form_keep_their_characters() -> None:
+    numbered = STRICT.model_copy(update={"forms": (r"\(\d{2,3}\)[\u3400-\u9fff]+字第\d+号",)})
+    part = find_code(numbered, "证书字号：(103)台大字第0123号 12")
+    assert part is not None
+    assert part.text == "(103)台大字第0123号"
+    assert code_belief(STRICT, part.text) < code_belief(numbered, part.text)
+    assert code_belief(numbered, part.text) < code_belief(numbered, "123456")
+    strict = find_code(numbered, "(103)台大字第012345号")
+    assert strict is not None
+    assert strict.text == "012345"  # a grammar outranks a form
+
+
+def test_a_further_form_must_be_a_regular_expression() -> None:
+    with pytest.raises(ValidationError, match="is not a regular expression"):
+        Field(name="c", kind=Kind.CODE, forms=("(",))
 
 
 @pytest.mark.parametrize(
@@ -306,6 +360,8 @@ def test_equal_text_disregards_kinds_of_dash_and_spaces_but_not_letters() -> Non
     assert equal(TEXT, "一园1－3号 5室", "一园1—3号5室")
     assert equal(TEXT, "东莞市长安镇霄边大道96号。", "东莞市长安镇霄边大道96号")
     assert not equal(TEXT, "霄边大道96号", "霄边大道98号")
+    assert equal(PERSON, "陳思遠", "陈思远")
+    assert equal(ORGANISATION, "國立臺灣大學", "国立台湾大学")
     assert not equal(TEXT, "ABC", "")
 
 

@@ -20,7 +20,10 @@ def generate(
         str, typer.Option("--levels", help="Damage levels, taken in turn.")
     ] = "clean,scan,photo,hard",
     layouts: Annotated[
-        str | None, typer.Option("--layouts", help="Only these layouts, by name; or heldout.")
+        str | None,
+        typer.Option(
+            "--layouts", help="Only these layouts, by name or group: heldout, further, taiwan …"
+        ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that draw.")] = 1,
 ) -> None:

@@ -7,6 +7,8 @@ from random import Random
 
 DIGITS = "〇一二三四五六七八九"
 TENS = ("", "十", "二十", "三十")
+REPUBLIC = 1911
+"""The year before the first of the Republic of China (民國)."""
 CAPITAL_DIGITS = "零壹贰叁肆伍陆柒捌玖"
 MONTHS = (
     "January",
@@ -31,11 +33,20 @@ def chinese_number(number: int) -> str:
     return head + (DIGITS[ones] if ones else "")
 
 
+def _republic_year(year: int) -> str:
+    """The year of the Republic in Chinese numerals: 八十二, 一百零三."""
+    hundreds, rest = divmod(year - REPUBLIC, 100)
+    if not hundreds:
+        return chinese_number(rest)
+    return "一百" + (("零" if rest < 10 else "") + chinese_number(rest) if rest else "")
+
+
 class DateStyle:
     """One way of writing dates, kept through a document."""
 
     def __init__(self, kind: str, *, zero: str = "〇", padded: bool = False, gap: str = "") -> None:
-        """`kind`: arabic, chinese, or dotted; `zero`: the character printed for 〇."""
+        """`kind`: arabic, chinese, dotted, dashed, or, in years of the Republic of China, minguo
+        and minguo_chinese; `zero`: the character printed for 〇."""
         self.kind, self.zero, self.padded, self.gap = kind, zero, padded, gap
 
     @classmethod
@@ -47,17 +58,23 @@ class DateStyle:
     def write(self, when: str) -> str:
         """`when`: ISO 8601, year and month, or year, month and day."""
         year, month, *day = (int(part) for part in when.split("-"))
+        if self.kind == "minguo_chinese":
+            tail = f"{chinese_number(day[0])}日" if day else ""
+            return f"民國{_republic_year(year)}年{chinese_number(month)}月{tail}"
         if self.kind == "chinese":
             years = "".join(DIGITS[int(d)] for d in str(year)).replace("〇", self.zero)
             tail = f"{chinese_number(day[0])}日" if day else ""
             return f"{years}年{chinese_number(month)}月{tail}"
-        form = "{:02d}" if self.padded or self.kind != "arabic" else "{}"
+        bare = self.kind in ("arabic", "minguo") and not self.padded
+        form = "{}" if bare else "{:02d}"
         numbers = [str(year), *(form.format(n) for n in (month, *day))]
         if self.kind == "dotted":
             return ".".join(numbers)
         if self.kind == "dashed":
             return "-".join(numbers)
         gap = self.gap
+        if self.kind == "minguo":
+            numbers[0] = f"民國{gap}{year - REPUBLIC}"
         return gap.join(
             f"{number}{gap}{unit}" for number, unit in zip(numbers, "年月日", strict=False)
         )

@@ -12,6 +12,9 @@ Form = Literal["regular", "adult", "selfstudy", "online", "graduate"]
 LevelOfStudy = Literal["专科", "本科", "硕士研究生", "博士研究生"]
 Family = Literal["company", "individual", "partnership", "cooperative"]
 Era = Literal["modern", "old"]
+Holder = Literal["mainland", "foreign", "taiwan", "early"]
+"""Whose certificate it is: of a student of today, of a foreign one, of one of Taiwan, of one of before
+1996, when certificates had no number of a common form."""
 
 DEGREE_SUFFIX = {"本科": "学士", "硕士研究生": "硕士", "博士研究生": "博士"}
 FILE_LEVEL = {"专科": "专科", "本科": "本科", "硕士研究生": "硕士", "博士研究生": "博士"}
@@ -23,6 +26,9 @@ class Person(Value):
     birth: str
     """ISO date; without the day where the certificate prints none."""
     province: str
+    country: str = ""
+    """Of foreign students."""
+    passport: str = ""
 
 
 class Graduate(Value):
@@ -45,6 +51,9 @@ class Graduate(Value):
     issued: str
     """The date at the foot, ISO."""
     number: str
+    holder: Holder = "mainland"
+    college: str = ""
+    """Of Taiwan, where certificates name it before the department."""
 
     def truth(self) -> dict[str, str]:
         """Every field's value, printed or not."""

@@ -6,9 +6,17 @@ from datetime import date
 from random import Random
 
 from ocr_moe.generation import codes
-from ocr_moe.generation.dates import random_day
-from ocr_moe.generation.facts import DEGREE_SUFFIX, Form, Graduate, LevelOfStudy, Person, Sex
-from ocr_moe.generation.lexicons import Row, School, regions, schools, table
+from ocr_moe.generation.dates import REPUBLIC, random_day
+from ocr_moe.generation.facts import (
+    DEGREE_SUFFIX,
+    Form,
+    Graduate,
+    Holder,
+    LevelOfStudy,
+    Person,
+    Sex,
+)
+from ocr_moe.generation.lexicons import Row, School, further, regions, schools, table
 
 
 def draw_name(rng: Random, birth_year: int) -> tuple[str, Sex]:
@@ -66,6 +74,94 @@ def draw_certificates(
         documents = documents[-2:] if rng.random() < 0.4 else []
         documents += _stage(rng, person, "博士研究生", "graduate", year + 7)
     return documents
+
+
+def draw_further(rng: Random, holder: Holder) -> Graduate:
+    """One diploma of a foreign student, of Taiwan, or of before 1996.
+
+    Raises:
+        KeyError: for holders that `draw_certificates` draws.
+    """
+    return {"foreign": _foreign, "taiwan": _of_taiwan, "early": _early}[holder](rng)
+
+
+def _foreign(rng: Random) -> Graduate:
+    """A diploma of today of a student with a Latin name."""
+    level: LevelOfStudy = rng.choice(("本科", "本科", "本科", "专科"))
+    year = rng.randint(2006, 2024)
+    home = rng.choice(further().foreign)
+    person = draw_person(rng, year - rng.randint(21, 27))
+    first, family = rng.choice(home.男 if person.sex == "男" else home.女), rng.choice(home.family)
+    name = f"{family} {first}" if home.family_first else f"{first} {family}"
+    if rng.random() < 0.1:
+        name = f"{family}, {first}"
+    name = name.upper() if rng.random() < 0.6 else name
+    person = person.model_copy(
+        update={
+            "name": name,
+            "country": home.country,
+            "passport": rng.choice("ABEGKN") + f"{rng.randrange(10**7, 10**8)}",
+        }
+    )
+    diploma = _stage(rng, person, level, "regular", year)[0]
+    number = codes.diploma_number(rng, _code_of(diploma), "regular", year, level)
+    return diploma.model_copy(update={"kind": "diploma", "holder": "foreign", "number": number})
+
+
+def _code_of(facts: Graduate) -> str:
+    """The code of the school that issued a certificate."""
+    return next(school.code for school in schools() if school.name == facts.school)
+
+
+def _of_taiwan(rng: Random) -> Graduate:
+    words = further().taiwan
+    school, department = rng.choice(words.schools), rng.choice(words.departments)
+    level: LevelOfStudy = rng.choice(("本科", "本科", "本科", "硕士研究生"))
+    year = rng.randint(1985, 2023)
+    drawn = draw_person(rng, year - rng.randint(22, 26))
+    given = rng.sample(words.given[drawn.sex], 2)
+    person = drawn.model_copy(update={"name": rng.choice(words.surnames) + "".join(given)})
+    years = 4 if level == "本科" else 2
+    republic = year - REPUBLIC
+    if rng.random() < 0.5:
+        number = f"({republic}){school['short']}字第{codes.serial(rng, 6)}號"
+    else:
+        number = f"{republic:03d}{rng.randrange(10**6):06d}"
+    return Graduate(
+        kind="diploma",
+        form="regular",
+        person=person,
+        level=level,
+        school=school["name"],
+        school_english=school["english"],
+        major=department["name"],
+        major_english="",
+        degree=department["degree"] + {"本科": "學士", "硕士研究生": "碩士"}[level],
+        years=years,
+        start=f"{year - years}-09",
+        end=f"{year}-06",
+        issued=f"{year}-06-{rng.randint(1, 30):02d}",
+        number=number,
+        holder="taiwan",
+        college=department["college"],
+    )
+
+
+def _early(rng: Random) -> Graduate:
+    """A diploma of before 1996: a running number of the school's own, no code of the ministry."""
+    year = rng.randint(1978, 1995)
+    level: LevelOfStudy = rng.choice(("本科", "本科", "专科"))
+    person = draw_person(rng, year - rng.randint(21, 25))
+    diploma = _stage(rng, person, level, "regular", year)[0]
+    number = rng.choice(
+        (
+            f"{year % 100}{codes.serial(rng, 4)}",
+            codes.serial(rng, 5),
+            codes.serial(rng, 6),
+            f"({year % 100}){rng.choice(('', diploma.school[:2]))}毕字第{codes.serial(rng, 5)}号",
+        )
+    )
+    return diploma.model_copy(update={"kind": "diploma", "holder": "early", "number": number})
 
 
 def _stage(

@@ -68,6 +68,35 @@ class Wording(Value):
         return self.form in (None, form) and (not self.levels or level in self.levels)
 
 
+class Abroad(Value):
+    """Names that are common in a country, by sex, and how they are written."""
+
+    country: str
+    男: tuple[str, ...]
+    女: tuple[str, ...]
+    family: tuple[str, ...]
+    family_first: bool = False
+
+
+class Taiwan(Value):
+    """Of what certificates of Taiwan are made, in traditional characters."""
+
+    schools: tuple[dict[str, str], ...]
+    """name, short (as in its numbers), english."""
+    departments: tuple[dict[str, str], ...]
+    """name (without 學系), college, degree."""
+    surnames: str
+    given: dict[str, str]
+    """Characters of given names, by sex."""
+
+
+class Further(Value):
+    """Holders of the further kinds of certificates."""
+
+    taiwan: Taiwan
+    foreign: tuple[Abroad, ...]
+
+
 class School(NamedTuple):
     code: str
     """The five-digit code of the Ministry of Education."""
@@ -119,6 +148,18 @@ def wordings(kind: str) -> tuple[Wording, ...]:
 @cache
 def english_words() -> English:
     return English.model_validate(_wordings()["english"])
+
+
+@cache
+def further_wordings(kind: str) -> tuple[str, ...]:
+    """The wordings of a further kind of certificate: `taiwan`, `heldout_taiwan` …"""
+    return tuple(_wordings()["further"][kind])
+
+
+@cache
+def further() -> Further:
+    """Who holds the certificates of the further kinds."""
+    return Further.model_validate(yaml.safe_load(_text("further.yaml")))
 
 
 @cache

@@ -11,7 +11,7 @@ from ocr_moe.generation.businesses import draw_licence
 from ocr_moe.generation.damage import level_named
 from ocr_moe.generation.facts import Graduate, Licence
 from ocr_moe.generation.fonts import FontBook
-from ocr_moe.generation.graduates import draw_certificates
+from ocr_moe.generation.graduates import draw_certificates, draw_further
 from ocr_moe.generation.layouts import Layout, select
 from ocr_moe.generation.spec import Spec
 
@@ -70,12 +70,22 @@ def plan(
 def _certificates(
     rng: Random, chosen: Sequence[Layout]
 ) -> Iterator[tuple[Graduate | Licence, Layout]]:
-    """Certificates, student by student; now and then one of an earlier student's name."""
+    """Certificates, student by student; now and then one of an earlier student's name.
+
+    Where there are layouts for holders of several kinds, the kinds take turns by chance.
+    """
+    holders = sorted({layout.holder for layout in chosen})
+    others = [holder for holder in holders if holder != "mainland"]
     seen: list[str] = []
     used: Counter[str] = Counter()
     older = sum(layout.weight for layout in chosen if layout.older)
     share = 0.9 * older / sum(layout.weight for layout in chosen)
     while True:
+        holder = rng.choice(holders) if others else "mainland"
+        if holder != "mainland":
+            facts = draw_further(rng, holder)
+            yield facts, _pick(rng, [layout for layout in chosen if layout.accepts(facts)], used)
+            continue
         name = rng.choice(seen) if seen and rng.random() < 0.03 else None
         certificates = draw_certificates(rng, older=rng.random() < share, name=name)
         seen.append(certificates[0].person.name)

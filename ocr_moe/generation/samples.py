@@ -50,7 +50,9 @@ def generate(
     Args:
         schema: `graduation_certificate` or `business_license`.
         levels: damage levels, which take turns.
-        layouts: names of layouts, or `standard` or `heldout` for a group; None is standard.
+        layouts: names of layouts or groups: `standard`, `heldout`, `further` (all further kinds), one
+            further kind (`taiwan`, `foreign`, `english`, `early`, `registry`), or one of these with
+            `heldout_` before it; None is standard.
         fonts: names of typefaces to use; None uses all known ones that are installed.
         width: pixels of a page before damage.
 
@@ -82,7 +84,7 @@ def generate(
 
 
 def layout_names(schema: str, group: str = "standard") -> tuple[str, ...]:
-    """The layouts of a group: `standard` or `heldout`."""
+    """The layouts of a group: `standard`, `heldout`, `further`, `taiwan` …"""
     return tuple(layout.name for layout in select(schema, (group,)))
 
 

@@ -204,6 +204,32 @@ class Sheet:
         self.text(left, y, line, pen)
         return y
 
+    def sentence(
+        self,
+        box: tuple[float, float, float],
+        runs: Sequence[TextRun],
+        pen: Pen,
+        *,
+        leading: float,
+    ) -> float:
+        """Sets Latin text of several runs, broken between words; returns the last baseline."""
+        left, y, right = box
+        glyphs = [glyph for run in runs for glyph in self._glyphs(run, pen)]
+        line: list[_Glyph] = []
+        word: list[_Glyph] = []
+        for glyph in (*glyphs, None):
+            if glyph is not None and not glyph.text.isspace():
+                word.append(glyph)
+                continue
+            width = sum(each.advance for each in (*line, *word))
+            if line and width > right - left:
+                self._line(left, y, line)
+                line, y = [], y + leading
+            line += [*word, glyph] if glyph else word
+            word = []
+        self._line(left, y, line)
+        return y
+
     def stamp(self, layer: Image.Image, x: float, y: float) -> None:
         """Prints `layer` (white where nothing is) over what is there, centred at `x`, `y`."""
         left, top = round(x - layer.width / 2), round(y - layer.height / 2)

@@ -20,7 +20,7 @@ from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import PageText
 from ocr_moe.values.dates import DATE_CHARACTERS, find_dates, with_era
-from ocr_moe.values.hanzi import folding
+from ocr_moe.values.hanzi import folding, searchable
 from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.normalize import normalize
 from ocr_moe.values.plausible import plausibility
@@ -53,6 +53,8 @@ class Candidate:
     below: float = 0.0
     column: float = 0.0
     snapped: float = 0.0
+    plain: str = ""
+    """The value in simplified characters, in which a schema's words are declared."""
 
     @property
     def belief(self) -> float:
@@ -74,7 +76,7 @@ class PreparedPage:
 
 
 def prepare(schema: Schema, number: int, text: PageText) -> PreparedPage:
-    layout = PageLayout(text, folding([line.text for line in text.lines]))
+    layout = PageLayout(text, folding([line.text for line in text.lines]), searchable)
     vocabulary: dict[str | None, tuple[str, ...]] = {
         each.name: each.labels or _own_labels(each) for each in schema.fields
     }
@@ -343,7 +345,11 @@ def candidate_in(
     glyphs = inner.glyphs(part.start, part.end)
     if kind_of(wanted).one_box and _torn(glyphs):
         belief *= _TORN
-    return Candidate(value, part.text, glyphs, prior, part.certainty * belief)
+    raw, written = part.text, value
+    if kind_of(wanted).verbatim and part.text == inner.text[part.start : part.end]:
+        raw = inner.printed(part.start, part.end)
+        written = normalize(wanted, raw) or value
+    return Candidate(written, raw, glyphs, prior, part.certainty * belief, plain=value)
 
 
 def _whole_date(text: str, span: tuple[int, int]) -> tuple[int, int]:

@@ -30,6 +30,7 @@ from ocr_moe.reading.forms import SURE
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Row, Text, join_rows
 from ocr_moe.schema import Fallback, Field, Kind
 from ocr_moe.values.amounts import PRICE, parse_amount
+from ocr_moe.values.choices import listed_words
 from ocr_moe.values.dates import DATE_CHARACTERS, DateSpan, find_dates, years_between
 from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.names import is_organisation
@@ -72,7 +73,7 @@ def _row_texts(page: PreparedPage) -> Iterator[tuple[Row, Text]]:
 def _whole(wanted: Field, page: PreparedPage, text: Text, prior: float) -> Candidate | None:
     """The text as a value, unless it is one of the words by which the document is known."""
     candidate = candidate_in(wanted, text, (0, len(text.text)), prior)
-    if candidate is not None and candidate.value in page.schema.words:
+    if candidate is not None and candidate.plain in page.schema.words:
         return None
     return candidate
 
@@ -131,7 +132,7 @@ def _organisation(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     for position, (row, text) in enumerate(_row_texts(page)):
         prior = _PRIOR[Fallback.ORGANISATION]
         candidate = _whole(wanted, page, text, prior)
-        if candidate is None or not is_organisation(candidate.value):
+        if candidate is None or not is_organisation(candidate.plain):
             continue
         if candidate.glyphs[0] in others:
             continue
@@ -143,7 +144,7 @@ def _organisation(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
         yield replace(candidate, prior=prior)
     for piece in page.layout.tilted:
         candidate = _whole(wanted, page, join_rows([(piece,)]), _RIM)
-        if candidate is not None and is_organisation(candidate.value):
+        if candidate is not None and is_organisation(candidate.plain):
             yield candidate
 
 
@@ -286,14 +287,9 @@ _LISTED = 0.5
 
 def _anywhere(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     if kind_of(wanted).closed:
-        running = page.running.text.lower()
-        for value, synonyms in wanted.values.items():
-            for word in sorted((value, *synonyms), key=len, reverse=True):
-                at = running.find(word.lower()) if len(running) == len(page.running.text) else -1
-                if at >= 0:
-                    glyphs = page.running.glyphs(at, at + len(word))
-                    yield Candidate(value, word, glyphs, _LISTED, 1.0)
-                    break
+        for value, word, start in listed_words(wanted, page.running.text):
+            glyphs = page.running.glyphs(start, start + len(word))
+            yield Candidate(value, word, glyphs, _LISTED, 1.0)
         return
     others = _labelled(wanted, page)
     for _, text in _row_texts(page):

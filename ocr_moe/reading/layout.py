@@ -46,6 +46,12 @@ class Glyph:
     v: float
     """Middle of the character."""
     height: float
+    written: str = ""
+    """The character as a value writes it, where it is searched for as another one (證 as 证)."""
+
+    @property
+    def print(self) -> str:
+        return self.written or self.char
 
 
 @dataclass(frozen=True)
@@ -94,14 +100,28 @@ class Text:
     def glyphs(self, start: int, end: int) -> tuple[Glyph, ...]:
         return tuple(glyph for glyph in self.origins[start:end] if glyph is not None)
 
+    def printed(self, start: int, end: int) -> str:
+        """The characters from `start` to `end` as a value writes them."""
+        return "".join(
+            char if glyph is None else glyph.print
+            for char, glyph in zip(self.text[start:end], self.origins[start:end], strict=True)
+        )
+
 
 class PageLayout:
     """A page's lines laid out: pieces and rows in reading order, and the texts made from them."""
 
-    def __init__(self, page: PageText, fold: Callable[[str], str] | None = None) -> None:
-        """`fold` rewrites single characters; evidence still quotes what the engine read."""
+    def __init__(
+        self,
+        page: PageText,
+        fold: Callable[[str], str] | None = None,
+        search: Callable[[str], str] | None = None,
+    ) -> None:
+        """`fold` rewrites single characters for values, `search` those again for what is looked for
+        on the page; evidence still quotes what the engine read."""
         self.page = page
-        self._fold = fold
+        self._fold = fold or _as_read
+        self._search = search or _as_read
         self.aspect = page.height / page.width
         self._slope = slope_by_height((line.quad for line in page.lines), self.aspect)
         pieces: list[Piece] = []
@@ -148,9 +168,13 @@ class PageLayout:
     def _lay(self, index: int, line: Line) -> tuple[bool, list[Piece]]:
         """Whether the line runs with the page, and its pieces."""
         (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.quad
-        glyphs = _expand(line.text)
-        if self._fold is not None:
-            glyphs = [(self._fold(char), offset) for char, offset in glyphs]
+        read = [(self._fold(char), offset) for char, offset in _expand(line.text)]
+        glyphs = [(self._search(char), offset) for char, offset in read]
+        written = {
+            offset: char
+            for (char, offset), (found, _) in zip(read, glyphs, strict=True)
+            if char != found
+        }
         if not glyphs:
             return True, []
         left = ((x0 + x3) / 2, (y0 + y3) / 2 * self.aspect)
@@ -177,12 +201,17 @@ class PageLayout:
                     top[0] + (bottom[0] - top[0]) * t, top[1] + (bottom[1] - top[1]) * t
                 )
                 size = min(width, step)
-                placed.append(
-                    Piece(
-                        (Glyph(char, index, offset, u - size / 2, u + size / 2, v, size),),
-                        line.confidence,
-                    )
+                glyph = Glyph(
+                    char,
+                    index,
+                    offset,
+                    u - size / 2,
+                    u + size / 2,
+                    v,
+                    size,
+                    written.get(offset, ""),
                 )
+                placed.append(Piece((glyph,), line.confidence))
             return True, placed
         u0, v0 = self._flat(*left)
         u1, v1 = self._flat(*right)
@@ -195,6 +224,7 @@ class PageLayout:
                 u0 + (u1 - u0) * starts[offset + 1] / total,
                 v0 + (v1 - v0) * (starts[offset] + starts[offset + 1]) / 2 / total,
                 height,
+                written.get(offset, ""),
             )
             for char, offset in glyphs
         )
@@ -205,6 +235,10 @@ class PageLayout:
         base, change = self._slope
         slope = base + change * y
         return x + base * (y - self.aspect / 2), y - slope * (x - 0.5)
+
+
+def _as_read(char: str) -> str:
+    return char
 
 
 def span_quad(line: Line, start: int, end: int) -> Quad:

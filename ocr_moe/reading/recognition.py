@@ -9,7 +9,7 @@ from ocr_moe.folds import fold_label
 from ocr_moe.reading.layout import PageLayout
 from ocr_moe.schema import Schema
 from ocr_moe.types import PageText
-from ocr_moe.values.hanzi import folding
+from ocr_moe.values.hanzi import searchable
 
 _ENOUGH = 2.5
 """Weight of the words found that settles it alone."""
@@ -20,10 +20,11 @@ _SHARE = 0.3
 def recognise(text: PageText, schemas: Sequence[Schema]) -> tuple[Schema | None, float]:
     """The schema that the page fits best and a confidence (0-1), or None where none fits.
 
-    A word counts in full where it stands as declared, and by half where one character of four or
-    more is misread.  A schema without `words` is known by its labels.
+    A word counts in full where it stands as declared, in traditional characters or simplified ones,
+    and by half where one character of four or more is misread.  A schema without `words` is known by
+    its labels.
     """
-    page = fold_label(PageLayout(text, folding([line.text for line in text.lines])).running().text)
+    page = fold_label(PageLayout(text, searchable).running().text)
     scores = [_score(schema, page) for schema in schemas]
     order = sorted(range(len(schemas)), key=lambda index: -scores[index][0])
     if not order:

@@ -49,8 +49,10 @@ _NO_GRAMMAR = 0.3
 """Of no grammar: too many characters are misread or lost …"""
 _NO_GRAMMAR_SHORT = 0.1
 """… or it is something else, being shorter …"""
-_SHORT = 6
+_SHORT = 5
 """… than this."""
+_OF_A_FORM = 0.6
+"""Of one of the field's further forms, which are looser than a grammar."""
 _NUMBERLIKE = 0.8
 """Of a field without grammars: what has four characters and more …"""
 _DIGITS = 0.4
@@ -61,6 +63,8 @@ _UNLIKE_A_CODE = 0.4
 def code_belief(field: Field, value: str) -> float:
     if field.grammars:
         matching = [grammar for grammar in field.grammars if grammar.matches(value)]
+        if not matching and any(re.fullmatch(form, value) for form in field.forms):
+            return _OF_A_FORM
         if not matching:
             return _NO_GRAMMAR if len(value) >= _SHORT else _NO_GRAMMAR_SHORT
         checks = [grammar.checks(value) for grammar in matching]
@@ -79,6 +83,8 @@ _MERIT_OF_LENGTH = 0.01
 """For each character: of runs that are alike, the longest …"""
 _ROUGH = 20
 """… of runs of no grammar up to so many, so that they stay below any with one."""
+_MERIT_OF_FORM = 0.3
+"""Of one of the field's further forms: more than a run of no grammar, less than one with."""
 _DEMERIT_OF_TWINS = 0.1
 """Where letters were read as the digits they resemble."""
 
@@ -86,6 +92,10 @@ _DEMERIT_OF_TWINS = 0.1
 def find_code(field: Field, text: str) -> Part | None:
     """The run of letters and digits that fits a grammar of the field best, else the longest."""
     best: tuple[float, Part] | None = None
+    for form in field.forms:
+        if match := re.search(form, text, re.IGNORECASE):
+            best = (_MERIT_OF_FORM, Part(match.start(), match.end(), match.group()))
+            break
     for match in _ALNUM_RUN.finditer(text):
         places = [i for i in range(*match.span()) if text[i].isalnum()]
         string = "".join(text[i] for i in places).upper()

@@ -65,6 +65,9 @@ class FieldKind:
     fallbacks: tuple[Fallback, ...] = ()
     """Where to look where a schema declares neither patterns nor fallbacks."""
 
+    verbatim: bool = True
+    """Whether a value keeps the characters in which it is printed, traditional ones too."""
+
     prompt: str = ""
     """How a model is told to write the value, where the schema does not describe the field."""
     prompt_always: bool = False
@@ -115,6 +118,7 @@ FIELD_KINDS: Mapping[Kind, FieldKind] = {
         find=_any_field(find_date),
         telling=True,
         fallbacks=(Fallback.COLUMN, Fallback.FIRST_DATE),
+        verbatim=False,
         prompt="年月日，照原文抄写",
         prompt_always=True,
         width=13,
@@ -123,6 +127,7 @@ FIELD_KINDS: Mapping[Kind, FieldKind] = {
         parse=parse_choice,
         belief=lambda _, __: 1.0,
         fallbacks=(Fallback.ANYWHERE,),
+        verbatim=False,
         closed=True,
         width=12,
     ),

@@ -22,7 +22,11 @@ _SURNAMES = frozenset(
 )
 _PERSON = re.compile(r"^[\u3400-\u9fff]{2,4}$")
 _MINORITY = re.compile(r"^[\u3400-\u9fff]{1,8}(?:·[\u3400-\u9fff]{1,8})+$")
-_LATIN_PERSON = re.compile(r"^[A-Za-z][A-Za-z'.-]*(?:[ ,]+[A-Za-z][A-Za-z'.-]*){0,4}$")
+_LETTER = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+"""Inside a character class: Latin letters, with their accents."""
+_LATIN_PERSON = re.compile(
+    rf"^[{_LETTER}][{_LETTER}'’.-]*(?:[ ,]+[{_LETTER}][{_LETTER}'’.-]*){{0,6}}$"
+)
 _NOT_A_PERSON = re.compile(
     r"学生|学员|性别|专业|大学|学院|学校|毕业|证书|日期|公司|姓名|年制|本科|专科|校长|院长|主席|登记|机关|编号|"
     r"长期|永久|[年月日]$|www|\.com|\.cn|http",
@@ -41,11 +45,14 @@ _LATIN_ORGANISATION = re.compile(
     re.IGNORECASE,
 )
 _PERSON_HEAD = re.compile(
-    r"[\u3400-\u9fff]{1,8}(?:[·•・.][\u3400-\u9fff]{1,8})*|[A-Za-z][A-Za-z'. ,-]*[A-Za-z.]"
+    r"[\u3400-\u9fff]{1,8}(?:[·•・.][\u3400-\u9fff]{1,8})*"
+    rf"|[{_LETTER}][{_LETTER}'’. ,-]*[{_LETTER}.]"
 )
 
 
 def parse_person(text: str) -> str | None:
+    """Dots as one kind of dot, and one space after the comma of a Latin name."""
+    text = re.sub(rf"(?<=[{_LETTER}]) *, *(?=[{_LETTER}])", ", ", text)
     return DOTS.sub("·", text).strip(EDGES + "·-") or None
 
 
@@ -70,6 +77,10 @@ _OTHER_SURNAME = 0.75
 _MINORITY_NAME = 0.95
 """Parts with a dot between them. [half −1]"""
 _LATIN_NAME = 0.8
+_RUN_TOGETHER = 0.6
+"""A Latin name that has lost its spaces: capitals within a word, or a word longer than …"""
+_LONGEST_WORD = 13
+"""… the longest family names of everyday."""
 _LATIN_PAIR = 0.3
 """Two Latin letters."""
 _FIRM = 0.7
@@ -95,12 +106,23 @@ def person_belief(value: str) -> float:
     if _MINORITY.match(value):
         return _MINORITY_NAME
     if _LATIN_PERSON.match(value):
-        return _LATIN_NAME if len(value) > 2 else _LATIN_PAIR
+        if len(value) <= 2:
+            return _LATIN_PAIR
+        return _RUN_TOGETHER if _run_together(value) else _LATIN_NAME
     if re.search(r"\d", value):
         return _WITH_DIGITS
     if is_organisation(value) and len(value) >= _FIRM_LENGTH:
         return _FIRM
     return _UNLIKE_A_NAME if len(value) > 1 else _ONE_CHARACTER
+
+
+def _run_together(name: str) -> bool:
+    """Whether words of a Latin name stand without spaces; not Mc and Mac, nor O' and hyphens."""
+    words = re.split(r"[ ,.'’-]+", name)
+    return any(
+        len(word) > _LONGEST_WORD or re.search(r"(?<!^Mc)(?<!^Mac)(?<=[^\W\d_A-Z])[A-Z]", word)
+        for word in words
+    )
 
 
 # Belief that a text is the name of an organisation; 1 where it ends like one.

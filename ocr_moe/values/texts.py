@@ -10,6 +10,7 @@ import re
 
 from ocr_moe.folds import fold_value
 from ocr_moe.values.dates import DateSpan, find_dates
+from ocr_moe.values.hanzi import simplified
 from ocr_moe.values.printed import EDGES, HAN
 
 _FOREVER = re.compile(r"长期|永久|永续|无固定期限|不约定期限")
@@ -25,8 +26,14 @@ def parse_text(text: str) -> str | None:
 
 
 def same_text(a: str, b: str) -> bool:
-    """Without regard to spaces, kinds of dash, dot and quotation mark; ranges by their dates."""
-    return fold_value(a) == fold_value(b) or _same_range(a, b)
+    """Without regard to spaces, kinds of dash, dot and quotation mark, and to whether characters are
+    simplified or traditional; ranges by their dates."""
+    left, right = fold_value(a), fold_value(b)
+    return left == right or _simplified(left) == _simplified(right) or _same_range(a, b)
+
+
+def _simplified(text: str) -> str:
+    return "".join(map(simplified, text))
 
 
 # Belief that something is a text of its own: a text may be anything, and so is never just what one

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ocr_moe.errors import ConfigError
-from ocr_moe.generation.facts import Graduate, Licence
+from ocr_moe.generation.facts import Graduate, Holder, Licence
 from ocr_moe.generation.look import Look
 from ocr_moe.generation.sheet import Sheet
 
@@ -31,6 +31,19 @@ class Layout:
     """For documents of before 2003 (certificates)."""
     weight: float = 1.0
     """How often it is drawn, beside the others."""
+    further: str = ""
+    """The further kind of document that it sets (`taiwan`, `english` …), drawn only where it is asked
+    for; empty for the usual certificates and licences."""
+    holder: Holder = "mainland"
+    """Whose certificates it sets."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names by which it is chosen together with others."""
+        if not self.further:
+            return ("heldout" if self.heldout else "standard",)
+        prefix = "heldout_" if self.heldout else ""
+        return (prefix + self.further, prefix + "further")
 
 
 _LAYOUTS: dict[str, Layout] = {}
@@ -45,6 +58,8 @@ def certificate(
     heldout: bool = False,
     older: bool = False,
     weight: float = 1.0,
+    further: str = "",
+    holder: Holder = "mainland",
 ) -> Callable[[DrawCertificate], DrawCertificate]:
     """Registers a layout of graduation certificates of a kind, for some forms of study or all."""
 
@@ -53,6 +68,7 @@ def certificate(
             return (
                 isinstance(facts, Graduate)
                 and facts.kind == kind
+                and facts.holder == holder
                 and (not forms or facts.form in forms)
             )
 
@@ -61,7 +77,9 @@ def certificate(
             draw(sheet, facts, look)
 
         schema = "graduation_certificate"
-        _LAYOUTS[name] = Layout(name, schema, ratio, accepts, run, heldout, older, weight)
+        _LAYOUTS[name] = Layout(
+            name, schema, ratio, accepts, run, heldout, older, weight, further, holder
+        )
         return draw
 
     return register
@@ -96,10 +114,14 @@ def licence(
 def layouts(schema: str | None = None) -> tuple[Layout, ...]:
     """All layouts, or those of a schema."""
     from ocr_moe.generation.layouts import (  # noqa: F401  (they register themselves)
+        abroad,
         degrees,
         diplomas,
+        early,
+        english,
         heldout,
         licences,
+        registers,
     )
 
     return tuple(
@@ -108,7 +130,10 @@ def layouts(schema: str | None = None) -> tuple[Layout, ...]:
 
 
 def select(schema: str, names: Sequence[str] | None = None) -> tuple[Layout, ...]:
-    """The layouts with these names; `heldout` and `standard` name a group; None is standard.
+    """The layouts with these names, or of these groups; None is standard.
+
+    Groups are standard, heldout, further (all further kinds), each further kind, and these with
+    `heldout_` before them.
 
     Raises:
         ConfigError: for a schema or a name that no layout has.
@@ -119,15 +144,10 @@ def select(schema: str, names: Sequence[str] | None = None) -> tuple[Layout, ...
         raise ConfigError(f"nothing to generate for schema {schema!r}; there is {', '.join(have)}")
     chosen: dict[str, Layout] = {}
     for name in names or ("standard",):
-        found = [
-            layout
-            for layout in known
-            if name == layout.name or name == ("heldout" if layout.heldout else "standard")
-        ]
+        found = [each for each in known if name == each.name or name in each.groups]
         if not found:
-            options = ", ".join(layout.name for layout in known)
-            raise ConfigError(
-                f"unknown layout {name!r} of {schema}; known are standard, heldout, {options}"
-            )
+            groups = dict.fromkeys(group for layout in known for group in layout.groups)
+            options = ", ".join((*groups, *(layout.name for layout in known)))
+            raise ConfigError(f"unknown layout {name!r} of {schema}; known are {options}")
         chosen.update((layout.name, layout) for layout in found)
     return tuple(chosen.values())
