@@ -1,7 +1,7 @@
 """Which class stands behind a component's `kind`: dotted paths, imported on first use.
 
 Other packages add kinds through entry points of the groups `ocr_moe.experts`, `ocr_moe.engines`,
-`ocr_moe.recognizers`, `ocr_moe.chat`, `ocr_moe.gates`, `ocr_moe.combiners` and `ocr_moe.steps`
+`ocr_moe.recognizers`, `ocr_moe.symbols`, `ocr_moe.chat`, `ocr_moe.gates`, `ocr_moe.combiners` and `ocr_moe.steps`
 (record-level steps of a combiner).  `ocr_moe.plugins` says what such a class looks like; here it is
 held against that, and what is missing becomes a sentence.
 """
@@ -33,12 +33,14 @@ KINDS: dict[str, dict[str, str]] = {
         "ppocr": "ocr_moe.engines.lines:PpOcrLines",
         "specialist": "ocr_moe.engines.lines:SpecialistLines",
     },
+    "symbols": {"zxing": "ocr_moe.engines.symbols:ZxingSymbols"},
     "chat": {"openai": "ocr_moe.engines.chat.endpoint:ChatEndpoint"},
     "experts": {
         "vision": "ocr_moe.experts.llm.vision:Vision",
         "ocr_text": "ocr_moe.experts.llm.ocr_text:OcrText",
         "rules": "ocr_moe.experts.rules.expert:RulesExpert",
         "codes": "ocr_moe.experts.codes.expert:CodesExpert",
+        "marks": "ocr_moe.experts.marks.expert:MarksExpert",
     },
     "gates": {
         "fixed": "ocr_moe.routing.gates:Fixed",
@@ -71,6 +73,7 @@ class Shape:
 SHAPES = {
     "engines": Shape(plugins.EngineClass, protocols.OcrEngine),
     "recognizers": Shape(plugins.RecognizerClass, protocols.LineRecognizer),
+    "symbols": Shape(plugins.SymbolsClass, protocols.SymbolReader),
     "chat": Shape(plugins.ChatClass, plugins.ChatService),
     "experts": Shape(plugins.ExpertClass, protocols.Expert),
     "gates": Shape(plugins.GateClass, protocols.Gate, plugins.GateParams),
@@ -87,6 +90,10 @@ def resolve(
 def resolve(
     group: Literal["recognizers"], component: Component, where: str
 ) -> plugins.RecognizerClass[Any]: ...
+@overload
+def resolve(
+    group: Literal["symbols"], component: Component, where: str
+) -> plugins.SymbolsClass[Any]: ...
 @overload
 def resolve(group: Literal["chat"], component: Component, where: str) -> plugins.ChatClass[Any]: ...
 @overload
