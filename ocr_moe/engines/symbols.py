@@ -184,9 +184,7 @@ class _Search:
             for channel in ("R", "B"):
                 yield _scaled(np.asarray(crop.getchannel(channel)), middle), middle
 
-    def decode_crop(
-        self, pixels: Pixels, scale: float, place: Box, formats: Sequence[Any]
-    ) -> bool:
+    def decode_crop(self, pixels: Pixels, scale: float, place: Box, formats: Sequence[Any]) -> bool:
         """Whether anything in the crop around a place can be decoded, which is then kept."""
         import zxingcpp
 
@@ -194,7 +192,9 @@ class _Search:
         decoded = zxingcpp.read_barcodes(pixels, formats=list(formats))
         for barcode in decoded:
             corners = _corners(barcode.position)
-            self._keep(barcode, _hull([(x / scale + left, y / scale + top) for x, y in corners]), scale)
+            self._keep(
+                barcode, _hull([(x / scale + left, y / scale + top) for x, y in corners]), scale
+            )
         return bool(decoded)
 
     def _around(self, place: Box) -> tuple[int, int, int, int]:

@@ -10,8 +10,8 @@ what its schema says under `marks`:
     bare      keys as printed, without one: 注册号4419…
     plain     a code that fits a grammar of the field, and nothing else
 
-A key ends the value before it, and so does a word that only looks like one (`备案号：`), so that no value
-takes in its neighbour.  A value that says it was cut short (`…`, `***`) is left out.
+A key ends the value before it, and so does a word that only looks like one (`备案号：`), so that no
+value takes in its neighbour.  A value that says it was cut short (`…`, `***`) is left out.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def _unquoted(value: str) -> str:
 def _keyed(keys: _Keys, text: str) -> Iterator[Statement]:
     found = list(_separated_keys(keys, text))
     ends = [*(start for start, *_ in found[1:]), len(text)]
-    for (_, behind, key, head), end in zip(found, ends, strict=False):
+    for (_, behind, key, head), end in zip(found, ends, strict=bool(found)):
         yield from _said(keys.words, key, _first_part(text[behind:end]), head, Form.KEYED)
     # Without a separator a key is one only where its line begins.
     for line in re.split(rf"[{_ENDS}]", text):
@@ -236,10 +236,9 @@ def _separated_keys(keys: _Keys, text: str) -> Iterator[tuple[int, int, str, str
         run = match["run"]
         key = keys.at_the_end_of(run)
         last = re.split(r"\s", run)[-1]
-        if key is not None and len(key) < len(last) <= _LONGEST_KEY:
-            # 原注册号 is no 注册号; but in 2015年3月25日营业期限 and 某某公司法定代表人 a value is before it.
-            if _begins_part(text, match.end("run") - len(last)):
-                key = None
+        prefixed = key is not None and len(key) < len(last) <= _LONGEST_KEY
+        if prefixed and _begins_part(text, match.end("run") - len(last)):
+            key = None  # 原注册号 is no 注册号; but in …25日营业期限: and …公司法定代表人: a value ends
         if key is not None:
             start = match.end("run") - len(key)
             yield start, match.end(), _folded(key), text[start : match.end()]
