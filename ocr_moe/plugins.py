@@ -2,8 +2,9 @@
 
 A plug-in is a class that an entry point names (`ocr_moe.engines`, `ocr_moe.recognizers`,
 `ocr_moe.symbols`, `ocr_moe.chat`, `ocr_moe.experts`, `ocr_moe.gates`, `ocr_moe.combiners`,
-`ocr_moe.steps`).  Every class has `Params`, the pydantic model of what may stand beside its `kind` in the configuration, and
-is called with them.  What it makes has the shape that `ocr_moe.protocols` gives for the group.
+`ocr_moe.steps`).  Every class has `Params`, the pydantic model of what may stand beside its `kind` in
+the configuration, and is called with them.  What it makes has the shape that `ocr_moe.protocols` gives
+for the group.
 
 The built-in classes keep to the same Protocols, which mypy checks; a plug-in's class is held against
 them when it is loaded (`ocr_moe.workshop.registry`), and a sentence says what is missing.

@@ -133,7 +133,7 @@ class _Search:
 
     def fitting(self, side: int) -> float:
         """The scale, at most 1, at which the page's longest side is no more than that."""
-        return min(1.0, side / max(self._grey.shape))
+        return min(1.0, side / max(self._rgb.size))
 
     def whole(self, scale: float) -> Pixels:
         return _scaled(self._grey, scale)
@@ -155,7 +155,7 @@ class _Search:
         undecoded = []
         for barcode in zxingcpp.read_barcodes(
             turned,
-            formats=list(formats),
+            formats=zxingcpp.BarcodeFormats(list(formats)),
             try_rotate=False,
             try_downscale=False,
             try_invert=invert,
@@ -189,7 +189,7 @@ class _Search:
         import zxingcpp
 
         left, top, *_ = self._around(place)
-        decoded = zxingcpp.read_barcodes(pixels, formats=list(formats))
+        decoded = zxingcpp.read_barcodes(pixels, formats=zxingcpp.BarcodeFormats(list(formats)))
         for barcode in decoded:
             corners = _corners(barcode.position)
             self._keep(
@@ -266,8 +266,8 @@ def _scaled(pixels: Pixels, scale: float) -> Pixels:
     import cv2
 
     how = cv2.INTER_CUBIC if scale > 1.0 else cv2.INTER_AREA
-    scaled: Pixels = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how)
-    return scaled
+    scaled: Any = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=how)
+    return scaled  # type: ignore[no-any-return]
 
 
 def _corners(position: Any) -> list[tuple[float, float]]:

@@ -2,8 +2,8 @@
 
 Other packages add kinds through entry points of the groups `ocr_moe.experts`, `ocr_moe.engines`,
 `ocr_moe.recognizers`, `ocr_moe.symbols`, `ocr_moe.chat`, `ocr_moe.gates`, `ocr_moe.combiners` and
-`ocr_moe.steps` (record-level steps of a combiner).  `ocr_moe.plugins` says what such a class looks like; here it is
-held against that, and what is missing becomes a sentence.
+`ocr_moe.steps` (record-level steps of a combiner).  `ocr_moe.plugins` says what such a class looks
+like; here it is held against that, and what is missing becomes a sentence.
 """
 
 from __future__ import annotations
