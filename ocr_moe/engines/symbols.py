@@ -96,16 +96,13 @@ class ZxingSymbols:
         square = [formats.QRCode, formats.Aztec]
         scale = search.fitting(self._params.side)
         self._squares(search, scale, square)
-        others = [
-            formats.DataMatrix,
-            formats.PDF417,
-            formats.Code128,
-            formats.Code39,
-            formats.Code93,
-        ]
+        stacked = [formats.PDF417, formats.Code128, formats.Code39, formats.Code93]
         scale = search.fitting(self._params.other_side)
-        for on_end in (False, True):
-            search.decode(search.whole(scale), others, scale, on_end=on_end)
+        pixels = search.whole(scale)
+        # What has bars is found upside down as well, Data Matrix on one of its sides only.
+        for turns in range(4):
+            wanted = [formats.DataMatrix, *(stacked if turns < 2 else ())]
+            search.decode(pixels, wanted, scale, turns=turns)
         enlarged = self._params.whole_scale
         small = image.width * image.height * enlarged**2 <= self._params.whole_pixels
         if expected and not search.symbols and small:
@@ -144,14 +141,17 @@ class _Search:
         formats: Sequence[Any],
         scale: float,
         *,
-        on_end: bool = False,
+        turns: int = 0,
         invert: bool = False,
     ) -> list[Box]:
-        """Keep what can be decoded; the places, in pixels of the page, of QR codes that cannot."""
+        """Keep what can be decoded; the places, in pixels of the page, of QR codes that cannot.
+
+        The pixels are turned by `turns` right angles counterclockwise first.
+        """
         import numpy as np
         import zxingcpp
 
-        turned = np.ascontiguousarray(np.rot90(pixels)) if on_end else pixels
+        turned = np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
         undecoded = []
         for barcode in zxingcpp.read_barcodes(
             turned,
@@ -162,8 +162,10 @@ class _Search:
             return_errors=invert,
         ):
             corners = _corners(barcode.position)
-            if on_end:
-                corners = [(pixels.shape[1] - 1 - y, x) for x, y in corners]
+            height, width = turned.shape
+            for _ in range(turns):
+                corners = [(height - 1 - y, x) for x, y in corners]
+                height, width = width, height
             box = _hull([(x / scale, y / scale) for x, y in corners])
             if barcode.error is None and barcode.valid:
                 self._keep(barcode, box, scale)
