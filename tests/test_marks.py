@@ -271,7 +271,11 @@ def test_a_reading_tells_where_it_comes_from() -> None:
     reading = read(LICENCE, KEYED)["统一社会信用代码"]
     assert reading.evidence is not None
     assert reading.evidence.text == f"QR code: 统一社会信用代码:{CODE}"
-    assert (reading.features["qr"], reading.features["keyed"], reading.features["check"]) == (1, 1, 1)
+    assert (reading.features["qr"], reading.features["keyed"], reading.features["check"]) == (
+        1,
+        1,
+        1,
+    )
     assert reading.features["rivals"] == 0
     assert reading.score is not None
     assert reading.score > 0.95
