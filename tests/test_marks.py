@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageDraw, ImageOps
 
+from ocr_moe.api import Options, extract
 from ocr_moe.engines.symbols import SymbolsParams, ZxingSymbols, decoded_text
 from ocr_moe.errors import SchemaError
 from ocr_moe.experts.marks.expert import MarksExpert, MarksParams
@@ -22,7 +24,8 @@ from ocr_moe.generation import payloads as generated
 from ocr_moe.generation.businesses import draw_licence
 from ocr_moe.generation.ornaments.pictures import qr_code
 from ocr_moe.schema import Field, Kind, Marks, Schema, load_schema
-from ocr_moe.testing import StubDocument, StubPage, StubServices
+from ocr_moe.testing import StubDocument, StubPage, StubServices, picture
+from ocr_moe.testing import page as printed
 from ocr_moe.types import Reading, Symbol
 from ocr_moe.values.normalize import equal
 from ocr_moe.workshop.config import find_schema
@@ -90,7 +93,7 @@ def values(schema: Schema, *texts: str) -> dict[str, str | None]:
 @pytest.mark.parametrize("turned", [0, 90, 180, 270])
 def test_every_symbology_is_found_upright_and_on_end(form: str, called: str, turned: int) -> None:
     drawn = symbol(CODE, form, 2 if form == "Code39" else 3).rotate(turned, expand=True)
-    [found] = READER.read(page_with((drawn, (150, 200))))
+    [found] = READER.read(page_with((drawn, (150, 200))), expected=True)
     assert (found.symbology, found.text) == (called, CODE)
     x0, y0, x1, y1 = found.box
     assert 0.15 <= x0 < x1 <= 0.15 + drawn.width / 1000
@@ -392,3 +395,42 @@ def test_a_drawn_code_draws_nothing_from_the_page() -> None:
         assert found.text.encode() == content
         pages.append(rng.random())
     assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_what_the_readmes_show_of_an_invoice_is_the_example(readme: str) -> None:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    [shown] = [
+        block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "marks:" in block
+    ]
+    example = (ROOT / "examples" / "vat_invoice.yaml").read_text(encoding="utf-8").splitlines()
+    assert set(shown.splitlines()) <= set(example)
+
+
+@pytest.mark.slow
+def test_an_invoice_is_read_from_its_code(tmp_path: Path) -> None:
+    """The whole way: a drawn invoice whose print is partly another's, page OCR, strategy `rules`."""
+    text = "01,10,050002100211,53750285,14.97,20220310,01222358460125590653,A1B2,"
+    rows = (
+        "INVOICE VAT|@0.55 发票代码：050002100211\n|@0.55 发票号码：53750286\n"
+        "电子普通发票|@0.55 开票日期：2022年03月10日\n增值税发票"
+    )
+    page = picture(printed(rows))
+    page.paste(symbol(text, scale=4), (150, 500))
+    page.save(tmp_path / "invoice.png")
+    options = Options(schema=str(ROOT / "examples" / "vat_invoice.yaml"))
+    extract([tmp_path / "invoice.png"], out=tmp_path / "run", strategy="rules", options=options)
+    [line] = (tmp_path / "run" / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    record = json.loads(line)
+    fields = record["fields"]
+    assert {name: field["value"] for name, field in fields.items() if name != "发票号码"} == {
+        "发票代码": "050002100211",
+        "金额": "14.97",
+        "开票日期": "2022-03-10",
+        "校验码": "01222358460125590653",
+    }
+    assert fields["开票日期"]["status"] == "accepted"
+    assert fields["开票日期"]["evidence"]["text"] == "QR code: 20220310"
+    assert fields["发票号码"]["status"] == "abstained"
+    assert "53750285" in fields["发票号码"]["notes"][0]
+    assert "53750286" in fields["发票号码"]["notes"][0]
