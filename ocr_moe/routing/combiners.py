@@ -242,7 +242,7 @@ class FieldCombiner:
         else:
             value = values[0] if len(values) == 1 else self._choose(field, speaking, values)
         carriers = [pair for pair in speaking.items() if pair[1].value == value]
-        carriers.sort(key=_own_score, reverse=True)
+        carriers.sort(key=lambda each: (each[0] in self._exact, _own_score(each)), reverse=True)
         draft.experts = tuple([expert for expert, _ in carriers]) or tuple(speaking)
         model = self._calibration.model_of(field, draft.experts)
         features = candidate_features(field, readings, value)
