@@ -186,13 +186,15 @@ def test_nothing_to_look_at_changes_nothing(make: Callable[[], FieldCombiner]) -
             with_idle = decide(combiner, field, {"marks": IDLE, "rules": other})
             assert with_idle == decide(combiner, field, {"rules": other})
     heard = {"rules": reading("2015-03-25")}
-    field = SCHEMA.field(DATE)
+    declared = SCHEMA.field(DATE)
     both = {"marks": IDLE, **heard}
-    assert candidate_features(field, both, "2015-03-25") == candidate_features(
-        field, heard, "2015-03-25"
+    assert candidate_features(declared, both, "2015-03-25") == candidate_features(
+        declared, heard, "2015-03-25"
     )
     silent = {"rules": reading(None, 0.4)}
-    assert absence_features(field, {"marks": IDLE, **silent}) == absence_features(field, silent)
+    assert absence_features(declared, {"marks": IDLE, **silent}) == absence_features(
+        declared, silent
+    )
     alone = decide(combiner, DATE, {"marks": IDLE})
     assert (alone.value, alone.status) == (None, Status.ABSTAINED)
 

@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from ocr_moe.store import migrations
 from ocr_moe.store.database import Store
 from ocr_moe.store.migrations import STEPS, VERSION
 from ocr_moe.version import __version__
-from tests.conftest import SAMPLES, Command
+from tests.conftest import SAMPLES, Command, print_alone
 
 OLD = Path(__file__).parent / "data" / "stores"
 PAGES = OLD / "pages.v1.jsonl"
@@ -343,14 +344,14 @@ def test_an_old_run_is_evaluated(tmp_path: Path) -> None:
 def test_an_old_run_goes_on_and_takes_a_further_document(tmp_path: Path) -> None:
     folder = old_run(tmp_path / "run", "extract")
     before = tables(folder / STORE)
-    options = Options(schema="graduation_certificate")
+    options = Options(schema="graduation_certificate", config=print_alone())
     same = ocr_moe.extract(
         scans(tmp_path / "scans", *FIRST), out=folder, strategy="rules", options=options
     )
     assert same.outcome is not None
     assert (same.outcome.resumed, same.outcome.asked) == (2, 0)
     assert tables(folder / STORE)["records"] == before["records"]
-    more = Options(schema="graduation_certificate", update=True, ocr=PAGES)
+    more = replace(options, update=True, ocr=PAGES)
     further = ocr_moe.extract(
         scans(tmp_path / "more", *FIRST, FURTHER), out=folder, strategy="rules", options=more
     )
