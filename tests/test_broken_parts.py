@@ -249,7 +249,9 @@ def test_a_damaged_row_is_read_anew(
     inputs: Path, tmp_path: Path, table: str, column: str, damage: str
 ) -> None:
     def start() -> Outcome | None:
-        options = Options(schema=SCHEMA.name, ocr=inputs / "pages.jsonl", workers=1)
+        options = Options(
+            schema=SCHEMA.name, ocr=inputs / "pages.jsonl", workers=1, config=print_alone()
+        )
         return ocr_moe.extract(inputs / "scans", out=out, strategy="rules", options=options).outcome
 
     out = tmp_path / "run"
