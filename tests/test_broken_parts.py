@@ -23,6 +23,7 @@ from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Decision, Evidence, Reading, Status
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import find_schema, load_config
+from tests.conftest import print_alone
 from tests.test_interrupts import lay_out
 
 SCHEMA = find_schema("graduation_certificate")
