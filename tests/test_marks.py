@@ -313,13 +313,18 @@ def hostile() -> Sequence[str]:
         "名称：\x00\x1b[31m\u202e甲乙丙有限公司",
         "统一社会信用代码" * 600,
         "：" * 4000,
-        "名称" * 2000 + "：",
+        "名称" * 1000 + "：",
+        "甲" * 4000,
+        "甲" * 4000 + "：",
+        "名 " * 2000,
+        "甲/ " * 1300 + "名称",
         "a=" * 2000,
         "http://a.example/?" + "uniscid=&" * 400,
         json.dumps({"名称": ["x"] * 2000, "a": {"b": {"c": {"d": {"名称": "太深有限公司"}}}}}),
     )  # fmt: skip
 
 
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize("text", hostile())
 def test_hostile_text_is_data(text: str) -> None:
     for reading in read(LICENCE, text).values():

@@ -42,9 +42,11 @@ _CUT_SHORT = re.compile(r"(?:\.{2,}|…+|\*{2,}|�)[\s.;,]*$")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,12}://[^\s\"'<>|;,\u3000-\u9fff\uff00-\uffef]+")
 _WORD = r"[^\W\d]"
 _RUN = re.compile(
-    rf"(?P<run>{_WORD}+(?:[ /]{{0,2}}{_WORD}+|\({_WORD}+\))*)\s*[{_SEPARATORS}](?!//)"
+    rf"(?<!{_WORD})(?P<run>{_WORD}++(?:[ /]{{1,2}}{_WORD}++|\({_WORD}++\)){{0,8}}+)"
+    rf"\s*+[{_SEPARATORS}](?!//)"
 )
-"""Words before a separator: a key, a value that ran into one, or neither."""
+"""Words before a separator: a key, a value that ran into one, or neither.  Quantifiers are possessive,
+and words few, for a symbol may say anything."""
 
 
 class Form(StrEnum):
@@ -118,11 +120,13 @@ class _Keys:
         self.known = sorted((word for word in known if word), key=lambda word: (-len(word), word))
         """All words that end a value, folded, the longest first."""
         self._set = frozenset(self.known)
+        self._longest = max(map(len, self.known), default=0)
         self.bare = re.compile("|".join(map(re.escape, self.known)), re.IGNORECASE)
 
     def at_the_end_of(self, run: str) -> str | None:
         """The longest known key with which a run of words ends, as it stands there."""
-        for start in range(len(run)):
+        # A key may be printed with a space between its characters.
+        for start in range(max(0, len(run) - 2 * self._longest), len(run)):
             if not run[start].isspace() and _folded(run[start:]) in self._set:
                 return run[start:]
         return None
