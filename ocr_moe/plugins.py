@@ -1,9 +1,10 @@
 """What a plug-in looks like: the classes that the composition root builds, group by group.
 
 A plug-in is a class that an entry point names (`ocr_moe.engines`, `ocr_moe.recognizers`,
-`ocr_moe.chat`, `ocr_moe.experts`, `ocr_moe.gates`, `ocr_moe.combiners`, `ocr_moe.steps`).  Every
-class has `Params`, the pydantic model of what may stand beside its `kind` in the configuration, and
-is called with them.  What it makes has the shape that `ocr_moe.protocols` gives for the group.
+`ocr_moe.symbols`, `ocr_moe.chat`, `ocr_moe.experts`, `ocr_moe.gates`, `ocr_moe.combiners`,
+`ocr_moe.steps`).  Every class has `Params`, the pydantic model of what may stand beside its `kind` in
+the configuration, and is called with them.  What it makes has the shape that `ocr_moe.protocols` gives
+for the group.
 
 The built-in classes keep to the same Protocols, which mypy checks; a plug-in's class is held against
 them when it is loaded (`ocr_moe.workshop.registry`), and a sentence says what is missing.
@@ -26,6 +27,7 @@ from ocr_moe.protocols import (
     OcrEngine,
     Package,
     Services,
+    SymbolReader,
 )
 from ocr_moe.routing.calibration import Calibration
 from ocr_moe.routing.combiners import Checking, RecordStep
@@ -52,6 +54,11 @@ class EngineClass(Configurable[P], Protocol[P]):
 class RecognizerClass(Configurable[P], Protocol[P]):
     def __call__(self, name: str, params: P, /) -> LineRecognizer:
         """The line recogniser called `name` in the configuration."""
+
+
+class SymbolsClass(Configurable[P], Protocol[P]):
+    def __call__(self, name: str, params: P, /) -> SymbolReader:
+        """The reader of symbols called `name` in the configuration."""
 
 
 class ChatService(ChatModel, Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ocr_moe.codes.posterior import Posterior as Posterior
-from ocr_moe.types import Answer, Cost, Decision, DocumentRef, Line, PageText, Reading
+from ocr_moe.types import Answer, Cost, Decision, DocumentRef, Line, PageText, Reading, Symbol
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,6 +65,21 @@ class LineRecognizer(Protocol):
 
     def recognize(self, crops: Sequence[Image.Image]) -> list[Posterior]:
         """One posterior per RGB crop (text running left to right). Raises EngineError."""
+
+
+@runtime_checkable
+class SymbolReader(Protocol):
+    """Finds and decodes the QR codes, bar codes and the like of a page."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    def read(self, image: Image.Image, *, expected: bool = False) -> tuple[Symbol, ...]:
+        """The symbols of an RGB page, from top to bottom; bytes as UTF-8, else GB 18030.
+
+        `expected` asks it to look harder, because pages of the kind usually have one.  Called from
+        several threads at once.  Raises EngineError or MissingDependencyError.
+        """
 
 
 @dataclass(frozen=True)
@@ -244,6 +259,9 @@ class Services(Protocol):
 
     def recognizer(self, name: str) -> LineRecognizer:
         """The line recogniser of that name. Raises ConfigError or MissingDependencyError."""
+
+    def symbols(self, name: str) -> SymbolReader:
+        """The reader of QR codes and the like of that name. Raises ConfigError."""
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,39 @@ class NameList(Value):
     """Where the file is on this machine: no part of a question, which is the same on any."""
 
 
+class MarkList(Value):
+    """A field's place in a symbol whose text is a list, such as that of a VAT invoice."""
+
+    form: str
+    """A regular expression that the whole text begins with where it is such a list."""
+    item: int = PydanticField(ge=1)
+    """The field's place in the list, counted from 1."""
+    separator: str = PydanticField(default=",", min_length=1)
+    """What parts the items."""
+
+    @model_validator(mode="after")
+    def _an_expression(self) -> MarkList:
+        if wrong := why_no_expression(self.form):
+            raise ValueError(f"{self.form!r} is not a regular expression: {wrong}")
+        return self
+
+
+class Marks(Value):
+    """What QR codes, bar codes and the like say of a field, read by the expert `marks`."""
+
+    keys: tuple[str, ...] | None = None
+    """The words before the value (`名称：…`, `{"name": …}`), the ones believed most first; by default
+    the field's labels, name and aliases. Empty: keys never announce it. Labels that are no keys
+    still end the value before them."""
+    parameters: tuple[str, ...] = ()
+    """Parameters of an address (`http://…?uniscid=…`) that hold the value."""
+    lists: tuple[MarkList, ...] = ()
+    """The field's place in texts that are lists."""
+    plain: bool = False
+    """Whether a symbol may hold the code and nothing else though its grammar has no check. What
+    passes a check is always taken."""
+
+
 class Field(Value):
     """One field of a schema."""
 
@@ -152,6 +185,9 @@ class Field(Value):
         except OSError as error:
             raise ValueError(f"lexicon {named}: {error.strerror or error}") from None
         return {"name": named, "digest": digest, "path": path}
+
+    marks: Marks = Marks()
+    """What QR codes and the like say of it."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Field:

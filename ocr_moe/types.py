@@ -56,6 +56,18 @@ class PageText(Value):
     """Whether the page is paper without ink, on both counts: no lines, and no dark pixels."""
 
 
+class Symbol(Value):
+    """A QR code, a bar code or the like that was found on a page, with what it says."""
+
+    symbology: str
+    """As people call it: `QR code`, `Data Matrix`, `Code 128`, …."""
+    text: str
+    """All that it says, whatever that is: data, to be trusted with nothing."""
+    box: Box
+    scale: float = 1.0
+    """Size, against the page's own, at which it could be decoded."""
+
+
 class Evidence(Value):
     """Where on the document a value stands."""
 
@@ -100,6 +112,9 @@ class Reading(Value):
     """Signals for the calibration model; names are part of each expert's documentation."""
     notes: tuple[str, ...] = ()
     error: Failure | None = None
+    idle: bool = False
+    """Without a value: the expert had nothing to look at, such as a page without a QR code, and so
+    has no opinion; otherwise it looked, and its silence says something."""
 
 
 class Cost(Value):

@@ -37,6 +37,7 @@ TARGET = Path(__file__).parents[1] / "docs" / "configuration.md"
 GROUPS = {
     "engines": "OCR engines, by name under `engines`; `ocr` names the one that reads pages.",
     "recognizers": "Recognisers of single lines, by name under `recognizers`, for the code reader.",
+    "symbols": "Readers of QR codes, bar codes and the like, by name under `symbols`.",
     "chat": "Chat endpoints, by name under `chat`.",
     "experts": "Experts, by name under `experts`; strategies name them.",
     "gates": "The `gate` of a strategy: who is asked what, given what was read so far.",

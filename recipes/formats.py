@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 import ocr_moe
 from ocr_moe.evaluation.scores import Scores
-from ocr_moe.exports.forms import DocumentFile, OcrLine, RecordLine, WrittenEvidence
+from ocr_moe.exports.forms import DocumentFile, OcrLine, RecordLine, WrittenEvidence, WrittenReading
 from ocr_moe.formats.files import write_text
 from ocr_moe.run.manifest import Manifest
 from ocr_moe.types import PageText
@@ -33,6 +33,7 @@ FORMS: Mapping[str, type[BaseModel]] = {
 }
 LEFT_OUT = {
     WrittenEvidence.__name__: {"page"},
+    WrittenReading.__name__: {"idle"},
     RecordLine.__name__: {"blank"},
     DocumentFile.__name__: {"blank"},
     OcrLine.__name__: {"format"},

@@ -51,6 +51,7 @@ _REPLIES = "experts.llm.replies"
 COMPONENTS = (
     Component("rules", ("experts.rules.expert",)),
     Component("typed", ("experts.typed.expert",)),
+    Component("marks", ("experts.marks.expert",)),
     Component("codes", ("experts.codes.expert",)),
     Component("ocr_text", ("experts.llm.ocr_text",), without=(_REPLIES,)),
     Component("vision", ("experts.llm.vision",), without=(_REPLIES,)),
@@ -59,6 +60,7 @@ COMPONENTS = (
     Component("paddle", ("engines.paddle",)),
     Component("rapid", ("engines.rapid",)),
     Component("lines", ("engines.lines",)),
+    Component("symbols", ("engines.symbols",)),
     Component("seals", ("intake.seals",)),
     Component("righting", ("intake.righting", "intake.images", "intake.pdf")),
 )

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ocr_moe.workshop.config import Config, load_config
+
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "data_samples"
 
@@ -72,6 +74,19 @@ def clean_samples(schema: str, count: int) -> list[Path]:
     easy = [entry["file"] for entry in entries if entry["level"] in ("clean", "scan")]
     assert len(easy) >= count
     return [SAMPLES / schema / name for name in easy[:count]]
+
+
+def print_alone() -> Config:
+    """The shipped configuration with `rules` as of version 0.2, which looked at page OCR alone: for
+    runs of that time, and for files without pixels."""
+    config = load_config().model_dump(mode="json")
+    config["strategies"]["rules"] = {
+        "title": "",
+        "description": "OCR + labels, layout and patterns; no LLM",
+        "gate": {"kind": "fixed", "default": ["rules"]},
+        "combiner": {"kind": "priority"},
+    }
+    return Config.model_validate(config)
 
 
 def scans_with_text(folder: Path, count: int) -> Path:

@@ -23,6 +23,7 @@ from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Decision, Evidence, Reading, Status
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import find_schema, load_config
+from tests.conftest import print_alone
 from tests.test_interrupts import lay_out
 
 SCHEMA = find_schema("graduation_certificate")
@@ -249,7 +250,9 @@ def test_a_damaged_row_is_read_anew(
     inputs: Path, tmp_path: Path, table: str, column: str, damage: str
 ) -> None:
     def start() -> Outcome | None:
-        options = Options(schema=SCHEMA.name, ocr=inputs / "pages.jsonl", workers=1)
+        options = Options(
+            schema=SCHEMA.name, ocr=inputs / "pages.jsonl", workers=1, config=print_alone()
+        )
         return ocr_moe.extract(inputs / "scans", out=out, strategy="rules", options=options).outcome
 
     out = tmp_path / "run"

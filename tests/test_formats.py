@@ -139,7 +139,7 @@ def test_real_output_is_valid(comparison: Path) -> None:
     assert len(lines) == 3
     for line in lines:
         check("page_ocr", line)
-    for strategy in ("rules", "ocr_page_llm"):
+    for strategy, experts in (("rules", {"marks", "rules"}), ("ocr_page_llm", {"ocr_page_llm"})):
         records = lines_of(comparison / strategy / "records.jsonl")
         assert [bool(record["error"]) for record in records] == [True, False, False]
         documents = [load(file) for file in sorted((comparison / strategy / "documents").iterdir())]
@@ -148,8 +148,8 @@ def test_real_output_is_valid(comparison: Path) -> None:
             check("record", record)
         for document in documents:
             check("document", document)
-            assert {answer["expert"] for answer in document["answers"]} <= {strategy}
-        assert sum(len(document["answers"]) for document in documents) == 2
+            assert {answer["expert"] for answer in document["answers"]} <= experts
+        assert sum(len(document["answers"]) for document in documents) == 2 * len(experts)
         run = ocr_moe.Run(comparison)
         for name, exporter in EXPORTERS.items():
             again = comparison / "again" / strategy / exporter.target

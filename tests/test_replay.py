@@ -18,7 +18,8 @@ from ocr_moe.run.outcome import Outcome
 from ocr_moe.store.database import Store
 from ocr_moe.types import Line, PageText
 from ocr_moe.workshop.build import Workshop
-from ocr_moe.workshop.config import Config, find_schema, load_config
+from ocr_moe.workshop.config import Config, find_schema
+from tests.conftest import print_alone
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +69,7 @@ def recorded(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             sha256 = digest(scans / f"{number:03}.png")
             store.put_page_count(sha256, 1)
             store.put_page(sha256, 1, IMPORTED, page(number))
-    outcome = run(out, scans, load_config())
+    outcome = run(out, scans, print_alone())
     assert outcome.asked == DOCUMENTS
     assert outcome.failed == 0
     return out
@@ -85,7 +86,7 @@ def run(out: Path, scans: Path, config: Config) -> Outcome:
 
 def stricter() -> Config:
     """Thresholds that another run would take."""
-    config = load_config().model_dump(mode="json")
+    config = print_alone().model_dump(mode="json")
     config["strategies"]["rules"]["combiner"]["accept"] = {"default": 1.0}
     return Config.model_validate(config)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,8 +21,8 @@ from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.outcome import Progress
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.build import Workshop
-from ocr_moe.workshop.config import Config, find_schema, load_config
-from tests.conftest import SAMPLES
+from ocr_moe.workshop.config import Config, find_schema
+from tests.conftest import SAMPLES, print_alone
 from tests.test_store_migrations import FIRST, FURTHER, OLD, PAGES, old_run, scans
 
 TRUTH = SAMPLES / "graduation_certificate" / "verified.xlsx"
@@ -43,6 +44,8 @@ def files(tmp_path: Path) -> Path:
 
 
 def start(command: str, inputs: Path, out: Path, options: Options, truth: Path = TRUTH) -> Any:
+    if options.config is None:
+        options = replace(options, config=print_alone())
     if command == "extract":
         return ocr_moe.extract(inputs, out=out, strategy="rules", options=options)
     return ocr_moe.compare(inputs, truth, out=out, strategies=["rules"], options=options)
@@ -111,7 +114,7 @@ def test_another_run_is_not_touched(files: Path, tmp_path: Path, command: str) -
 
 
 def with_changes(change: Callable[[dict[str, Any]], object]) -> Config:
-    config = load_config().model_dump(mode="json")
+    config = print_alone().model_dump(mode="json")
     change(config)
     return Config.model_validate(config)
 
@@ -171,7 +174,7 @@ def test_documents_may_be_run_by_another_runner(tmp_path: Path) -> None:
     sources = discover([str(scans(tmp_path / "more", *FIRST, FURTHER))])
     written = []
     for name, runner in (("here", None), ("there", Backwards())):
-        workshop = Workshop(load_config())
+        workshop = Workshop(print_alone())
         strategies = [workshop.strategy("rules")]
         seen: list[str] = []
         with Batch(

@@ -126,6 +126,8 @@ class WrittenReading(Written):
     notes: tuple[str, ...]
     error: Failure | None
     """Why the expert could not answer."""
+    idle: Literal[True] = True
+    """The expert had nothing to look at, such as a page without a QR code. Left out of all others."""
 
 
 class WrittenAnswer(Written):

@@ -227,7 +227,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
 
 
 def _reading(reading: Reading) -> dict[str, Any]:
-    return {
+    data = {
         "field": reading.field,
         "value": reading.value,
         "raw": reading.raw,
@@ -241,6 +241,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "notes": list(reading.notes),
         "error": _failure(reading.error),
     }
+    return data | {"idle": True} if reading.idle else data
 
 
 def _answer(expert: str, answer: Answer) -> dict[str, Any]:

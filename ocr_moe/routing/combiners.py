@@ -22,6 +22,7 @@ from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Model
 from ocr_moe.routing.consistency import Contradiction
+from ocr_moe.routing.exactness import CONTESTED, exact_word
 from ocr_moe.routing.features import absence_features, candidate_features, record_features
 from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
@@ -61,6 +62,9 @@ class CombinerParams(Value):
     """The confidence model: `default` (shipped), a file, or null for plain judgement."""
     steps: tuple[Component, ...] = ()
     """Record-level steps, in order, after the fields' own decisions."""
+    exact: tuple[str, ...] = ()
+    """Experts that read what cannot be misread, such as a QR code. Where the print says the same, or
+    nothing, their value stands; where it says something else, a person decides."""
 
 
 class PriorityParams(CombinerParams):
@@ -115,9 +119,15 @@ class _Draft:
     evidence: Evidence | None = None
     characters: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    floor: float | None = None
+    """Log-odds below which an exact expert's value does not fall by what else the record tells."""
+    contested: bool = False
+    """Whether an exact expert and the print differ, so that a person decides."""
 
     def decision(self) -> Decision:
         confidence = None if self.logit is None else sigmoid(self.logit)
+        if confidence is not None and self.floor is not None:
+            confidence = max(confidence, sigmoid(self.floor))
         status = Status.FAILED if confidence is None else Status.ABSTAINED
         return _decision(self, self.value, confidence, status)
 
@@ -138,6 +148,7 @@ class FieldCombiner:
         check: Checking | None = None,
     ) -> None:
         self._accept = params.accept
+        self._exact = frozenset(params.exact)
         self._calibration = calibration or UNFITTED
         self._steps = tuple(steps)
         self._check = check
@@ -194,6 +205,8 @@ class FieldCombiner:
         raise NotImplementedError
 
     def _draft(self, field: Field, readings: Readings) -> _Draft:
+        # Who had nothing to look at has no opinion, unless nobody else was asked.
+        readings = {e: reading for e, reading in readings.items() if not reading.idle} or readings
         draft = _Draft(field, readings)
         speaking = {
             expert: reading
@@ -217,16 +230,29 @@ class FieldCombiner:
         return draft
 
     def _fill(self, draft: _Draft, speaking: Readings, errors: Sequence[str]) -> None:
-        field, readings = draft.field, draft.readings
+        field = draft.field
+        word = exact_word(field, speaking, self._exact) if self._exact else None
+        if word is not None and word.floor is None and not word.contested:
+            word = None
+            draft.readings = self._printed(draft.readings)
+            speaking = self._printed(speaking)
+        readings = draft.readings
         values = list(dict.fromkeys([str(reading.value) for reading in speaking.values()]))
-        value = values[0] if len(values) == 1 else self._choose(field, speaking, values)
+        if word is not None and word.contested:
+            value = self._best_guess(field, speaking, word.value)
+        elif word is not None:
+            value = word.value
+        else:
+            value = values[0] if len(values) == 1 else self._choose(field, speaking, values)
         carriers = [pair for pair in speaking.items() if pair[1].value == value]
-        carriers.sort(key=_own_score, reverse=True)
+        carriers.sort(key=lambda each: (each[0] in self._exact, _own_score(each)), reverse=True)
         draft.experts = tuple([expert for expert, _ in carriers]) or tuple(speaking)
         model = self._calibration.model_of(field, draft.experts)
         features = candidate_features(field, readings, value)
         logit = model.logit(features)
-        if logit < 0.0 and not field.required and features["silent"] > 0.0:
+        if word is not None:
+            draft.floor, draft.contested = word.floor, word.contested
+        elif logit < 0.0 and not field.required and features["silent"] > 0.0:
             absent = self._calibration.absence_of().logit(absence_features(field, readings))
             if absent > logit:
                 self._leave_empty(draft, errors)
@@ -242,10 +268,28 @@ class FieldCombiner:
                 notes += reading.notes
         if not carriers:
             draft.characters = vote(self._ballots(field, speaking)).shares
-        if len(values) > 1:
+        if word is not None and word.notes:
+            notes += word.notes
+        elif len(values) > 1:
             notes += _otherwise(speaking, value)
         if notes or errors:
             draft.notes = _distinct(notes, errors)
+
+    def _best_guess(self, field: Field, speaking: Readings, exact: str) -> str:
+        """The value of a contested field, of which nothing is accepted: the print's, which is what a
+        verified sheet holds, unless it is likelier wrong than right."""
+        printed = self._printed(speaking)
+        values = list(dict.fromkeys([str(reading.value) for reading in printed.values()]))
+        if not values:
+            return exact
+        value = values[0] if len(values) == 1 else self._choose(field, printed, values)
+        carriers = [e for e, reading in printed.items() if reading.value == value]
+        model = self._calibration.model_of(field, carriers or printed)
+        likely = model.logit(candidate_features(field, printed, value)) >= 0.0
+        return value if likely else exact
+
+    def _printed(self, readings: Readings) -> Readings:
+        return {e: reading for e, reading in readings.items() if e not in self._exact}
 
     def _leave_empty(self, draft: _Draft, errors: Sequence[str]) -> None:
         draft.model = self._calibration.absence_of()
@@ -265,8 +309,10 @@ class FieldCombiner:
         """Confidence and status of a field in the light of the whole record."""
         if draft.logit is None:
             return draft.decision()
-        belief = sigmoid(draft.logit + draft.model.added(more))
-        confidence, status = self._judge(draft.field, draft.value, belief)
+        logit = draft.logit + draft.model.added(more)
+        if draft.floor is not None and not failed_checks:
+            logit = max(logit, draft.floor)
+        confidence, status = self._judge(draft, draft.value, sigmoid(logit))
         return _decision(
             draft, draft.value, confidence, _held(status, failed_checks), failed_checks
         )
@@ -295,15 +341,20 @@ class FieldCombiner:
             joint = self._calibration.joint.get(draft.field.kind)
             if joint is not None and belief is not None:
                 belief = sigmoid(joint.logit(draft.features) + joint.added(more))
-        confidence, status = self._judge(draft.field, bound.value, belief)
+        if draft.floor is not None and bound.value != draft.value:
+            draft.contested = True  # the rest of the record speaks against what cannot be misread
+        confidence, status = self._judge(draft, bound.value, belief)
         return _decision(
             bound, bound.value, confidence, _held(status, failed_checks), failed_checks
         )
 
     def _judge(
-        self, field: Field, value: str | None, belief: float | None
+        self, draft: _Draft, value: str | None, belief: float | None
     ) -> tuple[float | None, Status]:
         """Confidence and status of a value, or of a field's absence."""
+        field = draft.field
+        if draft.contested and belief is not None:
+            return min(belief, CONTESTED), Status.ABSTAINED
         if value is None and field.required and belief is not None:
             # What every document should have is not surely missing because nobody found it: a
             # person looks for it before it is called absent.

@@ -18,7 +18,7 @@ and the model says what that counts (`calibration.Weight.missing`). Names:
     <expert>.differs, .silent, .failed   1 if it says otherwise, nothing, or could not answer
     <expert>.<feature>      whatever a carrying expert's `Reading.features` hold
 
-and, where the whole record is known:
+An idle reading counts as none. And, where the whole record is known:
 
     notes                   failed cross-field checks that touch the field
     others                  mean log-odds of the record's other fields
@@ -49,6 +49,8 @@ def candidate_features(
     score = rival_score = weakest = margin = similar = -1.0
     evidence = 0.0
     for expert, reading in readings.items():
+        if reading.idle:
+            continue
         if reading.error is not None:
             failed += 1
             features[expert + ".failed"] = 1.0
@@ -112,6 +114,8 @@ def absence_features(field: Field, readings: Mapping[str, Reading]) -> dict[str,
     rivals = silent = failed = 0
     belief = -1.0
     for expert, reading in readings.items():
+        if reading.idle:
+            continue
         if reading.error is not None:
             failed += 1
         elif reading.value is None:

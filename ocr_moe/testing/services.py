@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from ocr_moe.errors import ConfigError, EndpointMissingError
-from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine
+from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, SymbolReader
 
 Lent = TypeVar("Lent")
 
@@ -14,8 +14,8 @@ Lent = TypeVar("Lent")
 class StubServices:
     """Lends what it was given: one thing for every name, or one a name.
 
-    An endpoint that was not given raises EndpointMissingError, an engine or a recogniser raises
-    ConfigError, as a configuration without them does.
+    An endpoint that was not given raises EndpointMissingError, an engine, a recogniser or a reader of
+    symbols raises ConfigError, as a configuration without them does.
 
     >>> from ocr_moe.testing import ScriptedEngine, page
     >>> services = StubServices(engine=ScriptedEngine(page("毕业证书")))
@@ -29,10 +29,12 @@ class StubServices:
         chat: ChatModel | Mapping[str, ChatModel] | None = None,
         engine: OcrEngine | Mapping[str, OcrEngine] | None = None,
         recognizer: LineRecognizer | Mapping[str, LineRecognizer] | None = None,
+        symbols: SymbolReader | Mapping[str, SymbolReader] | None = None,
     ) -> None:
         self._chat = chat
         self._engine = engine
         self._recognizer = recognizer
+        self._symbols = symbols
 
     def chat(self, name: str) -> ChatModel:
         found = _named(self._chat, name)
@@ -50,6 +52,12 @@ class StubServices:
         found = _named(self._recognizer, name)
         if found is None:
             raise ConfigError(f"the test lends no recogniser {name!r}")
+        return found
+
+    def symbols(self, name: str) -> SymbolReader:
+        found = _named(self._symbols, name)
+        if found is None:
+            raise ConfigError(f"the test lends no reader of symbols {name!r}")
         return found
 
 

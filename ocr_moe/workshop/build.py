@@ -31,6 +31,7 @@ from ocr_moe.protocols import (
     OcrEngine,
     Package,
     Rereader,
+    SymbolReader,
 )
 from ocr_moe.routing.calibration import Calibration, load_calibration
 from ocr_moe.routing.combiners import RecordStep
@@ -100,6 +101,10 @@ class Workshop:
     def recognizer(self, name: str) -> LineRecognizer:
         recognizer: LineRecognizer = self._once("recognizers", self.config.recognizers, name)
         return recognizer
+
+    def symbols(self, name: str) -> SymbolReader:
+        reader: SymbolReader = self._once("symbols", self.config.symbols, name)
+        return reader
 
     def chat(self, name: str) -> ChatModel:
         endpoint: ChatService = self._once("chat", self.config.chat, name)
@@ -292,6 +297,7 @@ class Workshop:
         components = [
             *(("engines", f"engines.{name}", each) for name, each in config.engines.items()),
             *(("recognizers", f"recognizers.{name}", x) for name, x in config.recognizers.items()),
+            *(("symbols", f"symbols.{name}", each) for name, each in config.symbols.items()),
             *(("chat", f"chat.{name}", each) for name, each in config.chat.items()),
             *(("experts", f"experts.{name}", each) for name, each in config.experts.items()),
         ]

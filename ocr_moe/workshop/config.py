@@ -53,6 +53,8 @@ class Config(Value):
     """OCR engines by name."""
     recognizers: dict[str, Component] = {}
     """Recognisers of single lines by name."""
+    symbols: dict[str, Component] = {}
+    """Readers of QR codes, bar codes and the like, by name."""
     chat: dict[str, Component] = {}
     """Chat endpoints by name; the name is part of their environment variables."""
     experts: dict[str, Component] = {}

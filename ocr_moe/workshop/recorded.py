@@ -14,6 +14,7 @@ from ocr_moe.protocols import (
     OcrEngine,
     Rereader,
     Services,
+    SymbolReader,
 )
 from ocr_moe.routing.recall import digest_fields, recall, unrecorded
 from ocr_moe.schema import Field
@@ -85,6 +86,9 @@ class Unasked:
 
     def recognizer(self, name: str) -> LineRecognizer:
         return self._services.recognizer(name)
+
+    def symbols(self, name: str) -> SymbolReader:
+        return self._services.symbols(name)
 
 
 class _Nobody:

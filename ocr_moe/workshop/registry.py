@@ -1,9 +1,9 @@
 """Which class stands behind a component's `kind`: dotted paths, imported on first use.
 
 Other packages add kinds through entry points of the groups `ocr_moe.experts`, `ocr_moe.engines`,
-`ocr_moe.recognizers`, `ocr_moe.chat`, `ocr_moe.gates`, `ocr_moe.combiners` and `ocr_moe.steps`
-(record-level steps of a combiner).  `ocr_moe.plugins` says what such a class looks like; here it is
-held against that, and what is missing becomes a sentence.
+`ocr_moe.recognizers`, `ocr_moe.symbols`, `ocr_moe.chat`, `ocr_moe.gates`, `ocr_moe.combiners` and
+`ocr_moe.steps` (record-level steps of a combiner).  `ocr_moe.plugins` says what such a class looks
+like; here it is held against that, and what is missing becomes a sentence.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ KINDS: dict[str, dict[str, str]] = {
         "ppocr": "ocr_moe.engines.lines:PpOcrLines",
         "specialist": "ocr_moe.engines.lines:SpecialistLines",
     },
+    "symbols": {"zxing": "ocr_moe.engines.symbols:ZxingSymbols"},
     "chat": {"openai": "ocr_moe.engines.chat.endpoint:ChatEndpoint"},
     "experts": {
         "vision": "ocr_moe.experts.llm.vision:Vision",
@@ -40,6 +41,7 @@ KINDS: dict[str, dict[str, str]] = {
         "rules": "ocr_moe.experts.rules.expert:RulesExpert",
         "typed": "ocr_moe.experts.typed.expert:TypedExpert",
         "codes": "ocr_moe.experts.codes.expert:CodesExpert",
+        "marks": "ocr_moe.experts.marks.expert:MarksExpert",
     },
     "gates": {
         "fixed": "ocr_moe.routing.gates:Fixed",
@@ -72,6 +74,7 @@ class Shape:
 SHAPES = {
     "engines": Shape(plugins.EngineClass, protocols.OcrEngine),
     "recognizers": Shape(plugins.RecognizerClass, protocols.LineRecognizer),
+    "symbols": Shape(plugins.SymbolsClass, protocols.SymbolReader),
     "chat": Shape(plugins.ChatClass, plugins.ChatService),
     "experts": Shape(plugins.ExpertClass, protocols.Expert),
     "gates": Shape(plugins.GateClass, protocols.Gate, plugins.GateParams),
@@ -88,6 +91,10 @@ def resolve(
 def resolve(
     group: Literal["recognizers"], component: Component, where: str
 ) -> plugins.RecognizerClass[Any]: ...
+@overload
+def resolve(
+    group: Literal["symbols"], component: Component, where: str
+) -> plugins.SymbolsClass[Any]: ...
 @overload
 def resolve(group: Literal["chat"], component: Component, where: str) -> plugins.ChatClass[Any]: ...
 @overload

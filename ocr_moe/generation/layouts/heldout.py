@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ocr_moe.generation import payloads
 from ocr_moe.generation.facts import Graduate, Licence
 from ocr_moe.generation.layouts import certificate, licence
 from ocr_moe.generation.layouts.degrees import title_of
@@ -18,6 +19,7 @@ from ocr_moe.generation.layouts.licences import (
     authority,
     heading,
     paper_of,
+    qr_code,
     rows_of,
     small_print,
 )
@@ -158,7 +160,10 @@ def register(sheet: Sheet, facts: Graduate, look: Look) -> None:
     code = "".join(rng.choice("ABCDEFGHJKLMNPQRSTUVWXYZ23456789") for _ in range(16))
     groups = " ".join(code[n : n + 4] for n in range(0, 16, 4))
     sheet.text(left, y, f"在线验证码 {groups}", look.body(size))
-    sheet.image.paste(pictures.qr_code(rng, round(w * 0.12)), (round(right - w * 0.13), round(y)))
+    sheet.image.paste(
+        pictures.qr_code(rng, round(w * 0.12), lambda _: payloads.of_register(code)),
+        (round(right - w * 0.13), round(y)),
+    )
     notes = (
         "注意事项：",
         "1、备案表是依据国家有关规定对学历证书电子注册复核备案的结果。",
@@ -268,7 +273,7 @@ def ruled_modern(sheet: Sheet, facts: Licence, look: Look) -> None:
     size = w * rng.uniform(0.0195, 0.0215)
     lower = ruled(sheet, look, rows, (w * 0.1, w * 0.9), h * 0.2, h * 0.044, size)
     sheet.image.paste(
-        pictures.qr_code(rng, round(w * 0.12)),
+        qr_code(rng, round(w * 0.12), facts),
         (round(w * 0.11), round(max(lower + h * 0.03, h * 0.8))),
     )
     authority(sheet, look, facts, w * 0.68, max(lower + h * 0.05, h * 0.82), size)
@@ -304,7 +309,7 @@ def mirror(sheet: Sheet, facts: Licence, look: Look) -> None:
     sheet.stamp(pictures.emblem(rng, round(w * 0.08)), w * 0.16, h * 0.17)
     heading(sheet, look, w * 0.4, h * 0.2, w * 0.06, "营业执照")
     side = round(w * 0.09)
-    sheet.image.paste(pictures.qr_code(rng, side), (round(w * 0.8), round(h * 0.09)))
+    sheet.image.paste(qr_code(rng, side, facts), (round(w * 0.8), round(h * 0.09)))
     size: float = number_size(sheet)
     sheet.text(
         w * 0.93, h * 0.27, facts.code, look.digits(size), field="统一社会信用代码", align="r"

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from random import Random
 from typing import NamedTuple
 
+from PIL import Image
+
+from ocr_moe.generation import payloads
 from ocr_moe.generation.facts import Licence
 from ocr_moe.generation.layouts import licence
 from ocr_moe.generation.layouts.pieces import grouped, number_size, office_seal
@@ -229,6 +234,11 @@ def small_print(sheet: Sheet, look: Look, facts: Licence) -> None:
         sheet.text(w * 0.5, h - sheet.inset - 0.8 * pen.size, notice, pen, align="m")
 
 
+def qr_code(rng: Random, size: int, facts: Licence) -> Image.Image:
+    """The QR code of a licence."""
+    return pictures.qr_code(rng, size, partial(payloads.of_licence, facts=facts))
+
+
 @licence("licence_portrait", era="modern", families=ALL, ratio=(1.38, 1.44), weight=2.2)
 def portrait(sheet: Sheet, facts: Licence, look: Look) -> None:
     """The portrait form of 2014: entries one below the other, QR code at the left foot."""
@@ -254,7 +264,7 @@ def portrait(sheet: Sheet, facts: Licence, look: Look) -> None:
     entries(sheet, look, rows, column, size)
     if rng.random() < 0.85:
         side = round(w * rng.uniform(0.11, 0.15))
-        sheet.image.paste(pictures.qr_code(rng, side), (round(w * 0.13), round(h * 0.8)))
+        sheet.image.paste(qr_code(rng, side, facts), (round(w * 0.13), round(h * 0.8)))
     authority(sheet, look, facts, w * 0.62, h * rng.uniform(0.85, 0.87), size)
     small_print(sheet, look, facts)
 
@@ -288,7 +298,7 @@ def landscape(sheet: Sheet, facts: Licence, look: Look) -> None:
     if rng.random() < 0.8:
         side = round(w * rng.uniform(0.075, 0.1))
         sheet.image.paste(
-            pictures.qr_code(rng, side), (round(w * rng.choice((0.1, 0.82))), round(h * 0.08))
+            qr_code(rng, side, facts), (round(w * rng.choice((0.1, 0.82))), round(h * 0.08))
         )
     authority(sheet, look, facts, w * 0.72, h * 0.84, size)
     small_print(sheet, look, facts)
@@ -305,7 +315,7 @@ def columns(sheet: Sheet, facts: Licence, look: Look) -> None:
         sheet, look, w / 2, h * rng.uniform(0.26, 0.29), w * rng.uniform(0.055, 0.068), "营业执照"
     )
     side = round(w * 0.085)
-    sheet.image.paste(pictures.qr_code(rng, side), (round(w * 0.76), round(h * 0.1)))
+    sheet.image.paste(qr_code(rng, side, facts), (round(w * 0.76), round(h * 0.1)))
     pen = look.body(w * 0.0095)
     for n, text in enumerate(
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -130,20 +131,20 @@ def _star(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, colour: 
     draw.polygon(points, fill=colour)
 
 
-def qr_code(rng: Random, size: int) -> Image.Image:
-    """The look of a QR code: finder squares and random modules; it encodes nothing."""
-    modules = rng.choice((25, 29, 33, 37))
-    generator = np.random.default_rng(rng.getrandbits(32))
-    grid = (generator.random((modules, modules)) < 0.5).astype(np.uint8)
-    finder = np.zeros((8, 8), np.uint8)
-    finder[:7, :7] = 1
-    finder[1:6, 1:6] = 0
-    finder[2:5, 2:5] = 1
-    grid[:8, :8] = finder
-    grid[:8, -8:] = finder[:, ::-1]
-    grid[-8:, :8] = finder[::-1]
-    image = Image.fromarray((1 - grid) * 255)
-    return image.resize((size, size), Image.Resampling.NEAREST).convert("RGB")
+def qr_code(rng: Random, size: int, content: Callable[[Random], bytes]) -> Image.Image:
+    """A QR code of `size` pixels that says what `content` draws, without its quiet zone.
+
+    `content` has a generator of its own: what it draws does not change the rest of the page.
+    """
+    import zxingcpp
+
+    level = rng.choice("LMMQ")
+    payload = content(Random(rng.getrandbits(32)))
+    symbol = zxingcpp.create_barcode(payload, zxingcpp.BarcodeFormat.QRCode, ec_level=level)
+    modules = np.array(symbol.to_image(scale=1, add_quiet_zones=False))
+    sharp = -(-4 * size // len(modules))
+    image = Image.fromarray(modules).resize((sharp * len(modules),) * 2, Image.Resampling.NEAREST)
+    return image.resize((size, size), Image.Resampling.BOX).convert("RGB")
 
 
 def bar_code(rng: Random, width: int, height: int) -> Image.Image:

@@ -1,0 +1,1 @@
+"""QR codes, bar codes and the like: what cannot be misread."""
