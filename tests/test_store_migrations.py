@@ -29,6 +29,7 @@ from ocr_moe.store import migrations
 from ocr_moe.store.database import Store
 from ocr_moe.store.migrations import STEPS, VERSION
 from ocr_moe.version import __version__
+from ocr_moe.workshop.config import find_schema
 from tests.conftest import SAMPLES, Command
 
 OLD = Path(__file__).parent / "data" / "stores"
@@ -58,8 +59,16 @@ def version_of(path: Path) -> int:
 
 
 def old_run(folder: Path, name: str) -> Path:
+    """A run of version 1, with the shipped schemas as they are declared today: what changed in them
+    since is no matter of the store."""
     folder.mkdir()
     shutil.copy(OLD / f"{name}.v1.sqlite", folder / STORE)
+    with sqlite3.connect(folder / STORE) as db:
+        [[written]] = db.execute("SELECT value FROM meta WHERE key = 'schemas'")
+        today = [find_schema(each["name"]).model_dump(mode="json") for each in json.loads(written)]
+        text = json.dumps(today, ensure_ascii=False)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schemas'", (text,))
+    db.close()
     return folder
 
 
