@@ -25,13 +25,12 @@ import ocr_moe
 from ocr_moe.api import Options, evaluate
 from ocr_moe.errors import StoreError
 from ocr_moe.exports.jsonl import read_jsonl, record_to_json
-from ocr_moe.formats.yamlfile import write_yaml
 from ocr_moe.run.batch import STORE
 from ocr_moe.store import migrations
 from ocr_moe.store.database import Store
 from ocr_moe.store.migrations import STEPS, VERSION
 from ocr_moe.version import __version__
-from ocr_moe.workshop.config import Config, StrategyConfig, load_config
+from ocr_moe.workshop.config import Config, StrategyConfig, find_schema, load_config
 from tests.conftest import SAMPLES, Command
 
 OLD = Path(__file__).parent / "data" / "stores"
@@ -61,8 +60,16 @@ def version_of(path: Path) -> int:
 
 
 def old_run(folder: Path, name: str) -> Path:
+    """A run of version 1, with the shipped schemas as they are declared today: what changed in them
+    since is no matter of the store."""
     folder.mkdir()
     shutil.copy(OLD / f"{name}.v1.sqlite", folder / STORE)
+    with sqlite3.connect(folder / STORE) as db:
+        [[written]] = db.execute("SELECT value FROM meta WHERE key = 'schemas'")
+        today = [find_schema(each["name"]).model_dump(mode="json") for each in json.loads(written)]
+        text = json.dumps(today, ensure_ascii=False)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schemas'", (text,))
+    db.close()
     return folder
 
 
@@ -74,20 +81,12 @@ def scans(folder: Path, *names: str) -> Path:
 
 
 def as_it_was(folder: Path) -> Config:
-    """Configuration and schemas of a run, as its store holds them: what ships goes on changing."""
+    """The configuration with a run's strategies as its store holds them: what ships goes on changing."""
     with Store(folder / STORE, write=False) as store:
-        identity, schemas = store.get_meta("identity"), store.get_meta("schemas")
-    for schema in schemas:
-        (folder / f"{schema['name']}.yaml").write_text(write_yaml(schema), encoding="utf-8")
+        chosen = store.get_meta("identity")["strategies"]["chosen"].items()
     now = load_config()
-    chosen = identity["strategies"]["chosen"].items()
     strategies = {name: StrategyConfig.model_validate(was) for name, was in chosen}
-    return now.model_copy(
-        update={
-            "strategies": {**now.strategies, **strategies},
-            "schemas": tuple(str(folder / f"{schema['name']}.yaml") for schema in schemas),
-        }
-    )
+    return now.model_copy(update={"strategies": {**now.strategies, **strategies}})
 
 
 def small_truth(path: Path, *files: str) -> Path:
