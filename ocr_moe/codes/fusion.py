@@ -18,6 +18,7 @@ from rapidfuzz.distance import Levenshtein
 from ocr_moe.codes.checks import passes
 from ocr_moe.codes.decoding import Emissions, Hypothesis, score
 from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.codes.placing import Row
 from ocr_moe.types import Value
 
 _IMPOSSIBLE = -200.0  # nats; a code that has no alignment with a view
@@ -35,6 +36,8 @@ class View:
     """The code-like run that the recogniser reads without a grammar."""
     hypotheses: tuple[Hypothesis, ...]
     """The codes that the emissions speak for, the likeliest first."""
+    rows: tuple[Row, ...] = ()
+    """The strips to which the emissions' time steps belong, one after the other."""
 
 
 class FusionParams(Value):

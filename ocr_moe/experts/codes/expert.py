@@ -40,7 +40,15 @@ from pydantic import Field as PydanticField
 from ocr_moe.codes import lookalikes
 from ocr_moe.codes.automaton import compiled
 from ocr_moe.codes.confidence import ConfidenceModel
-from ocr_moe.codes.decoding import Emissions, Hypothesis, decode, free_reading, join, reduce
+from ocr_moe.codes.decoding import (
+    Emissions,
+    Hypothesis,
+    decode,
+    free_reading,
+    join,
+    reduce,
+    score,
+)
 from ocr_moe.codes.finding import (
     CodePlace,
     Findings,
@@ -51,8 +59,10 @@ from ocr_moe.codes.finding import (
 )
 from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
 from ocr_moe.codes.grammar import DIGITS, CodeGrammar, Segment
+from ocr_moe.codes.placing import row_of, spell
 from ocr_moe.codes.posterior import OTHER
 from ocr_moe.experts.codes.faintlines import faint_lines
+from ocr_moe.experts.codes.wholeness import Ends, ends_of
 from ocr_moe.geometry import around, distance
 from ocr_moe.imaging.linecrops import (
     colourfulness,
@@ -329,7 +339,7 @@ class CodesExpert:
         for crop in self._params.crops:
             images = _treated(cut[crop.padding], crop)
             for recognizer in self._params.recognizers:
-                views.append(self._view(recognizer, crop.name, images, grammars))
+                views.append(self._view(recognizer, crop.name, images, place.strips, grammars))
                 fused = fuse(views, grammars, self._params.fusion, place.label)
                 if self._enough(fused, place, views):
                     return _Seen(page, place, tuple(views), fused, look, measures)
@@ -350,6 +360,7 @@ class CodesExpert:
         recognizer: str,
         crop_name: str,
         crops: Sequence[Image.Image],
+        strips: Sequence[Strip],
         grammars: Sequence[CodeGrammar],
     ) -> View:
         posteriors = self._services.recognizer(recognizer).recognize(crops)
@@ -357,7 +368,8 @@ class CodesExpert:
         parts: list[Emissions] = [reduce(posterior, characters) for posterior in posteriors]
         emissions = join(parts)
         hypotheses = _hypotheses(emissions, grammars, self._params.fusion)
-        return View(recognizer, crop_name, emissions, free_code(posteriors), hypotheses)
+        rows = tuple(map(row_of, strips, posteriors))
+        return View(recognizer, crop_name, emissions, free_code(posteriors), hypotheses, rows)
 
     def _credible(self, seen: _Seen) -> bool:
         """Whether a code was read there, not made up from something else."""
@@ -474,6 +486,14 @@ class CodesExpert:
                 "rivals": float(len(rivals)),
             }
         )
+        ends = self._ends(best)
+        if ends is not None:
+            features |= {
+                "cut": float(ends.cut),
+                "ink_before": ends.ink_before,
+                "ink_after": ends.ink_after,
+                "ink_between": ends.ink_between,
+            }
         notes = []
         if fused.checked is False:
             notes.append(f"{field.name}: the check character of {fused.code} is wrong as printed")
@@ -492,6 +512,13 @@ class CodesExpert:
             features={name: round(x, 5) for name, x in features.items()},
             notes=tuple(notes),
         )
+
+    def _ends(self, seen: _Seen) -> Ends | None:
+        """What stands around the code, as the view shows it that speaks for it most."""
+        assert seen.fused is not None
+        code = seen.fused.code
+        view = max(seen.views, key=lambda view: score(view.emissions, [code])[0])
+        return ends_of(seen.page.image, spell(view.emissions, view.rows, code), _faded)
 
     def _unknown(self, field: Field, seen: Sequence[_Seen]) -> Reading:
         """A labelled number of no known form is handed over as it stands; else there is none."""
