@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from ocr_moe.codes.finding import Strip
 from ocr_moe.codes.placing import Spelled
+from ocr_moe.codes.posterior import OTHER
 from ocr_moe.imaging.linecrops import crop_strip
 
 if TYPE_CHECKING:
@@ -39,21 +40,21 @@ typefaces leave a fifth of a pitch between two digits."""
 
 @dataclass(frozen=True)
 class Ends:
-    """What stands at the ends of a code, each 0 where nothing does."""
+    """What stands where a code ends, or might go on."""
 
-    cut_before: float
-    cut_after: float
-    """1 where the picture ends before a further character could stand."""
-    ink_before: float
-    ink_after: float
+    cut: bool = False
+    """Whether the picture ends before a further character could stand."""
+    ink_before: float = 0.0
+    ink_after: float = 0.0
     """Ink where a further character would stand that no glyph accounts for, as a share of what the
     code's own characters have, 0-2."""
-    ink_between: float
+    ink_between: float = 0.0
     """Ink between two neighbours that stand far apart, as such a share."""
 
     @property
-    def cut(self) -> bool:
-        return max(self.cut_before, self.cut_after) > 0.0
+    def features(self) -> dict[str, float]:
+        """By the names under which a reading tells of them."""
+        return {name: float(value) for name, value in asdict(self).items()}
 
 
 def ends_of(
@@ -70,14 +71,17 @@ def ends_of(
     looks = [_Look(image, part, treat) for part in spelled]
     first, last = looks[0], looks[-1]
     return Ends(
-        cut_before=float(first.room_before() < _CUT),
-        cut_after=float(last.room_after() < _CUT),
+        cut=min(first.room_before(), last.room_after()) < _CUT,
         ink_before=first.ink_at(first.middles[0] - first.pitch),
         ink_after=last.ink_at(last.middles[-1] + last.pitch),
         ink_between=max(look.ink_in_gaps() for look in looks),
     )
 
 
+_NEAR = 0.75
+"""Pitches from where a character would stand up to which another glyph stands there in its stead."""
+_MARKS = frozenset(f"{OTHER}:：.。,，;；、()（）[]【】<>《》")
+"""What stands beside numbers and is none of their characters."""
 _LEAST = 4
 """Characters on a strip from which their pitch can be told."""
 _APART = 1.6
@@ -124,9 +128,9 @@ class _Look:
         return float(self._ink[low:high].sum()) if high > low else 0.0
 
     def ink_at(self, x: float) -> float:
-        if any(
-            abs(at - x) < 0.75 * self.pitch and not glyph.isdigit() for at, glyph in self._glyphs
-        ):
+        """Ink around `x`, as a share of a character's; none where a label or a mark stands."""
+        near = [glyph for at, glyph in self._glyphs if abs(at - x) < _NEAR * self.pitch]
+        if any(glyph.isalpha() or glyph in _MARKS for glyph in near):
             return 0.0
         return min(self._mass(x) / self._typical, 2.0)
 
