@@ -240,7 +240,9 @@ def test_years_are_weighed_by_what_else_the_date_may_say(binding: Binding) -> No
 
 def test_a_sure_code_chooses_among_a_fields_alternatives(binding: Binding) -> None:
     state, decisions = state_of({CODE: 0.999}, **{**AGREEING, "学校": ("重庆大学", 0.5)})
-    state = with_alternatives(state, "学校", {"重庆大学": 0.5, "四川大学": 0.3, "成都科技大学": 0.1})
+    state = with_alternatives(
+        state, "学校", {"重庆大学": 0.5, "四川大学": 0.3, "成都科技大学": 0.1}
+    )
     bound = binding.bind(state, decisions)["学校"]
     assert bound.value == "四川大学"
     assert any("taken as 四川大学" in note for note in bound.notes)

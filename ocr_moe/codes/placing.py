@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def align(emissions: Emissions, code: str) -> tuple[int, ...] | None:
     if not code or any(character not in column for character in code):
         return None
     emit = emissions.emit[:, [column[character] for character in code]]
-    repeated = np.array([False, *(a == b for a, b in zip(code, code[1:], strict=False))])
+    repeated = np.array([False, *(a == b for a, b in pairwise(code))])
     steps, length = emit.shape
     skipped = np.concatenate([[0.0], np.cumsum(emissions.skip)])
     # States of a time step: character i was seen last (row 0), or a blank after it (row 1).

@@ -394,9 +394,7 @@ def _alternatives(
     return known
 
 
-def _shares(
-    value: str | None, trust: float, readings: Mapping[str, Reading]
-) -> dict[str, float]:
+def _shares(value: str | None, trust: float, readings: Mapping[str, Reading]) -> dict[str, float]:
     """What a field may say → the chance that it is right.
 
     The decided value has the chance `trust`; the readings' other values and alternatives share the
@@ -429,9 +427,7 @@ def _agree(text: str, tie: _Tie, value: str) -> bool:
     return -_TURN < months <= 12 + _TURN
 
 
-def _reasons(
-    code: str, ties: Sequence[_Tie], decisions: Mapping[str, Decision]
-) -> list[str]:
+def _reasons(code: str, ties: Sequence[_Tie], decisions: Mapping[str, Decision]) -> list[str]:
     return [
         f"{tie.binding.field} says {_said(decisions, tie)}"
         for tie in ties

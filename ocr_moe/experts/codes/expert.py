@@ -8,7 +8,8 @@ Three looks, each only where the one before was not enough:
    grammars from the recognisers' own posteriors and fused over recognisers and treatments.
    Where that finds nothing, also two rows below a bare label, lines on end, and lines that page OCR
    found but could not read.
-3. Where no place is likely, lines that the detector passed over (`faintlines`), then the page again,
+3. Where no place is likely, lines that the detector passed over (`faintlines`), fainter ones where
+   the schema expects the code (`places`), then the page again,
    painted over where it was read surely, coloured ink faded, at other scales, by an OCR engine that
    is set to find faint lines. Likewise the rows around a place whose reading stays doubtful: its
    line may have been boxed badly.
@@ -81,7 +82,7 @@ from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageTe
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 6
+REVISION = 7
 
 _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
@@ -239,7 +240,7 @@ class CodesExpert:
             return self._first_sight(field, *places[0])
         seen = self._look_at(places, found, grammars)
         if not any(map(self._credible, seen)):
-            seen += [s for page in document.pages for s in self._faint_look(page, grammars)]
+            seen += [s for page in document.pages for s in self._faint_look(page, field, grammars)]
         if not any(map(self._credible, seen)):
             seen += [s for page in document.pages for s in self._second_look(page, find, grammars)]
         credible = sorted(
@@ -304,7 +305,7 @@ class CodesExpert:
             return False
         if place.checked is not None:
             return place.checked
-        if _misreads_unnoticed(place.run, grammars):
+        if _misreads_unnoticed(place.run, grammars) or _ends_at_edge(place, page.text):
             return False
         return _year_support(place, page.text) == 1.0
 
@@ -389,13 +390,15 @@ class CodesExpert:
             return gap < self._params.unknown_gap and fit > self._params.least_fit
         return gap < self._params.unlabelled_gap and fit > self._params.least_unlabelled_fit
 
-    def _faint_look(self, page: Page, grammars: Sequence[CodeGrammar]) -> list[_Seen]:
+    def _faint_look(self, page: Page, field: Field, grammars: Sequence[CodeGrammar]) -> list[_Seen]:
         """Lines that the page's detector passed over: those that look like a code at a glance."""
         if self._params.faint_lines == 0:
             return []
         least = min(_LEAST_GLANCE, *(grammar.shortest for grammar in grammars))
         known = [line.quad for line in read_surely(page.text)]
-        quads = faint_lines(page.image, known, skew_of(page.text), self._params.faint_lines)
+        quads = faint_lines(
+            page.image, known, skew_of(page.text), self._params.faint_lines, field.places
+        )
         crop = self._params.crops[0]
         recognizer = self._services.recognizer(self._params.recognizers[-1])
         likely = []
@@ -496,7 +499,7 @@ class CodesExpert:
         )
         ends = self._ends(best)
         features |= ends.features
-        notes = [f"{field.name}: {doubt}" for doubt in self._incomplete(ends)]
+        notes = [f"{field.name}: {doubt}" for doubt in self._incomplete(best, ends)]
         whole = not notes
         if fused.checked is False:
             notes.append(f"{field.name}: the check character of {fused.code} is wrong as printed")
@@ -517,9 +520,13 @@ class CodesExpert:
             ceiling=1.0 if whole else self._params.incomplete,
         )
 
-    def _incomplete(self, ends: Ends) -> list[str]:
+    def _incomplete(self, seen: _Seen, ends: Ends) -> list[str]:
         """Why the code may be longer than it was read, in words."""
         doubts = []
+        assert seen.fused is not None
+        first, code = seen.place.code or "", seen.fused.code
+        if len(first) > len(code) and code in first:
+            doubts.append(f"page OCR reads more characters, {first}")
         if ends.cut:
             doubts.append("the number runs to the edge of the picture, and may be cut off")
         if max(ends.ink_before, ends.ink_after) > self._params.neighbour_ink:
@@ -595,6 +602,18 @@ def _misreads_unnoticed(code: str, grammars: Sequence[CodeGrammar]) -> bool:
     )
     longer = (code[:at] + digit + code[at:] for at in range(len(code) + 1) for digit in DIGITS)
     return any(grammar.matches(other) for other in chain(twins, longer) for grammar in grammars)
+
+
+def _ends_at_edge(place: CodePlace, text: PageText) -> bool:
+    """Whether a line of the place begins or ends within half its height of the page's edge."""
+    for strip in place.strips:
+        tl, tr, br, bl = ((x * text.width, y * text.height) for x, y in strip.quad)
+        room = 0.5 * _line_height(text, strip)
+        along = 0 if abs(tr[0] - tl[0]) > abs(tr[1] - tl[1]) else 1
+        size = (text.width, text.height)[along]
+        if any(not room <= point[along] <= size - room for point in (tl, tr, br, bl)):
+            return True
+    return False
 
 
 def _bare(label: str | None, *strips: Strip) -> CodePlace:

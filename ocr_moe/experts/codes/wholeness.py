@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ocr_moe.codes.finding import Strip
@@ -36,6 +37,9 @@ _HALF = 0.5
 _CUT = 0.35
 """Pitches between the outermost ink and the picture's edge below which the code may have been cut:
 typefaces leave a fifth of a pitch between two digits."""
+_CUT_INK = 0.1
+"""Ink of half a character, as a share of a whole one's, where the picture ends before there was room
+for it."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def ends_of(
     looks = [_Look(image, part, treat) for part in spelled]
     first, last = looks[0], looks[-1]
     return Ends(
-        cut=min(first.room_before(), last.room_after()) < _CUT,
+        cut=first.cut_before() or last.cut_after(),
         ink_before=first.ink_at(first.middles[0] - first.pitch),
         ink_after=last.ink_at(last.middles[-1] + last.pitch),
         ink_between=max(look.ink_in_gaps() for look in looks),
@@ -117,9 +121,7 @@ class _Look:
         self._left = (left + wide.before * height) / total * self._width
         self._right = (right + wide.before * height) / total * self._width
         self._ink = _profile(crop, self.middles, self.pitch)
-        self._typical = max(
-            float(np.median([self._mass(x) for x in self.middles])), 1e-6
-        )
+        self._typical = max(float(np.median([self._mass(x) for x in self.middles])), 1e-6)
 
     def _mass(self, x: float) -> float:
         """Ink within half a pitch of `x`, within the picture."""
@@ -136,17 +138,26 @@ class _Look:
 
     def ink_in_gaps(self) -> float:
         worst = 0.0
-        for a, b in zip(self.middles, self.middles[1:], strict=False):
+        for a, b in pairwise(self.middles):
             if b - a > _APART * self.pitch:
                 worst = max(worst, self.ink_at((a + b) / 2))
         return worst
 
-    def room_before(self) -> float:
-        """Pitches of paper between the first character's ink and the picture's left edge."""
-        return (self._outermost(self.middles[0], -1) - self._left) / self.pitch
+    def cut_before(self) -> bool:
+        """Whether the picture ends in, or right before, a further character."""
+        first = self.middles[0]
+        return self._cut(self._outermost(first, -1) - self._left, first - self.pitch)
 
-    def room_after(self) -> float:
-        return (self._right - self._outermost(self.middles[-1], 1)) / self.pitch
+    def cut_after(self) -> bool:
+        last = self.middles[-1]
+        return self._cut(self._right - self._outermost(last, 1), last + self.pitch)
+
+    def _cut(self, room: float, further: float) -> bool:
+        """`room`: from the code's ink to the edge; `further`: where a character would stand."""
+        if room < _CUT * self.pitch:
+            return True
+        whole = self._left + _HALF * self.pitch <= further <= self._right - _HALF * self.pitch
+        return not whole and self._mass(further) > _CUT_INK * self._typical
 
     def _outermost(self, x: float, way: int) -> float:
         """How far the ink of the character at `x` reaches in a direction."""
