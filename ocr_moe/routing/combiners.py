@@ -230,6 +230,9 @@ class FieldCombiner:
                 self._leave_empty(draft, errors)
                 return
         draft.value, draft.features, draft.model, draft.logit = value, features, model, logit
+        # What one expert takes for a part, another may have read with a character more or less.
+        ceilings = [r.ceiling for r in speaking.values() if _overlapping(str(r.value), value)]
+        draft.ceiling = min(ceilings, default=1.0)
         notes: list[str] = []
         for _, reading in carriers:
             if reading.characters and not draft.characters:
@@ -238,7 +241,6 @@ class FieldCombiner:
                 draft.evidence = reading.evidence
             if reading.notes:
                 notes += reading.notes
-            draft.ceiling = min(draft.ceiling, reading.ceiling)
         if not carriers:
             draft.characters = vote(self._ballots(field, speaking)).shares
         if len(values) > 1:
@@ -487,6 +489,10 @@ def _possible(field: Field, value: str) -> bool:
     if field.grammars:
         return field.has_code_length(value)
     return bool(value)
+
+
+def _overlapping(first: str, second: str) -> bool:
+    return first in second or second in first
 
 
 def _own_score(carrier: tuple[str, Reading]) -> float:

@@ -32,6 +32,12 @@ _ROOM = 1.5
 """How far the strip is widened at both ends, in its heights: two characters of any typeface."""
 _FAINT = 0.25
 """Darkness, as a share of the type's, up to which a pixel is taken for paper, noise or a shadow."""
+_GRAIN = 15
+"""Percentile of a code's columns that has no more ink than paper: the gaps between its characters."""
+_COLOUR = 20
+"""Steps of 255 between a pixel's channels, beyond the paper's own, from which its ink is coloured."""
+_SPARE = 0.15
+"""Share of the rows on which a code stands that is left out at either side."""
 _HALF = 0.5
 """Half a pitch: what belongs to a character on either side of its middle."""
 _CUT = 0.35
@@ -84,8 +90,8 @@ def ends_of(
 
 _NEAR = 0.75
 """Pitches from where a character would stand up to which another glyph stands there in its stead."""
-_MARKS = frozenset(f"{OTHER}:：.。,，;；、()（）[]【】<>《》")
-"""What stands beside numbers and is none of their characters."""
+_MARKS = frozenset(f"{OTHER}:：.。,，;；、()（）[]【】<>《》-－—·")
+"""What stands beside numbers, or parts their groups, and is none of their characters."""
 _LEAST = 4
 """Characters on a strip from which their pitch can be told."""
 _APART = 1.6
@@ -105,7 +111,7 @@ class _Look:
 
         strip = part.strip
         wide = replace(strip, before=strip.before + _ROOM, after=strip.after + _ROOM)
-        crop = treat(crop_strip(image, wide, padding=0.0))
+        crop = crop_strip(image, wide, padding=0.0)
         self._width = float(crop.width)
         (left, right), length, height = _along(image, strip)
         total = length + (wide.before + wide.after) * height
@@ -120,7 +126,7 @@ class _Look:
         # The picture's edges on the strip's own line.
         self._left = (left + wide.before * height) / total * self._width
         self._right = (right + wide.before * height) / total * self._width
-        self._ink = _profile(crop, self.middles, self.pitch)
+        self._ink = _profile(crop, treat(crop), self.middles, self.pitch)
         self._typical = max(float(np.median([self._mass(x) for x in self.middles])), 1e-6)
 
     def _mass(self, x: float) -> float:
@@ -191,17 +197,41 @@ def _along(image: Image.Image, strip: Strip) -> tuple[tuple[float, float], float
     return (low, high), length, height
 
 
-def _profile(crop: Image.Image, middles: Sequence[float], pitch: float) -> Floats:
-    """Ink of every column, 0-1: the mean darkness over the rows on which the code stands."""
+def _profile(
+    plain: Image.Image, treated: Image.Image, middles: Sequence[float], pitch: float
+) -> Floats:
+    """Ink of every column, 0-1: the mean darkness over the rows on which the code stands.
+
+    Coloured ink, a seal's rim, does not count, and what every column has, the grain of a noisy
+    photograph or a shadow, is taken off.
+    """
     import numpy as np
 
-    grey = np.asarray(crop.convert("L")).astype(np.float64)
+    grey = np.asarray(treated.convert("L")).astype(np.float64)
     low = max(round(middles[0] - _HALF * pitch), 0)
     high = min(round(middles[-1] + _HALF * pitch), grey.shape[1])
     own = grey[:, low:high]
     paper, dark = float(np.percentile(own, 75)), float(np.percentile(own, 3))
     ink = np.clip((paper - grey) / max(paper - dark, 1.0), 0.0, 1.0)
     ink = np.clip((ink - _FAINT) / (1.0 - _FAINT), 0.0, 1.0)
+    black = np.where(_coloured(plain), 0.0, ink)
+    if black[:, low:high].sum() > 0.5 * ink[:, low:high].sum():
+        ink = black  # else the code itself is printed in colour
     rows = ink[:, low:high].mean(axis=1)
-    band = rows > 0.3 * max(float(rows.max()), 1e-6)
-    return np.asarray(ink[band].mean(axis=0), np.float64)
+    inked = np.flatnonzero(rows > 0.3 * max(float(rows.max()), 1e-6))
+    # The middle of them: a frame or a rule close by may reach into the others where it slants.
+    spare = round(_SPARE * (inked[-1] - inked[0]))
+    columns = ink[inked[0] + spare : inked[-1] + 1 - spare].mean(axis=0)
+    grain = float(np.percentile(columns[low:high], _GRAIN))
+    return np.asarray(np.clip(columns - grain, 0.0, None), np.float64)
+
+
+def _coloured(image: Image.Image) -> NDArray[np.bool_]:
+    """Which pixels have more colour than the paper, those right beside them included."""
+    import cv2
+    import numpy as np
+
+    pixels = cv2.blur(np.asarray(image.convert("RGB")), (3, 3)).astype(np.int16)
+    colour = pixels.max(axis=2) - pixels.min(axis=2)
+    strong = (colour > np.median(colour) + _COLOUR).astype(np.uint8)
+    return np.asarray(cv2.dilate(strong, np.ones((3, 3), np.uint8)), bool)
