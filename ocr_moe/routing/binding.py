@@ -96,6 +96,11 @@ class _Tie:
     """Whether the field's value is known as it stands, not merely like a known one."""
 
 
+_Told = dict[tuple[str, str], tuple[tuple[str, ...], float, dict[str, float]]]
+"""(grammar, segment) → what the decided value foretells, how well it was understood, and the chance
+of every text that the field foretells."""
+
+
 class Binding:
     """A record-level step over all readings: pure, it asks nobody."""
 
@@ -141,7 +146,8 @@ class Binding:
         value = decision.value
         assert value is not None
         known = _alternatives(value, decision, state.readings.get(field.name, {}))
-        ties = {code: self._ties(state, field, code, decisions) for code in known}
+        told: _Told = {}
+        ties = {code: self._ties(state, field, code, decisions, told) for code in known}
         if not any(ties.values()):
             return decision
         worth = {code: self._prior(code, ties[code]) for code in known}
@@ -201,8 +207,14 @@ class Binding:
         return agree * tie.foretold.get(text, 0.0) + elsewhere / self._params.spread
 
     def _ties(
-        self, state: State, field: Field, code: str, decisions: Mapping[str, Decision]
+        self,
+        state: State,
+        field: Field,
+        code: str,
+        decisions: Mapping[str, Decision],
+        told: _Told,
     ) -> list[_Tie]:
+        """`told` keeps what the fields foretell, which is the same for every code of a grammar."""
         ties = []
         grammar = _grammar_of(field.grammars, code)
         spans = (grammar.parse(code) if grammar is not None else None) or {}
@@ -212,10 +224,15 @@ class Binding:
                 continue
             start, end = spans[segment.name]
             binding = segment.binding
-            expected, likeness = self._expected(binding, other.value, end - start)
-            foretold = self._foretold(
-                binding, other, state.readings.get(binding.field, {}), end - start
-            )
+            assert grammar is not None
+            key = (grammar.name, segment.name)
+            if key not in told:
+                readings = state.readings.get(binding.field, {})
+                told[key] = (
+                    *self._expected(binding, other.value, end - start),
+                    self._foretold(binding, other, readings, end - start),
+                )
+            expected, likeness, foretold = told[key]
             understood = bool(expected) and likeness == 1.0
             ties.append(_Tie(segment, binding, start, end, expected, foretold, understood))
         return ties
@@ -282,7 +299,7 @@ class Binding:
             return {}
         against = {
             tie.binding.field
-            for tie in self._ties(state, field, code, decisions)
+            for tie in self._ties(state, field, code, decisions, {})
             if tie.understood
             and (decisions[tie.binding.field].confidence or 0.0) >= firm
             and not _agree(code[tie.start : tie.end], tie, decisions[tie.binding.field].value or "")
