@@ -207,6 +207,17 @@ def test_dates_of_one_degree_far_apart_are_told(schema: Schema) -> None:
     assert found[DEGREE].fields["毕业日期"].status is Status.ABSTAINED
 
 
+def test_no_witness_lifts_a_value_over_its_ceiling(schema: Schema) -> None:
+    """A number that may lack a character stays a person's business, however many scans lack it."""
+    cut = Said(NUMBERS[DIPLOMA], 0.5, Status.ABSTAINED, ceiling=0.5)
+    scans = [entry(path) for path in (DIPLOMA, SCAN)]
+    found = settle(schema, *(Entry(s.document, {**s.said, "证书编号": cut}) for s in scans))
+
+    assert kinds(found[SCAN]) == {ConflictKind.COPY}
+    assert found[SCAN].fields["证书编号"].status is Status.ABSTAINED
+    assert found[SCAN].fields["证书编号"].confidence == 0.5
+
+
 def test_the_same_bytes_are_no_second_witness(schema: Schema) -> None:
     one = entry(DIPLOMA, 出生日期=("1997-03-15", 0.7))
     copy = Entry(DocumentRef(path=DEGREE, sha256=DIPLOMA), one.said)
@@ -227,7 +238,7 @@ def test_a_settled_record_keeps_what_did_not_change() -> None:
         fields={"姓名": decision, "性别": decision},
     )
     surer = settled_record(
-        record, Settled({"姓名": Said("陈思远", 0.99, Status.ACCEPTED, ("why",))})
+        record, Settled({"姓名": Said("陈思远", 0.99, Status.ACCEPTED, notes=("why",))})
     )
     other = settled_record(record, Settled({"姓名": Said("陈恩远", 0.99, Status.ACCEPTED)}))
 

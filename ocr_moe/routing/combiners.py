@@ -123,9 +123,10 @@ class _Draft:
     """Log-odds below which an exact expert's value does not fall by what else the record tells."""
     contested: bool = False
     """Whether an exact expert and the print differ, so that a person decides."""
+    ceiling: float = 1.0
 
     def decision(self) -> Decision:
-        confidence = None if self.logit is None else sigmoid(self.logit)
+        confidence = None if self.logit is None else min(sigmoid(self.logit), self.ceiling)
         if confidence is not None and self.floor is not None:
             confidence = max(confidence, sigmoid(self.floor))
         status = Status.FAILED if confidence is None else Status.ABSTAINED
@@ -258,6 +259,10 @@ class FieldCombiner:
                 self._leave_empty(draft, errors)
                 return
         draft.value, draft.features, draft.model, draft.logit = value, features, model, logit
+        if draft.floor is None:
+            # What one expert takes for a part, another may have read with a character more or less.
+            ceilings = [r.ceiling for r in speaking.values() if _overlapping(str(r.value), value)]
+            draft.ceiling = min(ceilings, default=1.0)
         notes: list[str] = []
         for _, reading in carriers:
             if reading.characters and not draft.characters:
@@ -312,7 +317,8 @@ class FieldCombiner:
         logit = draft.logit + draft.model.added(more)
         if draft.floor is not None and not failed_checks:
             logit = max(logit, draft.floor)
-        confidence, status = self._judge(draft, draft.value, sigmoid(logit))
+        belief = min(sigmoid(logit), draft.ceiling)
+        confidence, status = self._judge(draft, draft.value, belief)
         return _decision(
             draft, draft.value, confidence, _held(status, failed_checks), failed_checks
         )
@@ -326,7 +332,8 @@ class FieldCombiner:
     ) -> Decision:
         """The same for a field on which a record-level step had its say.
 
-        What the step made of the confidence already holds what the readings say of the value.
+        What the step made of the confidence already holds what the readings say of the value; it
+        stands where only judgement speaks of those that read it.
         `draft` takes over the features on which the new confidence rests.
         """
         if bound.status is Status.FAILED:
@@ -339,10 +346,12 @@ class FieldCombiner:
         else:
             draft.features = {f"field={draft.field.name}": 1.0}
             joint = self._calibration.joint.get(draft.field.kind)
-            if joint is not None and belief is not None:
+            if joint is not None and belief is not None and draft.model is not PRIOR:
                 belief = sigmoid(joint.logit(draft.features) + joint.added(more))
         if draft.floor is not None and bound.value != draft.value:
             draft.contested = True  # the rest of the record speaks against what cannot be misread
+        if belief is not None:
+            belief = min(belief, bound.ceiling)
         confidence, status = self._judge(draft, bound.value, belief)
         return _decision(
             bound, bound.value, confidence, _held(status, failed_checks), failed_checks
@@ -542,6 +551,10 @@ def _possible(field: Field, value: str) -> bool:
     return bool(value)
 
 
+def _overlapping(first: str, second: str) -> bool:
+    return first in second or second in first
+
+
 def _own_score(carrier: tuple[str, Reading]) -> float:
     return -1.0 if carrier[1].score is None else carrier[1].score
 
@@ -582,4 +595,5 @@ def _decision(
         evidence=source.evidence,
         characters=source.characters,
         notes=_distinct(source.notes, notes) if notes else source.notes,
+        ceiling=source.ceiling,
     )

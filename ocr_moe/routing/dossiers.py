@@ -82,6 +82,8 @@ class Said(NamedTuple):
     value: str | None
     confidence: float | None
     status: Status
+    ceiling: float = 1.0
+    """The most that the confidence may be, whoever else says the same."""
     notes: tuple[str, ...] = ()
     """What other documents added."""
 
@@ -381,7 +383,7 @@ class _Work:
     def _surer(self, entry: Entry, name: str, confidence: float, why: str) -> None:
         """Raise a confidence; with a note where the value comes to stand by it."""
         said = self.said(entry, name)
-        confidence = round(min(confidence, _SUREST), 6)
+        confidence = round(min(confidence, _SUREST, 1.0 if said is None else said.ceiling), 6)
         if said is None or confidence <= (said.confidence or 0.0):
             return
         said = said._replace(confidence=confidence)
@@ -394,7 +396,7 @@ class _Work:
         confidence = round(min(confidence, _SUREST), 6)
         status = Status.ACCEPTED if self._stands(name, confidence) else Status.ABSTAINED
         notes = (*said.notes, note) if said is not None else (note,)
-        self._settled[entry.key].fields[name] = Said(value, confidence, status, notes)
+        self._settled[entry.key].fields[name] = Said(value, confidence, status, notes=notes)
 
     def _contradict(
         self, entries: Sequence[Entry], name: str, kind: ConflictKind, message: str
@@ -464,7 +466,7 @@ def _day(value: str | None) -> date | None:
 
 
 def said_of(decision: Decision) -> Said:
-    return Said(decision.value, decision.confidence, decision.status)
+    return Said(decision.value, decision.confidence, decision.status, decision.ceiling)
 
 
 def settled_record(record: Record, settled: Settled) -> Record:
