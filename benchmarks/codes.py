@@ -45,7 +45,7 @@ from ocr_moe.generation import generate
 from ocr_moe.imaging.linecrops import crop_strip
 from ocr_moe.intake.righting import read_upright, turn
 from ocr_moe.intake.seals import without_seals
-from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Posterior, State
+from ocr_moe.protocols import ChatModel, LineRecognizer, OcrEngine, Posterior, State, SymbolReader
 from ocr_moe.run.documents import reader_of
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import Component
@@ -107,6 +107,9 @@ class Remembering:
         if name not in self._recognizers:
             self._recognizers[name] = _RememberingRecognizer(self._workshop.recognizer(name))
         return self._recognizers[name]
+
+    def symbols(self, name: str) -> SymbolReader:
+        return self._workshop.symbols(name)
 
     def forget(self) -> None:
         for recognizer in self._recognizers.values():

@@ -70,6 +70,9 @@ class Lent:
     def recognizer(self, name: str) -> Any:
         raise NotImplementedError
 
+    def symbols(self, name: str) -> Any:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def expert() -> Iterator[Callable[..., OcrText]]:

@@ -283,9 +283,9 @@ def test_nothing_lifts_a_value_above_its_ceiling() -> None:
         assert (decision.confidence, decision.status) == (0.5, Status.ABSTAINED)
     part = reading("由公司", 0.99, ceiling=0.5)
     for value, status in (("甲公司", Status.ACCEPTED), ("由公司甲", Status.ABSTAINED)):
-        combiner = Priority(Priority.Params(), calibration)
+        first = Priority(Priority.Params(), calibration)
         rivals = {"rules": reading(value, 0.99), "codes": part}
-        assert combine(combiner, "名称", rivals).status is status
+        assert combine(first, "名称", rivals).status is status
 
 
 def test_a_contradiction_is_noted_and_lowers_the_confidence() -> None:

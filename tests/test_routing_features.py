@@ -80,13 +80,13 @@ def test_absence_is_described_by_the_silent() -> None:
 
 
 def test_a_field_that_only_a_label_announces_is_told() -> None:
-    def labelled(**more: tuple[str, ...]) -> float:
-        return absence_features(Field(name="x", **more), {})["labelled"]
+    def labelled(field: Field) -> float:
+        return absence_features(field, {})["labelled"]
 
-    assert labelled(labels=("有效期",)) == 1.0
-    assert labelled() == 0.0
-    assert labelled(labels=("有效期",), patterns=("至(.*)",)) == 0.0
-    assert labelled(labels=("有效期",), line_patterns=("至(.*)",)) == 0.0
+    assert labelled(Field(name="x", labels=("有效期",))) == 1.0
+    assert labelled(Field(name="x")) == 0.0
+    assert labelled(Field(name="x", labels=("有效期",), patterns=("至(.*)",))) == 0.0
+    assert labelled(Field(name="x", labels=("有效期",), line_patterns=("至(.*)",))) == 0.0
 
 
 def test_a_gate_sees_the_decision_and_the_rest_of_the_record() -> None:

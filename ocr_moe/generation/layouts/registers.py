@@ -5,6 +5,7 @@ The layouts `heldout_…` check what was tuned on the others.
 
 from __future__ import annotations
 
+from ocr_moe.generation import payloads
 from ocr_moe.generation.facts import Graduate
 from ocr_moe.generation.graduates import draw_name
 from ocr_moe.generation.layouts import certificate
@@ -82,8 +83,10 @@ def table(sheet: Sheet, facts: Graduate, look: Look) -> None:
         sheet.draw.line((left, below, right - wide - size, below), (190, 190, 195), 1)
         n, column = (n + 1, 0) if full or column else (n, 1)
     y = top + (n + 2) * step
-    sheet.text(left, y, f"在线验证码：{verification_code(sheet)}", look.body(size))
-    sheet.image.paste(pictures.qr_code(rng, round(w * 0.12)), (round(right - w * 0.13), round(y)))
+    code = verification_code(sheet)
+    sheet.text(left, y, f"在线验证码：{code}", look.body(size))
+    symbol = pictures.qr_code(rng, round(w * 0.12), lambda _: payloads.of_register(code))
+    sheet.image.paste(symbol, (round(right - w * 0.13), round(y)))
     notes = (
         "注意事项：",
         "1、《备案表》是依据《高等学校学生学籍学历电子注册办法》对学历证书电子注册复核备案的结果。",
