@@ -59,6 +59,7 @@ COMPONENTS = (
     Component("rapid", ("engines.rapid",)),
     Component("lines", ("engines.lines",)),
     Component("seals", ("intake.seals",)),
+    Component("watermarks", ("intake.watermarks",)),
     Component("righting", ("intake.righting", "intake.images", "intake.pdf")),
 )
 

@@ -1,19 +1,17 @@
 """Finding out which way up a page is, from what OCR itself sees of it.
 
 An upright page costs nothing: its lines are wider than tall and read with confidence. Only a page
-whose lines stand on end, run aslant or read badly is read again another way round.
+whose lines stand on end or read badly is read again the other ways round.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from ocr_moe.geometry import around, direction
-from ocr_moe.types import Line, Point
+from ocr_moe.types import Line
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,12 +32,6 @@ pages of samples and real licences, 86 had none when upside down, one had 0.08."
 _STRIP = 2.5
 """Times as long as thick that a line must be to say how the page lies: a digit is up to twice as
 tall as wide whichever way it stands."""
-_SKEWED = 4.0
-"""Degrees of skew from which a page is levelled and read again."""
-_STEEPEST = 20.0
-"""Degrees of skew beyond which lines are no rows of a page that lies askew."""
-_SKEW_LINE = 0.08
-"""Length of a line, in page widths, from which it says how the page's rows run."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +86,12 @@ class _View:
 def read_upright(image: Image.Image, read: Read) -> tuple[Rotation, tuple[Line, ...]]:
     """Degrees clockwise that make the page upright, and the lines read on it that way.
 
-    `read` gives the lines of an image, in fractions of it. A page that lies askew by more than a few
-    degrees is read once more, levelled; its lines are given where they stand on the page as it is.
+    A page that lies askew, by up to 15 degrees, is not levelled: engines cut its lines out straight.
+    Of 256 values on pages turned by 4 to 15 degrees 245 were read as they lay, 239 on the page turned
+    back, whose type resampling had blurred.
     """
     best = _upright(image, read)
-    return best.rotation, _levelled(best, read)
+    return best.rotation, best.lines
 
 
 def turn(image: Image.Image, rotation: int) -> Image.Image:
@@ -146,64 +139,3 @@ def _ways_to_lay(view: _View) -> list[Rotation]:
     down.
     """
     return [270, 90] if view.is_sure or view.is_legible else [90, 270]
-
-
-def _levelled(view: _View, read: Read) -> tuple[Line, ...]:
-    """The lines of a page, read once more where it lies askew."""
-    angle = _skew(view)
-    if not _SKEWED <= abs(angle) <= _STEEPEST:
-        return view.lines
-    image, place = _level(view.image, angle)
-    again = tuple(
-        line.model_copy(update={"quad": tuple(map(place, line.quad))}) for line in read(image)
-    )
-    return max((view.lines, again), key=lambda lines: _View(0, image, lines).legibility)
-
-
-def _skew(view: _View) -> float:
-    """Degrees clockwise by which the rows of a page run down to the right."""
-    width, height = view.image.size
-    quads = [line.quad for line in view.lines if not _is_tall(line, width, height)]
-    right, down = direction(quads, _SKEW_LINE, width=1.0, height=height / width)
-    return math.degrees(math.atan2(down, right))
-
-
-def _is_tall(line: Line, width: int, height: int) -> bool:
-    x0, y0, x1, y1 = around(line.quad)
-    return (y1 - y0) * height > (x1 - x0) * width
-
-
-def _level(image: Image.Image, angle: float) -> tuple[Image.Image, Callable[[Point], Point]]:
-    """The page turned back by its skew, and where a point of it (fractions) was on the page."""
-    import cv2
-    import numpy as np
-    from PIL import Image as module
-
-    pixels = np.asarray(image.convert("RGB"))
-    height, width = pixels.shape[:2]
-    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
-    out = (
-        math.ceil(width * cosine + height * abs(sine)),
-        math.ceil(height * cosine + width * abs(sine)),
-    )
-    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
-    matrix[:, 2] += ((out[0] - width) / 2, (out[1] - height) / 2)
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    level = cv2.warpAffine(
-        pixels,
-        matrix,
-        out,
-        flags=cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_CONSTANT,
-        borderValue=tuple(float(channel) for channel in np.median(edge, axis=0)),
-    )
-    back = cv2.invertAffineTransform(matrix)
-
-    def place(point: Point) -> Point:
-        x, y = back @ (point[0] * out[0], point[1] * out[1], 1.0)
-        return (
-            round(min(max(float(x) / width, 0.0), 1.0), 5),
-            round(min(max(float(y) / height, 0.0), 1.0), 5),
-        )
-
-    return module.fromarray(level), place

@@ -21,8 +21,11 @@ REVISION = 3
 
 _WORK = 640
 """Width, in pixels, at which seals are looked for."""
-_RED = 22
-"""How far red must stand above green and blue to be red ink, in grey levels."""
+_RED = 12
+"""How far red must stand above green and blue to be red ink, in grey levels: worn seals on small
+photographs stand no higher. What else is reddish has no rim."""
+_SOFTENING = 0.7
+"""Standard deviation, in pixels, of the blur that takes a camera's noise off before seals are sought."""
 _SMALLEST, _LARGEST = 0.06, 0.45
 """Extent of a seal, in page widths."""
 _DENSEST = 0.6
@@ -147,7 +150,7 @@ def find_seals(image: Image.Image) -> list[Seal]:
     size = (min(image.width, _WORK), max(round(image.height / scale), 1))
     pixels = np.asarray(image.convert("RGB"))
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    mask = _red(small).astype(np.uint8)
+    mask = _red(cv2.GaussianBlur(small, (0, 0), _SOFTENING)).astype(np.uint8)
     found: list[Seal] = []
     for guess in (*_outlines(mask), *_circles(mask)):
         if any(guess.is_like(seal) for seal in found):
@@ -174,13 +177,14 @@ def _outlines(mask: NDArray[np.uint8]) -> Iterator[Seal]:
             continue
         patch = (slice(y, y + tall), slice(x, x + wide))
         ink = cv2.findNonZero(mask[patch] * (labels[patch] == label).astype(np.uint8))
-        corners = np.concatenate([hull := cv2.convexHull(ink)[:, 0].astype(np.float32), hull[:1]])
+        hull = cv2.convexHull(ink)[:, 0].astype(np.float32)
+        corners = np.concatenate([hull, hull[:1]])
         # A hull's corners lie close together where it is round: evenly spaced, all of it counts alike.
         steps = np.hypot(*np.diff(corners, axis=0).T)
         along = np.concatenate([[0.0], np.cumsum(steps)])
         at = np.linspace(0.0, along[-1], _ANGLES, endpoint=False)
         rim = np.stack([np.interp(at, along, corners[:, axis]) for axis in (0, 1)], axis=1)
-        yield from _fitted(rim + (x, y))
+        yield from _fitted(rim + np.array([x, y]))
 
 
 def _circles(mask: NDArray[np.uint8]) -> Iterator[Seal]:
@@ -205,7 +209,9 @@ def _circles(mask: NDArray[np.uint8]) -> Iterator[Seal]:
     if circles is None:
         return
     for x, y, radius in circles.reshape(-1, 3)[:_MOST_CIRCLES]:
-        yield Seal(2 * float(x) - pad, 2 * float(y) - pad, 2 * float(radius), 2 * float(radius), 0.0)
+        yield Seal(
+            2 * float(x) - pad, 2 * float(y) - pad, 2 * float(radius), 2 * float(radius), 0.0
+        )
 
 
 def _on_its_rim(mask: NDArray[np.uint8], guess: Seal) -> Seal | None:
@@ -280,9 +286,7 @@ def _density(mask: NDArray[np.uint8], seal: Seal) -> float:
     import numpy as np
 
     inside = np.zeros_like(mask)
-    cv2.ellipse(
-        inside, ((seal.x, seal.y), (2 * seal.a, 2 * seal.b), seal.degrees), 1, cv2.FILLED
-    )
+    cv2.ellipse(inside, ((seal.x, seal.y), (2 * seal.a, 2 * seal.b), seal.degrees), 1, cv2.FILLED)
     return float(mask[inside > 0].mean()) if inside.any() else 1.0
 
 
