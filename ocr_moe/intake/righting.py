@@ -90,7 +90,26 @@ def read_upright(image: Image.Image, read: Read) -> tuple[Rotation, tuple[Line, 
     Of 256 values on pages turned by 4 to 15 degrees 245 were read as they lay, 239 on the page turned
     back, whose type resampling had blurred.
     """
-    best = _upright(image, read)
+    view = _View(0, image, read(image))
+    if not view.lines or (not view.is_on_end and (view.is_sure or view.is_legible)):
+        return view.rotation, view.lines
+    views = [view]
+    others: list[Rotation] = _ways_to_lay(view) if view.is_on_end else [180]
+    while others:
+        rotation = others.pop(0)
+        turned = turn(image, rotation)
+        view = _View(rotation, turned, read(turned))
+        views.append(view)
+        if not view.is_on_end and view.is_sure:
+            break
+        # Of a sideways page there may be no line at first; upside down its lines are on end.
+        if rotation == 180 and view.is_on_end:
+            others = _ways_to_lay(view)[::-1]  # half a turn further
+        elif rotation == 180 and all(each.has_only_scraps for each in views):
+            others = [90, 270]
+    # Engines read lines on end well when they run downwards: no sign that a page belongs that way.
+    level = [each for each in views if not each.is_on_end and each.is_legible]
+    best = max(level or views, key=lambda each: each.legibility)
     return best.rotation, best.lines
 
 
@@ -106,30 +125,6 @@ def turn(image: Image.Image, rotation: int) -> Image.Image:
         270: module.Transpose.ROTATE_90,
     }
     return image.transpose(methods[rotation % 360])
-
-
-def _upright(image: Image.Image, read: Read) -> _View:
-    """The page the way round in which it is read best."""
-    view = _View(0, image, read(image))
-    if not view.lines or (not view.is_on_end and (view.is_sure or view.is_legible)):
-        return view
-    views = [view]
-    others: list[Rotation] = _ways_to_lay(view) if view.is_on_end else [180]
-    while others:
-        rotation = others.pop(0)
-        turned = turn(image, rotation)
-        view = _View(rotation, turned, read(turned))
-        if not view.is_on_end and view.is_sure:
-            return view
-        views.append(view)
-        # Of a sideways page there may be no line at first; upside down its lines are on end.
-        if rotation == 180 and view.is_on_end:
-            others = [180 + way if way == 90 else 90 for way in _ways_to_lay(view)]
-        elif rotation == 180 and all(each.has_only_scraps for each in views):
-            others = [90, 270]
-    # Engines read lines on end well when they run downwards: no sign that a page belongs that way.
-    level = [each for each in views if not each.is_on_end and each.is_legible]
-    return max(level or views, key=lambda each: each.legibility)
 
 
 def _ways_to_lay(view: _View) -> list[Rotation]:

@@ -21,9 +21,11 @@ REVISION = 3
 
 _WORK = 640
 """Width, in pixels, at which seals are looked for."""
-_RED = 12
-"""How far red must stand above green and blue to be red ink, in grey levels: worn seals on small
-photographs stand no higher. What else is reddish has no rim."""
+_LEAST_SIDE = 32
+"""Pixels that a page must have either way to show a rim."""
+_RED, _FAINT_RED = 22, 12
+"""How far red must stand above green and blue to be red ink, in grey levels, and in seals that are worn
+or small on a photograph. What else is as faintly red as those has no rim."""
 _SOFTENING = 0.7
 """Standard deviation, in pixels, of the blur that takes a camera's noise off before seals are sought."""
 _SMALLEST, _LARGEST = 0.06, 0.45
@@ -122,7 +124,7 @@ def _fade(patch: NDArray[np.uint8]) -> NDArray[np.uint8]:
     import cv2
     import numpy as np
 
-    mask = _red(patch)
+    mask = _red(patch, _threshold(patch))
     if not mask.any():
         return patch
     light = patch[..., 0].astype(np.float32)
@@ -148,9 +150,11 @@ def find_seals(image: Image.Image) -> list[Seal]:
 
     scale = max(image.width / _WORK, 1.0)
     size = (min(image.width, _WORK), max(round(image.height / scale), 1))
+    if min(size) < _LEAST_SIDE:
+        return []
     pixels = np.asarray(image.convert("RGB"))
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    mask = _red(cv2.GaussianBlur(small, (0, 0), _SOFTENING)).astype(np.uint8)
+    mask = _red(cv2.GaussianBlur(small, (0, 0), _SOFTENING), _FAINT_RED).astype(np.uint8)
     found: list[Seal] = []
     for guess in (*_outlines(mask), *_circles(mask)):
         if any(guess.is_like(seal) for seal in found):
@@ -164,7 +168,7 @@ def find_seals(image: Image.Image) -> list[Seal]:
 
 
 def _outlines(mask: NDArray[np.uint8]) -> Iterator[Seal]:
-    """Ellipses around the patches of red that are as large as a seal and stand alone."""
+    """Ellipses around the patches of red that are as large as a seal and stand alone, whole."""
     import cv2
     import numpy as np
 
@@ -175,6 +179,8 @@ def _outlines(mask: NDArray[np.uint8]) -> Iterator[Seal]:
         long, short = max(wide, tall), min(wide, tall)
         if not _SMALLEST <= long / width <= _LARGEST or short < _LEAST_ROUND * long:
             continue
+        if x == 0 or y == 0 or x + wide == width or y + tall == mask.shape[0]:
+            continue  # cut off by the page's edge, its outline is no ellipse
         patch = (slice(y, y + tall), slice(x, x + wide))
         ink = cv2.findNonZero(mask[patch] * (labels[patch] == label).astype(np.uint8))
         hull = cv2.convexHull(ink)[:, 0].astype(np.float32)
@@ -218,13 +224,17 @@ def _on_its_rim(mask: NDArray[np.uint8], guess: Seal) -> Seal | None:
     """The ellipse along which the ink of a guessed one runs, where it is unbroken."""
     import numpy as np
 
-    ink, _, x, y = _rays(mask, guess, _LOOSE_BAND)
+    ink, inside, x, y = _rays(mask, guess, _LOOSE_BAND)
     rays = ink.any(axis=1)
     if rays.mean() < _RIM / 2:
         return None
-    outermost = ink.shape[1] - 1 - ink[:, ::-1].argmax(axis=1)
+    samples = ink.shape[1]
+    outermost = samples - 1 - ink[:, ::-1].argmax(axis=1)
+    # Where the page ends, the guess stands in for ink, or the fit would be drawn inwards.
+    beyond = ~inside.all(axis=1)
+    outermost[beyond] = samples // 2
     places = np.arange(_ANGLES)
-    rim = np.stack([x[places, outermost], y[places, outermost]], axis=1)[rays]
+    rim = np.stack([x[places, outermost], y[places, outermost]], axis=1)[rays | beyond]
     candidates = [(_coverage(mask, seal), seal) for seal in (guess, *_fitted(rim))]
     coverage, seal = max(
         ((share, seal) for share, seal in candidates if _has_form(mask, seal)),
@@ -290,13 +300,30 @@ def _density(mask: NDArray[np.uint8], seal: Seal) -> float:
     return float(mask[inside > 0].mean()) if inside.any() else 1.0
 
 
-def _red(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _threshold(patch: NDArray[np.uint8]) -> float:
+    """How red ink is at least in the patch of a seal: half as red as most of it."""
+    import numpy as np
+
+    ink = _excess(patch)[_red(patch, _FAINT_RED)]
+    most = float(np.percentile(ink, 75)) if ink.size else 0.0
+    return min(max(most / 2, _FAINT_RED), _RED)
+
+
+def _red(pixels: NDArray[np.uint8], least: float) -> NDArray[np.bool_]:
+    """Where red stands above green and blue by `least` grey levels, and it is not gold."""
     import numpy as np
 
     red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
-    excess = red - np.maximum(green, blue)
-    # A warm light or a yellowed sheet is red all over; ink stands out from it.
-    base = max(int(np.median(excess)), 0) if excess.size else 0
-    # Gold is red and green.
-    ink: NDArray[np.bool_] = (excess - base > _RED) & (green - blue < 0.5 * (red - green) + 10)
+    ink: NDArray[np.bool_] = (_excess(pixels) > least) & (green - blue < 0.5 * (red - green) + 10)
     return ink
+
+
+def _excess(pixels: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """By how many grey levels red stands above green and blue, and above what it does on most of it:
+    a warm light or a yellowed sheet is red all over."""
+    import numpy as np
+
+    red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
+    excess: NDArray[np.int16] = red - np.maximum(green, blue)
+    base = max(int(np.median(excess)), 0) if excess.size else 0
+    return excess - np.int16(base)
