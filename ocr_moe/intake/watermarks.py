@@ -23,7 +23,8 @@ REVISION = 1
 """Changes when pages may be read otherwise; part of the key of page OCR."""
 
 _MOST_SKEW = 20.0
-"""Degrees by which a page's own rows may run up or down."""
+"""Degrees by which a page's own rows may run up or down; of several groups of lines that do, they are
+the most level one."""
 _SPREAD = 5.0
 """Degrees within which lines run alike; perspective bends the rows of a photograph by up to three."""
 _ASLANT = 8.0
@@ -33,6 +34,8 @@ _STRIP = 1.5
 _LEAST = (3, 0.3)
 """Lines of a notice, and their length together in page widths; a single line of that length does.
 The words on a seal's rim run aslant as well, but each its own way."""
+_LEAST_ROWS = 0.1
+"""Length together, in page widths, of lines that are the page's rows."""
 _PALER = 0.1
 """How much more light the notice reflects than type, in parts of the paper's."""
 _PAPER = 0.95
@@ -63,7 +66,7 @@ def read_under_watermark(
     """The lines of an RGB page without those of a notice printed all over it.
 
     `read` gives the lines of an image, in fractions of it; it is asked a second time only where there
-    is such a notice. What was read with more confidence is taken.
+    is such a notice. Of the two, what was read with more confidence is taken.
     """
     lines = read(image)
     notice, rows = _find_notice(lines, image.width, image.height)
@@ -72,10 +75,10 @@ def read_under_watermark(
     lifted = _lift(image, [run.line for run in notice], [run.line for run in rows])
     if lifted is None:
         return lines
-    degrees = _mean(notice)
-    readings = (lines, read(lifted))
-    kept = [_without(each, degrees, image.width, image.height) for each in readings]
-    return max(reversed(kept), key=lambda each: sum(len(x.text) * x.confidence**4 for x in each))
+    size = (image.width, image.height)
+    readings = (read(lifted), lines)  # of two that are as good, the first
+    best = max(readings, key=lambda each: _legibility(each, _mean(rows), *size))
+    return _without(best, _mean(notice), *size)
 
 
 def _find_notice(
@@ -83,17 +86,22 @@ def _find_notice(
 ) -> tuple[Sequence[_Run], Sequence[_Run]]:
     """The lines of a notice, empty where there is none, and those of the page's own rows."""
     runs = [run for line in lines if (run := _run(line, width, height)) is not None]
-    rows = _largest([run for run in runs if abs(run.degrees) <= _MOST_SKEW])
-    if not rows:
+    groups = _groups(runs)
+    level = [group for group in groups if _is_level(group)]
+    if not level:
         return (), ()
-    level = _mean(rows)
-    aslant = [run for run in runs if _ASLANT <= _apart(run.degrees, level) <= 90 - _ASLANT]
-    notice = _largest(aslant)
-    count, length = _LEAST
-    total = sum(run.length for run in notice)
-    longest = max((run.length for run in notice), default=0.0)
-    is_one = longest >= length or (len(notice) >= count and total >= length)
-    return (notice, rows) if is_one else ((), ())
+    rows = min(level, key=lambda group: abs(_mean(group)))
+    along = _mean(rows)
+    for notice in groups:
+        aslant = _ASLANT <= _apart(_mean(notice), along) <= 90 - _ASLANT
+        if aslant and (len(notice) >= _LEAST[0] or notice[0].length >= _LEAST[1]):
+            return (notice, rows) if _length(notice) >= _LEAST[1] else ((), ())
+    return (), ()
+
+
+def _is_level(group: Sequence[_Run]) -> bool:
+    """Whether lines that run alike may be the page's rows."""
+    return _length(group) >= _LEAST_ROWS and abs(_mean(group)) <= _MOST_SKEW
 
 
 def _run(line: Line, width: int, height: int) -> _Run | None:
@@ -108,10 +116,20 @@ def _run(line: Line, width: int, height: int) -> _Run | None:
     return _Run((degrees + 90) % 180 - 90, along / width, line)
 
 
-def _largest(runs: Sequence[_Run]) -> list[_Run]:
-    """Those that run alike and are longest together."""
-    groups = ([b for b in runs if _apart(a.degrees, b.degrees) <= _SPREAD] for a in runs)
-    return max(groups, key=lambda group: sum(run.length for run in group), default=[])
+def _groups(runs: Sequence[_Run]) -> list[list[_Run]]:
+    """Lines that run alike, the longest first, the group that is longest altogether first."""
+    rest = sorted(runs, key=lambda run: -run.length)
+    groups = []
+    while rest:
+        alike = ([b for b in rest if _apart(a.degrees, b.degrees) <= _SPREAD] for a in rest)
+        groups.append(max(alike, key=_length))
+        taken = set(map(id, groups[-1]))
+        rest = [run for run in rest if id(run) not in taken]
+    return groups
+
+
+def _length(runs: Sequence[_Run]) -> float:
+    return sum(run.length for run in runs)
 
 
 def _apart(a: float, b: float) -> float:
@@ -122,10 +140,17 @@ def _apart(a: float, b: float) -> float:
 def _mean(runs: Sequence[_Run]) -> float:
     """The mean direction, in degrees, of lines that run alike, by their lengths."""
     first = runs[0].degrees
-    total = sum(run.length for run in runs)
+    total = _length(runs)
     turned = ((run.degrees - first + 90) % 180 - 90 for run in runs)
     away = sum(turn * run.length for turn, run in zip(turned, runs, strict=True)) / total
     return (first + away + 90) % 180 - 90
+
+
+def _legibility(lines: Sequence[Line], degrees: float, width: int, height: int) -> float:
+    """Characters read with confidence in lines at this angle; doubtful ones count little."""
+    runs = (_run(line, width, height) for line in lines)
+    alike = (run.line for run in runs if run and _apart(run.degrees, degrees) <= _SPREAD)
+    return sum(len(line.text) * line.confidence**4 for line in alike)
 
 
 def _without(lines: Sequence[Line], degrees: float, width: int, height: int) -> tuple[Line, ...]:
