@@ -176,9 +176,9 @@ def _lift(image: Image.Image, notice: Sequence[Line], rows: Sequence[Line]) -> I
     if not type_ink.size or not notice_ink.size:
         return None
     dark = float(np.median(type_ink))
-    pale = notice_ink[notice_ink > dark]
-    if not pale.size or float(np.median(pale)) < dark + _PALER:
+    if float(np.median(notice_ink)) < dark + _PALER:
         return None
+    pale = notice_ink[notice_ink > dark]
     top = float(np.quantile(pale, _PALEST_TYPE)) - _BELOW
     bottom = max(top - _RAMP, min(dark, top - _BELOW))
     share = np.clip((light - bottom) / (top - bottom), 0.0, 1.0)[..., None]
