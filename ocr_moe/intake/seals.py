@@ -99,7 +99,6 @@ class Seal(NamedTuple):
 
 def without_seals(image: Image.Image) -> Image.Image:
     """The RGB page with red seals faded into the paper; the image itself where there is none."""
-    import cv2
     import numpy as np
     from PIL import Image as PillowImage
 
@@ -111,11 +110,8 @@ def without_seals(image: Image.Image) -> Image.Image:
         x0, y0, x1, y1 = seal.grown(1 + _MARGIN).box
         x0, y0 = max(x0, 0), max(y0, 0)
         patch = pixels[y0:y1, x0:x1]
-        inside = np.zeros(patch.shape[:2], np.uint8)
-        place = (seal.x - x0, seal.y - y0)
-        axes = (2 * seal.a * (1 + _MARGIN), 2 * seal.b * (1 + _MARGIN))
-        cv2.ellipse(inside, (place, axes, seal.degrees), 1, cv2.FILLED)
-        patch[...] = np.where(inside[..., None] > 0, _fade(patch), patch)
+        grown = seal.grown(1 + _MARGIN)._replace(x=seal.x - x0, y=seal.y - y0)
+        patch[...] = np.where(_within(patch, grown)[..., None], _fade(patch), patch)
     return PillowImage.fromarray(pixels)
 
 
@@ -154,7 +150,8 @@ def find_seals(image: Image.Image) -> list[Seal]:
         return []
     pixels = np.asarray(image.convert("RGB"))
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    mask = _red(cv2.GaussianBlur(small, (0, 0), _SOFTENING), _FAINT_RED).astype(np.uint8)
+    soft = np.asarray(cv2.GaussianBlur(small, (0, 0), _SOFTENING), dtype=np.uint8)
+    mask = _red(soft, _FAINT_RED).astype(np.uint8)
     found: list[Seal] = []
     for guess in (*_outlines(mask), *_circles(mask)):
         if any(guess.is_like(seal) for seal in found):
@@ -200,7 +197,7 @@ def _circles(mask: NDArray[np.uint8]) -> Iterator[Seal]:
 
     width = mask.shape[1]
     pad = round(_BEYOND * width)
-    padded = cv2.copyMakeBorder(mask * 255, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    padded = cv2.copyMakeBorder(mask * 255, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0,))
     small = cv2.resize(padded, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     circles = cv2.HoughCircles(
         small,
@@ -292,12 +289,19 @@ def _fitted(points: NDArray[np.floating]) -> Iterator[Seal]:
 
 def _density(mask: NDArray[np.uint8], seal: Seal) -> float:
     """Share of the seal that is inked."""
+    inside = _within(mask, seal)
+    return float(mask[inside].mean()) if inside.any() else 1.0
+
+
+def _within(pixels: NDArray[np.uint8], seal: Seal) -> NDArray[np.bool_]:
+    """The pixels within its ellipse, of shape (height, width)."""
     import cv2
     import numpy as np
 
-    inside = np.zeros_like(mask)
-    cv2.ellipse(inside, ((seal.x, seal.y), (2 * seal.a, 2 * seal.b), seal.degrees), 1, cv2.FILLED)
-    return float(mask[inside > 0].mean()) if inside.any() else 1.0
+    inside = np.zeros(pixels.shape[:2], np.uint8)
+    axes = (2 * seal.a, 2 * seal.b)
+    cv2.ellipse(inside, ((seal.x, seal.y), axes, seal.degrees), (1,), cv2.FILLED)
+    return inside > 0
 
 
 def _threshold(patch: NDArray[np.uint8]) -> float:

@@ -40,8 +40,8 @@ _PALER = 0.1
 """How much more light the notice reflects than type, in parts of the paper's."""
 _PAPER = 0.95
 """Light, in parts of the paper's, above which there is no ink."""
-_PALEST_TYPE = 0.2
-"""Share of a notice's ink that is darker than its own level: where it crosses type."""
+_CORE = 0.2
+"""Share of inked pixels that are darker than ink is taken to be: the others are edges of strokes."""
 _BELOW = 0.04
 """What is lifted below the notice's level: its ink is uneven."""
 _RAMP = 0.15
@@ -172,14 +172,14 @@ def _lift(image: Image.Image, notice: Sequence[Line], rows: Sequence[Line]) -> I
     paper = _paper(pixels)
     light = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     light /= np.maximum(cv2.cvtColor(paper, cv2.COLOR_RGB2GRAY), 1)
-    type_ink, notice_ink = (_ink(light, lines) for lines in (rows, notice))
-    if not type_ink.size or not notice_ink.size:
+    inks = [_ink(light, lines) for lines in (rows, notice)]
+    if not all(ink.size for ink in inks):
         return None
-    dark = float(np.median(type_ink))
-    if float(np.median(notice_ink)) < dark + _PALER:
+    dark, pale = (float(np.quantile(ink, _CORE)) for ink in inks)
+    if pale < dark + _PALER:
         return None
-    pale = notice_ink[notice_ink > dark]
-    top = float(np.quantile(pale, _PALEST_TYPE)) - _BELOW
+    # Where the notice crosses type its lines hold type as well.
+    top = float(np.quantile(inks[1][inks[1] > dark], _CORE)) - _BELOW
     bottom = max(top - _RAMP, min(dark, top - _BELOW))
     share = np.clip((light - bottom) / (top - bottom), 0.0, 1.0)[..., None]
     lifted = pixels + share * (paper.astype(np.float32) - pixels)
@@ -209,5 +209,5 @@ def _ink(light: NDArray[np.float32], lines: Sequence[Line]) -> NDArray[np.float3
     inside = np.zeros(light.shape, np.uint8)
     for line in lines:
         corners = np.array([(x * width, y * height) for x, y in line.quad])
-        cv2.fillConvexPoly(inside, corners.round().astype(np.int32), 1)
+        cv2.fillConvexPoly(inside, corners.round().astype(np.int32), (1,))
     return light[(inside > 0) & (light < _PAPER)]
