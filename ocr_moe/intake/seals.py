@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -199,7 +199,7 @@ def _circles(mask: NDArray[np.uint8]) -> Iterator[Seal]:
     pad = round(_BEYOND * width)
     padded = cv2.copyMakeBorder(mask * 255, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=(0,))
     small = cv2.resize(padded, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    circles = cv2.HoughCircles(
+    circles: Any = cv2.HoughCircles(
         small,
         cv2.HOUGH_GRADIENT,
         dp=1.5,
