@@ -62,6 +62,7 @@ COMPONENTS = (
     Component("lines", ("engines.lines",)),
     Component("symbols", ("engines.symbols",)),
     Component("seals", ("intake.seals",)),
+    Component("watermarks", ("intake.watermarks",)),
     Component("righting", ("intake.righting", "intake.images", "intake.pdf")),
 )
 

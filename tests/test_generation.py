@@ -428,6 +428,41 @@ def test_a_third_of_the_pages_have_a_second_seal(book: FontBook) -> None:
     assert sum(spec.second_seal for _, spec in planned) == 10
 
 
+def test_notices_are_on_their_share_of_pages_and_leave_the_others_as_they_are(
+    book: FontBook,
+) -> None:
+    def planned(notices: float) -> list[Spec]:
+        pages = plan(
+            SCHEMAS[0],
+            count=40,
+            seed=3,
+            levels=tuple(LEVELS),
+            layouts=None,
+            fonts=book,
+            notices=notices,
+        )
+        return [spec for _, spec in pages]
+
+    marked = planned(0.3)
+    assert 6 <= sum(spec.notice for spec in marked) <= 18
+    assert [spec.model_copy(update={"notice": False}) for spec in marked] == planned(0)
+
+
+def test_a_notice_is_printed_over_the_page_and_told(book: FontBook) -> None:
+    [(_, spec)] = plan(
+        SCHEMAS[0], count=1, seed=3, levels=("clean",), layouts=None, fonts=book, width=800
+    )
+    plain, marked = (render(spec.model_copy(update={"notice": each})) for each in (False, True))
+    changed = np.abs(np.asarray(plain.image, int) - np.asarray(marked.image, int)).max(axis=2) > 8
+    quarters = [
+        part.mean() for half in np.array_split(changed, 2) for part in np.array_split(half, 2, 1)
+    ]
+    assert all(0.002 < share < 0.3 for share in quarters)
+    assert 15 <= abs(marked.settings["notice"]) <= 55
+    assert "notice" not in plain.settings
+    assert (marked.truth, marked.boxes) == (plain.truth, plain.boxes)
+
+
 @pytest.mark.slow
 def test_the_second_seal_lies_over_the_number(book: FontBook) -> None:
     planned = plan(

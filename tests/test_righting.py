@@ -44,6 +44,7 @@ def page() -> Image.Image:
 
 GOOD = [line("学士学位证书编号", 0.99), line("青岛农业大学", 0.98)]
 RUBBISH = [line("大", 0.85), line("月二", 0.5), line("动使校", 0.44)]
+UPSIDE_DOWN_ON_END = [line("养昂昂热使实", 0.5, on_end=True), line("婚贯", 0.4, on_end=True)]
 ON_END = [line("学士学位证书编号", 0.97, on_end=True), line("青岛农", 0.99, on_end=True)]
 
 
@@ -62,7 +63,25 @@ def test_upside_down() -> None:
 def test_lines_on_end_mean_a_sideways_page() -> None:
     engine = Engine({0: ON_END, 90: RUBBISH, 270: GOOD})
     assert read_upright(page(), engine.read)[0] == 270
-    assert engine.asked == [0, 90, 270]
+    assert engine.asked == [0, 270]
+
+
+def test_lines_on_end_that_are_upside_down_are_turned_the_other_way_first() -> None:
+    engine = Engine({0: UPSIDE_DOWN_ON_END, 90: GOOD, 270: RUBBISH})
+    assert read_upright(page(), engine.read)[0] == 90
+    assert engine.asked == [0, 90]
+
+
+def test_lines_on_end_never_win_over_legible_level_ones() -> None:
+    doubtful = [line("学士学位证书编号", 0.95), line("青岛农", 0.2), line("业大学", 0.3)]
+    engine = Engine({0: ON_END, 90: RUBBISH, 270: doubtful})
+    assert read_upright(page(), engine.read) == (270, tuple(doubtful))
+
+
+def test_columns_of_upright_characters_stay_where_no_way_round_is_legible() -> None:
+    column = [line("學士學位證書", 0.7, on_end=True), line("國立臺灣大學", 0.6, on_end=True)]
+    engine = Engine({0: column, 90: RUBBISH, 270: RUBBISH})
+    assert read_upright(page(), engine.read) == (0, tuple(column))
 
 
 def test_a_sideways_page_on_which_nothing_is_legible_at_first() -> None:

@@ -25,6 +25,12 @@ def generate(
             "--layouts", help="Only these layouts, by name or group: heldout, further, taiwan …"
         ),
     ] = None,
+    notices: Annotated[
+        float,
+        typer.Option(
+            "--notices", min=0, max=1, help="Share of pages with 仅供…使用 printed all over them."
+        ),
+    ] = 0.0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that draw.")] = 1,
 ) -> None:
     """Draw synthetic certificates, damaged like scans and photographs, with their truth."""
@@ -38,6 +44,7 @@ def generate(
         seed=seed,
         levels=_names(levels),
         layouts=_names(layouts) if layouts else None,
+        notices=notices,
         workers=workers,
     )
     typer.echo(said("images_drawn", n=len(samples), folder=out))

@@ -27,8 +27,12 @@ def plan(
     layouts: Sequence[str] | None,
     fonts: FontBook,
     width: int = 1500,
+    notices: float = 0.0,
 ) -> list[tuple[str, Spec]]:
     """File names and specs of a set. Levels alternate, so that each has its share.
+
+    `notices` is the share of pages with a notice printed all over them; the others are what they are
+    without.
 
     Raises:
         ConfigError: for an unknown schema, layout or level.
@@ -44,6 +48,7 @@ def plan(
     planned: list[tuple[str, Spec]] = []
     taken: set[str] = set()
     seals = _shuffled_thirds(rng, count)
+    marked = Random(f"notices {schema} {seed}")
     for n in range(count):
         facts, layout = next(documents)
         turned = rng.random() < 0.05
@@ -58,6 +63,7 @@ def plan(
             seed=rng.getrandbits(48),
             fonts=fonts,
             second_seal=seals[n],
+            notice=marked.random() < notices,
             rotation=rng.choice((90, 180, 270)) if turned else 0,
             exif=turned and rng.random() < 0.3 and suffix in (".jpg", ".jpeg"),
             width=width,

@@ -11,6 +11,7 @@ from ocr_moe.generation.layouts import layouts
 from ocr_moe.generation.layouts.pieces import second_seal
 from ocr_moe.generation.look import Look
 from ocr_moe.generation.ornaments import paper
+from ocr_moe.generation.ornaments.notices import print_notice
 from ocr_moe.generation.sheet import PixelBox, Sheet
 from ocr_moe.generation.spec import Rendered, Spec
 from ocr_moe.types import Quad
@@ -45,17 +46,21 @@ def render(spec: Spec) -> Rendered:
     for name, box in marks:
         quads.setdefault(name, []).append(_quad(box, size))
     result = damage(sheet.image, spec.level, rng, quads)
+    image, settings = result.image, result.settings
+    if spec.notice:
+        image, degrees = print_notice(Random(f"notice {spec.seed}"), image, spec.fonts)
+        settings = settings | {"notice": degrees}
     truth: dict[str, str | None] = {}
     for field, value in spec.facts.truth().items():
         said = sheet.stated.get(field, value if field in quads else None)
         truth[field] = unicodedata.normalize("NFKC", said) if said else None
     return Rendered(
-        result.image,
+        image,
         truth,
         result.quads,
         tuple(sheet.used),
-        int(result.settings["jpeg"]),
-        result.settings,
+        int(settings["jpeg"]),
+        settings,
     )
 
 

@@ -41,6 +41,7 @@ def generate(
     truth_name: str = "verified.xlsx",
     workers: int = 1,
     width: int = 1500,
+    notices: float = 0.0,
 ) -> list[Sample]:
     """Writes `count` images, their truth and samples.jsonl into the folder `out`.
 
@@ -55,6 +56,7 @@ def generate(
             `heldout_` before it; None is standard.
         fonts: names of typefaces to use; None uses all known ones that are installed.
         width: pixels of a page before damage.
+        notices: share of pages, 0-1, with a notice such as 仅供入职审核使用 printed all over them.
 
     Raises:
         ConfigError: no typeface for Chinese is installed; an unknown schema, level, layout or
@@ -64,7 +66,14 @@ def generate(
         raise ConfigError("generate needs a count of at least 1 and at least one damage level")
     book = FontBook.discover(only=fonts)
     planned = plan(
-        schema, count=count, seed=seed, levels=levels, layouts=layouts, fonts=book, width=width
+        schema,
+        count=count,
+        seed=seed,
+        levels=levels,
+        layouts=layouts,
+        fonts=book,
+        width=width,
+        notices=notices,
     )
     out.mkdir(parents=True, exist_ok=True)
     jobs = [(out, schema, name, spec) for name, spec in planned]

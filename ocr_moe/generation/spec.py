@@ -25,6 +25,8 @@ class Spec(Value):
     fonts: FontBook
     second_seal: bool = False
     """Whether a seal lies over the number."""
+    notice: bool = False
+    """Whether a notice is printed all over the damaged page, as people mark copies they hand in."""
     rotation: int = 0
     """Degrees clockwise by which the finished image must be turned to be upright."""
     exif: bool = False
@@ -47,7 +49,7 @@ class Rendered(NamedTuple):
     quality: int
     """Of the JPEG encoder, as drawn for the damage level."""
     settings: dict[str, float]
-    """The damage that was drawn."""
+    """The damage that was drawn; `notice` is by how many degrees one runs up, where there is one."""
 
 
 class Sample(Value):

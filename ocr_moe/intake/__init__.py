@@ -1,1 +1,1 @@
-"""From paths to righted pages: files, images, orientation, seals."""
+"""From paths to righted pages: files, images, orientation, seals, watermarks."""

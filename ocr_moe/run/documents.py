@@ -16,6 +16,8 @@ from ocr_moe.intake.righting import read_upright, turn
 from ocr_moe.intake.seals import REVISION as SEALS_REVISION
 from ocr_moe.intake.seals import without_seals
 from ocr_moe.intake.sources import Source
+from ocr_moe.intake.watermarks import REVISION as WATERMARKS_REVISION
+from ocr_moe.intake.watermarks import read_under_watermark
 from ocr_moe.protocols import OcrEngine, Page
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.schema import Schema
@@ -32,14 +34,16 @@ IMPORTED = "imported"
 def page_key(engine: OcrEngine, remove_seals: bool) -> str:
     """What page OCR is stored under: the engine, and what is done to pages before it."""
     key = f"{engine.fingerprint} seals-r{SEALS_REVISION}" if remove_seals else engine.fingerprint
-    # Pages were stored without it before it was counted.
-    return key if RIGHTING_REVISION == 1 else f"{key} righting-r{RIGHTING_REVISION}"
+    return f"{key} righting-r{RIGHTING_REVISION} watermarks-r{WATERMARKS_REVISION}"
 
 
 def reader_of(engine: OcrEngine, remove_seals: bool) -> Callable[[Image.Image], tuple[Line, ...]]:
-    if not remove_seals:
-        return engine.read
-    return lambda image: engine.read(without_seals(image))
+    """How a page is read as it lies: lines of text, in fractions of it."""
+
+    def read(image: Image.Image) -> tuple[Line, ...]:
+        return engine.read(without_seals(image) if remove_seals else image)
+
+    return lambda image: read_under_watermark(image, read)
 
 
 class PageReader:
