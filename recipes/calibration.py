@@ -9,7 +9,9 @@ endpoint, fits, and tells the cross-fitted quality. A second start goes on where
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import typer
@@ -30,10 +32,30 @@ from ocr_moe.workshop.config import config_folder, find_schema, load_config
 STRATEGIES = ("rules", "moe")
 TRUTH = "verified.xlsx"
 FILE = "文件名"
+
+
+class Set(NamedTuple):
+    """Certificates to be drawn."""
+
+    count: int
+    seed: int
+    levels: Sequence[str]
+    """Damage levels, in turn."""
+    layouts: Sequence[str] | None = None
+    """Groups of layouts; None: the standard ones."""
+    notices: float = 0.0
+    """Share of pages with a notice printed all over them."""
+
+
 LEVELS = ("clean", "scan", "photo", "photo", "hard", "hard")
 """Damage levels, in turn; the worse ones come twice, because errors are what there is to learn from."""
-MORE = {"hard": (100, 777, ("hard",)), "damaged": (300, 4711, ("photo", "hard"))}
-"""More certificates (count, seed, levels): codes are hardly ever wrong on good scans."""
+MORE = {
+    "hard": Set(100, 777, ("hard",)),
+    "damaged": Set(300, 4711, ("photo", "hard"), notices=0.05),
+    "further": Set(120, 2718, ("scan", "photo", "hard"), layouts=("further",)),
+}
+"""More certificates: codes are hardly ever wrong on good scans, and those of other countries, registers and
+English pages have absent fields, Latin names and numbers without a grammar."""
 OUT = config_folder() / "calibration" / "default.yaml"
 
 
@@ -49,13 +71,13 @@ def main(
     scans = work / "scans"
     all_levels, licence_folder = scans / certificate, scans / licence
     sets = {
-        all_levels: (certificate, certificates, seed, LEVELS),
-        licence_folder: (licence, licences, seed, LEVELS),
+        all_levels: (certificate, Set(certificates, seed, LEVELS)),
+        licence_folder: (licence, Set(licences, seed, LEVELS)),
     }
-    more = {scans / name: (certificate, *told) for name, told in MORE.items()}
-    for folder, (schema, count, own_seed, levels) in (sets | more).items():
+    more = {scans / name: (certificate, told) for name, told in MORE.items()}
+    for folder, (schema, told) in (sets | more).items():
         if not (folder / TRUTH).is_file():
-            generate(folder, schema=schema, count=count, seed=own_seed, levels=levels)
+            generate(folder, schema=schema, **told._asdict())
     config = load_config()
     workshop = Workshop(config)
     schemas = [find_schema(name) for name in (certificate, licence)]
@@ -82,8 +104,9 @@ def main(
                 data=f"made by ocr-moe generate: {certificates} certificates and {licences} business "
                 f"licences of all damage levels, the worse two twice as often (seed {seed}), and "
                 + " and ".join(
-                    f"{count} certificates of {' and '.join(levels)} (seed {own_seed})"
-                    for count, own_seed, levels in MORE.values()
+                    f"{told.count} certificates of {' and '.join(told.levels)} (seed {told.seed}"
+                    + (f", layouts {', '.join(told.layouts)})" if told.layouts else ")")
+                    for told in MORE.values()
                 )
                 + "; cross-fitted by layout",
                 synthetic=True,
