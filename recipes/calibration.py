@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import typer
@@ -34,7 +34,8 @@ TRUTH = "verified.xlsx"
 FILE = "文件名"
 
 
-class Set(NamedTuple):
+@dataclass(frozen=True)
+class Set:
     """Certificates to be drawn."""
 
     count: int
@@ -54,8 +55,8 @@ MORE = {
     "damaged": Set(300, 4711, ("photo", "hard"), notices=0.05),
     "further": Set(120, 2718, ("scan", "photo", "hard"), layouts=("further",)),
 }
-"""More certificates: codes are hardly ever wrong on good scans, and those of other countries, registers and
-English pages have absent fields, Latin names and numbers without a grammar."""
+"""More certificates: codes are hardly ever wrong on good scans, and those of other countries, registers
+and English pages have absent fields, Latin names and numbers without a grammar."""
 OUT = config_folder() / "calibration" / "default.yaml"
 
 
@@ -77,7 +78,7 @@ def main(
     more = {scans / name: (certificate, told) for name, told in MORE.items()}
     for folder, (schema, told) in (sets | more).items():
         if not (folder / TRUTH).is_file():
-            generate(folder, schema=schema, **told._asdict())
+            generate(folder, schema=schema, **vars(told))
     config = load_config()
     workshop = Workshop(config)
     schemas = [find_schema(name) for name in (certificate, licence)]
