@@ -40,6 +40,8 @@ _SLOPES = (0.0, 0.035, -0.035, 0.07, -0.07)
 askew, each in its own way."""
 _TWICE = (3, 2.0)
 """Words and labels that both sides of a cut have, and their weight, from which it is looked at closely."""
+_BROKEN = 3
+"""Characters of a word that may stand on one line while its others stand on the next."""
 _LABEL = 0.5
 """Weight of a label, where a schema names the words of its documents."""
 _CODE = re.compile(r"(?<![0-9A-Z])(?=(?:[A-Z]*[0-9]){10})(?=.*[1-9])[0-9A-Z]{13,22}(?![0-9A-Z])")
@@ -119,15 +121,21 @@ class _Told:
     """The page's lines in which these values stand."""
     chinese: bool
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether they may be all that is seen of a document."""
+        return self.schema is not None and len(self.values) >= min(
+            _SHARED, len(self.schema.fields)
+        )
+
     def is_another(self, other: _Told) -> bool:
         """Whether the two are of two documents."""
-        if self.schema is None or other.schema is None:
+        if self.schema is None or other.schema is None or not other.is_enough:
             return False
-        least = min(_SHARED, len(self.schema.fields), len(other.schema.fields))
         if self.schema is not other.schema:
-            return min(len(self.values), len(other.values)) >= least
+            return self.is_enough
         shared = [field for field in self.schema.fields if self._both(other, field)]
-        if len(shared) < least:
+        if len(shared) < min(_SHARED, len(self.schema.fields)):
             return False
         if any(
             field.kind in (Kind.CODE, Kind.PERSON)
@@ -153,8 +161,11 @@ class _Page:
         self._known: dict[tuple[int, ...], _Told] = {}
         folded = [fold_label(line.text) for line in text.lines]
         self._weights = [_vocabulary(schema) for schema in schemas]
+        # A word that is broken over two lines is the first one's; \n is in no word.
+        ends = [f"{line}\n{line[-_BROKEN:]}{following[:_BROKEN]}" for line, following in
+                zip(folded, [*folded[1:], ""], strict=True)]
         self._words = [
-            [frozenset(word for word in weights if word in line) for line in folded]
+            [frozenset(word for word in weights if word in line) for line in ends]
             for weights in self._weights
         ]
         """Schema → line → the schema's words and labels in it."""
@@ -268,7 +279,11 @@ def _split(page: _Page, lines: tuple[int, ...]) -> list[tuple[int, ...]]:
     fullest = sorted(cuts, key=lambda cut: (-cut[0], -cut[1]))[:_LOOKED_AT]
     best: tuple[tuple[int, float], tuple[int, ...], tuple[int, ...]] | None = None
     for _, gap, before, after in dict.fromkeys((*widest, *fullest)):
-        one, other = page.told(before), page.told(after)
+        # The shorter side first: of one document, it mostly tells too little.
+        one = page.told(min(before, after, key=len))
+        if not one.is_enough:
+            continue
+        other = page.told(max(after, before, key=len))
         if not one.is_another(other):
             continue
         rank = (len(one.values) + len(other.values), gap)
@@ -343,9 +358,7 @@ def _core(page: _Page, lines: Sequence[int]) -> tuple[int, ...] | None:
     if _longer(page.hull(core), aspect) > room:
         return None
     told, of_all = page.told(core), page.told(lines)
-    if told.schema is None or len(told.values) < min(_SHARED, len(told.schema.fields)):
-        return None
-    return core if len(told.values) >= len(of_all.values) - 1 else None
+    return core if told.is_enough and len(told.values) >= len(of_all.values) - 1 else None
 
 
 def _narrowed(page: _Page, lines: Sequence[int], room: float) -> tuple[int, ...] | None:
