@@ -136,7 +136,7 @@ class FileNameRule:
         """Two different files for the same degree and kind; pages of one file do not clash."""
         seen: dict[tuple[int, int], str] = {}
         for member in members:
-            degree, kind, _, _ = self._rank(member)
+            degree, kind, *_ = self._rank(member)
             content = member.document.sha256
             if seen.setdefault((degree, kind), content) != content:
                 return True
@@ -149,12 +149,13 @@ class FileNameRule:
             (member for member in ranked if self._kinds.get(member.kind) == self._first_kind), None
         )
 
-    def _rank(self, member: NamedDocument) -> tuple[int, int, str, int]:
+    def _rank(self, member: NamedDocument) -> tuple[int, int, str, int, int]:
         return (
             self._degrees.get(member.degree, len(self._degrees)),
             self._kinds.get(member.kind, len(self._kinds)),
             member.document.path,
             member.document.page,
+            member.document.part,
         )
 
 

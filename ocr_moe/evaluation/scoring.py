@@ -175,8 +175,9 @@ def score(runs: Mapping[str, Sequence[Record]], matches: Sequence[Match]) -> Sco
 
 
 def shown_key(key: DocumentKey) -> str:
-    path, page = key
-    return path if page == 1 else f"{path} (page {page})"
+    page = f" (page {key.page})" if key.page > 1 else ""
+    part = f" (part {key.part})" if key.part > 1 else ""
+    return f"{key.path}{page}{part}"
 
 
 def worst_first(scoring: Scoring, strategy: str) -> list[int]:

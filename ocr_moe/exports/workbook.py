@@ -100,6 +100,7 @@ def _document_columns(fields: Sequence[Field]) -> list[Computed[Record]]:
     return [
         Computed(free("document"), 36, lambda record: record.document.path),
         Computed(free("page"), 7, lambda record: record.document.page, "0"),
+        Computed(free("part"), 7, lambda record: record.document.part, "0"),
         Computed(free("schema"), 22, lambda record: record.schema_name or ""),
         *_shown_columns(fields),
         Computed(free("notes"), 40, _notes),
@@ -128,6 +129,9 @@ def _subject_columns(fields: Sequence[Field]) -> list[Computed[_SubjectRow]]:
         Computed(
             free("page"), 7, lambda row: _of_chosen(row, lambda chosen: chosen.document.page), "0"
         ),
+        Computed(
+            free("part"), 7, lambda row: _of_chosen(row, lambda chosen: chosen.document.part), "0"
+        ),
         *(
             Computed(column.heading, column.width, partial(_shown_at, index=index), column.number)
             for index, column in enumerate(_shown_columns(fields))
@@ -140,6 +144,7 @@ def _subject_columns(fields: Sequence[Field]) -> list[Computed[_SubjectRow]]:
 _FAILURE_COLUMNS: list[Computed[_Failure]] = [
     Computed("document", 36, lambda failure: failure.document.path),
     Computed("page", 7, lambda failure: failure.document.page, "0"),
+    Computed("part", 7, lambda failure: failure.document.part, "0"),
     Computed("schema", 22, lambda failure: failure.schema),
     Computed("field", 16, lambda failure: failure.field),
     Computed("type", 22, lambda failure: failure.type),
@@ -195,7 +200,7 @@ def _subject_rows(
 ) -> Iterator[_SubjectRow]:
     columns = _shown_columns(fields)
     chosen = {_key(s.chosen.document) for s in subjects if s.chosen is not None}
-    shown: dict[tuple[str, int], list[Content]] = {}
+    shown: dict[tuple[str, int, int], list[Content]] = {}
     for record in records:
         key = _key(record.document)
         if key in chosen:
@@ -206,8 +211,8 @@ def _subject_rows(
         yield _SubjectRow(subject, of_chosen)
 
 
-def _key(document: DocumentRef) -> tuple[str, int]:
-    return document.path, document.page
+def _key(document: DocumentRef) -> tuple[str, int, int]:
+    return document.path, document.page, document.part
 
 
 def _notes(record: Record) -> str:
@@ -282,4 +287,6 @@ def _note(decision: Decision) -> str:
 
 
 def _shown(document: DocumentRef) -> str:
-    return document.path if document.page == 1 else f"{document.path} (page {document.page})"
+    page = f" (page {document.page})" if document.page > 1 else ""
+    part = f" (part {document.part})" if document.part > 1 else ""
+    return f"{document.path}{page}{part}"

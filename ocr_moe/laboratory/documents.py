@@ -36,6 +36,7 @@ class RecordedDocument:
     judge: Judge
     ocr_seconds: float = 0.0
     """What every strategy pays for the pages' text."""
+    part: int = 1
 
     @property
     def experts(self) -> frozenset[str]:

@@ -27,11 +27,11 @@ from itertools import pairwise
 from rapidfuzz.distance import Indel
 
 from ocr_moe.folds import fold_label, has_cjk
-from ocr_moe.geometry import hull, line_height
+from ocr_moe.geometry import hull, line_height, pixels_of
 from ocr_moe.reading.candidates import BELIEVED, by_label, by_pattern, prepare
 from ocr_moe.reading.recognition import ENOUGH, recognise, words_of
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.types import Box, PageText
+from ocr_moe.types import Box, PageText, Point, Quad
 
 _SURE = 0.6
 """Confidence below which a line bars no cut: the rims of seals, ornaments."""
@@ -39,7 +39,7 @@ _SLOPES = (0.0, 0.035, -0.035, 0.07, -0.07)
 """Slopes at which a page is cut, the level one first: documents lie on a scanner's glass by up to 4°
 askew, each in its own way."""
 _TWICE = (3, 2.0)
-"""Words and labels that both sides of a cut have, and their weight, from which it is looked at closely."""
+"""Words and labels that both sides of a cut have, and their weight, from which it is looked at."""
 _BROKEN = 3
 """Characters of a word that may stand on one line while its others stand on the next."""
 _LABEL = 0.5
@@ -100,6 +100,35 @@ def find_regions(text: PageText, schemas: Sequence[Schema]) -> tuple[Box, ...]:
     return tuple(_in_reading_order(regions))
 
 
+def within(text: PageText, region: Box) -> PageText:
+    """A page's lines in a region of it, as if that had been read by itself."""
+    x0, y0, x1, y1 = region
+    wide, tall = x1 - x0, y1 - y0
+
+    def place(point: Point) -> Point:
+        return (
+            round(min(max((point[0] - x0) / wide, 0.0), 1.0), 5),
+            round(min(max((point[1] - y0) / tall, 0.0), 1.0), 5),
+        )
+
+    lines = []
+    for line in text.lines:
+        box = line.box
+        if x0 <= (box[0] + box[2]) / 2 <= x1 and y0 <= (box[1] + box[3]) / 2 <= y1:
+            a, b, c, d = line.quad
+            quad: Quad = (place(a), place(b), place(c), place(d))
+            lines.append(line.model_copy(update={"quad": quad}))
+    left, top, right, bottom = pixels_of(region, text.width, text.height)
+    return text.model_copy(
+        update={
+            "lines": tuple(lines),
+            "width": right - left,
+            "height": bottom - top,
+            "region": region,
+        }
+    )
+
+
 def differs(field: Field, one: str, other: str) -> bool:
     """Whether two values of a code or a person's name are of two documents, and not one misread."""
     if one == other:
@@ -124,9 +153,7 @@ class _Told:
     @property
     def is_enough(self) -> bool:
         """Whether they may be all that is seen of a document."""
-        return self.schema is not None and len(self.values) >= min(
-            _SHARED, len(self.schema.fields)
-        )
+        return self.schema is not None and len(self.values) >= min(_SHARED, len(self.schema.fields))
 
     def is_another(self, other: _Told) -> bool:
         """Whether the two are of two documents."""
@@ -162,8 +189,10 @@ class _Page:
         folded = [fold_label(line.text) for line in text.lines]
         self._weights = [_vocabulary(schema) for schema in schemas]
         # A word that is broken over two lines is the first one's; \n is in no word.
-        ends = [f"{line}\n{line[-_BROKEN:]}{following[:_BROKEN]}" for line, following in
-                zip(folded, [*folded[1:], ""], strict=True)]
+        ends = [
+            f"{line}\n{line[-_BROKEN:]}{following[:_BROKEN]}"
+            for line, following in zip(folded, [*folded[1:], ""], strict=True)
+        ]
         self._words = [
             [frozenset(word for word in weights if word in line) for line in ends]
             for weights in self._weights
@@ -205,9 +234,7 @@ class _Page:
 
     def weight(self, lines: Sequence[int]) -> float:
         """Weight of the words of the schema that has most of them in these lines."""
-        return max(
-            self._weight(self._words_of(lines, k), k) for k in range(len(self.schemas))
-        )
+        return max(self._weight(self._words_of(lines, k), k) for k in range(len(self.schemas)))
 
     def with_words(self, lines: Sequence[int]) -> list[int]:
         return [i for i in lines if any(words[i] for words in self._words)]
@@ -391,9 +418,7 @@ def _longer(box: Box, aspect: float) -> float:
 
 
 def _overlap(one: Box, other: Box) -> bool:
-    return (
-        one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-    )
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _region(box: Box, others: Sequence[Box], aspect: float) -> Box:

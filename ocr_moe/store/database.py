@@ -24,11 +24,12 @@ from pydantic import ValidationError
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
 from ocr_moe.store.opening import open_to_read, open_to_write, unusable
-from ocr_moe.types import Answer, PageText, Reading, Record, Recorded, Value
+from ocr_moe.types import Answer, Box, PageText, Reading, Record, Recorded, Value
 
 _OF_STRATEGIES = "strategy IN (SELECT value FROM json_each(?))"
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
-_PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)"
+_PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)"
+_PUT_ANSWER = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 Kept = TypeVar("Kept", bound=Value)
 
@@ -45,6 +46,8 @@ class Question:
     expert: str
     schema: str
     fields: tuple[str, ...]
+    region: Box | None = None
+    """Where on its page the document stands; None for the whole page."""
 
 
 class RecordRow(NamedTuple):
@@ -53,6 +56,7 @@ class RecordRow(NamedTuple):
     strategy: str
     path: str
     page: int
+    part: int
     failed: bool
     record: str
     """The record as JSON."""
@@ -136,30 +140,35 @@ class Store:
     def put_page_count(self, sha256: str, pages: int) -> None:
         self._write("INSERT OR REPLACE INTO files VALUES (?, ?)", (sha256, pages))
 
-    def get_page(self, sha256: str, page: int, engine: str) -> PageText | None:
-        """None where the page was not read, or its row is damaged: it is then read anew."""
+    def get_page(
+        self, sha256: str, page: int, engine: str, region: Box | None = None
+    ) -> PageText | None:
+        """Of a page, or of a region of it that was read by itself. None where that was not read, or
+        its row is damaged: it is then read anew."""
         row = self._row(
-            "SELECT CAST(text AS BLOB) FROM pages WHERE sha256 = ? AND page = ? AND engine = ?",
-            (sha256, page, engine),
+            "SELECT CAST(text AS BLOB) FROM pages "
+            "WHERE sha256 = ? AND page = ? AND region = ? AND engine = ?",
+            (sha256, page, _key_of(region), engine),
         )
         return _readable(PageText, row[0]) if row else None
 
     def put_page(self, sha256: str, page: int, engine: str, text: PageText) -> None:
-        self._write(_PUT_PAGE, (sha256, page, engine, text.model_dump_json()))
+        self._write(_PUT_PAGE, _page_row(sha256, page, engine, text))
 
     def put_pages(self, pages: Iterable[tuple[str, int, str, PageText]]) -> int:
         """Write page OCR, (hash of the file, page, engine, text), all or none of it; how many."""
         count = 0
         with self._transaction() as db:
             for sha256, page, engine, text in pages:
-                db.execute(_PUT_PAGE, (sha256, page, engine, text.model_dump_json()))
+                db.execute(_PUT_PAGE, _page_row(sha256, page, engine, text))
                 count += 1
         return count
 
     def pages(self) -> Iterator[tuple[str, int, PageText]]:
         """All page OCR: (hash of the file, page, text), in a stable order."""
         rows = self._rows(
-            "SELECT sha256, page, CAST(text AS BLOB) FROM pages ORDER BY sha256, page, engine"
+            "SELECT sha256, page, CAST(text AS BLOB) FROM pages "
+            "ORDER BY sha256, page, region, engine"
         )
         for sha256, page, text in rows:
             yield sha256, page, self._read(PageText, text, f"the text of page {page} of {sha256}")
@@ -167,18 +176,25 @@ class Store:
     def get_answer(self, question: Question) -> Answer | None:
         """None where the question was not put, or its row is damaged: it is then put anew."""
         row = self._row(
-            "SELECT CAST(answer AS BLOB) FROM answers WHERE sha256 = ? AND page = ? AND fingerprint = ? "
-            "AND question = ?",
-            (question.sha256, question.page, question.fingerprint, question.digest),
+            "SELECT CAST(answer AS BLOB) FROM answers WHERE sha256 = ? AND page = ? AND region = ? "
+            "AND fingerprint = ? AND question = ?",
+            (
+                question.sha256,
+                question.page,
+                _key_of(question.region),
+                question.fingerprint,
+                question.digest,
+            ),
         )
         return _readable(Answer, row[0]) if row else None
 
     def put_answer(self, question: Question, answer: Answer) -> None:
         self._write(
-            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _PUT_ANSWER,
             (
                 question.sha256,
                 question.page,
+                _key_of(question.region),
                 question.fingerprint,
                 question.digest,
                 question.expert,
@@ -189,12 +205,13 @@ class Store:
             ),
         )
 
-    def answers(self, sha256: str, page: int) -> list[Recorded]:
+    def answers(self, sha256: str, page: int, region: Box | None = None) -> list[Recorded]:
         """All answers about one document, in a stable order."""
         rows = self._rows(
-            "SELECT expert, question, CAST(answer AS BLOB) FROM answers WHERE sha256 = ? AND page = ? "
+            "SELECT expert, question, CAST(answer AS BLOB) FROM answers "
+            "WHERE sha256 = ? AND page = ? AND region = ? "
             "ORDER BY expert, fingerprint, question",
-            (sha256, page),
+            (sha256, page, _key_of(region)),
         )
         return [
             Recorded(
@@ -212,11 +229,11 @@ class Store:
             rows = self._connection.execute(
                 "SELECT * FROM answers WHERE NOT failed "
                 "AND expert IN (SELECT value FROM json_each(?)) "
-                "ORDER BY sha256, page, fingerprint, question",
+                "ORDER BY sha256, page, region, fingerprint, question",
                 (json.dumps(list(experts)),),
             )
             for row in rows:
-                db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                db.execute(_PUT_ANSWER, row)
                 count += 1
         return count
 
@@ -262,7 +279,7 @@ class Store:
     def put_records(self, rows: Sequence[RecordRow]) -> None:
         """Write records, all or none of them; see `row_of`."""
         with self._transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def opened_files(self) -> set[str]:
         """Hashes of the files that were opened in this run, ever."""
@@ -272,13 +289,15 @@ class Store:
         """All records of a strategy."""
         return Records(self, strategy)
 
-    def records_after(self, strategy: str, path: str, page: int, limit: int) -> list[Record]:
-        """The next records of a strategy, in the order of path and page."""
+    def records_after(
+        self, strategy: str, path: str, page: int, part: int, limit: int
+    ) -> list[Record]:
+        """The next records of a strategy, in the order of path, page and part."""
         rows = self._rows(
             "SELECT path, CAST(record AS BLOB) FROM records "
-            "WHERE strategy = ? AND (path, page) > (?, ?) "
-            "ORDER BY path, page LIMIT ?",
-            (strategy, path, page, limit),
+            "WHERE strategy = ? AND (path, page, part) > (?, ?, ?) "
+            "ORDER BY path, page, part LIMIT ?",
+            (strategy, path, page, part, limit),
         )
         return [self._record(path, record) for path, record in rows]
 
@@ -286,18 +305,18 @@ class Store:
         """Documents of which any of the strategies has a record; only the blank pages on demand."""
         only = "AND NOT failed AND json_extract(record, '$.blank')" if blank else ""
         row = self._row(
-            "SELECT count(*) FROM (SELECT DISTINCT path, page FROM records "
+            "SELECT count(*) FROM (SELECT DISTINCT path, page, part FROM records "
             f"WHERE {_OF_STRATEGIES} {only})",
             (json.dumps(list(strategies)),),
         )
         return int(row[0])
 
     def failed_records(self, strategies: Sequence[str]) -> list[Record]:
-        """What failed in the strategies' records, by path and page."""
+        """What failed in the strategies' records, by path, page and part."""
         rows = self._rows(
             "SELECT path, CAST(record AS BLOB) FROM records "
             f"WHERE failed AND {_OF_STRATEGIES} "
-            "ORDER BY path, page, strategy",
+            "ORDER BY path, page, part, strategy",
             (json.dumps(list(strategies)),),
         )
         return [self._record(path, record) for path, record in rows]
@@ -324,8 +343,8 @@ class Store:
         files: set[str] = set()
         with self._transaction() as db:
             for table, key, kept, model in (
-                ("pages", "sha256, page, engine", "text", PageText),
-                ("answers", "sha256, page, fingerprint, question", "answer", Answer),
+                ("pages", "sha256, page, region, engine", "text", PageText),
+                ("answers", "sha256, page, region, fingerprint, question", "answer", Answer),
             ):
                 rows = db.execute(f"SELECT {key}, CAST({kept} AS BLOB) FROM {table}")
                 for *values, _ in [row for row in rows if _readable(model, row[-1]) is None]:
@@ -401,16 +420,17 @@ class Store:
 
 @dataclass(frozen=True)
 class Records:
-    """A strategy's records, sorted by path and page: iterable again and again, few in memory."""
+    """A strategy's records, sorted by path, page and part: iterable again and again, few in memory."""
 
     store: Store
     strategy: str
 
     def __iter__(self) -> Iterator[Record]:
-        last = ("", 0)
+        last = ("", 0, 0)
         while batch := self.store.records_after(self.strategy, *last, 500):
             for record in batch:
-                place = (record.document.path, record.document.page)
+                document = record.document
+                place = (document.path, document.page, document.part)
                 # A record that names another place than its row would be come by again and again.
                 if place <= last:
                     raise StoreError(
@@ -425,7 +445,23 @@ def row_of(record: Record) -> RecordRow:
     """A record as the store keeps it. Raises ValueError for one that could not be had back."""
     document = record.document
     text = record.model_dump_json(warnings="error")
-    return RecordRow(record.strategy, document.path, document.page, is_failed(record), text)
+    return RecordRow(
+        record.strategy,
+        document.path,
+        document.page,
+        document.part,
+        is_failed(record),
+        text,
+    )
+
+
+def _page_row(sha256: str, page: int, engine: str, text: PageText) -> tuple[Any, ...]:
+    return sha256, page, _key_of(text.region), engine, text.model_dump_json()
+
+
+def _key_of(region: Box | None) -> str:
+    """A region as it stands in keys; empty for the whole page."""
+    return "" if region is None else ",".join(f"{side:.5f}" for side in region)
 
 
 def _has_failed(reading: Reading) -> bool:
