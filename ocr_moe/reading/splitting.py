@@ -63,13 +63,17 @@ _SMALL_TYPE = 0.0125
 """… if the page's type is smaller than this, by the same side: 16 of the 1280 pixels at which a page is
 searched for lines. Of 314 pages of one document the smallest type had 0.0153; on scanners' beds and in
 screenshots it had 0.008 to 0.0105."""
-_MOST = 0.8
+_MOST = 0.6
 """Share of the weight of a page's words that a document by itself has: chats speak of certificates."""
 _MARGIN = 0.2
 """White space around a document's lines that goes with them, by the longer side of their hull: a
 number that was not found at first stands there."""
 _NEAR = 0.25
-"""Distance from a document's lines, by the height of their hull, up to which others may belong to it."""
+"""Distance from a document's lines, by the height of their hull, up to which others may be of it …"""
+_TYPE = 1.6
+"""… if their type is up to so many times larger or smaller: a chat's is of another size …"""
+_STEPS = 2
+"""… and how often those may draw others in."""
 
 
 def find_regions(text: PageText, schemas: Sequence[Schema]) -> tuple[Box, ...]:
@@ -185,6 +189,8 @@ class _Page:
         self.schemas = schemas
         self.aspect = text.height / text.width
         self.all = tuple(range(len(text.lines)))
+        self.heights = [line_height(line.quad, 1.0, self.aspect) for line in text.lines]
+        """In page widths."""
         self._known: dict[tuple[int, ...], _Told] = {}
         folded = [fold_label(line.text) for line in text.lines]
         self._weights = [_vocabulary(schema) for schema in schemas]
@@ -364,52 +370,67 @@ def _right(quad: Sequence[tuple[float, float]], slope: float, aspect: float) -> 
 def _core(page: _Page, lines: Sequence[int]) -> tuple[int, ...] | None:
     """The lines of a document that has little of the page to itself, or None for a larger one.
 
-    They are those in which its values and a schema's words stand, and the others close by: a date
-    without a label, for instance.
+    They are those in which its values stand, and others close by: a date without a label, for instance.
     """
     text, aspect = page.text, page.aspect
     whole = len(lines) == len(text.lines)
     side = max(1.0, aspect) if whole else _longer(page.hull(lines), aspect)
-    heights = [line_height(text.lines[i].quad, 1.0, aspect) for i in lines]
     room = _SMALL * side
-    small = statistics.median(heights) < _SMALL_TYPE * side
+    small = statistics.median(page.heights[i] for i in lines) < _SMALL_TYPE * side
     spoken = _narrowed(page, lines, room) if small else None
     if spoken is None:
         return None
-    box = page.hull(spoken)
-    tops = sorted(text.lines[i].box[1] for i in spoken)
-    gap = max([2 * statistics.median(heights) / aspect, *(b - a for a, b in pairwise(tops))])
-    gap = min(gap, _NEAR * (box[3] - box[1]))
-    wide = (box[0] - gap * aspect, box[1] - gap, box[2] + gap * aspect, box[3] + gap)
-    core = tuple(i for i in lines if i in spoken or _overlap(text.lines[i].box, wide))
-    if _longer(page.hull(core), aspect) > room:
+    told = page.told(spoken)
+    if not told.is_enough or len(told.values) < len(page.told(lines).values) - 1:
         return None
-    told, of_all = page.told(core), page.told(lines)
-    return core if told.is_enough and len(told.values) >= len(of_all.values) - 1 else None
+    core = set(told.lines)
+    for _ in range(_STEPS):
+        core |= _nearby(page, core, lines)
+    if _longer(page.hull(sorted(core)), aspect) > room:
+        return None
+    return tuple(i for i in lines if i in core)
+
+
+def _nearby(page: _Page, core: set[int], lines: Sequence[int]) -> set[int]:
+    """The lines close by that may be of the same document: of its type; or with words of a schema, as
+    those on its other leaf."""
+    text = page.text
+    box = page.hull(sorted(core))
+    tops = sorted(text.lines[i].box[1] for i in core)
+    size = statistics.median(page.heights[i] for i in core)
+    gap = max([2 * size / page.aspect, *(b - a for a, b in pairwise(tops))])
+    gap = min(gap, _NEAR * (box[3] - box[1]))
+    across = gap * page.aspect
+    beside = (0.0, box[1] - gap, 1.0, box[3] + gap)
+    wide = (box[0] - across, box[1] - gap, box[2] + across, box[3] + gap)
+    spoken = set(page.with_words(lines))
+    return {
+        i
+        for i in lines
+        if (i in spoken and _overlap(text.lines[i].box, beside))
+        or (size / _TYPE <= page.heights[i] <= size * _TYPE and _overlap(text.lines[i].box, wide))
+    }
 
 
 def _narrowed(page: _Page, lines: Sequence[int], room: float) -> tuple[int, ...] | None:
-    """The least run of lines, from top to bottom, with most of the words that schemas know, where
-    those stand within `room` (page widths) of each other."""
-    spoken = page.with_words(lines)
-    spoken.sort(key=lambda i: page.text.lines[i].box[1])
-    enough = _MOST * page.weight(spoken) if spoken else 0.0
-    best: tuple[float, int, int] | None = None
+    """The lines from top to bottom among which most of the words stand that schemas know, if those are
+    within `room` (page widths) of each other: most by weight, and of as many the fewest lines."""
+    boxes = [line.box for line in page.text.lines]
+    spoken = sorted(page.with_words(lines), key=lambda i: boxes[i][1])
+    best: tuple[float, int] | None = None
+    chosen: Sequence[int] = ()
     for start in range(len(spoken)):
         for end in range(start + 1, len(spoken) + 1):
-            size = _longer(page.hull(spoken[start:end]), page.aspect)
-            if size > room or (best is not None and size >= best[0]):
+            window = spoken[start:end]
+            if _longer(page.hull(window), page.aspect) > room:
                 break
-            if page.weight(spoken[start:end]) >= enough:
-                best = size, start, end
-                break
-    if best is None:
+            rank = page.weight(window), -len(window)
+            if best is None or rank > best:
+                best, chosen = rank, window
+    if best is None or best[0] < _MOST * page.weight(spoken):
         return None
-    top = page.text.lines[spoken[best[1]]].box[1]
-    bottom = max(page.text.lines[i].box[3] for i in spoken[best[1] : best[2]])
-    return tuple(
-        i for i in lines if top <= page.text.lines[i].box[1] and page.text.lines[i].box[3] <= bottom
-    )
+    top, bottom = boxes[chosen[0]][1], max(boxes[i][3] for i in chosen)
+    return tuple(i for i in lines if top <= boxes[i][1] and boxes[i][3] <= bottom)
 
 
 def _longer(box: Box, aspect: float) -> float:

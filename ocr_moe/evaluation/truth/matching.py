@@ -75,8 +75,8 @@ def match(
 ) -> Match:
     """Bring rows and documents together; what is not clear is left out and told.
 
-    `said` is what was read on documents that share a page. They have its file's name in common: which of them a row is about, its
-    column `part` says, or else what was read there.
+    `said` is what was read on documents that share a page.  They have its file's name in common: which
+    of them a row is about, its column `part` says, or else what was read there.
 
     Raises SchemaError when rows are by subject and the schema's pattern is wrong.
     """
