@@ -21,7 +21,7 @@ from typing import Literal, Protocol
 from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Logistic
-from ocr_moe.routing.features import absence_features, candidate_features, record_features
+from ocr_moe.routing.features import SEVERAL, absence_features, candidate_features, record_features
 from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
@@ -31,6 +31,9 @@ from ocr_moe.values.kinds import kind_of
 
 _REQUIRED_ABSENT = 0.5
 """The most that the absence of a required field is believed."""
+_MIXED_UP = 0.5
+"""The most that a value is believed on a page that seems to hold several documents."""
+_SEVERAL_DOCUMENTS = "this page seems to hold several documents"
 _UNASKED = ("no expert that reads this field could be asked",)
 Readings = Mapping[str, Reading]
 
@@ -181,7 +184,7 @@ class FieldCombiner:
             )
             if basis is not None:
                 basis[name] = {**draft.features, **more}
-        return decisions
+        return decisions | {name: _withheld(decisions[name]) for name in _mixed_up(state)}
 
     def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
         """One of two or more different `values` (in the order read), or a new one.
@@ -470,6 +473,31 @@ def _first_of(order: Sequence[str], readings: Readings, values: Sequence[str]) -
         if reading is not None and reading.value is not None:
             return reading.value
     return values[0]
+
+
+def _mixed_up(state: State) -> tuple[str, ...]:
+    """The fields whose values may be of different documents: those that have several on the page, and
+    all of them where more than one has."""
+    doubled = tuple(
+        name
+        for name, readings in state.readings.items()
+        if any(reading.features.get(SEVERAL) for reading in readings.values())
+    )
+    return state.schema.names if len(doubled) > 1 else doubled
+
+
+def _withheld(decision: Decision) -> Decision:
+    """Nothing of a mixture stands without a person's look."""
+    if decision.status is Status.FAILED:
+        return decision
+    confidence = decision.confidence
+    return decision.model_copy(
+        update={
+            "status": Status.ABSTAINED,
+            "confidence": None if confidence is None else min(confidence, _MIXED_UP),
+            "notes": _distinct(decision.notes, (_SEVERAL_DOCUMENTS,)),
+        }
+    )
 
 
 def _possible(field: Field, value: str) -> bool:
