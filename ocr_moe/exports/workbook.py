@@ -100,10 +100,10 @@ def _document_columns(fields: Sequence[Field]) -> list[Computed[Record]]:
     return [
         Computed(free("document"), 36, lambda record: record.document.path),
         Computed(free("page"), 7, lambda record: record.document.page, "0"),
-        Computed(free("part"), 7, lambda record: record.document.part, "0"),
         Computed(free("schema"), 22, lambda record: record.schema_name or ""),
         *_shown_columns(fields),
         Computed(free("notes"), 40, _notes),
+        Computed(free("part"), 7, lambda record: record.document.part, "0"),
     ]
 
 
@@ -129,26 +129,26 @@ def _subject_columns(fields: Sequence[Field]) -> list[Computed[_SubjectRow]]:
         Computed(
             free("page"), 7, lambda row: _of_chosen(row, lambda chosen: chosen.document.page), "0"
         ),
-        Computed(
-            free("part"), 7, lambda row: _of_chosen(row, lambda chosen: chosen.document.part), "0"
-        ),
         *(
             Computed(column.heading, column.width, partial(_shown_at, index=index), column.number)
             for index, column in enumerate(_shown_columns(fields))
         ),
         Computed(free("other documents"), 40, _other_documents),
         Computed(free("notes"), 40, _subject_note),
+        Computed(
+            free("part"), 7, lambda row: _of_chosen(row, lambda chosen: chosen.document.part), "0"
+        ),
     ]
 
 
 _FAILURE_COLUMNS: list[Computed[_Failure]] = [
     Computed("document", 36, lambda failure: failure.document.path),
     Computed("page", 7, lambda failure: failure.document.page, "0"),
-    Computed("part", 7, lambda failure: failure.document.part, "0"),
     Computed("schema", 22, lambda failure: failure.schema),
     Computed("field", 16, lambda failure: failure.field),
     Computed("type", 22, lambda failure: failure.type),
     Computed("message", 80, lambda failure: failure.message),
+    Computed("part", 7, lambda failure: failure.document.part, "0"),
 ]
 
 

@@ -32,7 +32,8 @@ class Step:
     `overlay`."""
     shown: tuple[tuple[str, str], ...] = ()
     """(table, SELECT from `stored` that gives it as the step would leave it), for large tables: a
-    reader looks through the statement instead of having the step run on a copy."""
+    reader looks through the statement instead of having the step run on a copy, unless a later step
+    changes the table again."""
 
 
 def version_of(db: sqlite3.Connection) -> int:
@@ -61,8 +62,10 @@ def overlay(db: sqlite3.Connection, version: int) -> None:
     make their tables, and what they change is copied there; SQLite finds both before the file's own of
     the same name. The other tables, however large, are read where they are.
     """
-    for step in _left(version):
-        if step.shown and version > 0:
+    steps = _left(version)
+    for number, step in enumerate(steps):
+        later = {table for each in steps[number + 1 :] for table in each.changes}
+        if step.shown and version > 0 and not later.intersection(step.changes):
             for table, select in step.shown:
                 db.execute(f"CREATE TEMP VIEW {table} AS {select}")
             continue
