@@ -59,7 +59,7 @@ COMPONENTS = (
     Component("rapid", ("engines.rapid",)),
     Component("lines", ("engines.lines",)),
     Component("seals", ("intake.seals",)),
-    Component("righting", ("intake.righting", "intake.images", "intake.pdf")),
+    Component("righting", ("intake.righting", "intake.images", "intake.pdf", "intake.strips")),
 )
 
 

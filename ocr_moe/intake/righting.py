@@ -14,7 +14,7 @@ from ocr_moe.types import Line
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 1
+REVISION = 2
 """Changes when pages may be decoded or turned otherwise; part of the key of page OCR from 2 on."""
 
 Rotation = Literal[0, 90, 180, 270]

@@ -24,11 +24,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rapidfuzz.distance import Indel
-
 from ocr_moe.folds import fold_label, has_cjk
 from ocr_moe.geometry import hull, line_height, pixels_of
 from ocr_moe.reading.candidates import BELIEVED, by_label, by_pattern, prepare
+from ocr_moe.reading.identity import differs
 from ocr_moe.reading.recognition import ENOUGH, recognise, words_of
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Box, PageText, Point, Quad
@@ -53,10 +52,6 @@ _SHARED = 3
 """Fields that both sides tell of, where their numbers or names differ …"""
 _COPIED = 0.5
 """… and the share of a schema's fields where neither does: two copies of one certificate."""
-_CODES_ALIKE = 0.9
-"""Similarity of two codes of one length from which they are one, misread: of 18 digits one differs."""
-_NAMES_ALIKE = 0.55
-"""The same of names: of three characters two are equal."""
 _SMALL = 0.5
 """Longest side of a document, by that of its page, up to which it is looked at by itself …"""
 _SMALL_TYPE = 0.0125
@@ -131,16 +126,6 @@ def within(text: PageText, region: Box) -> PageText:
             "region": region,
         }
     )
-
-
-def differs(field: Field, one: str, other: str) -> bool:
-    """Whether two values of a code or a person's name are of two documents, and not one misread."""
-    if one == other:
-        return False
-    alike = Indel.normalized_similarity(one, other)
-    if field.kind is Kind.CODE:
-        return len(one) != len(other) or alike < _CODES_ALIKE
-    return has_cjk(one) == has_cjk(other) and alike < _NAMES_ALIKE
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ from itertools import combinations
 from ocr_moe.protocols import Document, Services
 from ocr_moe.reading.candidates import BELIEVED, Candidate, PreparedPage, prepare
 from ocr_moe.reading.gathering import gather
+from ocr_moe.reading.identity import differs
 from ocr_moe.reading.layout import Glyph, PageLayout
-from ocr_moe.reading.splitting import differs
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Cost, Reading, Value
 
