@@ -52,6 +52,9 @@ _SHARED = 3
 """Fields that both sides tell of, where their numbers or names differ …"""
 _COPIED = 0.5
 """… and the share of a schema's fields where neither does: two copies of one certificate."""
+_CHINESE = 0.15
+"""Share of Han characters among letters from which a document is Chinese: bilingual ones have a
+third, the English page of one has a seal or a school's name."""
 _SMALL = 0.5
 """Longest side of a document, by that of its page, up to which it is looked at by itself …"""
 _SMALL_TYPE = 0.0125
@@ -148,6 +151,8 @@ class _Told:
         """Whether the two are of two documents."""
         if self.schema is None or other.schema is None or not other.is_enough:
             return False
+        if self.chinese != other.chinese:  # the translation of a certificate is a page of it
+            return False
         if self.schema is not other.schema:
             return self.is_enough
         shared = [field for field in self.schema.fields if self._both(other, field)]
@@ -159,8 +164,7 @@ class _Told:
             for field in shared
         ):
             return True
-        copied = len(shared) >= _COPIED * len(self.schema.fields)
-        return copied and self.chinese == other.chinese
+        return len(shared) >= _COPIED * len(self.schema.fields)
 
     def _both(self, other: _Told, field: Field) -> bool:
         return field.name in self.values and field.name in other.values
@@ -257,7 +261,8 @@ class _Page:
             update={"lines": tuple(self.text.lines[i] for i in numbers)},
         )
         letters = "".join(line.text for line in text.lines)
-        chinese = sum(map(has_cjk, letters)) > sum(c.isascii() and c.isalpha() for c in letters)
+        han, latin = sum(map(has_cjk, letters)), sum(c.isascii() and c.isalpha() for c in letters)
+        chinese = han >= _CHINESE * (han + latin)
         schema, _ = recognise(text, self.schemas)
         if schema is None:
             return _Told(None, {}, frozenset(), chinese)
