@@ -122,9 +122,15 @@ def test_resumed_and_replayed_runs_export_the_same(
 ) -> None:
     """What a killed run left: page OCR and some answers of parts, and no record of their file."""
     again = Path(shutil.copytree(run, tmp_path / "again"))
+    sha256 = records(run)["stacked.png", 2]["document"]["sha256"]
     with Store(again / STORE) as store:
         store._write("DELETE FROM records WHERE path = 'stacked.png'")
-        store._write("DELETE FROM answers WHERE region LIKE '%1.00000'")
+        store._write(
+            "DELETE FROM answers WHERE sha256 = ?1 AND region = "
+            "(SELECT max(region) FROM answers WHERE sha256 = ?1)",
+            (sha256,),
+        )
+        assert store._row("SELECT count(*) FROM answers WHERE sha256 = ?", (sha256,)) == (1,)
         before = store._row("SELECT count(*) FROM pages")
     done = ocr_moe("extract", scans, "--strategy", "rules", "--out", again)
     assert done.status == 0, done.err
