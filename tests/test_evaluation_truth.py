@@ -602,7 +602,7 @@ def test_by_subject_the_chosen_document_is_scored(tmp_path: Path) -> None:
     assert [d.key[0] for d in found.documents] == ["张三_硕士.jpg", "张三丰_本科.jpg"]
     assert found.rows_without_document == ("不在",)
     assert DocumentKey("张三_本科.jpg") in found.touched
-    assert ("李四_本科.jpg", 1) not in found.touched
+    assert DocumentKey("李四_本科.jpg") not in found.touched
 
 
 def test_namesakes_are_left_out_not_merged(tmp_path: Path) -> None:

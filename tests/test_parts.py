@@ -160,4 +160,4 @@ def test_each_row_of_a_sheet_is_about_its_own_document(
     scored = Path(shutil.copytree(run, tmp_path / "run"))
     scores = evaluate(scored, tmp_path / "verified.xlsx")
     assert scores.strategies["rules"].n_documents == 2
-    assert scores.strategies["rules"].macro > 0.85
+    assert (scores.strategies["rules"].macro or 0.0) > 0.85
