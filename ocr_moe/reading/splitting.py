@@ -63,9 +63,12 @@ searched for lines. Of 314 pages of one document the smallest type had 0.0153; o
 screenshots it had 0.008 to 0.0105."""
 _MOST = 0.6
 """Share of the weight of a page's words that a document by itself has: chats speak of certificates."""
-_MARGIN = 0.2
-"""White space around a document's lines that goes with them, by the longer side of their hull: a
-number that was not found at first stands there."""
+_MARGIN = 0.5
+"""White space around a document's lines that goes with them, by the longer side of their hull: a number
+on its other leaf that was not found at first stands there."""
+_FILLED = 1 / 3
+"""Longer side of a document's lines, by that of the space up to its neighbours, from which all of that
+space is its own."""
 _NEAR = 0.25
 """Distance from a document's lines, by the height of their hull, up to which others may be of it …"""
 _TYPE = 1.6
@@ -433,8 +436,17 @@ def _overlap(one: Box, other: Box) -> bool:
 
 
 def _region(box: Box, others: Sequence[Box], aspect: float) -> Box:
-    """The box with its margin, as far as that is nearer to it than to the others."""
-    margin = _MARGIN * _longer(box, aspect)
+    """The space around a document's lines that is nearer to them than to others: all of it, or where
+    they fill little of that, a margin."""
+    cell = _nearer(box, others, aspect, math.inf)
+    if _longer(box, aspect) < _FILLED * _longer(cell, aspect):
+        cell = _nearer(box, others, aspect, _MARGIN * _longer(box, aspect))
+    left, top, right, bottom = cell
+    return (round(left, 5), round(top, 5), round(right, 5), round(bottom, 5))
+
+
+def _nearer(box: Box, others: Sequence[Box], aspect: float, margin: float) -> Box:
+    """The box with a margin, as far as that is nearer to it than to the others."""
     x0, y0, x1, y1 = box
     left, top = max(0.0, x0 - margin), max(0.0, y0 - margin / aspect)
     right, bottom = min(1.0, x1 + margin), min(1.0, y1 + margin / aspect)
@@ -456,7 +468,7 @@ def _region(box: Box, others: Sequence[Box], aspect: float) -> Box:
             top = max(top, y0 - free / aspect)
         else:
             bottom = min(bottom, y1 + free / aspect)
-    return (round(left, 5), round(top, 5), round(right, 5), round(bottom, 5))
+    return left, top, right, bottom
 
 
 def _in_reading_order(regions: Sequence[Box]) -> list[Box]:
