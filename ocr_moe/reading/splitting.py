@@ -59,7 +59,7 @@ _SMALL = 0.5
 """Longest side of a document, by that of its page, up to which it is looked at by itself …"""
 _SMALL_TYPE = 0.0125
 """… if the page's type is smaller than this, by the same side: 16 of the 1280 pixels at which a page is
-searched for lines. Of 314 pages of one document the smallest type had 0.0153; on scanners' beds and in
+searched for lines. Of 320 pages of one document the smallest type had 0.0153; on scanners' beds and in
 screenshots it had 0.008 to 0.0105."""
 _MOST = 0.6
 """Share of the weight of a page's words that a document by itself has: chats speak of certificates."""
