@@ -183,6 +183,8 @@ class _Page:
         self.all = tuple(range(len(text.lines)))
         self.heights = [line_height(line.quad, 1.0, self.aspect) for line in text.lines]
         """In page widths."""
+        self.parted: dict[tuple[int, ...], tuple[tuple[int, ...], ...]] = {}
+        """Lines → those of each document among them, as far as that was worked out."""
         self._known: dict[tuple[int, ...], _Told] = {}
         folded = [fold_label(line.text) for line in text.lines]
         self._weights = [_vocabulary(schema) for schema in schemas]
@@ -292,10 +294,16 @@ def _vocabulary(schema: Schema) -> dict[str, float]:
     return {word: weight for word, weight in (labels | words).items() if len(word) > 1}
 
 
-def _split(page: _Page, lines: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The lines of each document."""
+def _split(page: _Page, lines: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The lines of each document: of all ways to part them the one whose documents tell most."""
+    if lines not in page.parted:
+        page.parted[lines] = _best_split(page, lines)
+    return page.parted[lines]
+
+
+def _best_split(page: _Page, lines: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     if not page.says_twice(lines):
-        return [lines]
+        return (lines,)
     cuts = [
         (weight, gap, before, after)
         for gap, before, after in _cuts(page, lines)
@@ -303,7 +311,8 @@ def _split(page: _Page, lines: tuple[int, ...]) -> list[tuple[int, ...]]:
     ]
     widest = sorted(cuts, key=lambda cut: -cut[1])[:_LOOKED_AT]
     fullest = sorted(cuts, key=lambda cut: (-cut[0], -cut[1]))[:_LOOKED_AT]
-    best: tuple[tuple[int, float], tuple[int, ...], tuple[int, ...]] | None = None
+    best: tuple[int, float] | None = None
+    documents: tuple[tuple[int, ...], ...] = (lines,)
     for _, gap, before, after in dict.fromkeys((*widest, *fullest)):
         # The shorter side first: of one document, it mostly tells too little.
         one = page.told(min(before, after, key=len))
@@ -312,12 +321,12 @@ def _split(page: _Page, lines: tuple[int, ...]) -> list[tuple[int, ...]]:
         other = page.told(max(after, before, key=len))
         if not one.is_another(other):
             continue
-        rank = (len(one.values) + len(other.values), gap)
-        if best is None or rank > best[0]:
-            best = rank, before, after
-    if best is None:
-        return [lines]
-    return [*_split(page, best[1]), *_split(page, best[2])]
+        found = (*_split(page, before), *_split(page, after))
+        # What each tells beyond the least, so that none is gained by tearing one in two.
+        rank = sum(len(page.told(each).values) - _SHARED for each in found), gap
+        if best is None or rank > best:
+            best, documents = rank, found
+    return documents
 
 
 def _cuts(
