@@ -20,11 +20,11 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from ocr_moe.evaluation.material import gather
-from ocr_moe.evaluation.truth.matching import key_of
 from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.run.batch import STORE
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Store
+from ocr_moe.subjects import key_of
 from ocr_moe.testing.pages import StubDocument, StubPage
 from ocr_moe.types import Reading
 from ocr_moe.values.normalize import equal

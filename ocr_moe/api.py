@@ -102,7 +102,7 @@ class Run:
             yield store.records(_one_of(store.strategies(), strategy))
 
     def to_frame(self, strategy: str | None = None) -> pd.DataFrame:
-        """One row a document: path, page, schema, the fields' values, and the error if any."""
+        """One row a document: path, page, part, schema, the fields' values, and the error if any."""
         return self._frame(strategy, lambda decision: decision.value)
 
     def confidences(self, strategy: str | None = None) -> pd.DataFrame:

@@ -25,6 +25,23 @@ def hull(boxes: Sequence[Box]) -> Box:
     )
 
 
+def onto_page(box: Box, region: Box | None) -> Box:
+    """A box in fractions of a region of a page, in fractions of the page; of no region, the same."""
+    if region is None:
+        return box
+    left, top, wide, tall = region[0], region[1], region[2] - region[0], region[3] - region[1]
+    x0, y0, x1, y1 = box
+    return (left + wide * x0, top + tall * y0, left + wide * x1, top + tall * y1)
+
+
+def pixels_of(region: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """The pixels (left, top, right, bottom) of a region of a page of that size; at least one."""
+    x0, y0, x1, y1 = region
+    left, top = min(int(x0 * width), width - 1), min(int(y0 * height), height - 1)
+    right, bottom = math.ceil(x1 * width), math.ceil(y1 * height)
+    return left, top, min(max(right, left + 1), width), min(max(bottom, top + 1), height)
+
+
 def around(points: Iterable[Point]) -> Box:
     """The smallest upright box around points."""
     xs, ys = zip(*points, strict=True)

@@ -19,18 +19,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from ocr_moe.errors import SchemaError
 from ocr_moe.folds import fold_name
 from ocr_moe.schema import Kind, Schema, Subjects
 from ocr_moe.types import DocumentRef
 
-DocumentKey = tuple[str, int, int]
-"""(path, page, part) of a document within its run."""
+
+class DocumentKey(NamedTuple):
+    """Which document of a run."""
+
+    path: str
+    page: int = 1
+    part: int = 1
 
 
 def key_of(document: DocumentRef) -> DocumentKey:
-    return (document.path, document.page, document.part)
+    return DocumentKey(document.path, document.page, document.part)
 
 
 def shown(document: DocumentRef) -> str:
@@ -38,6 +44,12 @@ def shown(document: DocumentRef) -> str:
     where = [f"page {document.page}"] if document.page > 1 else []
     where += [f"part {document.part}"] if document.part > 1 else []
     return f"{document.path} ({', '.join(where)})" if where else document.path
+
+
+def shared_pages(documents: Iterable[DocumentRef]) -> frozenset[tuple[str, int]]:
+    """(path, page) of the pages that hold several of the documents."""
+    counted = Counter((document.path, document.page) for document in documents)
+    return frozenset(page for page, count in counted.items() if count > 1)
 
 
 class GroupedBy(StrEnum):
@@ -158,11 +170,16 @@ class FileNameRule:
 
         `read` tells what was read on documents; without it file names alone count.
         """
-        read = read or {}
+        documents, read = list(documents), read or {}
+        shared = shared_pages(documents)
         nameless: list[DocumentRef] = []
         named: dict[tuple[str, str], list[NamedDocument]] = {}
         for document in documents:
             found = self.identify(document)
+            if found is not None and (document.path, document.page) in shared:
+                # One name of a file cannot tell whose each of its parts is.
+                known = read.get(key_of(document))
+                found = None if known is not None else found
             if found is None:
                 nameless.append(document)
             else:
@@ -249,7 +266,7 @@ class FileNameRule:
         """Two different files for the same degree and kind; pages of one file do not clash."""
         seen: dict[tuple[int, int], str] = {}
         for member in members:
-            degree, kind, _, _ = self._rank(member)
+            degree, kind, *_ = self._rank(member)
             content = member.document.sha256
             if seen.setdefault((degree, kind), content) != content:
                 return True
@@ -262,12 +279,13 @@ class FileNameRule:
             (member for member in ranked if self._kinds.get(member.kind) == self._first_kind), None
         )
 
-    def _rank(self, member: NamedDocument) -> tuple[int, int, str, int]:
+    def _rank(self, member: NamedDocument) -> tuple[int, int, str, int, int]:
         return (
             self._degrees.get(member.degree, len(self._degrees)),
             self._kinds.get(member.kind, len(self._kinds)),
             member.document.path,
             member.document.page,
+            member.document.part,
         )
 
 

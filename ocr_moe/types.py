@@ -54,6 +54,9 @@ class PageText(Value):
     seconds: float = 0.0
     blank: bool = False
     """Whether the page is paper without ink, on both counts: no lines, and no dark pixels."""
+    region: Box | None = None
+    """The part of the righted page that was read, in fractions of it; None for the whole of it.
+    `lines`, `width` and `height` are the part's own."""
 
 
 class Symbol(Value):
@@ -249,6 +252,8 @@ class DocumentRef(Value):
     part: int = 1
     """Which of the documents on its page, counted from 1."""
     rotation: int = 0
+    region: Box | None = None
+    """Where on the righted page it stands, in fractions of it; None for the whole of it."""
 
 
 class ConflictKind(StrEnum):

@@ -18,7 +18,14 @@ from pydantic import BaseModel
 
 import ocr_moe
 from ocr_moe.evaluation.scores import Scores
-from ocr_moe.exports.forms import DocumentFile, OcrLine, RecordLine, WrittenEvidence, WrittenReading
+from ocr_moe.exports.forms import (
+    DocumentFile,
+    OcrLine,
+    RecordLine,
+    WrittenDocument,
+    WrittenEvidence,
+    WrittenReading,
+)
 from ocr_moe.formats.files import write_text
 from ocr_moe.run.manifest import Manifest
 from ocr_moe.types import PageText
@@ -34,10 +41,11 @@ FORMS: Mapping[str, type[BaseModel]] = {
 LEFT_OUT = {
     WrittenEvidence.__name__: {"page"},
     WrittenReading.__name__: {"idle"},
+    WrittenDocument.__name__: {"region"},
     RecordLine.__name__: {"blank"},
     DocumentFile.__name__: {"blank"},
     OcrLine.__name__: {"format"},
-    PageText.__name__: {"blank"},
+    PageText.__name__: {"blank", "region"},
 }
 """Keys that need not be there, by the title of what they belong to."""
 

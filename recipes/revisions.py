@@ -63,7 +63,7 @@ COMPONENTS = (
     Component("symbols", ("engines.symbols",)),
     Component("seals", ("intake.seals",)),
     Component("watermarks", ("intake.watermarks",)),
-    Component("righting", ("intake.righting", "intake.images", "intake.pdf")),
+    Component("righting", ("intake.righting", "intake.images", "intake.pdf", "intake.strips")),
 )
 
 

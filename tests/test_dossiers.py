@@ -187,6 +187,22 @@ def test_one_number_on_two_people_is_accepted_for_neither(schema: Schema) -> Non
         assert found[path].fields["证书编号"].status is Status.ABSTAINED
 
 
+def test_parts_of_a_page_go_to_whom_they_name(schema: Schema) -> None:
+    """A scan of two certificates, named after one of the two: nothing is contradicted."""
+    page, sha256 = "陈思远_本科_毕业证书.jpg", "0"
+    other = entry(
+        page,
+        姓名=("刘若琳", 0.99),
+        出生日期=("1996-11-02", 0.99),
+        证书编号=("100061201905005678", 0.99),
+        毕业院校=("江城师范大学", 0.99),
+    )
+    first = Entry(DocumentRef(path=page, sha256=sha256, part=1), entry(page).said)
+    second = Entry(DocumentRef(path=page, sha256=sha256, part=2), other.said)
+
+    assert not any(s.conflicts for s in settle(schema, first, second).values())
+
+
 def test_namesakes_are_not_weighed_together(schema: Schema) -> None:
     """The name was read on both, but neither birth date, nor school, nor major is shared."""
     other = entry(

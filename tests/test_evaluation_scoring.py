@@ -16,6 +16,7 @@ from ocr_moe.evaluation.truth.matching import documents_of, match
 from ocr_moe.evaluation.truth.problems import ProblemKind
 from ocr_moe.evaluation.truth.sheet import Truth, load_truth
 from ocr_moe.schema import Field, Schema
+from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import Cost, Record
 from tests.evaluationkit import RUNS, SCHEMA, decision, record, truth_file
 
@@ -47,7 +48,7 @@ R, W, M, V, F, N = (
 
 
 def test_every_verified_cell_has_one_outcome(scoring: Scoring) -> None:
-    assert scoring.documents == (("1.jpg", 1), ("2.jpg", 1), ("3.jpg", 1), ("4.jpg", 1))
+    assert scoring.documents == tuple(DocumentKey(f"{n}.jpg") for n in (1, 2, 3, 4))
     # Columns: name, date, number. The empty truth cell of 3.jpg is left out.
     assert scoring.grids["moe"].outcomes.tolist() == [[R, R, W], [R, V, R], [R, N, R], [F, F, F]]
     assert scoring.grids["ocr_page_llm"].outcomes.tolist() == [
@@ -198,7 +199,7 @@ def test_rows_without_a_verified_cell(tmp_path: Path) -> None:
     rows = [("1.jpg", None, None, None), ("2.jpg", "李四", None, None)]
     truth = load_truth(truth_file(tmp_path, rows), SCHEMA)
 
-    assert scored(RUNS, [truth]).documents == (("2.jpg", 1),)
+    assert scored(RUNS, [truth]).documents == (DocumentKey("2.jpg"),)
     empty = load_truth(truth_file(tmp_path, rows[:1]), SCHEMA)
     with pytest.raises(TruthError, match="empty or damaged"):
         scored(RUNS, [empty])

@@ -20,6 +20,7 @@ from ocr_moe.evaluation.truth.tables import read_tables
 from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.schema import Field, Kind, Schema, Subjects
 from ocr_moe.settings import TruthOptions
+from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import DocumentRef
 
 SCHEMA = Schema(
@@ -541,6 +542,40 @@ def test_pages_of_one_file_need_a_page_column(tmp_path: Path) -> None:
     assert "no such page" in found.problems[0].sentence
 
 
+def test_documents_that_share_a_page_are_told_by_what_was_read(tmp_path: Path) -> None:
+    halves = ((0.0, 0.0, 1.0, 0.5), (0.0, 0.5, 1.0, 1.0))
+    parts = [
+        DocumentRef(path="a.png", sha256="a", part=number, region=half)
+        for number, half in enumerate(halves, 1)
+    ]
+    other = "100061201905005678"
+    said = {
+        DocumentKey("a.png", 1, 1): {"姓名": {"张三"}, "证书编号": {CODE}},
+        DocumentKey("a.png", 1, 2): {"姓名": {"李四", "李西"}, "证书编号": {other}},
+    }
+    rows: list[list[Any]] = [["file", "姓名", "证书编号"], ["a.png", "李四", other]]
+    second = load_truth(sheet(tmp_path, *rows), SCHEMA)
+    found = match(second, parts, said)
+    assert [document.key.part for document in found.documents] == [2]
+    assert found.touched == {DocumentKey("a.png", 1, 2)}  # the first has no row of its own
+
+    both = load_truth(sheet(tmp_path, *rows, ["a.png", "张三", CODE]), SCHEMA)
+    found = match(both, parts, said)
+    assert [(d.key.part, d.cells["姓名"].value) for d in found.documents] == [
+        (1, "张三"),
+        (2, "李四"),
+    ]
+    assert found.problems == ()
+
+    for unread in ({}, {key: {"姓名": {"王五"}} for key in said}):
+        found = match(second, parts, unread)
+        assert found.documents == ()
+        assert "add a column `part`" in found.problems[0].sentence
+
+    told = load_truth(sheet(tmp_path, ["file", "part", "姓名"], ["a.png", 2, "张三"]), SCHEMA)
+    assert [document.key.part for document in match(told, parts, said).documents] == [2]
+
+
 def test_contradictory_rows_leave_only_the_differing_cells_out(tmp_path: Path) -> None:
     path = sheet(
         tmp_path,
@@ -567,8 +602,8 @@ def test_by_subject_the_chosen_document_is_scored(tmp_path: Path) -> None:
     assert truth.by == "subject"
     assert [d.key[0] for d in found.documents] == ["张三_硕士.jpg", "张三丰_本科.jpg"]
     assert found.rows_without_document == ("不在",)
-    assert ("张三_本科.jpg", 1) in found.touched
-    assert ("李四_本科.jpg", 1) not in found.touched
+    assert DocumentKey("张三_本科.jpg") in found.touched
+    assert DocumentKey("李四_本科.jpg") not in found.touched
 
 
 def test_namesakes_are_left_out_not_merged(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_codes_are_text_and_the_header_is_frozen_and_filtered(tmp_path: Path) ->
     cell = sheet["E2"]
     assert (cell.value, cell.data_type, cell.number_format) == ("106131202505004931", "s", "@")
     assert sheet.freeze_panes == "A2"
-    assert sheet.auto_filter.ref == "A1:I2"
+    assert sheet.auto_filter.ref == "A1:J2"
     assert sheet.column_dimensions["E"].width > 20
     assert workbook.sheetnames == ["documents", "subjects", "to clear up", "failures"]
 
@@ -240,6 +240,7 @@ def test_contradictions_stand_on_a_sheet_of_their_own(tmp_path: Path) -> None:
         "what": "handed in twice",
         "message": "=twice",
         "other documents": "b.jpg",
+        "part": 1,
     }
 
 

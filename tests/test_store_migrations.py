@@ -52,6 +52,15 @@ def tables(path: Path) -> dict[str, list[Any]]:
     return found
 
 
+def with_regions(found: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The tables of version 2 in those of version 3: every document has its page to itself."""
+    return found | {
+        "pages": [(*row[:2], "", *row[2:]) for row in found["pages"]],
+        "answers": [(*row[:2], "", *row[2:]) for row in found["answers"]],
+        "records": [(*row[:3], 1, *row[3:]) for row in found["records"]],
+    }
+
+
 def version_of(path: Path) -> int:
     with sqlite3.connect(path) as db:
         version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -105,7 +114,7 @@ def small_truth(path: Path, *files: str) -> Path:
 @pytest.mark.parametrize("name", ["extract", "compare"])
 def test_opening_for_writing_migrates_and_keeps_everything(tmp_path: Path, name: str) -> None:
     path = old_run(tmp_path / "run", name) / STORE
-    before = tables(path)
+    before = with_regions(tables(path))
     with Store(path) as store:
         assert store.get_meta("created_by") == "0.1.0"
         assert store.get_meta("provenance") is None
@@ -221,7 +230,7 @@ def test_a_process_killed_half_way_leaves_the_old_store(tmp_path: Path, journal:
     with Store(path) as store:
         assert store.get_meta("origins")["moe"] == {"recorded": [MODEL]}
     assert version_of(path) == VERSION
-    assert tables(path)["answers"] == before["answers"]
+    assert tables(path)["answers"] == with_regions(before)["answers"]
 
 
 def cut(content: bytes) -> bytes:

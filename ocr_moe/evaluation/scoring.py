@@ -15,16 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.truth.matching import (
-    DocumentKey,
-    Match,
-    VerifiedDocument,
-    documents_of,
-    key_of,
-)
+from ocr_moe.evaluation.truth.matching import Match, VerifiedDocument, documents_of
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import Truth, TruthCell
 from ocr_moe.schema import Field, Schema
+from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 
 SETTLED = (Status.ACCEPTED, Status.ABSENT)
@@ -175,8 +170,9 @@ def score(runs: Mapping[str, Sequence[Record]], matches: Sequence[Match]) -> Sco
 
 
 def shown_key(key: DocumentKey) -> str:
-    path, page = key
-    return path if page == 1 else f"{path} (page {page})"
+    page = f" (page {key.page})" if key.page > 1 else ""
+    part = f" (part {key.part})" if key.part > 1 else ""
+    return f"{key.path}{page}{part}"
 
 
 def worst_first(scoring: Scoring, strategy: str) -> list[int]:

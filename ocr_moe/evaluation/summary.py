@@ -28,8 +28,8 @@ from ocr_moe.evaluation.scores import (
     StrategyScore,
 )
 from ocr_moe.evaluation.scoring import Outcome, Scoring, StrategyGrid
-from ocr_moe.evaluation.truth.matching import key_of
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
+from ocr_moe.subjects import key_of
 from ocr_moe.types import LIVE, Cost, Origin, Record, Value
 
 _MIN_ERRORS = 5

@@ -52,7 +52,8 @@ class WrittenEvidence(Written):
     """Where a value stands."""
 
     box: Box
-    """x0, y0, x1, y1 in fractions of the righted page, top left origin."""
+    """x0, y0, x1, y1 in fractions of the righted page, top left origin, whatever its document's
+    `region`."""
     text: str
     """The text as printed there."""
     page: int = Key(default=1, ge=2)
@@ -88,6 +89,8 @@ class WrittenDocument(Written):
     """Which of the documents on its page, counted from 1."""
     rotation: Literal[0, 90, 180, 270]
     """Degrees clockwise by which the page was turned to be upright."""
+    region: Box = (0.0, 0.0, 1.0, 1.0)
+    """Where on the righted page it stands, in fractions of it. Left out where that is the whole page."""
 
 
 class RecordLine(Written):

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 
 def frame_of(records: Iterable[Record], cell: Callable[[Decision], object]) -> pd.DataFrame:
-    """The columns path, page, schema, one a field with what `cell` makes of it, and error."""
+    """The columns path, page, part, schema, one a field with what `cell` makes of it, and error."""
     import pandas as pd
 
     rows = [
         {
             "path": record.document.path,
             "page": record.document.page,
+            "part": record.document.part,
             "schema": record.schema_name,
             **{name: cell(decision) for name, decision in record.fields.items()},
             "error": record.error.message if record.error else None,

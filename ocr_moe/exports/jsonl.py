@@ -43,28 +43,31 @@ _HEAD = b'{\n  "format":'
 """How a document's file begins."""
 _PATH_BYTES = 1000
 """Of a path below documents/; common file systems take about 4000 of a whole path."""
-_SUFFIXED = re.compile(r"(?i)\.(page[0-9]+|[0-9a-f]{12})$")
+_SUFFIXED = re.compile(r"(?i)\.((?:page|part)[0-9]+|[0-9a-f]{12})$")
 """A name that ends as those that are given here."""
 
 
-def record_order(record: Record) -> tuple[str, int]:
-    """The order of records in every export: by path, then by page."""
-    return (record.document.path, record.document.page)
+def record_order(record: Record) -> tuple[str, int, int]:
+    """The order of records in every export: by path, then by page, then by part."""
+    return (record.document.path, record.document.page, record.document.part)
 
 
 def record_to_json(record: Record) -> dict[str, Any]:
     """A record as docs/formats.md has it, with its keys in a fixed order."""
     document = record.document
+    place = {
+        "path": document.path,
+        "sha256": document.sha256,
+        "page": document.page,
+        "pages": document.pages,
+        "part": document.part,
+        "rotation": document.rotation,
+    }
+    if document.region is not None:
+        place["region"] = [_number(side) for side in document.region]
     data = {
         "format": FORMAT,
-        "document": {
-            "path": document.path,
-            "sha256": document.sha256,
-            "page": document.page,
-            "pages": document.pages,
-            "part": document.part,
-            "rotation": document.rotation,
-        },
+        "document": place,
         "schema": record.schema_name,
         "strategy": record.strategy,
         "fields": {name: _decision(decision) for name, decision in record.fields.items()},
@@ -103,14 +106,14 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
 
 
 def write_jsonl(path: Path, records: Iterable[Record], *, presorted: bool = False) -> int:
-    """Write records.jsonl in one step, sorted by path and page; returns how many.
+    """Write records.jsonl in one step, sorted by path, page and part; returns how many.
 
     `presorted` streams the records as they come, in flat memory, for sources that sort themselves.
     Raises ValueError when they then come out of order, OutputError when writing fails.
     """
     count = 0
     ordered = records if presorted else sorted(records, key=record_order)
-    previous: tuple[str, int] | None = None
+    previous: tuple[str, int, int] | None = None
     with replacing(path) as temporary, temporary.open("wb") as stream:
         for record in ordered:
             here = record_order(record)
@@ -156,6 +159,7 @@ def document_path(document: DocumentRef) -> PurePosixPath:
     if len("/".join(safe).encode()) > _PATH_BYTES:
         safe = safe[-1:]
     suffix = f".page{document.page}" if document.page > 1 else ""
+    suffix += f".part{document.part}" if document.part > 1 else ""
     if "/".join(safe) != document.path or _SUFFIXED.search(safe[-1]):
         suffix = f".{short_digest(document.path)}{suffix}"
     return PurePosixPath(*safe[:-1], f"{safe[-1]}{suffix}.json")

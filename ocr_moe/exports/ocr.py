@@ -51,7 +51,7 @@ def write_ocr(path: Path, pages: Iterable[tuple[str, int, PageText]]) -> int:
                 "format": OCR_FORMAT,
                 "sha256": sha256,
                 "page": page,
-                "text": text.model_dump(mode="json"),
+                "text": text.model_dump(mode="json", exclude=None if text.region else {"region"}),
             }
             out.write(f"{json.dumps(line, ensure_ascii=False)}\n")
             count += 1

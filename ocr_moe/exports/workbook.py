@@ -129,6 +129,7 @@ def _document_columns(fields: Sequence[Field]) -> list[Computed[Record]]:
         Computed(free("schema"), 22, lambda record: record.schema_name or ""),
         *_shown_columns(fields),
         Computed(free("notes"), 40, _notes),
+        Computed(free("part"), 7, lambda record: record.document.part, "0"),
     ]
 
 
@@ -160,6 +161,9 @@ def _subject_columns(fields: Sequence[Field]) -> list[Computed[_SubjectRow]]:
         ),
         Computed(free("other documents"), 40, _other_documents),
         Computed(free("notes"), 40, _subject_note),
+        Computed(
+            free("part"), 7, lambda row: _of_chosen(row, lambda chosen: chosen.document.part), "0"
+        ),
     ]
 
 
@@ -170,6 +174,7 @@ _FAILURE_COLUMNS: list[Computed[_Failure]] = [
     Computed("field", 16, lambda failure: failure.field),
     Computed("type", 22, lambda failure: failure.type),
     Computed("message", 80, lambda failure: failure.message),
+    Computed("part", 7, lambda failure: failure.document.part, "0"),
 ]
 
 
@@ -180,6 +185,7 @@ _CONFLICT_COLUMNS: list[Computed[_ToClearUp]] = [
     Computed("what", 18, lambda row: _WHAT[row.conflict.kind]),
     Computed("message", 80, lambda row: row.conflict.message),
     Computed("other documents", 48, lambda row: "; ".join(row.conflict.documents)),
+    Computed("part", 7, lambda row: row.document.part, "0"),
 ]
 _WHAT: Mapping[ConflictKind, str] = {
     ConflictKind.FILE_NAME: "file name and page differ",

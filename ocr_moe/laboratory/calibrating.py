@@ -228,11 +228,11 @@ def _states(
 def _candidate_rows(states: _States) -> list[tuple[Kind, list[JudgedValue]]]:
     """Every different value that an expert gave, once per set of experts that had been asked."""
     rows: dict[Kind, list[JudgedValue]] = defaultdict(list)
-    seen: set[tuple[str, int, str, frozenset[str]]] = set()
+    seen: set[tuple[str, int, int, str, frozenset[str]]] = set()
     for document, group, state in (entry for entries in states.values() for entry in entries):
         for field in document.schema.fields:
             readings = state.readings.get(field.name, {})
-            key = (document.sha256, document.page, field.name, frozenset(readings))
+            key = (document.sha256, document.page, document.part, field.name, frozenset(readings))
             if field.name not in document.verified or key in seen:
                 continue
             seen.add(key)

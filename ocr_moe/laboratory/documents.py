@@ -38,6 +38,7 @@ class RecordedDocument:
     """What every strategy pays for the pages' text."""
     today: str | None = None
     """The day of the run (see `ocr_moe.protocols.State`)."""
+    part: int = 1
 
     @property
     def experts(self) -> frozenset[str]:

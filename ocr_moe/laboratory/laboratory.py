@@ -28,8 +28,8 @@ from ocr_moe.run.exporting import schemas_of
 from ocr_moe.schema import Field
 from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
-from ocr_moe.subjects import FileNameRule
-from ocr_moe.types import DocumentRef
+from ocr_moe.subjects import FileNameRule, key_of
+from ocr_moe.types import Box, DocumentRef
 from ocr_moe.workshop.build import Workshop, fingerprint_of
 from ocr_moe.workshop.config import Config, StrategyConfig
 
@@ -175,21 +175,22 @@ def _documents_of(
     verified = {document.key: document for document in sheet.documents}
     schema = sheet.truth.schema
     rule = FileNameRule(schema.subjects) if schema.subjects is not None else None
-    found: dict[tuple[str, int], RecordedDocument] = {}
+    found: dict[tuple[str, int, Box | None], RecordedDocument] = {}
     day = day_of(store.get_meta("started"))
     for ref, seconds in refs.items():
-        document = verified.get((ref.path, ref.page))
-        if document is None or (ref.sha256, ref.page) in found:
+        document = verified.get(key_of(ref))
+        if document is None or (ref.sha256, ref.page, ref.region) in found:
             continue
         named = rule.identify(ref) if rule is not None else None
         answers = tuple(
             entry
-            for entry in store.answers(ref.sha256, ref.page)
+            for entry in store.answers(ref.sha256, ref.page, ref.region)
             if current.get(entry.expert, entry.answer.expert) == entry.answer.expert
         )
-        found[ref.sha256, ref.page] = RecordedDocument(
+        found[ref.sha256, ref.page, ref.region] = RecordedDocument(
             sha256=ref.sha256,
             page=ref.page,
+            part=ref.part,
             subject=named.name if named is not None else None,
             schema=schema,
             answers=answers,

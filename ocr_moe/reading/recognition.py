@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ocr_moe.folds import fold_label
 from ocr_moe.reading.layout import PageLayout
@@ -11,7 +11,7 @@ from ocr_moe.schema import Schema
 from ocr_moe.types import PageText
 from ocr_moe.values.hanzi import searchable
 
-_ENOUGH = 2.5
+ENOUGH = 2.5
 """Weight of the words found that settles it alone."""
 _SHARE = 0.3
 """Share of a schema's weight that settles it, where at least two of its words are found."""
@@ -31,16 +31,21 @@ def recognise(text: PageText, schemas: Sequence[Schema]) -> tuple[Schema | None,
         return None, 0.0
     best = order[0]
     weight, share, words = scores[best]
-    if weight < _ENOUGH and not (share >= _SHARE and words >= 2):
+    if weight < ENOUGH and not (share >= _SHARE and words >= 2):
         return None, 0.0
     second = scores[order[1]][0] if len(order) > 1 else 0.0
     confidence = (weight / (weight + second)) * (1 - math.exp(-weight / 2))
     return schemas[best], round(confidence, 4)
 
 
+def words_of(schema: Schema) -> Mapping[str, float]:
+    """The words by which a schema's documents are known, with weights."""
+    return schema.words or {label: 1.0 for each in schema.fields for label in each.labels}
+
+
 def _score(schema: Schema, page: str) -> tuple[float, float, int]:
     """Weight of the words found, its share of all, and their number."""
-    words = schema.words or {label: 1.0 for each in schema.fields for label in each.labels}
+    words = words_of(schema)
     weight, count = 0.0, 0
     for word, value in words.items():
         presence = _presence(fold_label(word), page)

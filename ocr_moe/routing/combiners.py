@@ -23,7 +23,7 @@ from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Model
 from ocr_moe.routing.consistency import Contradiction
 from ocr_moe.routing.exactness import CONTESTED, exact_word
-from ocr_moe.routing.features import absence_features, candidate_features, record_features
+from ocr_moe.routing.features import SEVERAL, absence_features, candidate_features, record_features
 from ocr_moe.routing.settings import Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
@@ -33,6 +33,11 @@ from ocr_moe.values.kinds import kind_of
 
 _REQUIRED_ABSENT = 0.5
 """The most that the absence of a required field is believed."""
+_IMPOSSIBLE = 0.5
+"""The most that a value is believed of which a check says that it cannot be."""
+_MIXED_UP = 0.5
+"""The most that a value is believed on a page that seems to hold several documents."""
+_SEVERAL_DOCUMENTS = "this page seems to hold several documents"
 _UNASKED = ("no expert that reads this field could be asked",)
 Readings = Mapping[str, Reading]
 
@@ -130,7 +135,7 @@ class _Draft:
         if confidence is not None and self.floor is not None:
             confidence = max(confidence, sigmoid(self.floor))
         status = Status.FAILED if confidence is None else Status.ABSTAINED
-        return _decision(self, self.value, confidence, status)
+        return _decision(self, self, self.value, confidence, status)
 
 
 class FieldCombiner:
@@ -196,7 +201,7 @@ class FieldCombiner:
             )
             if basis is not None:
                 basis[name] = {**draft.features, **more}
-        return decisions
+        return decisions | {name: _withheld(decisions[name]) for name in _mixed_up(state)}
 
     def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
         """One of two or more different `values` (in the order read), or a new one.
@@ -319,9 +324,7 @@ class FieldCombiner:
             logit = max(logit, draft.floor)
         belief = min(sigmoid(logit), draft.ceiling)
         confidence, status = self._judge(draft, draft.value, belief)
-        return _decision(
-            draft, draft.value, confidence, _held(status, failed_checks), failed_checks
-        )
+        return _decision(draft, draft, draft.value, confidence, status, failed_checks)
 
     def _settle_changed(
         self,
@@ -353,9 +356,7 @@ class FieldCombiner:
         if belief is not None:
             belief = min(belief, bound.ceiling)
         confidence, status = self._judge(draft, bound.value, belief)
-        return _decision(
-            bound, bound.value, confidence, _held(status, failed_checks), failed_checks
-        )
+        return _decision(draft, bound, bound.value, confidence, status, failed_checks)
 
     def _judge(
         self, draft: _Draft, value: str | None, belief: float | None
@@ -539,6 +540,32 @@ def _first_of(order: Sequence[str], readings: Readings, values: Sequence[str]) -
     return values[0]
 
 
+def _mixed_up(state: State) -> tuple[str, ...]:
+    """The fields whose values may be of different documents: those that have several on the page, and
+    all of them where more than one has."""
+    doubled = tuple(
+        name
+        for name, readings in state.readings.items()
+        if any(reading.features.get(SEVERAL) for reading in readings.values())
+    )
+    return state.schema.names if len(doubled) > 1 else doubled
+
+
+def _withheld(decision: Decision) -> Decision:
+    """Nothing of a mixture stands without a person's look."""
+    if decision.status is Status.FAILED:
+        return decision
+    confidence = decision.confidence
+    return decision.model_copy(
+        update={
+            "status": Status.ABSTAINED,
+            "confidence": None if confidence is None else min(confidence, _MIXED_UP),
+            "ceiling": min(decision.ceiling, _MIXED_UP),
+            "notes": _distinct(decision.notes, (_SEVERAL_DOCUMENTS,)),
+        }
+    )
+
+
 def _possible(field: Field, value: str) -> bool:
     """Whether a value that no expert gave can stand in the field at all."""
     if field.kind is Kind.DATE:
@@ -572,28 +599,31 @@ def _distinct(*groups: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for group in groups for note in group))
 
 
-def _held(status: Status, failed_checks: Sequence[Contradiction]) -> Status:
-    """No value is accepted of which, or of whose fellow, a check says that it cannot be."""
-    if status is Status.ACCEPTED and any(each.impossible for each in failed_checks):
-        return Status.ABSTAINED
-    return status
-
-
 def _decision(
+    draft: _Draft,
     source: _Draft | Decision,
     value: str | None,
     confidence: float | None,
     status: Status,
     failed_checks: Sequence[Contradiction] = (),
 ) -> Decision:
+    """What a draft came to; `source` is the draft itself, or what a record-level step made of it.
+
+    Where a person must decide, the ceiling says so to whatever else weighs the value later.
+    """
+    ceiling = min(source.ceiling, CONTESTED) if draft.contested else source.ceiling
+    if any(each.impossible for each in failed_checks):
+        # No value is accepted of which, or of whose fellow, a check says that it cannot be.
+        ceiling = min(ceiling, _IMPOSSIBLE)
+        status = Status.ABSTAINED if status is Status.ACCEPTED else status
     notes = [each.note for each in failed_checks]
     return Decision(
         value=value,
-        confidence=confidence,
+        confidence=None if confidence is None else min(confidence, ceiling),
         status=status,
         experts=source.experts,
         evidence=source.evidence,
         characters=source.characters,
         notes=_distinct(source.notes, notes) if notes else source.notes,
-        ceiling=source.ceiling,
+        ceiling=ceiling,
     )

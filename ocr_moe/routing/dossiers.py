@@ -31,7 +31,16 @@ from ocr_moe.folds import has_cjk
 from ocr_moe.odds import DECISION_EDGE, logit, sigmoid
 from ocr_moe.routing.settings import Thresholds
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.subjects import DocumentKey, FileNameRule, GroupedBy, Subject, key_of, name_read, shown
+from ocr_moe.subjects import (
+    DocumentKey,
+    FileNameRule,
+    GroupedBy,
+    Subject,
+    key_of,
+    name_read,
+    shared_pages,
+    shown,
+)
 from ocr_moe.types import (
     Conflict,
     ConflictKind,
@@ -146,9 +155,11 @@ class Dossiers:
     def settle(self, entries: Sequence[Entry]) -> dict[DocumentKey, Settled]:
         """What changes, by document; documents of which nothing changes are left out."""
         work = _Work(self._schema, self._params, self._offered, entries)
+        shared = shared_pages(entry.document for entry in entries)
         for entry in entries:
             named = self._names.identify(entry.document)
-            if named is not None and self._rule.name_field:
+            alone = (entry.document.path, entry.document.page) not in shared
+            if named is not None and alone and self._rule.name_field:
                 work.hold_against_file_name(entry, self._rule.name_field, named.name)
         for name in self._rule.unique:
             for copies in work.copies(name, self._rule.constant):

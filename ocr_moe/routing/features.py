@@ -39,6 +39,9 @@ from ocr_moe.odds import logit
 from ocr_moe.schema import Field
 from ocr_moe.types import Decision, Reading
 
+SEVERAL = "several"
+"""Feature of a reading whose field has other values on the page that are of another document."""
+
 
 def candidate_features(
     field: Field, readings: Mapping[str, Reading], value: str

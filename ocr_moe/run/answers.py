@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, OcrMoeError, UsageError
+from ocr_moe.geometry import onto_page
 from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.consistency import day_of
 from ocr_moe.routing.loop import Strategy, decide
@@ -19,7 +20,7 @@ from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.ledger import Ledger, unasked
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Question, Store
-from ocr_moe.types import Answer, Cost, Decision, Failure, Reading, Record
+from ocr_moe.types import Answer, Box, Cost, Decision, Evidence, Failure, Reading, Record
 
 _WORDS = 2000
 """Characters of an exception that are kept."""
@@ -97,6 +98,7 @@ class StoredAnswers:
             expert=expert.name,
             schema=self._document.schema.name,
             fields=names,
+            region=ref.region,
         )
         stored = self._store.get_answer(question)
         rest = fields if stored is None else [f for f in fields if f.name in unasked(stored)]
@@ -142,13 +144,26 @@ def record_of(document: Document, strategy: Strategy, answers: StoredAnswers) ->
         today=answers.today,
     )
     _check(schema.names, course.decisions)
+    region = document.ref.region
     return Record(
         document=document.ref,
         schema_name=schema.name,
         strategy=strategy.name,
-        fields=dict(course.decisions),
+        fields={
+            name: decision
+            if region is None
+            else decision.model_copy(update={"evidence": on_page(decision.evidence, region)})
+            for name, decision in course.decisions.items()
+        },
         cost=course.cost,
     )
+
+
+def on_page(evidence: Evidence | None, region: Box | None) -> Evidence | None:
+    """Where a thing stands on the page, of which a document's experts saw that region only."""
+    if evidence is None or region is None:
+        return evidence
+    return evidence.model_copy(update={"box": onto_page(evidence.box, region)})
 
 
 def _check(names: Sequence[str], decisions: Mapping[str, Decision]) -> None:

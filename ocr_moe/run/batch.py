@@ -276,7 +276,7 @@ class Batch:
         outcome.documents = self.store.count_documents(names) - outcome.blank
         outcome.failures = list(
             {
-                (record.document.path, record.document.page): (
+                (record.document.path, record.document.page, record.document.part): (
                     f"{record.document.path}: {why_failed(record)}"
                 )
                 for record in self.store.failed_records(names)

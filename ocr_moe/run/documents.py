@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ocr_moe.errors import EngineError, OcrMoeError
+from ocr_moe.geometry import pixels_of
 from ocr_moe.intake.blank import is_blank
 from ocr_moe.intake.decoding import Decoder, ImageFile
 from ocr_moe.intake.righting import REVISION as RIGHTING_REVISION
@@ -16,19 +17,37 @@ from ocr_moe.intake.righting import read_upright, turn
 from ocr_moe.intake.seals import REVISION as SEALS_REVISION
 from ocr_moe.intake.seals import without_seals
 from ocr_moe.intake.sources import Source
+from ocr_moe.intake.strips import in_strips
 from ocr_moe.intake.watermarks import REVISION as WATERMARKS_REVISION
 from ocr_moe.intake.watermarks import read_under_watermark
 from ocr_moe.protocols import OcrEngine, Page
+from ocr_moe.reading.splitting import find_regions, within
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.types import DocumentRef, Line, PageText
+from ocr_moe.types import Box, DocumentRef, Line, PageText
 
 if TYPE_CHECKING:
     from PIL import Image
 
 IMPORTED = "imported"
 """The engine under which page OCR from elsewhere is stored; it is preferred where there is any."""
+
+
+Read = TypeVar("Read")
+
+
+class Place(NamedTuple):
+    """Where on its page a document stands."""
+
+    part: int
+    """Which of the documents there, counted from 1."""
+    region: Box | None
+    """In fractions of the page; None for the whole of it."""
+
+
+WHOLE = Place(1, None)
+"""The page is the document's own."""
 
 
 def page_key(engine: OcrEngine, remove_seals: bool) -> str:
@@ -38,12 +57,12 @@ def page_key(engine: OcrEngine, remove_seals: bool) -> str:
 
 
 def reader_of(engine: OcrEngine, remove_seals: bool) -> Callable[[Image.Image], tuple[Line, ...]]:
-    """How a page is read as it lies: lines of text, in fractions of it."""
+    """How a page's lines are read as it lies: long pages in strips, seals and notices taken off."""
 
     def read(image: Image.Image) -> tuple[Line, ...]:
         return engine.read(without_seals(image) if remove_seals else image)
 
-    return lambda image: read_under_watermark(image, read)
+    return lambda image: in_strips(image, lambda strip: read_under_watermark(strip, read))
 
 
 class PageReader:
@@ -78,7 +97,8 @@ class PageReader:
         self._lock = threading.Lock()
         self._file: ImageFile | None = None
         self._pixels: tuple[int, Image.Image] | None = None
-        self._texts: dict[int, PageText] = {}
+        self._texts: dict[tuple[int, Box | None], PageText] = {}
+        self._regions: dict[int, tuple[Box, ...]] = {}
 
     def count(self) -> int:
         pages = self._store.get_page_count(self._sha256)
@@ -88,24 +108,69 @@ class PageReader:
             self._store.put_page_count(self._sha256, pages)
         return pages
 
-    def text(self, page: int) -> PageText:
-        if page not in self._texts:
-            self._texts[page] = self._stored(page) or self._read_page(page)
-        return self._texts[page]
+    def text(self, page: int, region: Box | None = None) -> PageText:
+        """Of a page, or of one of its `regions`."""
+        key = (page, region)
+        if key not in self._texts:
+            self._texts[key] = (
+                self._text_of_page(page) if region is None else self._text_of_region(page, region)
+            )
+        return self._texts[key]
 
-    def _stored(self, page: int) -> PageText | None:
+    def regions(self, page: int, schemas: Sequence[Schema]) -> tuple[Box, ...]:
+        """Where on the page documents stand that do not have it to themselves; mostly none."""
+        if page not in self._regions:
+            self._regions[page] = find_regions(self.text(page), schemas)
+        return self._regions[page]
+
+    def image(self, page: int, region: Box | None = None) -> Image.Image:
+        """Righted pixels of a page or of a region of it."""
+        image = turn(self.pixels(page), self.text(page).rotation)
+        return image if region is None else image.crop(pixels_of(region, *image.size))
+
+    def _text_of_page(self, page: int) -> PageText:
         for engine in (IMPORTED, self._key):
             text = self._store.get_page(self._sha256, page, engine)
             if text is not None:
                 return text
-        return None
+        return self._read_page(page)
 
-    def _read_page(self, page: int) -> PageText:
-        image = self.pixels(page)
+    def _text_of_region(self, page: int, region: Box) -> PageText:
+        """Read by itself: its type is larger then, and nothing of its neighbours is in the way.
+
+        Of a page whose text is from elsewhere, that text stands for ours.
+        """
+        imported = self._store.get_page(self._sha256, page, IMPORTED, region)
+        if imported is not None:
+            return imported
+        if self._store.get_page(self._sha256, page, IMPORTED) is not None:
+            return within(self.text(page), region)
+        stored = self._store.get_page(self._sha256, page, self._key, region)
+        return stored or self._read_region(page, region)
+
+    def _read_region(self, page: int, region: Box) -> PageText:
+        image = self.image(page, region)
+        seconds, lines = self._timed(page, lambda: self._read(image))
+        whole = self.text(page)
+        text = PageText(
+            engine=self._key,
+            width=image.width,
+            height=image.height,
+            rotation=whole.rotation,
+            lines=lines,
+            # The page was read for all of its documents.
+            seconds=round(seconds + whole.seconds / len(self._regions[page]), 4),
+            region=region,
+        )
+        self._store.put_page(self._sha256, page, text.engine, text)
+        return text
+
+    def _timed(self, page: int, read: Callable[[], Read]) -> tuple[float, Read]:
+        """What an engine reads, and how many seconds it took."""
         self._before_reading()
         start = time.perf_counter()
         try:
-            rotation, lines = read_upright(image, self._read)
+            found = read()
         except OcrMoeError:
             raise
         except Exception as error:  # whatever a third party's engine makes of odd pixels
@@ -113,7 +178,11 @@ class PageReader:
                 f"{self._source.name}: page {page} could not be read by OCR ({error}); "
                 "scan it again, or try another engine (ocr in the configuration)"
             ) from error
-        seconds = time.perf_counter() - start
+        return time.perf_counter() - start, found
+
+    def _read_page(self, page: int) -> PageText:
+        image = self.pixels(page)
+        seconds, (rotation, lines) = self._timed(page, lambda: read_upright(image, self._read))
         sideways = rotation in (90, 270)
         text = PageText(
             engine=self._key,
@@ -150,19 +219,23 @@ class PageReader:
 
 @dataclass
 class FilePage:
-    """A page of a document; `number` counts within the document, `file_page` within the file."""
+    """A page of a document; `number` counts within the document, `file_page` within the file.
+
+    Where the document shares its page, its `region` is all that there is of it.
+    """
 
     number: int
     file_page: int
     reader: PageReader
+    region: Box | None = None
 
     @property
     def image(self) -> Image.Image:
-        return turn(self.reader.pixels(self.file_page), self.text.rotation)
+        return self.reader.image(self.file_page, self.region)
 
     @property
     def text(self) -> PageText:
-        return self.reader.text(self.file_page)
+        return self.reader.text(self.file_page, self.region)
 
 
 @dataclass(frozen=True)
@@ -175,15 +248,27 @@ class FileDocument:
 
 
 def open_document(
-    source: Source, sha256: str, schema: Schema, reader: PageReader, first: int, count: int
+    source: Source,
+    sha256: str,
+    schema: Schema,
+    reader: PageReader,
+    first: int,
+    count: int,
+    place: Place = WHOLE,
 ) -> FileDocument:
-    """The document that starts at page `first` of a file and has `count` pages."""
-    pages = tuple(FilePage(number=i + 1, file_page=first + i, reader=reader) for i in range(count))
+    """The document that starts at page `first` of a file and has `count` pages, or stands at a
+    `place` of that page."""
+    pages = tuple(
+        FilePage(number=i + 1, file_page=first + i, reader=reader, region=place.region)
+        for i in range(count)
+    )
     ref = DocumentRef(
         path=source.name,
         sha256=sha256,
         page=first,
         pages=count,
+        part=place.part,
         rotation=pages[0].text.rotation,
+        region=place.region,
     )
     return FileDocument(ref=ref, schema=schema, pages=pages)

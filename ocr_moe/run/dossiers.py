@@ -13,7 +13,7 @@ from ocr_moe.routing.loop import Strategy
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey, key_of
-from ocr_moe.types import DocumentRef, Record
+from ocr_moe.types import Box, DocumentRef, Record
 
 
 def settle_dossiers(
@@ -66,10 +66,10 @@ def _changed(
 
 def _offered(store: Store, strategy: Strategy) -> Callable[[DocumentRef, str], Iterable[str]]:
     """The values that the strategy's experts gave for a field of a document, likely or not."""
-    of_document: dict[tuple[str, int], dict[str, set[str]]] = {}
+    of_document: dict[tuple[str, int, Box | None], dict[str, set[str]]] = {}
 
     def offered(document: DocumentRef, field: str) -> Iterable[str]:
-        key = (document.sha256, document.page)
+        key = (document.sha256, document.page, document.region)
         if key not in of_document:
             values: dict[str, set[str]] = {}
             for expert, _, answer in store.answers(*key):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ocr_moe.errors import StoreError
+from ocr_moe.run.answers import on_page
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.types import Answer, Record
+from ocr_moe.types import Answer, Box, Record
 
 if TYPE_CHECKING:
     from ocr_moe.exports.exporters import Exported
@@ -39,6 +40,17 @@ def schemas_of(store: Store) -> tuple[Schema, ...]:
     return told(store, "schemas", tuple[Schema, ...], ())
 
 
+def _on_page(answer: Answer, region: Box | None) -> Answer:
+    """An answer that is stored as the expert saw its document, told in fractions of the page."""
+    if region is None:
+        return answer
+    readings = tuple(
+        reading.model_copy(update={"evidence": on_page(reading.evidence, region)})
+        for reading in answer.readings
+    )
+    return answer.model_copy(update={"readings": readings})
+
+
 def exported(store: Store, strategy: str) -> Exported:
     """A strategy's records, and the answers of its experts as they were at the end of the run.
 
@@ -52,9 +64,9 @@ def exported(store: Store, strategy: str) -> Exported:
     def answers_of(record: Record) -> dict[str, list[Answer]]:
         found: dict[str, list[Answer]] = {}
         ref = record.document
-        for name, _, answer in store.answers(ref.sha256, ref.page):
+        for name, _, answer in store.answers(ref.sha256, ref.page, ref.region):
             if fingerprints is None or fingerprints.get(name) == answer.expert:
-                found.setdefault(name, []).append(answer)
+                found.setdefault(name, []).append(_on_page(answer, ref.region))
         return found
 
     return Exported(store.records(strategy), schemas_of(store), answers_of)

@@ -19,7 +19,7 @@ from ocr_moe.intake.sources import Source
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoredAnswers, is_not_its_own, record_of, words_of
-from ocr_moe.run.documents import PageReader, open_document
+from ocr_moe.run.documents import WHOLE, PageReader, Place, open_document
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
@@ -82,10 +82,17 @@ class Processor:
             rows = [row_of(_renamed(record, source)) for source in sources for record in found]
         return Processed(sha256, rows, _failure_of(found))
 
-    def broken(self, source: Source, sha256: str, page: int, error: OcrMoeError) -> list[Record]:
+    def broken(
+        self,
+        source: Source,
+        sha256: str,
+        page: int,
+        error: OcrMoeError,
+        place: Place = WHOLE,
+    ) -> list[Record]:
         """What stands for a document that cannot be processed, under every strategy."""
         failure = Failure(type=type(error).__name__, message=str(error))
-        return self._empty(source, sha256, page, error=failure)
+        return self._empty(source, sha256, page, place=place, error=failure)
 
     def _empty(
         self,
@@ -93,13 +100,16 @@ class Processor:
         sha256: str,
         page: int,
         *,
+        place: Place = WHOLE,
         error: Failure | None = None,
         blank: bool = False,
     ) -> list[Record]:
         """Records without fields, under every strategy."""
+        part, region = place
+        document = DocumentRef(path=source.name, sha256=sha256, page=page, part=part, region=region)
         return [
             Record(
-                document=DocumentRef(path=source.name, sha256=sha256, page=page),
+                document=document,
                 schema_name=self._schemas[0].name if len(self._schemas) == 1 else None,
                 strategy=strategy.name,
                 error=error,
@@ -136,33 +146,49 @@ class Processor:
             yield from self._failed(source, sha256, 1, error)
             return
         while page <= pages:
-            count = 1
             if self._ledger is not None:
                 self._ledger.proceed()
             try:
-                if reader.text(page).blank:  # the back of a sheet, or a separator
-                    found = self._empty(source, sha256, page, blank=True)
-                else:
-                    schema = self._schema_of(source, reader.text(page))
-                    left = pages - page + 1
+                blank = reader.text(page).blank  # the back of a sheet, or a separator
+                regions = () if blank else reader.regions(page, self._schemas)
+            except BaseException as error:
+                yield from self._failed(source, sha256, page, error)
+                page += 1
+                continue
+            if blank:
+                yield from self._empty(source, sha256, page, blank=True)
+                page += 1
+                continue
+            count = 1
+            for place in [Place(*each) for each in enumerate(regions, 1)] or [WHOLE]:
+                try:
+                    schema = self._schema_of(source, reader.text(page, place.region))
+                    left = pages - page + 1 if place is WHOLE else 1
                     count = left if schema.pages is None else min(schema.pages, left)
-                    document = open_document(source, sha256, schema, reader, page, count)
+                    document = open_document(source, sha256, schema, reader, page, count, place)
                     digests = self._digests[schema.name]
                     answers = StoredAnswers(self._store, self._ledger, digests, document)
                     found = [record_of(document, each, answers) for each in self._strategies]
-            except BaseException as error:
-                found = self._failed(source, sha256, page, error)
-            yield from found
+                except BaseException as error:
+                    found = self._failed(source, sha256, page, error, place)
+                yield from found
             page += count
 
-    def _failed(self, source: Source, sha256: str, page: int, error: BaseException) -> list[Record]:
+    def _failed(
+        self,
+        source: Source,
+        sha256: str,
+        page: int,
+        error: BaseException,
+        place: Place = WHOLE,
+    ) -> list[Record]:
         """What stands for a document over which something broke. Raises what is about the run."""
         if is_not_its_own(error):
             raise error
         if not isinstance(error, DocumentError | ExpertError):
             what = f"{source.name}, page {page}: unexpected error"
             error = UnexpectedError(f"{what} ({type(error).__name__}: {words_of(error)})")
-        return self.broken(source, sha256, page, error)
+        return self.broken(source, sha256, page, error, place)
 
     def _schema_of(self, source: Source, text: PageText) -> Schema:
         if len(self._schemas) == 1:

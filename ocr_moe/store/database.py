@@ -25,15 +25,16 @@ from pydantic import ValidationError
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
 from ocr_moe.store.opening import open_to_read, open_to_write, unusable
-from ocr_moe.types import Answer, PageText, Reading, Record, Recorded, Value
+from ocr_moe.types import Answer, Box, PageText, Reading, Record, Recorded, Value
 
 _OF_STRATEGIES = "strategy IN (SELECT value FROM json_each(?))"
 _SETTLED = (
     "coalesce((SELECT s.record FROM settled s WHERE s.strategy = records.strategy "
-    "AND s.path = records.path AND s.page = records.page), record)"
+    "AND s.path = records.path AND s.page = records.page AND s.part = records.part), record)"
 )
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
-_PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?)"
+_PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)"
+_PUT_ANSWER = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 Kept = TypeVar("Kept", bound=Value)
 
@@ -50,6 +51,8 @@ class Question:
     expert: str
     schema: str
     fields: tuple[str, ...]
+    region: Box | None = None
+    """Where on its page the document stands; None for the whole page."""
 
 
 class RecordRow(NamedTuple):
@@ -58,6 +61,7 @@ class RecordRow(NamedTuple):
     strategy: str
     path: str
     page: int
+    part: int
     failed: bool
     record: str
     """The record as JSON."""
@@ -142,30 +146,35 @@ class Store:
     def put_page_count(self, sha256: str, pages: int) -> None:
         self._write("INSERT OR REPLACE INTO files VALUES (?, ?)", (sha256, pages))
 
-    def get_page(self, sha256: str, page: int, engine: str) -> PageText | None:
-        """None where the page was not read, or its row is damaged: it is then read anew."""
+    def get_page(
+        self, sha256: str, page: int, engine: str, region: Box | None = None
+    ) -> PageText | None:
+        """Of a page, or of a region of it that was read by itself. None where that was not read, or
+        its row is damaged: it is then read anew."""
         row = self._row(
-            "SELECT CAST(text AS BLOB) FROM pages WHERE sha256 = ? AND page = ? AND engine = ?",
-            (sha256, page, engine),
+            "SELECT CAST(text AS BLOB) FROM pages "
+            "WHERE sha256 = ? AND page = ? AND region = ? AND engine = ?",
+            (sha256, page, _key_of(region), engine),
         )
         return _readable(PageText, row[0]) if row else None
 
     def put_page(self, sha256: str, page: int, engine: str, text: PageText) -> None:
-        self._write(_PUT_PAGE, (sha256, page, engine, text.model_dump_json()))
+        self._write(_PUT_PAGE, _page_row(sha256, page, engine, text))
 
     def put_pages(self, pages: Iterable[tuple[str, int, str, PageText]]) -> int:
         """Write page OCR, (hash of the file, page, engine, text), all or none of it; how many."""
         count = 0
         with self._transaction() as db:
             for sha256, page, engine, text in pages:
-                db.execute(_PUT_PAGE, (sha256, page, engine, text.model_dump_json()))
+                db.execute(_PUT_PAGE, _page_row(sha256, page, engine, text))
                 count += 1
         return count
 
     def pages(self) -> Iterator[tuple[str, int, PageText]]:
         """All page OCR: (hash of the file, page, text), in a stable order."""
         rows = self._rows(
-            "SELECT sha256, page, CAST(text AS BLOB) FROM pages ORDER BY sha256, page, engine"
+            "SELECT sha256, page, CAST(text AS BLOB) FROM pages "
+            "ORDER BY sha256, page, region, engine"
         )
         for sha256, page, text in rows:
             yield sha256, page, self._read(PageText, text, f"the text of page {page} of {sha256}")
@@ -173,18 +182,25 @@ class Store:
     def get_answer(self, question: Question) -> Answer | None:
         """None where the question was not put, or its row is damaged: it is then put anew."""
         row = self._row(
-            "SELECT CAST(answer AS BLOB) FROM answers WHERE sha256 = ? AND page = ? AND fingerprint = ? "
-            "AND question = ?",
-            (question.sha256, question.page, question.fingerprint, question.digest),
+            "SELECT CAST(answer AS BLOB) FROM answers WHERE sha256 = ? AND page = ? AND region = ? "
+            "AND fingerprint = ? AND question = ?",
+            (
+                question.sha256,
+                question.page,
+                _key_of(question.region),
+                question.fingerprint,
+                question.digest,
+            ),
         )
         return _readable(Answer, row[0]) if row else None
 
     def put_answer(self, question: Question, answer: Answer) -> None:
         self._write(
-            "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _PUT_ANSWER,
             (
                 question.sha256,
                 question.page,
+                _key_of(question.region),
                 question.fingerprint,
                 question.digest,
                 question.expert,
@@ -195,12 +211,13 @@ class Store:
             ),
         )
 
-    def answers(self, sha256: str, page: int) -> list[Recorded]:
+    def answers(self, sha256: str, page: int, region: Box | None = None) -> list[Recorded]:
         """All answers about one document, in a stable order."""
         rows = self._rows(
-            "SELECT expert, question, CAST(answer AS BLOB) FROM answers WHERE sha256 = ? AND page = ? "
+            "SELECT expert, question, CAST(answer AS BLOB) FROM answers "
+            "WHERE sha256 = ? AND page = ? AND region = ? "
             "ORDER BY expert, fingerprint, question",
-            (sha256, page),
+            (sha256, page, _key_of(region)),
         )
         return [
             Recorded(
@@ -218,11 +235,11 @@ class Store:
             rows = self._connection.execute(
                 "SELECT * FROM answers WHERE NOT failed "
                 "AND expert IN (SELECT value FROM json_each(?)) "
-                "ORDER BY sha256, page, fingerprint, question",
+                "ORDER BY sha256, page, region, fingerprint, question",
                 (json.dumps(list(experts)),),
             )
             for row in rows:
-                db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                db.execute(_PUT_ANSWER, row)
                 count += 1
         return count
 
@@ -271,19 +288,20 @@ class Store:
     def put_records(self, rows: Sequence[RecordRow]) -> None:
         """Write records, all or none of them; see `row_of`."""
         with self._transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)", rows)
-            places = [(row.strategy, row.path, row.page) for row in rows]
+            db.executemany("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
             db.executemany(
-                "DELETE FROM settled WHERE strategy = ? AND path = ? AND page = ?", places
+                "DELETE FROM settled WHERE strategy = ? AND path = ? AND page = ? AND part = ?",
+                [(row.strategy, row.path, row.page, row.part) for row in rows],
             )
 
     def put_settled(self, strategy: str, records: Iterable[Record]) -> int:
         """Write down what other documents changed of a strategy's records, in place of what they
         changed before; how many."""
-        rows = ((r.strategy, r.document.path, r.document.page, row_of(r).record) for r in records)
+        written = map(row_of, records)
+        rows = ((row.strategy, row.path, row.page, row.part, row.record) for row in written)
         with self._transaction() as db:
             db.execute("DELETE FROM settled WHERE strategy = ?", (strategy,))
-            return db.executemany("INSERT INTO settled VALUES (?, ?, ?, ?)", rows).rowcount
+            return db.executemany("INSERT INTO settled VALUES (?, ?, ?, ?, ?)", rows).rowcount
 
     def opened_files(self) -> set[str]:
         """Hashes of the files that were opened in this run, ever."""
@@ -294,15 +312,15 @@ class Store:
         return Records(self, strategy, alone)
 
     def records_after(
-        self, strategy: str, path: str, page: int, limit: int, *, alone: bool = False
+        self, strategy: str, path: str, page: int, part: int, limit: int, *, alone: bool = False
     ) -> list[Record]:
-        """The next records of a strategy, in the order of path and page."""
+        """The next records of a strategy, in the order of path, page and part."""
         record = "record" if alone else _SETTLED
         rows = self._rows(
             f"SELECT path, CAST({record} AS BLOB) FROM records "
-            "WHERE strategy = ? AND (path, page) > (?, ?) "
-            "ORDER BY path, page LIMIT ?",
-            (strategy, path, page, limit),
+            "WHERE strategy = ? AND (path, page, part) > (?, ?, ?) "
+            "ORDER BY path, page, part LIMIT ?",
+            (strategy, path, page, part, limit),
         )
         return [self._record(path, record) for path, record in rows]
 
@@ -310,18 +328,18 @@ class Store:
         """Documents of which any of the strategies has a record; only the blank pages on demand."""
         only = "AND NOT failed AND json_extract(record, '$.blank')" if blank else ""
         row = self._row(
-            "SELECT count(*) FROM (SELECT DISTINCT path, page FROM records "
+            "SELECT count(*) FROM (SELECT DISTINCT path, page, part FROM records "
             f"WHERE {_OF_STRATEGIES} {only})",
             (json.dumps(list(strategies)),),
         )
         return int(row[0])
 
     def failed_records(self, strategies: Sequence[str]) -> list[Record]:
-        """What failed in the strategies' records, by path and page."""
+        """What failed in the strategies' records, by path, page and part."""
         rows = self._rows(
             "SELECT path, CAST(record AS BLOB) FROM records "
             f"WHERE failed AND {_OF_STRATEGIES} "
-            "ORDER BY path, page, strategy",
+            "ORDER BY path, page, part, strategy",
             (json.dumps(list(strategies)),),
         )
         return [self._record(path, record) for path, record in rows]
@@ -348,8 +366,8 @@ class Store:
         files: set[str] = set()
         with self._transaction() as db:
             for table, key, kept, model in (
-                ("pages", "sha256, page, engine", "text", PageText),
-                ("answers", "sha256, page, fingerprint, question", "answer", Answer),
+                ("pages", "sha256, page, region, engine", "text", PageText),
+                ("answers", "sha256, page, region, fingerprint, question", "answer", Answer),
             ):
                 rows = db.execute(f"SELECT {key}, CAST({kept} AS BLOB) FROM {table}")
                 for *values, _ in [row for row in rows if _readable(model, row[-1]) is None]:
@@ -428,17 +446,18 @@ class Store:
 
 @dataclass(frozen=True)
 class Records:
-    """A strategy's records, sorted by path and page: iterable again and again, few in memory."""
+    """A strategy's records, sorted by path, page and part: iterable again and again, few in memory."""
 
     store: Store
     strategy: str
     alone: bool = False
 
     def __iter__(self) -> Iterator[Record]:
-        last = ("", 0)
+        last = ("", 0, 0)
         while batch := self.store.records_after(self.strategy, *last, 500, alone=self.alone):
             for record in batch:
-                place = (record.document.path, record.document.page)
+                document = record.document
+                place = (document.path, document.page, document.part)
                 # A record that names another place than its row would be come by again and again.
                 if place <= last:
                     raise StoreError(
@@ -453,7 +472,23 @@ def row_of(record: Record) -> RecordRow:
     """A record as the store keeps it. Raises ValueError for one that could not be had back."""
     document = record.document
     text = record.model_dump_json(warnings="error")
-    return RecordRow(record.strategy, document.path, document.page, is_failed(record), text)
+    return RecordRow(
+        record.strategy,
+        document.path,
+        document.page,
+        document.part,
+        is_failed(record),
+        text,
+    )
+
+
+def _page_row(sha256: str, page: int, engine: str, text: PageText) -> tuple[Any, ...]:
+    return sha256, page, _key_of(text.region), engine, text.model_dump_json()
+
+
+def _key_of(region: Box | None) -> str:
+    """A region as it stands in keys; empty for the whole page."""
+    return "" if region is None else ",".join(f"{side:.5f}" for side in region)
 
 
 def _has_failed(reading: Reading) -> bool:

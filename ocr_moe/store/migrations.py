@@ -30,6 +30,10 @@ class Step:
     changes: tuple[str, ...] = ()
     """The tables of earlier versions that it changes; whoever may only read gets copies of them, see
     `overlay`."""
+    shown: tuple[tuple[str, str], ...] = ()
+    """(table, SELECT from `stored` that gives it as the step would leave it), for large tables: a
+    reader looks through the statement instead of having the step run on a copy, unless a later step
+    changes the table again."""
 
 
 def version_of(db: sqlite3.Connection) -> int:
@@ -58,7 +62,13 @@ def overlay(db: sqlite3.Connection, version: int) -> None:
     make their tables, and what they change is copied there; SQLite finds both before the file's own of
     the same name. The other tables, however large, are read where they are.
     """
-    for step in _left(version):
+    steps = _left(version)
+    for number, step in enumerate(steps):
+        later = {table for each in steps[number + 1 :] for table in each.changes}
+        if step.shown and version > 0 and not later.intersection(step.changes):
+            for table, select in step.shown:
+                db.execute(f"CREATE TEMP VIEW {table} AS {select}")
+            continue
         for table in step.changes:
             if not _is_copied(db, table):
                 [sql] = db.execute(
@@ -114,6 +124,53 @@ def _origins(db: sqlite3.Connection) -> None:
     _put(db, "created_by", "0.1.0" if used else __version__)
 
 
+_REGIONS = ("pages", "answers", "records")
+
+
+def _regions(db: sqlite3.Connection) -> None:
+    """Several documents may share a page: `region` joins the keys of pages and answers, and `part`
+    that of records."""
+    for table in _REGIONS:
+        db.execute(f"ALTER TABLE {table} RENAME TO whole_{table}")
+    for statement in (
+        """CREATE TABLE pages (
+            sha256 TEXT, page INTEGER, region TEXT, engine TEXT, text TEXT NOT NULL,
+            PRIMARY KEY (sha256, page, region, engine)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE answers (
+            sha256 TEXT, page INTEGER, region TEXT, fingerprint TEXT, question TEXT,
+            expert TEXT NOT NULL, schema TEXT NOT NULL, fields TEXT NOT NULL,
+            failed INTEGER NOT NULL, answer TEXT NOT NULL,
+            PRIMARY KEY (sha256, page, region, fingerprint, question)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE records (
+            strategy TEXT, path TEXT, page INTEGER, part INTEGER, failed INTEGER NOT NULL,
+            record TEXT NOT NULL,
+            PRIMARY KEY (strategy, path, page, part)
+        ) WITHOUT ROWID""",
+    ):
+        db.execute(statement)
+    for table, select in _whole("whole_"):
+        db.execute(f"INSERT INTO {table} {select}")
+        db.execute(f"DROP TABLE whole_{table}")
+
+
+def _whole(source: str) -> tuple[tuple[str, str], ...]:
+    """(table, its rows out of that of version 2): every document had its page to itself."""
+    return (
+        ("pages", f"SELECT sha256, page, '' AS region, engine, text FROM {source}pages"),
+        (
+            "answers",
+            "SELECT sha256, page, '' AS region, fingerprint, question, expert, schema, fields, "
+            f"failed, answer FROM {source}answers",
+        ),
+        (
+            "records",
+            f"SELECT strategy, path, page, 1 AS part, failed, record FROM {source}records",
+        ),
+    )
+
+
 def _origin_of(sentence: str) -> dict[str, list[str]]:
     models = sentence.removeprefix(_RECORDED).split(f"; {_RECORDED}")
     return {"recorded": models}
@@ -128,8 +185,8 @@ def _settled(db: sqlite3.Connection) -> None:
     """Records as the other documents of their subjects leave them, beside those decided alone."""
     db.execute(
         """CREATE TABLE settled (
-            strategy TEXT, path TEXT, page INTEGER, record TEXT NOT NULL,
-            PRIMARY KEY (strategy, path, page)
+            strategy TEXT, path TEXT, page INTEGER, part INTEGER, record TEXT NOT NULL,
+            PRIMARY KEY (strategy, path, page, part)
         ) WITHOUT ROWID"""
     )
 
@@ -137,6 +194,7 @@ def _settled(db: sqlite3.Connection) -> None:
 STEPS = (
     Step(1, _first_tables),
     Step(2, _origins, changes=("meta",)),
-    Step(3, _settled),
+    Step(3, _regions, changes=_REGIONS, shown=_whole("stored.")),
+    Step(4, _settled),
 )
 VERSION = STEPS[-1].version

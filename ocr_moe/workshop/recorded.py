@@ -47,7 +47,7 @@ class RecordedExpert:
         ref = document.ref
         recorded = [
             self._as_parsed_today(document, entry)
-            for entry in self._store.answers(ref.sha256, ref.page)
+            for entry in self._store.answers(ref.sha256, ref.page, ref.region)
             if entry.answer.expert == self.fingerprint
         ]
         names = [field.name for field in fields]

@@ -15,6 +15,7 @@ from ocr_moe.evaluation.report.crops import ImageSource, crop, whole
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import CellView, Outcome, Scoring, shown_key, worst_first
 from ocr_moe.evaluation.summary import mistake_at
+from ocr_moe.subjects import key_of
 from ocr_moe.types import Record, Value
 
 
@@ -66,9 +67,7 @@ class WorstDocuments:
         self._scores = scores
         self._options = options
         self._image_source = image_source
-        self._records = {
-            (record.document.path, record.document.page): record for record in runs[scores.best]
-        }
+        self._records = {key_of(record.document): record for record in runs[scores.best]}
         self._budget = options.image_bytes
         grid = scoring.grids[scores.best]
         wrong = np.asarray((grid.scored & ~grid.right).any(axis=1))

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import Truth, TruthCell, TruthRow
 from ocr_moe.folds import fold_path
 from ocr_moe.schema import Kind, Schema, Subjects
-from ocr_moe.subjects import FileNameRule, NamedDocument, Subject, degree_rank, kind_rank
+from ocr_moe.subjects import (
+    DocumentKey,
+    FileNameRule,
+    NamedDocument,
+    Subject,
+    degree_rank,
+    key_of,
+    kind_rank,
+)
 from ocr_moe.types import DocumentRef, Record
 from ocr_moe.values.printed import clean_text
 
 _LONGEST_NAME = 255
 """Characters of a file's name on today's file systems."""
 
-DocumentKey = tuple[str, int]
-"""(path, page) of a document within its run."""
+
+Said = Mapping[str, Collection[str]]
+"""What strategies read on one document: field → values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +56,6 @@ class Match:
     problems: tuple[Problem, ...]
 
 
-def key_of(document: DocumentRef) -> DocumentKey:
-    return (document.path, document.page)
-
-
 def documents_of(runs: Mapping[str, Iterable[Record]]) -> list[DocumentRef]:
     """Every document of which any strategy has a record, in the order of their keys."""
     documents: dict[DocumentKey, DocumentRef] = {}
@@ -59,18 +65,43 @@ def documents_of(runs: Mapping[str, Iterable[Record]]) -> list[DocumentRef]:
     return [documents[key] for key in sorted(documents)]
 
 
-def match(truth: Truth, documents: Sequence[DocumentRef]) -> Match:
+def match(
+    truth: Truth, documents: Sequence[DocumentRef], said: Mapping[DocumentKey, Said] = {}
+) -> Match:
     """Bring rows and documents together; what is not clear is left out and told.
+
+    `said` is what was read on documents that share a page.  They have its file's name in common: which
+    of them a row is about, its column `part` says, or else what was read there.
 
     Raises SchemaError when rows are by subject and the schema's pattern is wrong.
     """
     notebook = Notebook(truth.source.name)
     if truth.by == "subject":
         return _by_subject(truth, documents, notebook)
-    return _by_file(truth, documents, notebook)
+    return _by_file(truth, documents, said, notebook)
 
 
-def _by_file(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebook) -> Match:
+def said_of_parts(runs: Mapping[str, Iterable[Record]]) -> Mapping[DocumentKey, Said]:
+    """What was read on documents that have a part of their page only."""
+    found: dict[DocumentKey, dict[str, set[str]]] = {}
+    for records in runs.values():
+        for record in records:
+            if record.document.region is None:
+                continue
+            of_part = found.setdefault(key_of(record.document), {})
+            for name, decision in record.fields.items():
+                if decision.value is not None:
+                    of_part.setdefault(name, set()).add(decision.value)
+    return found
+
+
+def _by_file(
+    truth: Truth,
+    documents: Sequence[DocumentRef],
+    said: Mapping[DocumentKey, Said],
+    notebook: Notebook,
+) -> Match:
+    settle = partial(_settle, truth.schema, said)
     index = _FileIndex(documents)
     rows_of: dict[DocumentKey, list[TruthRow]] = defaultdict(list)
     touched: set[DocumentKey] = set()
@@ -80,13 +111,13 @@ def _by_file(truth: Truth, documents: Sequence[DocumentRef], notebook: Notebook)
     for row in truth.rows:
         found = index.exact(row.key)
         if found:
-            _settle(row, found, rows_of, touched, notebook)
+            settle(row, found, rows_of, touched, notebook)
         else:
             waiting.append(row)
     for row in waiting:
         found = [key for key in index.loose(row.key) if key not in rows_of]
         if found:
-            _settle(row, found, rows_of, touched, notebook)
+            settle(row, found, rows_of, touched, notebook)
         else:
             without.append(row.key)
     if any(row.of_kind for row in truth.rows):
@@ -140,6 +171,8 @@ def _cells_for(row: TruthRow, kind: int | None, notebook: Notebook) -> Mapping[s
 
 
 def _settle(
+    schema: Schema,
+    said: Mapping[DocumentKey, Said],
     row: TruthRow,
     found: Sequence[DocumentKey],
     rows_of: dict[DocumentKey, list[TruthRow]],
@@ -147,14 +180,31 @@ def _settle(
     notebook: Notebook,
 ) -> None:
     """Give the row to the one document that it fits, or say that it fits several."""
-    touched.update(found)
+    candidates = found
     if row.page is not None:
-        found = [key for key in found if key[1] == row.page]
+        found = [key for key in found if key.page == row.page]
+    if row.part is not None:
+        found = [key for key in found if key.part == row.part]
+    shared = len(found) > 1 and len({key[:2] for key in found}) == 1
+    if shared:
+        likely = _most_alike(schema, row, {key: said.get(key, {}) for key in found})
+        found = [likely] if likely is not None else found
+    # What shares the page with the row's own document is another row's, or nobody's.
+    touched.update(
+        key for key in candidates if len(found) != 1 or key == found[0] or key[:2] != found[0][:2]
+    )
     if len(found) == 1:
         rows_of[found[0]].append(row)
     elif not found:
         notebook.add(ProblemKind.AMBIGUOUS, "there is no such page in the file", row=row.number)
-    elif len({path for path, _ in found}) == 1:
+    elif shared:
+        notebook.add(
+            ProblemKind.AMBIGUOUS,
+            "the page holds several documents, and none was read as this row says; add a column "
+            "`part`",
+            row=row.number,
+        )
+    elif len({key.path for key in found}) == 1:
         notebook.add(
             ProblemKind.AMBIGUOUS,
             "the file has several pages, each a document of its own; add a column `page`",
@@ -163,10 +213,30 @@ def _settle(
     else:
         notebook.add(
             ProblemKind.AMBIGUOUS,
-            f"the name fits several documents ({listed(path for path, _ in found)}); "
+            f"the name fits several documents ({listed(key.path for key in found)}); "
             "write the folder too",
             row=row.number,
         )
+
+
+def _most_alike(
+    schema: Schema, row: TruthRow, parts: Mapping[DocumentKey, Said]
+) -> DocumentKey | None:
+    """The document that was read most as the row says, if one was: its code counts before its
+    person's name, and that before all else."""
+
+    def likeness(values: Said) -> tuple[int, int, int]:
+        right = [
+            item.kind
+            for item in schema.fields
+            if (cell := row.cells.get(item.name)) is not None
+            and any(cell.says(item, value) for value in values.get(item.name, ()))
+        ]
+        return right.count(Kind.CODE), right.count(Kind.PERSON), len(right)
+
+    ranked = sorted(((likeness(values), key) for key, values in parts.items()), reverse=True)
+    (best, key), (second, _) = ranked[:2]
+    return key if best > second else None
 
 
 class _FileIndex:

@@ -33,6 +33,7 @@ FILE_HEADINGS = (
     *("图片文件名", "图像", "图像文件名", "扫描件", "影像", "附件"),
 )
 PAGE_HEADINGS = ("page", "page number", "页", "页码", "页号")
+PART_HEADINGS = ("part", "part number", "部分", "份")
 SUBJECT_HEADINGS = ("subject", "student", "学生", "学生姓名", "姓名", "name")
 HEADER_ROWS = 30
 """Rows that hold something, among which the headings are looked for."""
@@ -73,6 +74,8 @@ class TruthRow:
     of_kind: Mapping[int, Mapping[str, TruthCell]] = field(default_factory=dict)
     """What holds only for the subject's document of one kind (its rank in the schema's
     `kind_order`): a sheet may keep 毕业证书编号 and 学位证书编号 in one row."""
+    part: int | None = None
+    """Which of the documents on the page, where the sheet says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +249,7 @@ class _Reader:
     def read(self) -> Truth:
         by, key_column = self._key_column()
         page_column = self._column_of(PAGE_HEADINGS)
+        part_column = self._column_of(PART_HEADINGS)
         self._note_columns()
         self._suspects = {
             column: self._rounded_texts(column)
@@ -267,8 +271,10 @@ class _Reader:
                     row=number,
                 )
                 continue
-            page = self._page(cells, page_column, number)
-            rows.append(self._row(cells, number, key, page))
+            row = self._row(cells, number, key)
+            page = self._counted(cells, page_column, number, "page")
+            part = self._counted(cells, part_column, number, "part")
+            rows.append(replace(row, page=page, part=part))
         if not rows:
             raise TruthError(f"{self._path}: there are no rows below the headings")
         return Truth(
@@ -321,7 +327,7 @@ class _Reader:
     def _fields(self) -> list[Field]:
         return [item for item in self._schema.fields if item.name in self._header.columns]
 
-    def _row(self, cells: Sequence[RawCell], number: int, key: str, page: int | None) -> TruthRow:
+    def _row(self, cells: Sequence[RawCell], number: int, key: str) -> TruthRow:
         scored: dict[str, TruthCell] = {}
         of_kind: dict[int, dict[str, TruthCell]] = {}
         for item in self._fields():
@@ -335,7 +341,7 @@ class _Reader:
                 cell = self._filled(item, cells, columns, number)
                 if cell is not None:
                     (scored if kind is None else of_kind.setdefault(kind, {}))[item.name] = cell
-        return TruthRow(number, key, page, scored, of_kind)
+        return TruthRow(number, key, None, scored, of_kind)
 
     def _by_kind(self, item: Field) -> Mapping[int | None, Sequence[int]]:
         """A field's columns, parted where their headings name different kinds of document."""
@@ -494,7 +500,10 @@ class _Reader:
                     row=max(top, first),
                 )
 
-    def _page(self, cells: Sequence[RawCell], column: int | None, number: int) -> int | None:
+    def _counted(
+        self, cells: Sequence[RawCell], column: int | None, number: int, what: str
+    ) -> int | None:
+        """Which page, or which part of one, a row is about; None where it does not say."""
         if column is None:
             return None
         text = _at(cells, column).text
@@ -502,7 +511,7 @@ class _Reader:
             return None
         if text.strip().isdecimal() and len(text) < 10 and int(text) >= 1:
             return int(text)
-        self._notes.add(ProblemKind.BAD_CELL, f"{text!r} is not a page number", row=number)
+        self._notes.add(ProblemKind.BAD_CELL, f"{text!r} is not a {what} number", row=number)
         return None
 
     def _cell(self, item: Field, raw: RawCell, number: int, *, damaged: bool) -> TruthCell | None:

@@ -24,6 +24,8 @@ Features of a reading, all present, for calibration:
     snapped         1 where a misread character was forgiven in the words around the value
     length, lines   characters of the value, and rows over which it stands
     trace           1 where the field's label was found, with or without a value
+    several         1 where labels or patterns give a code or a person's name two values that cannot be
+                    one, misread: the page seems to hold several documents
     parses          date: 1 for a full date, 0.5 for a month.  code: 1 where a grammar and its check
                     agree, 0.5 where only a grammar does.  Otherwise 1 where there is a value.
 
@@ -37,10 +39,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import combinations
 
 from ocr_moe.protocols import Document, Services
-from ocr_moe.reading.candidates import Candidate, PreparedPage, prepare
+from ocr_moe.reading.candidates import BELIEVED, Candidate, PreparedPage, prepare
 from ocr_moe.reading.gathering import gather
+from ocr_moe.reading.identity import differs
 from ocr_moe.reading.layout import Glyph, PageLayout
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Cost, Reading, Value
@@ -133,6 +137,7 @@ _FEATURES = (
     "length",
     "lines",
     "trace",
+    "several",
     "parses",
 )
 
@@ -190,6 +195,7 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
         "length": float(len(value)),
         "lines": float(len(rows)),
         "trace": float(trace),
+        "several": float(_of_several(wanted, [candidate for candidate, _ in offered])),
         "parses": _parses(wanted, value),
     }
     return Reading(
@@ -199,6 +205,37 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
         score=round(score, 6),
         evidence=page.layout.evidence(chosen.glyphs, page.number),
         features={name: round(number, 6) for name, number in features.items()},
+    )
+
+
+_JUST_LIKE = 0.9
+"""Plausibility from which a text looks just like a name: with less, 学习 once was taken for a second one
+on 11 of 200 pages of one certificate."""
+
+
+def _of_several(wanted: Field, offered: Sequence[Candidate]) -> bool:
+    """Whether the document seems to be several: it has one number, and one name of its person.
+
+    Of two names found in different ways one is no name: both have a label, or one pattern finds both.
+    """
+    named = wanted.kind is Kind.PERSON
+    if not named and wanted.kind is not Kind.CODE:
+        return False
+    believed = [
+        each
+        for each in offered
+        if (each.label or each.pattern)
+        and each.belief >= BELIEVED
+        and (
+            each.plausibility >= _JUST_LIKE
+            if named
+            else any(grammar.matches(each.value) for grammar in wanted.grammars)
+        )
+    ]
+    return any(
+        differs(wanted, one.value, other.value)
+        and (not named or (one.label > 0, one.pattern) == (other.label > 0, other.pattern))
+        for one, other in combinations(believed, 2)
     )
 
 
