@@ -83,6 +83,8 @@ class CodePlace:
     score: float
     exact: bool
     """Whether `code` is what page OCR read, and nothing else of a code's kind touches it."""
+    written: bool = False
+    """Whether the page's own text says so: no recogniser could know better."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,7 @@ class _Frame:
 
     def __init__(self, page: PageText) -> None:
         self.width, self.height = page.width, page.height
+        self.written = [line.exact for line in page.lines]
         angle = skew_of(page)
         self._cos, self._sin = math.cos(angle), math.sin(angle)
         self.quads = [
@@ -539,6 +542,7 @@ def _place_of(
         alien=alien,
         score=score,
         exact=code == run and not any(_STRAYS.search(part.stretch) for part in group),
+        written=all(frame.written[part.line.index] for part in group),
     )
 
 

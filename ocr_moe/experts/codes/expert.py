@@ -3,7 +3,7 @@
 Three looks, each only where the one before was not enough:
 
 1. The lines that page OCR read: where label, form and check leave no doubt and every character was
-   read surely, that is the answer, at no cost.
+   read surely, that is the answer, at no cost; so it is in a page's own text, where none can be misread.
 2. The crop of every likely place, by the configured line recognisers, decoded under the field's
    grammars from the recognisers' own posteriors and fused over recognisers and treatments.
    Where that finds nothing, also two rows below a bare label, lines on end, and lines that page OCR
@@ -280,6 +280,8 @@ class CodesExpert:
         """Whether page OCR's own reading leaves nothing to look at."""
         if not place.exact or place.alien or place.label is None:
             return False
+        if place.written:
+            return not any(c.label is not None and c.code not in (None, place.code) for _, c in others)
         if place.confidence < self._params.sure_confidence:
             return False
         if any(c.code is not None and c.code != place.code for _, c in others):
@@ -295,8 +297,9 @@ class CodesExpert:
         features = _place_features(place, page.text, 1.0) | {
             "first_agrees": 1.0,
             "rivals": 0.0,
-            "check": 0.0 if place.checked is None else 1.0,
+            "check": 0.0 if place.checked is None else 1.0 if place.checked else -1.0,
         }
+        wrong = f"{field.name}: the check character of {code} is wrong as printed"
         return Reading(
             field=field.name,
             value=code,
@@ -306,6 +309,7 @@ class CodesExpert:
             characters=(place.confidence,) * len(code),
             evidence=_evidence(page, place),
             features=features,
+            notes=(wrong,) if place.checked is False else (),
         )
 
     def _look(
