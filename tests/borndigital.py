@@ -44,7 +44,10 @@ class _Pencil:
     written: list[Written] = field(default_factory=list)
 
     def text(self, xy: tuple[float, float], text: str, **how: Any) -> None:
-        self.written.append(Written(*xy, text, how["font"].size, tuple(how["fill"])))
+        font, (x, y) = how["font"], xy
+        for index, character in enumerate(text):  # each where it is: the reader's font is another
+            place = x + font.getlength(text[:index])
+            self.written.append(Written(place, y, character, font.size, tuple(how["fill"])))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.draw, name)
@@ -61,9 +64,9 @@ def pdf_with(
     width, height = size[0] * scale, size[1] * scale
     content = b"q %.3f 0 0 %.3f 0 0 cm /I Do Q " % (width, height) if picture is not None else b""
     for piece in written:
-        ascii_only = piece.text.isascii()
-        font = b"F" if ascii_only else b"C"
-        shown = piece.text.encode("ascii" if ascii_only else "utf-16-be").hex().encode()
+        latin = all(ord(character) < 256 for character in piece.text)
+        font = b"F" if latin else b"C"
+        shown = piece.text.encode("cp1252" if latin else "utf-16-be").hex().encode()
         ink = b"%.3f %.3f %.3f rg" % tuple(level / 255 for level in piece.ink[:3])
         place = piece.x * scale, height - piece.y * scale
         content += b"BT %s /%s %.3f Tf %.3f %.3f Td <%s> Tj ET\n" % (

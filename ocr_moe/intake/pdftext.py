@@ -50,14 +50,18 @@ _READABLE_MODES = (
 )
 _PASSWORD = 1 << 13
 """Flag of a text field that hides what is typed."""
+_EDGE = 0.15
+"""Of a glyph's box, on each side."""
 _CORNERS = 1 << 20
 
 
 class _Character(NamedTuple):
     glyph: Glyph
     font: str
-    box: tuple[int, int, int, int]
-    """Of its ink, in pixels of the look."""
+    box: tuple[float, float, float, float]
+    """Of its ink by its font, in pixels of the look …"""
+    cell: tuple[float, float, float, float]
+    """… and what of its place in the line is its own, where a font of the reader's draws it."""
     ink: int
     """Grey level that it is drawn in."""
 
@@ -143,7 +147,7 @@ class PageWithText:
         )
 
     def _fields(
-        self, look: Image.Image, read: Sequence[tuple[int, int, int, int]], rotation: int
+        self, look: Image.Image, read: Sequence[Sequence[float]], rotation: int
     ) -> Iterator[TextLine]:
         """Filled fields whose appearance shows something that is no text: a drawn value.
 
@@ -229,12 +233,8 @@ class PageWithText:
                     and pdfium.FPDFText_HasUnicodeMapError(textpage, index) != 1,
                 ),
                 font=fonts[source][0],
-                box=(
-                    math.floor(ink[0] * look[0]),
-                    math.floor(ink[1] * look[1]),
-                    math.ceil(ink[2] * look[0]) + 1,
-                    math.ceil(ink[3] * look[1]) + 1,
-                ),
+                box=_scaled(ink, look),
+                cell=_scaled(_inner(loose), look),
                 ink=fonts[source][1],
             )
 
@@ -271,6 +271,18 @@ class _Placing:
     def box(self, box: Sequence[float]) -> tuple[float, float, float, float]:
         (x0, y0), (x1, y1) = self.point(box[0], box[1]), self.point(box[2], box[3])
         return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
+
+
+def _scaled(
+    box: tuple[float, float, float, float], by: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    return box[0] * by[0], box[1] * by[1], box[2] * by[0], box[3] * by[1]
+
+
+def _inner(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """A glyph's box without the edges into which its neighbours may reach."""
+    across, down = _EDGE * (box[2] - box[0]), _EDGE * (box[3] - box[1])
+    return box[0] + across, box[1] + down, box[2] - across, box[3] - down
 
 
 def _text_of(textpage: Any, index: int) -> str:
@@ -323,15 +335,19 @@ def _legible_fonts(characters: Sequence[_Character]) -> set[str]:
 
 
 def _is_seen(character: _Character, page: Image.Image, without: Image.Image) -> bool:
-    box = _within(character.box, page)
-    if box is None:
-        return False
-    under = without.crop(box)
-    darkest, lightest = under.getextrema()
-    if lightest - darkest < _SEEN and abs(character.ink - lightest) < _SEEN:
-        return False  # written in the colour of the paper
+    boxes = (_within(character.box, page), _within(character.cell, page))
+    return any(box is not None and _differs(character.ink, page, without, box) for box in boxes)
+
+
+def _differs(
+    ink: int, page: Image.Image, without: Image.Image, box: tuple[int, int, int, int]
+) -> bool:
     from PIL import ImageChops
 
+    under = without.crop(box)
+    darkest, lightest = under.getextrema()
+    if lightest - darkest < _SEEN and abs(ink - lightest) < _SEEN:
+        return False  # written in the colour of the paper
     return bool(ImageChops.difference(page.crop(box), under).getextrema()[1] >= _SEEN)
 
 
@@ -421,6 +437,6 @@ def _within(box: Sequence[float], image: Image.Image) -> tuple[int, int, int, in
     return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
-def _middle_within(box: Sequence[int], other: Sequence[int]) -> bool:
+def _middle_within(box: Sequence[float], other: Sequence[float]) -> bool:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     return other[0] <= x <= other[2] and other[1] <= y <= other[3]

@@ -81,7 +81,7 @@ class TextLayer(NamedTuple):
 _LEVEL = 0.35
 """How far apart baselines of one line may be, in ems: print filled in by another hand is a little off,
 and lines of small type are a whole em apart at least."""
-_GAP = 1.2
+_GAP = 0.8
 """Ems between glyphs from which they are lines of their own, as detectors part them …"""
 _WIDEST_SPACING = 3.0
 """… unless all glyphs of the line are so spaced, up to this: titles are …"""
@@ -93,10 +93,11 @@ _LOOSE = 1.6
 """… or so many times the gap that is usual in a line that is set wide."""
 _CJK_GAP = 0.6
 """The same beside Chinese characters: narrower gaps are their own margins."""
-_SAME = 0.2
-"""Ems within which the same glyph drawn again makes it bold, and is no second one."""
-_CLASH = 0.3
-"""Ems within which two different glyphs are drawn over one another: neither can be read."""
+_OVER = 0.6
+"""Share of the narrower glyph from which two stand over one another: the same one twice makes it bold,
+two different ones cannot be read."""
+_OVER_LEVEL = 0.3
+"""Ems that their baselines may be apart then."""
 _ASCENT, _DESCENT = 0.88, 0.14
 """Of a line's box over and under its baseline, in ems; those of Chinese fonts."""
 _COLUMN = 3
@@ -244,19 +245,29 @@ def _without_clashes(glyphs: Sequence[Glyph]) -> list[Glyph]:
             ]
             for index in near:
                 other = kept[index]
-                size = min(glyph.size, other.size)
-                apart = math.hypot(glyph.x - other.x, glyph.y - other.y)
-                if other.source == glyph.source or abs(other.angle - glyph.angle) > 1:
+                if other.source == glyph.source or not _stand_over(glyph, other):
                     continue
-                if other.text == glyph.text and apart < _SAME * size:
+                if other.text == glyph.text:
                     again = True
-                elif other.text != glyph.text and apart < _CLASH * size:
+                else:
                     kept[index] = other._replace(legible=False)
                     glyph = glyph._replace(legible=False)
         if not again:
             cells.setdefault(place, []).append(len(kept))
             kept.append(glyph)
     return kept
+
+
+def _stand_over(first: Glyph, second: Glyph) -> bool:
+    """Whether two glyphs of one direction take up the same place."""
+    angle = round(first.angle)
+    if abs(second.angle - first.angle) > 1:
+        return False
+    if abs(_across(first, angle) - _across(second, angle)) > _OVER_LEVEL * min(first.size, second.size):
+        return False
+    start = max(_along(first, angle), _along(second, angle))
+    end = min(_along(each, angle) + each.advance for each in (first, second))
+    return end - start > _OVER * min(first.advance, second.advance)
 
 
 def _columns(glyphs: Sequence[Glyph]) -> tuple[list[list[Glyph]], list[Glyph]]:
@@ -337,10 +348,11 @@ def _gap(first: Glyph, second: Glyph, angle: int) -> float:
 
 
 def _is_spaced(gaps: Sequence[float], at: int) -> bool:
-    """Whether a wide gap has a neighbour as wide: the line is set with wide spaces."""
+    """Whether a wide gap stands among others as wide: a word is set with wide spaces."""
     gap = gaps[at]
     near = [gaps[i] for i in (at - 1, at + 1) if 0 <= i < len(gaps)]
-    return gap <= _WIDEST_SPACING and any(abs(other - gap) <= _EVEN * gap for other in near)
+    even = bool(near) and all(abs(other - gap) <= _EVEN * gap for other in near)
+    return gap <= _WIDEST_SPACING and even
 
 
 def _line(piece: Sequence[Glyph], angle: int, width: int, height: int) -> SetLine:
