@@ -72,7 +72,7 @@ def pdf_with(
         content += b"BT %s /%s %.3f Tf %.3f %.3f Td <%s> Tj ET\n" % (
             ink,
             font,
-            piece.size * scale,
+            piece.size * scale * (0.8 if latin else 1.0),  # the widest of typefaces
             *place,
             shown,
         )

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 _DARKER = 40
 """Grey levels by which ink differs from the paper around it."""
-_KERNEL = 41
-"""Pixels of the square that is wider than any stroke: closing with it leaves the paper."""
+_KERNEL = 121
+"""Pixels of the square that is larger than any character: closing with it leaves the paper."""
 _HEIGHTS = (5, 120)
 """Pixels of a character on a page of 1,400: of 3 points on A4, and of a title's."""
 _SLENDER = 12
@@ -38,9 +38,9 @@ def may_hold_text(image: Image.Image) -> bool:
 
     grey = np.asarray(without_seals(image).convert("L"))
     kernel = np.ones((_KERNEL, _KERNEL), np.uint8)
-    dark = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, kernel).astype(np.int16) - grey > _DARKER
-    light = grey - cv2.morphologyEx(grey, cv2.MORPH_OPEN, kernel).astype(np.int16) > _DARKER
-    return _has_neighbours(dark) or _has_neighbours(light)
+    paper = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, kernel).astype(np.int16)
+    ground = cv2.morphologyEx(grey, cv2.MORPH_OPEN, kernel).astype(np.int16)
+    return _has_neighbours(paper - grey > _DARKER) or _has_neighbours(grey - ground > _DARKER)
 
 
 def _has_neighbours(ink: object) -> bool:
