@@ -117,7 +117,7 @@ def test_characters_by_another_name() -> None:
 
 def test_a_font_that_names_its_glyphs_wrongly_sounds_odd() -> None:
     assert sounds_odd("\"&'(!#+*)-./:;<=")
-    assert sounds_odd("WKLV LV WR FHUWLIB WKDW KHOG ZLWK SURRI")  # shifted by three, as codes of glyphs are
+    assert sounds_odd("WKLV FHUWLILFDWH ZDV JUDQWHG WR WKH VWXGHQW")  # shifted by three, as codes of glyphs are
     assert sounds_odd("㐂㐄㐅㐆㐌㐍㐎㐏")
     for fair in ("This is to certify that Jun Wei", "毕业证书 证书编号：106131202505004931", "No. 12"):
         assert not sounds_odd(fair)
@@ -296,8 +296,13 @@ def test_a_page_is_read_from_its_text_and_from_what_else_is_on_it(tmp_path: Path
     assert {line.text: line.exact for line in found.lines} == {"Seen 100051": True, "Scanned": False}
     assert found.engine.startswith(f"{TEXT_LAYER} + scripted engine")
     _, rest = engine.asked
-    assert rest.crop((60, 60, 240, 110)).getextrema() == ((255, 255),) * 3  # the text is gone …
-    assert rest.crop((60, 190, 240, 240)).getextrema() == ((0, 255),) * 3  # … the scan is there
+    assert part(rest, 0.1, 0.2, 0.4, 0.26).getextrema() == ((255, 255),) * 3  # the text is gone …
+    assert part(rest, 0.1, 0.5, 0.4, 0.56).getextrema() == ((0, 255),) * 3  # … the scan is there
+
+
+def part(page: Image.Image, x0: float, y0: float, x1: float, y1: float) -> Image.Image:
+    width, height = page.size
+    return page.crop((int(x0 * width), int(y0 * height), int(x1 * width), int(y1 * height)))
 
 
 @pytest.mark.slow

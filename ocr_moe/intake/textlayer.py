@@ -152,9 +152,9 @@ def sounds_odd(text: str) -> bool:
         return True
     if sum(not c.isalnum() and c.isascii() for c in shown) > _MARKS * len(shown):
         return True
-    words = [w for w in text.split() if len(w) > 3 and w.isascii() and w.isalpha()]
-    mute = sum(not set(w.lower()) & set("aeiouy") for w in words)
-    return len(words) >= _WORDS and mute > len(words) / 2
+    letters = "".join(re.findall(r"[a-z]{3,}", text.lower()))
+    vowels = sum(letters.count(vowel) for vowel in "aeiouy")
+    return len(letters) >= _LETTERS and vowels < _VOWELS * len(letters)
 
 
 _TELLING = 8
@@ -163,7 +163,10 @@ _RARE = 0.15
 """Share of its Chinese characters that may be in none of the old national sets."""
 _MARKS = 0.5
 """Share of its characters that may be ASCII marks."""
-_WORDS = 4
+_LETTERS = 20
+"""Latin letters of words from which they tell …"""
+_VOWELS = 0.2
+"""… by the share of vowels: European languages and pinyin have a third and more."""
 
 
 def _is_common(character: str) -> bool:
