@@ -18,7 +18,7 @@ from pydantic import StringConstraints, ValidationError, model_validator
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.errors import SchemaError
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
-from ocr_moe.types import Value
+from ocr_moe.types import Box, Value
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -103,6 +103,9 @@ class Field(Value):
     """Printed words at which a value found beside a label ends."""
     fallbacks: tuple[Fallback, ...] = ()
     """Where to look when neither patterns nor labels find it, in this order."""
+    places: tuple[Box, ...] = ()
+    """code: where on a page the value mostly stands, as boxes (x0, y0, x1, y1) in fractions of the
+    page. Where nothing was found, fainter type is read there than elsewhere."""
     grammars: tuple[CodeGrammar, ...] = ()
     """code and other strict fields: the variants that the value may have."""
 

@@ -102,6 +102,9 @@ class Reading(Value):
     features: dict[str, float] = {}
     """Signals for the calibration model; names are part of each expert's documentation."""
     notes: tuple[str, ...] = ()
+    ceiling: Probability = 1.0
+    """The most that the value may be believed, whatever else speaks for it: below 1 where the expert
+    saw that it cannot be whole. A note says why."""
     error: Failure | None = None
 
 
@@ -218,6 +221,8 @@ class Decision(Value):
     evidence: Evidence | None = None
     characters: tuple[Probability, ...] = ()
     notes: tuple[str, ...] = ()
+    ceiling: Probability = 1.0
+    """The most that its confidence may come to, whatever a later step or a model makes of it."""
 
 
 class DocumentRef(Value):

@@ -190,6 +190,64 @@ def test_another_experts_value_is_weighed_by_its_confidence(binding: Binding) ->
     assert binding.bind(state, decisions)["编号"].value == CODE
 
 
+@pytest.mark.parametrize(
+    ("field", "read", "accepted"),
+    [
+        ("学校", "重庆大学", False),
+        ("学校", "江城大学", True),  # no list has it: it may bear any code
+        ("日期", "2015-06-20", False),
+        ("日期", "2018-06-20", False),
+        ("日期", "2020-01-10", True),  # handed out after the turn of the year
+        ("日期", "2018-12-20", True),
+        ("层次", "专科", False),
+    ],
+)
+def test_what_contradicts_a_sure_number_is_accepted_in_neither(
+    binding: Binding, field: str, read: str, accepted: bool
+) -> None:
+    state, decisions = state_of({CODE: 0.9999}, **{**AGREEING, field: (read, 0.97)})
+    bound = binding.bind(state, decisions)
+    untouched = {name for name, decision in bound.items() if decision.ceiling == 1.0}
+    assert untouched == (set(bound) if accepted else set(bound) - {"编号", field})
+    if not accepted:
+        assert any("编号 says" in note for note in bound[field].notes)
+        assert any(f"{field} says" in note for note in bound["编号"].notes)
+
+
+def test_a_doubtful_field_contradicts_nobody(binding: Binding) -> None:
+    state, decisions = state_of({CODE: 0.9999}, **{**AGREEING, "日期": ("2015-06-20", 0.6)})
+    assert binding.bind(state, decisions)["编号"].ceiling == 1.0
+
+
+def with_alternatives(state: State, field: str, chances: Mapping[str, float]) -> State:
+    """The same with another expert that lists what the field may say."""
+    best = max(chances, key=lambda value: chances[value])
+    listed = tuple(Alternative(value=v, logprob=math.log(p)) for v, p in chances.items())
+    reading = Reading(field=field, value=best, score=chances[best], alternatives=listed)
+    known = {**state.readings[field], "typed": reading}
+    return State(schema=state.schema, readings={**state.readings, field: known})
+
+
+def test_years_are_weighed_by_what_else_the_date_may_say(binding: Binding) -> None:
+    wrong = CODE.replace("2019", "2018")
+    state, decisions = state_of(
+        {wrong: 0.6, CODE: 0.39}, **{**AGREEING, "日期": ("2015-06-20", 0.5)}
+    )
+    assert binding.bind(state, decisions)["编号"].value == wrong
+    state = with_alternatives(state, "日期", {"2015-06-20": 0.5, "2019-06-20": 0.49})
+    assert binding.bind(state, decisions)["编号"].value == CODE
+
+
+def test_a_sure_code_chooses_among_a_fields_alternatives(binding: Binding) -> None:
+    state, decisions = state_of({CODE: 0.999}, **{**AGREEING, "学校": ("重庆大学", 0.5)})
+    state = with_alternatives(
+        state, "学校", {"重庆大学": 0.5, "四川大学": 0.3, "成都科技大学": 0.1}
+    )
+    bound = binding.bind(state, decisions)["学校"]
+    assert bound.value == "四川大学"
+    assert any("taken as 四川大学" in note for note in bound.notes)
+
+
 def test_lexicon_tolerates_a_misread_character() -> None:
     lexicon = Lexicon([("西南交通大学", "10613"), ("华东交通大学", "10404")])
     assert lexicon.codes("西南父通大学")[0][0] == "10613"

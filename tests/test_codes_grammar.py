@@ -112,6 +112,20 @@ def test_wrong_declarations_say_what_is_wrong(declared: object, complaint: str) 
         CodeGrammar.model_validate(declared)
 
 
+def test_likely_beginnings_are_hints_and_no_rule() -> None:
+    grammar = CodeGrammar(
+        name="numbered",
+        hints=("luhn",),
+        segments=(
+            Segment(name="school", length=2, likely=("1", "5")),
+            Segment(name="serial", length=3, likely=("0",)),
+        ),
+    )
+    hinted = {code: grammar.hinted(code) for code in ("10012", "20012", "20112", "10017", "x")}
+    assert hinted == {"10012": 2, "20012": 1, "20112": 0, "10017": 3, "x": 0}
+    assert all(grammar.matches(code) for code in hinted if code != "x")
+
+
 def test_a_grammar_for_any_strict_field() -> None:
     container = CodeGrammar(
         name="container",

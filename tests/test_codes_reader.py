@@ -269,6 +269,47 @@ def test_frames_and_rules_are_no_lines_of_type() -> None:
     assert faint_lines(image, [quad], 0.0, 16) == []
 
 
+def test_where_a_number_is_expected_fainter_type_is_found() -> None:
+    image = Image.new("RGB", (WIDTH, HEIGHT), (250, 249, 244))
+    draw = ImageDraw.Draw(image)
+    for top in (300, 660):
+        draw.text((300, top), CODE, fill=(234, 234, 234), font_size=18)
+    grain = np.random.default_rng(7).normal(0.0, 12.0, (HEIGHT, WIDTH, 1))
+    noisy = np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
+    image = Image.fromarray(noisy)
+    assert faint_lines(image, [], 0.0, 16) == []
+    [place] = find_schema("graduation_certificate").field("证书编号").places[:1]
+    [quad] = faint_lines(image, [], 0.0, 16, [place])
+    assert quad[0][1] * HEIGHT < 670 < quad[2][1] * HEIGHT
+
+
+def cut_off(image: Image.Image, right: int) -> Image.Image:
+    """The page without what lies beyond `right`."""
+    return image.crop((0, 0, right, HEIGHT))
+
+
+def test_a_number_that_runs_out_of_the_picture_is_not_believed(
+    workshop: Workshop, reader: CodesExpert
+) -> None:
+    printed = "106131200705004931"  # of a year in which a number of 17 digits is possible
+    date = ("二〇〇七年六月二十日", 300, 560, 30)
+    image = drawn(TITLE, date, (f"证书编号：{printed}", 120, 660, 28))
+    whole = certificate(workshop, reader, image)
+    assert (whole.value, whole.ceiling) == (printed, 1.0)
+    ink = np.asarray(image.crop((0, 650, WIDTH, 700)).convert("L")).min(axis=0) < 128
+    end = int(np.flatnonzero(ink).max())
+    for right in (end - 6, end - 14):  # of 14 pixels a digit: half the last one gone, or all of it
+        page = cut_off(image, right)
+        lines = workshop.engine("default").read(page)
+        text = PageText(engine="x", width=right, height=HEIGHT, rotation=0, lines=lines)
+        schema = find_schema("graduation_certificate")
+        document = StubDocument(schema, [StubPage(text, page)])
+        reading = reader.read(document, [schema.field("证书编号")]).readings[0]
+        assert reading.value != printed or right == end - 6
+        assert reading.value is None or reading.ceiling < 0.9
+        assert reading.value is None or any("edge of the picture" in n for n in reading.notes)
+
+
 @pytest.mark.parametrize("tilt", [-6.0, 6.0])
 def test_a_tilted_line_is_cut_out_level(workshop: Workshop, tilt: float) -> None:
     image = drawn((CODE, 300, 360, 24)).rotate(

@@ -258,6 +258,30 @@ def test_a_fitted_confidence_model_judges_the_outcome_of_record_steps() -> None:
     assert "rules" not in basis["名称"]
 
 
+def test_what_was_fitted_on_other_experts_leaves_a_record_steps_confidence_alone() -> None:
+    model = Logistic(bias=-3.0)
+    calibration = Calibration(
+        models={Kind.ORGANISATION: model},
+        joint={Kind.ORGANISATION: model},
+        weights={Kind.ORGANISATION: {"rules": 1.0}},
+    )
+    combiner = Moe(Moe.Params(), calibration, steps=(Rename(),))
+    for expert, confidence in [("rules", 1 / (1 + 2.718281828**3)), ("stranger", 0.97)]:
+        state = State(SCHEMA, {"名称": {expert: reading("由公司", 0.4)}})
+        assert combiner.combine(state)["名称"].confidence == pytest.approx(confidence, abs=1e-6)
+
+
+def test_nothing_lifts_a_value_above_its_ceiling() -> None:
+    calibration = Calibration(models={Kind.ORGANISATION: Logistic(bias=9.0)})
+    sure = {"rules": reading("由公司", 0.99), "codes": reading("由公司", 0.99, ceiling=0.5)}
+    for steps in ((), (Rename(),)):
+        combiner = Moe(Moe.Params(), calibration, steps=steps)
+        decision = combiner.combine(State(SCHEMA, {"名称": sure}))["名称"]
+        assert (decision.confidence, decision.status) == (0.5, Status.ABSTAINED)
+    rival = {"rules": reading("甲公司", 0.99), "codes": reading("由公司", 0.99, ceiling=0.5)}
+    assert combine(Moe(Moe.Params(), calibration), "名称", rival).status is Status.ACCEPTED
+
+
 def test_a_contradiction_is_noted_and_lowers_the_confidence() -> None:
     said = {"成立日期": {"rules": reading("2019-06-20")}, "名称": {"rules": reading("甲公司")}}
     plain = Priority(Priority.Params()).combine(State(SCHEMA, said))

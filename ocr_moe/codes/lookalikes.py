@@ -6,7 +6,7 @@ one reader who needs it so.
 
 from __future__ import annotations
 
-GROUPS = ("0OoDQ〇○", "1Il|i!丨", "2Zz", "5Ss", "8B", "6Gb", "9gq", "VUvu")
+GROUPS = ("0OoDQ〇○口", "1Il|i!丨()[]/", "2Zz", "5Ss", "7?了", "8B", "6Gb", "9gq", "VUvu")
 """Groups of glyphs that look alike in one typeface or another."""
 
 DIGIT_OF = {

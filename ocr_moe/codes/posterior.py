@@ -24,3 +24,5 @@ class Posterior:
 
     probabilities: NDArray[np.float32]
     alphabet: tuple[str, ...]
+    reach: float = 1.0
+    """Width of what the time steps cover, in widths of the crop: above 1 where it was padded."""

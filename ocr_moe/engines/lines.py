@@ -15,6 +15,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -147,7 +148,14 @@ class OnnxLines(ABC):
         probabilities = np.asarray(output, dtype=np.float32)
         if probabilities.ndim != 3 or probabilities.shape[0] != 1:
             raise EngineError(f"{self.name}: the model's output has shape {probabilities.shape}")
-        return self._posterior(probabilities[0])
+        natural = math.ceil(self._stretch * pixels.shape[2] * crop.width / crop.height)
+        reach = max(pixels.shape[3] / max(natural, 1), 1.0)
+        return replace(self._posterior(probabilities[0]), reach=reach)
+
+    @property
+    def _stretch(self) -> float:
+        """How many times wider than it is a line is shown to the model."""
+        return 1.0
 
 
 class PpOcrParams(LineParams):
@@ -300,6 +308,10 @@ class SpecialistLines(OnnxLines):
         if not (known and 8 <= height <= 256 and 0.25 <= stretch <= 4):
             raise EngineError(f"{self.name}: {self._file} is not a recogniser for codes")
         return alphabet, height, stretch
+
+    @property
+    def _stretch(self) -> float:
+        return self._described[2]
 
     def _prepare(self, crop: Image.Image) -> Floats:
         import numpy as np

@@ -7,9 +7,14 @@ level.  Certificates that keep an old number, renamed schools and forgeries brea
 the prior can weigh is bounded: it rescues unsure characters and never overrules sure ones, and
 every disagreement and every change becomes a note.
 
-The model is Bayes' rule over the readings.  With q the chance that the other field is right and m
-the rate at which the two differ in truth, a segment as foretold has likelihood q(1 - m), any other
-(1 - q(1 - m)) / n, n being the number of values a misread segment commonly takes.
+The model is Bayes' rule over the readings, summed over what the other field may say: its decided
+value and the alternatives of its readings.  With q(v) the chance that value v is right and m the rate
+at which the two differ in truth, a segment s has the likelihood sum of q(v)(1 - m) over the values
+that foretell it, and what remains of 1 is spread over n, the number of values a misread segment
+commonly takes.
+
+Where both are read surely and contradict each other, a page holds two documents, or one of the two
+was misread alike by all: neither is accepted, whatever else speaks for it.
 """
 
 from __future__ import annotations
@@ -33,6 +38,10 @@ from ocr_moe.types import Decision, Reading, Status, Value
 
 _SURE_LOGIT = 12.0
 """Log-odds beyond which evidence from other fields no longer counts: a chance of six in a million."""
+_TURN = 2
+"""Months around the turn of the year in which a number and its date may be of different years."""
+_UNSCORED = 0.5
+"""Chance taken for a reading without a score."""
 _RENAMING = frozenset("大学院校职业技术专科高等")
 
 
@@ -62,6 +71,11 @@ class BindingParams(Value):
     """Confidence from which a code corrects other fields."""
     unsure: float = 0.85
     """Confidence below which another field may be corrected."""
+    firm: float = 0.9
+    """Confidence from which two fields that contradict each other were both read surely: that from
+    which values are accepted unless it is set otherwise."""
+    contradicted: float = 0.5
+    """The most that is believed of two fields that were read surely and contradict each other."""
     least_likeness: float = 0.6
     """Likeness from which a school's listed name may replace a misread one."""
 
@@ -75,9 +89,9 @@ class _Tie:
     start: int
     end: int
     expected: tuple[str, ...]
-    """Empty where the field says nothing."""
-    trust: float
-    """q: chance that the field is right and its meaning understood."""
+    """By the field's decided value; empty where that says nothing."""
+    foretold: Mapping[str, float]
+    """Text → q: chance that the field, alternatives included, is right and foretells it."""
     understood: bool
     """Whether the field's value is known as it stands, not merely like a known one."""
 
@@ -106,9 +120,9 @@ class Binding:
             decision = bound.get(field.name)
             if not tied or decision is None or decision.value is None:
                 continue
-            readings = state.readings.get(field.name, {})
-            bound[field.name] = self._weigh(field, decision, readings, bound)
+            bound[field.name] = self._weigh(state, field, decision, bound)
             bound |= self._correct(state, field, bound)
+            bound |= self._contradicted(state, field, decisions, bound)
         return bound
 
     @cached_property
@@ -121,26 +135,23 @@ class Binding:
             return None
 
     def _weigh(
-        self,
-        field: Field,
-        decision: Decision,
-        readings: Mapping[str, Reading],
-        decisions: Mapping[str, Decision],
+        self, state: State, field: Field, decision: Decision, decisions: Mapping[str, Decision]
     ) -> Decision:
         """The code's decision in the light of the other fields."""
         value = decision.value
         assert value is not None
-        known = _alternatives(value, decision, readings)
-        worth = {code: self._prior(field, code, decisions) for code in known}
-        if not any(self._ties(field, code, decisions) for code in known):
+        known = _alternatives(value, decision, state.readings.get(field.name, {}))
+        ties = {code: self._ties(state, field, code, decisions) for code in known}
+        if not any(ties.values()):
             return decision
+        worth = {code: self._prior(code, ties[code]) for code in known}
         posterior = {code: p + worth[code] for code, p in known.items()}
         best = max(sorted(posterior), key=lambda code: posterior[code])
         notes = list(decision.notes)
         if best != value:
-            reasons = self._reasons(field, best, decisions)
+            reasons = _reasons(best, ties[best], decisions)
             notes.append(_rescue_note(field.name, value, best, reasons))
-        notes += self._disagreements(field, best, decisions)
+        notes += _disagreements(field, best, ties[best], decisions)
         confidence = self._confidence(decision, value, best, known, posterior)
         if best == value and notes == list(decision.notes) and confidence == decision.confidence:
             return decision
@@ -173,16 +184,25 @@ class Binding:
         moved = logit(decision.confidence, DECISION_EDGE) + (after - before)
         return round(sigmoid(min(max(moved, -_SURE_LOGIT), _SURE_LOGIT)), 6)
 
-    def _prior(self, field: Field, code: str, decisions: Mapping[str, Decision]) -> float:
-        """0 where every tie holds, else what the broken ones say against the code, in nats."""
+    def _prior(self, code: str, ties: Sequence[_Tie]) -> float:
+        """0 where the likeliest that every tie foretells holds, else what they say against the
+        code, in nats."""
         against = 0.0
-        for tie in self._ties(field, code, decisions):
-            if tie.expected and code[tie.start : tie.end] not in tie.expected:
-                agree = tie.trust * (1.0 - self._params.mismatch.get(tie.binding.via, 0.05))
-                against += math.log(agree * self._params.spread / (1.0 - agree))
-        return -min(max(against, 0.0), self._params.limit)
+        for tie in ties:
+            if tie.foretold:
+                likeliest = max(self._likelihood(tie, text) for text in tie.foretold)
+                own = self._likelihood(tie, code[tie.start : tie.end])
+                against += max(math.log(likeliest / own), 0.0)
+        return -min(against, self._params.limit)
 
-    def _ties(self, field: Field, code: str, decisions: Mapping[str, Decision]) -> list[_Tie]:
+    def _likelihood(self, tie: _Tie, text: str) -> float:
+        agree = 1.0 - self._params.mismatch.get(tie.binding.via, 0.05)
+        elsewhere = 1.0 - agree * sum(tie.foretold.values())
+        return agree * tie.foretold.get(text, 0.0) + elsewhere / self._params.spread
+
+    def _ties(
+        self, state: State, field: Field, code: str, decisions: Mapping[str, Decision]
+    ) -> list[_Tie]:
         ties = []
         grammar = _grammar_of(field.grammars, code)
         spans = (grammar.parse(code) if grammar is not None else None) or {}
@@ -191,15 +211,44 @@ class Binding:
             if segment.binding is None or other is None or other.value is None:
                 continue
             start, end = spans[segment.name]
-            expected, likeness = self._expected(segment.binding, other.value, end - start)
-            trust = self._params.unstated if other.confidence is None else other.confidence
-            trust = min(trust, 0.995)
-            if segment.binding.via == "lexicon":
-                listed = next(c for least, c in self._params.near if likeness >= least)
-                trust = (1.0 - self._params.doubt * (1.0 - trust)) * listed
+            binding = segment.binding
+            expected, likeness = self._expected(binding, other.value, end - start)
+            foretold = self._foretold(
+                binding, other, state.readings.get(binding.field, {}), end - start
+            )
             understood = bool(expected) and likeness == 1.0
-            ties.append(_Tie(segment, segment.binding, start, end, expected, trust, understood))
+            ties.append(_Tie(segment, binding, start, end, expected, foretold, understood))
         return ties
+
+    def _foretold(
+        self,
+        binding: SegmentBinding,
+        other: Decision,
+        readings: Mapping[str, Reading],
+        length: int,
+    ) -> dict[str, float]:
+        """The segment's texts that a field foretells, each with the chance that it is meant."""
+        assert other.value is not None
+        trust = self._params.unstated if other.confidence is None else other.confidence
+        trust = min(trust, 0.995)
+        foretold: dict[str, float] = {}
+        for value, share in _shares(other.value, trust, readings).items():
+            expected, likeness = self._expected(binding, value, length)
+            if binding.via == "lexicon" and expected:
+                listed = next(c for least, c in self._params.near if likeness >= least)
+                if value == other.value:
+                    share = 1.0 - self._params.doubt * (1.0 - share)
+                share *= listed
+            for text in expected:
+                foretold[text] = foretold.get(text, 0.0) + share
+        # Several codes of one name, and the lift for listed ones, may come to more than 1.
+        total = max(sum(foretold.values()), 1.0)
+        return {text: q / total for text, q in foretold.items()}
+
+    def _foretelling(self, binding: SegmentBinding, value: str, length: int) -> tuple[str, ...]:
+        """What a value foretells that is understood as it stands."""
+        expected, likeness = self._expected(binding, value, length)
+        return expected if likeness == 1.0 else ()
 
     def _expected(
         self, binding: SegmentBinding, value: str, length: int
@@ -215,22 +264,37 @@ class Binding:
             return (), 0.0
         return tuple(code for code, likeness in found if likeness == found[0][1]), found[0][1]
 
-    def _reasons(self, field: Field, code: str, decisions: Mapping[str, Decision]) -> list[str]:
-        return [
-            f"{tie.binding.field} says {_said(decisions, tie)}"
-            for tie in self._ties(field, code, decisions)
-            if code[tie.start : tie.end] in tie.expected
-        ]
+    def _contradicted(
+        self,
+        state: State,
+        field: Field,
+        alone: Mapping[str, Decision],
+        decisions: Mapping[str, Decision],
+    ) -> dict[str, Decision]:
+        """Fields that were read surely, each alone, and contradict the code: none is to be accepted.
 
-    def _disagreements(
-        self, field: Field, code: str, decisions: Mapping[str, Decision]
-    ) -> list[str]:
-        return [
-            f"{field.name} says {code[tie.start : tie.end]} ({tie.segment.name}), "
-            f"{tie.binding.field} says {_said(decisions, tie)}"
-            for tie in self._ties(field, code, decisions)
-            if tie.understood and code[tie.start : tie.end] not in tie.expected
-        ]
+        The notes are there already: every disagreement is one.
+        """
+        code = decisions[field.name].value
+        assert code is not None
+        firm = self._params.firm
+        if (alone[field.name].confidence or 0.0) < firm:
+            return {}
+        against = {
+            tie.binding.field
+            for tie in self._ties(state, field, code, decisions)
+            if tie.understood
+            and (decisions[tie.binding.field].confidence or 0.0) >= firm
+            and not _agree(code[tie.start : tie.end], tie, decisions[tie.binding.field].value or "")
+        }
+        if not against:
+            return {}
+        return {
+            name: decisions[name].model_copy(
+                update={"ceiling": min(decisions[name].ceiling, self._params.contradicted)}
+            )
+            for name in (field.name, *against)
+        }
 
     def _correct(
         self, state: State, field: Field, decisions: Mapping[str, Decision]
@@ -296,15 +360,14 @@ class Binding:
         if binding.via == "values":
             meant = [name for name, texts in binding.values.items() if text in texts]
             return meant[0] if len(meant) == 1 else None
+        offered = {
+            candidate: share
+            for candidate, share in _shares(value, 0.5, readings).items()
+            if text in self._foretelling(binding, candidate, len(text))
+        }
+        if offered:
+            return max(sorted(offered), key=lambda candidate: offered[candidate])
         if binding.via == "year":
-            offered = [
-                candidate
-                for reading in readings.values()
-                for candidate in (reading.value, *(a.value for a in reading.alternatives))
-                if candidate is not None and candidate[:4].endswith(text)
-            ]
-            if offered:
-                return max(sorted(set(offered)), key=offered.count)
             if value is None or len(text) != 4 or Levenshtein.distance(value[:4], text) != 1:
                 return None
             return text + value[4:]
@@ -329,6 +392,58 @@ def _alternatives(
         known = {code: p + math.log(1.0 - chance) for code, p in known.items()}
         known[value] = math.log(chance)
     return known
+
+
+def _shares(value: str | None, trust: float, readings: Mapping[str, Reading]) -> dict[str, float]:
+    """What a field may say → the chance that it is right.
+
+    The decided value has the chance `trust`; the readings' other values and alternatives share the
+    rest by their probabilities, of which those that no expert lists keep their part.
+    """
+    listed: dict[str, float] = {}
+    for reading in readings.values():
+        if reading.error is not None or reading.value is None:
+            continue
+        chances = {a.value: math.exp(min(a.logprob, 0.0)) for a in reading.alternatives}
+        chances.setdefault(reading.value, reading.score or _UNSCORED)
+        for candidate, chance in chances.items():
+            listed[candidate] = max(listed.get(candidate, 0.0), chance)
+    listed.pop(value or "", None)
+    total = max(sum(listed.values()), 1.0 - trust)
+    shares = {} if value is None else {value: trust}
+    return shares | {v: (1.0 - trust) * chance / total for v, chance in listed.items()}
+
+
+def _agree(text: str, tie: _Tie, value: str) -> bool:
+    """Whether a segment and the field's value may stand on one document.
+
+    The number of a year is given out at its end or used up at the beginning of the next.
+    """
+    if text in tie.expected:
+        return True
+    if tie.binding.via != "year" or len(text) != 4 or not value[5:7].isdigit():
+        return False
+    months = 12 * (int(value[:4]) - int(text)) + int(value[5:7])  # 1-12 within the number's year
+    return -_TURN < months <= 12 + _TURN
+
+
+def _reasons(code: str, ties: Sequence[_Tie], decisions: Mapping[str, Decision]) -> list[str]:
+    return [
+        f"{tie.binding.field} says {_said(decisions, tie)}"
+        for tie in ties
+        if code[tie.start : tie.end] in tie.expected
+    ]
+
+
+def _disagreements(
+    field: Field, code: str, ties: Sequence[_Tie], decisions: Mapping[str, Decision]
+) -> list[str]:
+    return [
+        f"{field.name} says {code[tie.start : tie.end]} ({tie.segment.name}), "
+        f"{tie.binding.field} says {_said(decisions, tie)}"
+        for tie in ties
+        if tie.understood and code[tie.start : tie.end] not in tie.expected
+    ]
 
 
 def _grammar_of(grammars: Sequence[CodeGrammar], code: str) -> CodeGrammar | None:

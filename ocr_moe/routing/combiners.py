@@ -112,9 +112,10 @@ class _Draft:
     evidence: Evidence | None = None
     characters: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    ceiling: float = 1.0
 
     def decision(self) -> Decision:
-        confidence = None if self.logit is None else sigmoid(self.logit)
+        confidence = None if self.logit is None else min(sigmoid(self.logit), self.ceiling)
         status = Status.FAILED if confidence is None else Status.ABSTAINED
         return _decision(self, self.value, confidence, status)
 
@@ -237,6 +238,7 @@ class FieldCombiner:
                 draft.evidence = reading.evidence
             if reading.notes:
                 notes += reading.notes
+            draft.ceiling = min(draft.ceiling, reading.ceiling)
         if not carriers:
             draft.characters = vote(self._ballots(field, speaking)).shares
         if len(values) > 1:
@@ -262,7 +264,7 @@ class FieldCombiner:
         """Confidence and status of a field in the light of the whole record."""
         if draft.logit is None:
             return draft.decision()
-        belief = sigmoid(draft.logit + draft.model.added(more))
+        belief = min(sigmoid(draft.logit + draft.model.added(more)), draft.ceiling)
         confidence, status = self._judge(draft.field, draft.value, belief)
         return _decision(draft, draft.value, confidence, status, failed_checks)
 
@@ -275,7 +277,8 @@ class FieldCombiner:
     ) -> Decision:
         """The same for a field on which a record-level step had its say.
 
-        What the step made of the confidence already holds what the readings say of the value.
+        What the step made of the confidence already holds what the readings say of the value; it
+        stands where only judgement speaks of those that read it.
         `draft` takes over the features on which the new confidence rests.
         """
         if bound.status is Status.FAILED:
@@ -288,8 +291,10 @@ class FieldCombiner:
         else:
             draft.features = {f"field={draft.field.name}": 1.0}
             joint = self._calibration.joint.get(draft.field.kind)
-            if joint is not None and belief is not None:
+            if joint is not None and belief is not None and draft.model is not PRIOR:
                 belief = sigmoid(joint.logit(draft.features) + joint.added(more))
+        if belief is not None:
+            belief = min(belief, bound.ceiling)
         confidence, status = self._judge(draft.field, bound.value, belief)
         return _decision(bound, bound.value, confidence, status, failed_checks)
 
@@ -516,4 +521,5 @@ def _decision(
         evidence=source.evidence,
         characters=source.characters,
         notes=_distinct(source.notes, failed_checks) if failed_checks else source.notes,
+        ceiling=source.ceiling,
     )

@@ -12,8 +12,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ocr_moe.geometry import around
 from ocr_moe.imaging.linecrops import without_colour
-from ocr_moe.types import Point, Quad
+from ocr_moe.types import Box, Point, Quad
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,13 +31,22 @@ _ALONG, _ACROSS = 61, 5
 _SURROUNDINGS = 151
 _STANDS_OUT = 6.0
 """Standard deviations above the surroundings, as the median absolute deviation estimates them."""
+_STANDS_OUT_THERE = 3.5
+"""The same where a line is expected: what is weaker drowns in the grain of a noisy photograph."""
 _THINNEST, _THICKEST = 6, 45
 _SHORTEST, _LONGEST_SHARE = 90, 0.7
 _SLENDER = 4.0
 
 
-def faint_lines(image: Image.Image, known: Sequence[Quad], skew: float, most: int) -> list[Quad]:
-    """Up to `most` lines besides the `known` ones, the most distinct first, in fractions of the page.
+def faint_lines(
+    image: Image.Image,
+    known: Sequence[Quad],
+    skew: float,
+    most: int,
+    places: Sequence[Box] = (),
+) -> list[Quad]:
+    """Up to `most` lines besides the `known` ones, the most distinct first, in fractions of the page,
+    and after them up to `most` fainter ones whose middle lies in one of the `places`.
 
     `skew` is the angle of the page's lines in radians, clockwise.
     """
@@ -53,15 +63,32 @@ def faint_lines(image: Image.Image, known: Sequence[Quad], skew: float, most: in
         pixels = np.array([[(x * width, y * height) for x, y in quad]])
         cv2.fillPoly(strokes, [cv2.transform(pixels, level)[0].round().astype(np.int32)], [0.0])
     dark = np.asarray(cv2.boxFilter(strokes.astype(np.float32), -1, (_ALONG, _ACROSS)), np.float32)
-    found = _stripes(dark - _surroundings(dark))
-    found.sort(key=lambda stripe: -stripe[0])
+    excess = dark - _surroundings(dark)
     back = cv2.invertAffineTransform(level)
-    quads = []
-    for _, corners in found[:most]:
-        points = cv2.transform(np.array([corners], np.float64), back)[0]
-        tl, tr, br, bl = ((float(x) / width, float(y) / height) for x, y in points)
-        quads.append((tl, tr, br, bl))
-    return quads
+
+    def boxed(least: float) -> list[Quad]:
+        quads = []
+        for _, corners in sorted(_stripes(excess, least), key=lambda stripe: -stripe[0]):
+            points = cv2.transform(np.array([corners], np.float64), back)[0]
+            tl, tr, br, bl = ((float(x) / width, float(y) / height) for x, y in points)
+            quads.append((tl, tr, br, bl))
+        return quads
+
+    distinct = boxed(_STANDS_OUT)[:most]
+    fainter = boxed(_STANDS_OUT_THERE) if places else []
+    fainter = [
+        quad
+        for quad in fainter
+        if any(_holds(place, quad) for place in places)
+        and not any(_holds(around(quad), other) for other in distinct)
+    ]
+    return [*distinct, *fainter[:most]]
+
+
+def _holds(box: Box, quad: Quad) -> bool:
+    """Whether the middle of a line lies in the box."""
+    x, y = sum(x for x, _ in quad) / 4, sum(y for _, y in quad) / 4
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
 def _strokes(image: Image.Image, level: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -89,13 +116,14 @@ def _surroundings(dark: Floats) -> Floats:
     return np.asarray(cv2.resize(median, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _stripes(excess: Floats) -> list[tuple[float, list[Point]]]:
-    """(distinctness, corners in pixels) of what has the shape of a line of type."""
+def _stripes(excess: Floats, least: float) -> list[tuple[float, list[Point]]]:
+    """(distinctness, corners in pixels) of what has the shape of a line of type and stands out by
+    `least` standard deviations."""
     import cv2
     import numpy as np
 
     spread = 1.48 * float(np.median(np.abs(excess)))
-    mask = (excess > max(_STANDS_OUT * spread, 1.0)).astype(np.uint8)
+    mask = (excess > max(least * spread, 1.0)).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     found = []
     for index in range(1, count):
