@@ -223,6 +223,8 @@ class Decision(Value):
     notes: tuple[str, ...] = ()
     ceiling: Probability = 1.0
     """The most that its confidence may come to, whatever a later step or a model makes of it."""
+    settled: bool = False
+    """Whether a step knows better than any model fitted on other steps how sure to be of it."""
 
 
 class DocumentRef(Value):

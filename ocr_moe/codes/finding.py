@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz
 
-from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.codes import lookalikes
+from ocr_moe.codes.grammar import FILLER, CodeGrammar
 from ocr_moe.codes.lookalikes import CREDIT_CODE_TWINS, DIGIT_OF
 from ocr_moe.folds import fold_in_place
 from ocr_moe.geometry import CODE_LENGTH, direction, distance, line_height
@@ -160,7 +161,8 @@ def find_codes(
     ranked = {fold_in_place(label): rank for rank, label in enumerate(labels)}
     aliens = {fold_in_place(label) for label in (*alien_labels, *_FOREIGN_LABELS)} - ranked.keys()
     letters = any(not c.isdigit() for g in grammars for c in g.characters)
-    runs = [run for line in lines for run in _runs(line, ranked, letters)]
+    fillers = any(FILLER in g.characters for g in grammars)
+    runs = [run for line in lines for run in _runs(line, ranked, letters, fillers)]
     groups: list[tuple[_Run, ...]] = [(run,) for run in runs]
     groups += [
         (first, second)
@@ -365,7 +367,7 @@ _DIGITS = 0.4
 [half +3, 1.25 −2, twice −36]"""
 
 
-def _runs(line: _Placed, labels: dict[str, int], letters: bool) -> list[_Run]:
+def _runs(line: _Placed, labels: dict[str, int], letters: bool, fillers: bool) -> list[_Run]:
     """Stretches of letters and digits that could be (a part of) a code."""
     folded = fold_in_place(line.text)
     blanked = folded
@@ -373,6 +375,8 @@ def _runs(line: _Placed, labels: dict[str, int], letters: bool) -> list[_Run]:
         blanked = blanked.replace(label, "\n" * len(label))
     for pattern in (_NUMBER_SIGN, _BRACKETED):
         blanked = pattern.sub(lambda m: "\n" * len(m.group()), blanked)
+    if fillers:
+        blanked = re.sub(f"[{lookalikes.FILLERS}]", FILLER, blanked)
     character = "[0-9A-Z<]" if letters else f"[0-9{''.join(DIGIT_OF)}]"
     runs = []
     for match in re.finditer(f"{character}(?:{_SEPARATORS}{character})*", blanked):

@@ -31,6 +31,8 @@ from ocr_moe.values.kinds import kind_of
 
 _REQUIRED_ABSENT = 0.5
 """The most that the absence of a required field is believed."""
+_CONTRADICTED = 0.5
+"""The most that a settled value is believed which another field contradicts."""
 _UNASKED = ("no expert that reads this field could be asked",)
 Readings = Mapping[str, Reading]
 
@@ -291,10 +293,13 @@ class FieldCombiner:
         else:
             draft.features = {f"field={draft.field.name}": 1.0}
             joint = self._calibration.joint.get(draft.field.kind)
-            if joint is not None and belief is not None and draft.model is not PRIOR:
+            known = draft.model is not PRIOR and not bound.settled
+            if joint is not None and belief is not None and known:
                 belief = sigmoid(joint.logit(draft.features) + joint.added(more))
         if belief is not None:
             belief = min(belief, bound.ceiling)
+            if bound.settled and failed_checks:
+                belief = min(belief, _CONTRADICTED)
         confidence, status = self._judge(draft.field, bound.value, belief)
         return _decision(bound, bound.value, confidence, status, failed_checks)
 

@@ -61,7 +61,7 @@ from ocr_moe.codes.finding import (
     skew_of,
 )
 from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
-from ocr_moe.codes.grammar import DIGITS, CodeGrammar, Segment
+from ocr_moe.codes.grammar import DIGITS, FILLER, CodeGrammar, Segment
 from ocr_moe.codes.placing import row_of, spell
 from ocr_moe.codes.posterior import OTHER
 from ocr_moe.experts.codes.faintlines import faint_lines
@@ -297,7 +297,11 @@ class CodesExpert:
         grammars: Sequence[CodeGrammar],
     ) -> bool:
         """Whether page OCR's own reading leaves nothing to look at."""
-        if not place.exact or place.alien or place.label is None:
+        if not place.exact or place.alien:
+            return False
+        if place.written and place.checked and place.grammar is not None and place.grammar.vouches:
+            return True
+        if place.label is None:
             return False
         if place.written:
             return not any(c.label is not None and c.code not in (None, place.code) for _, c in others)
@@ -352,7 +356,10 @@ class CodesExpert:
         for crop in self._params.crops:
             images = _treated(cut[crop.padding], crop)
             for recognizer in self._params.recognizers:
-                views.append(self._view(recognizer, crop.name, images, place.strips, grammars))
+                view = self._view(recognizer, crop.name, images, place.strips, grammars)
+                if view is None:
+                    continue
+                views.append(view)
                 fused = fuse(views, grammars, self._params.fusion, place.label)
                 if self._enough(fused, place, views):
                     return _Seen(page, place, tuple(views), fused, look, measures)
@@ -375,9 +382,12 @@ class CodesExpert:
         crops: Sequence[Image.Image],
         strips: Sequence[Strip],
         grammars: Sequence[CodeGrammar],
-    ) -> View:
+    ) -> View | None:
+        """None where the recogniser does not know a character that holds the code together."""
         posteriors = self._services.recognizer(recognizer).recognize(crops)
         characters = compiled(grammars).characters
+        if FILLER in characters and not all(FILLER in p.alphabet for p in posteriors):
+            return None
         parts: list[Emissions] = [reduce(posterior, characters) for posterior in posteriors]
         emissions = join(parts)
         hypotheses = _hypotheses(emissions, grammars, self._params.fusion)
@@ -390,7 +400,8 @@ class CodesExpert:
         if fused is None or seen.place.alien:
             return False
         gap, fit = fused.features["gap"], fused.features["logprob"]
-        if seen.place.label is not None or seen.place.code is not None:
+        vouched = bool(fused.checked) and fused.grammar.vouches
+        if seen.place.label is not None or seen.place.code is not None or vouched:
             return gap < self._params.unknown_gap and fit > self._params.least_fit
         return gap < self._params.unlabelled_gap and fit > self._params.least_unlabelled_fit
 
