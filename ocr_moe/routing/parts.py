@@ -22,7 +22,7 @@ from datetime import date
 from ocr_moe.codes.grammar import FILLER, CodeGrammar
 from ocr_moe.protocols import State
 from ocr_moe.schema import Field, Kind, CodePart
-from ocr_moe.types import Decision, Value
+from ocr_moe.types import Decision, Evidence, Status, Value
 from ocr_moe.values.normalize import equal, normalize
 
 
@@ -37,6 +37,9 @@ class PartsParams(Value):
     """The most that a part with a wrong check digit is believed."""
     contested: float = 0.5
     """The most that a value is believed where print and code differ: one of two is right, if any."""
+    coincidence: float = 0.3
+    """How often print and code, both misread, say the same all the same: of two sexes half the time, of
+    a date or a name hardly ever."""
     heard: float = 0.2
     """Confidence from which the print is heard against the code. What is below was hardly read."""
 
@@ -109,7 +112,7 @@ class Parts:
     ) -> Decision:
         """The field's decision in the light of the code's part."""
         own = printed.confidence or 0.0
-        told = {
+        told: dict[str, object] = {
             "value": value,
             "confidence": round(chance, 6),
             "experts": said.experts,
@@ -117,12 +120,16 @@ class Parts:
             "characters": (),
             "settled": True,
         }
+        if printed.status is Status.FAILED:
+            told["status"] = Status.ABSTAINED
         if printed.value is None:
             return printed.model_copy(update=told)
         if _same(field, printed.value, value):
-            both = 1.0 - (1.0 - own) * (1.0 - chance)
+            both = max(own, chance)
+            if not _overlap(printed.evidence, said.evidence):
+                both = 1.0 - (1.0 - own) * (1.0 - chance) * self._params.coincidence
             update = {
-                "confidence": round(min(max(both, own), max(self._params.most, own)), 6),
+                "confidence": round(min(both, max(self._params.most, own)), 6),
                 "experts": tuple(dict.fromkeys((*printed.experts, *said.experts))),
                 "settled": True,
             }
@@ -190,6 +197,15 @@ def _same(field: Field, printed: str, value: str) -> bool:
     if field.kind in (Kind.DATE, Kind.ENUM, Kind.MONEY):
         return False
     return _plain(printed) == _plain(value) != ""
+
+
+def _overlap(printed: Evidence | None, code: Evidence | None) -> bool:
+    """Whether the print was read where the code stands, so that they are one witness, not two."""
+    if printed is None or code is None or printed.page != code.page:
+        return False
+    x, y = (printed.box[0] + printed.box[2]) / 2, (printed.box[1] + printed.box[3]) / 2
+    left, top, right, bottom = code.box
+    return left <= x <= right and top <= y <= bottom
 
 
 def _plain(text: str) -> str:

@@ -88,6 +88,9 @@ _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
 )
 _RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
+_ZONE_WIDTH = 4
+"""How many times as wide the search is in a machine-readable zone: a code of 44 characters that may be
+counted in several ways has as many more that are nearly as likely, and its check digits choose."""
 _LEAST_GLANCE = 10
 """Letters and digits that a line must hold at a glance to be read as a long code."""
 _YEAR = re.compile(r"(?:19|20)\d{2}")
@@ -579,7 +582,10 @@ class CodesExpert:
 def _hypotheses(
     emissions: Emissions, grammars: Sequence[CodeGrammar], params: FusionParams
 ) -> tuple[Hypothesis, ...]:
-    return tuple(decode(emissions, compiled(grammars), beam=params.beam, best=params.best))
+    wide = _ZONE_WIDTH if FILLER in emissions.characters else 1
+    return tuple(
+        decode(emissions, compiled(grammars), beam=wide * params.beam, best=wide * params.best)
+    )
 
 
 def _treated(images: list[Image.Image], crop: Crop) -> list[Image.Image]:
