@@ -54,7 +54,10 @@ class _Pencil:
 
 
 def pdf_with(
-    written: list[Written], size: tuple[int, int], picture: Image.Image | None = None, more: bytes = b""
+    written: list[Written],
+    size: tuple[int, int],
+    picture: Image.Image | None = None,
+    more: bytes = b"",
 ) -> bytes:
     """One page of `size` pixels at 150 dpi, with text on paper or on a picture of that size.
 

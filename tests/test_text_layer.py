@@ -53,7 +53,9 @@ def texts(found: list[Glyph], size: tuple[int, int] = (1000, 1000), rotation: in
 
 
 def test_glyphs_become_lines_wherever_they_come_in_the_file() -> None:
-    mixed = [g for pair in zip(glyphs("证书编号"), glyphs("毕业日期", y=90), strict=True) for g in pair]
+    mixed = [
+        g for pair in zip(glyphs("证书编号"), glyphs("毕业日期", y=90), strict=True) for g in pair
+    ]
     assert texts(mixed[::-1]) == {"证书编号", "毕业日期"}
 
 
@@ -102,13 +104,20 @@ def test_a_page_is_turned_until_most_of_its_text_is_upright(angle: int, rotation
 
 
 def test_a_slanted_line_keeps_its_slant_and_turns_no_page() -> None:
-    slanted = [Glyph(c, 100 + 14 * n, 100 + 14 * n, 45, 20, 20, n) for n, c in enumerate("仅供审核")]
+    slanted = [
+        Glyph(c, 100 + 14 * n, 100 + 14 * n, 45, 20, 20, n) for n, c in enumerate("仅供审核")
+    ]
     assert rotation_of([*slanted, *glyphs("姓名")]) == 0
     assert texts([*slanted, *glyphs("姓名张三", y=130)]) == {"仅供审核", "姓名张三"}
 
 
 def test_characters_by_another_name() -> None:
-    assert [character_of(c) for c in ("\u2ed3", "\u2f42", "\ufb01", "长")] == ["长", "文", "fi", "长"]
+    assert [character_of(c) for c in ("\u2ed3", "\u2f42", "\ufb01", "长")] == [
+        "长",
+        "文",
+        "fi",
+        "长",
+    ]
     assert [is_character(c) for c in ("长", " ", "\ue000", "\ufffd", "\x00", "\ud800")] == [
         *(True, True),
         *(False,) * 4,
@@ -117,9 +126,15 @@ def test_characters_by_another_name() -> None:
 
 def test_a_font_that_names_its_glyphs_wrongly_sounds_odd() -> None:
     assert sounds_odd("\"&'(!#+*)-./:;<=")
-    assert sounds_odd("WKLV FHUWLILFDWH ZDV JUDQWHG WR WKH VWXGHQW")  # shifted by three, as codes of glyphs are
+    assert sounds_odd(
+        "WKLV FHUWLILFDWH ZDV JUDQWHG WR WKH VWXGHQW"
+    )  # shifted by three, as codes of glyphs are
     assert sounds_odd("㐂㐄㐅㐆㐌㐍㐎㐏")
-    for fair in ("This is to certify that Jun Wei", "毕业证书 证书编号：106131202505004931", "No. 12"):
+    for fair in (
+        "This is to certify that Jun Wei",
+        "毕业证书 证书编号：106131202505004931",
+        "No. 12",
+    ):
         assert not sounds_odd(fair)
 
 
@@ -179,7 +194,9 @@ SEEN = b"BT /F 20 Tf 60 300 Td (Seen 100051) Tj ET "
     ids=["mode", "white", "covered", "blackened", "clipped", "tiny", "outside", "under a scan"],
 )
 def test_text_that_nobody_sees_is_not_read(tmp_path: Path, unseen: bytes) -> None:
-    assert said(layer_of(tmp_path, page_with(SEEN + unseen, scan(), FONT, box=BOX))) == {"Seen 100051"}
+    assert said(layer_of(tmp_path, page_with(SEEN + unseen, scan(), FONT, box=BOX))) == {
+        "Seen 100051"
+    }
 
 
 @pytest.mark.slow
@@ -201,7 +218,9 @@ def test_what_is_only_pixels_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nested_cropped_and_turned_text(tmp_path: Path) -> None:
-    form = stream(SEEN, b"/Type/XObject/Subtype/Form/BBox[0 0 600 400]/Resources<</Font<</F 6 0 R>>>>")
+    form = stream(
+        SEEN, b"/Type/XObject/Subtype/Form/BBox[0 0 600 400]/Resources<</Font<</F 6 0 R>>>>"
+    )
     assert said(layer_of(tmp_path, page_with(b"/I Do", form, FONT, box=BOX))) == {"Seen 100051"}
     cropped = page_with(SEEN, scan(), FONT, box=BOX, entries=b"/CropBox[50 280 350 340]")
     found = layer_of(tmp_path, cropped)
@@ -262,13 +281,17 @@ def test_form_fields(tmp_path: Path) -> None:
     }
 
 
-def ocr_page(text: str, box: tuple[float, float, float, float] = (0.1, 0.2, 0.36, 0.26)) -> PageText:
+def ocr_page(
+    text: str, box: tuple[float, float, float, float] = (0.1, 0.2, 0.36, 0.26)
+) -> PageText:
     x0, y0, x1, y1 = box
     line = Line(text=text, confidence=0.97, quad=((x0, y0), (x1, y0), (x1, y1), (x0, y1)))
     return PageText(engine="scripted", width=600, height=400, rotation=0, lines=(line,))
 
 
-def read(tmp_path: Path, data: bytes, engine: ScriptedEngine, *, text_layer: bool = True) -> PageText:
+def read(
+    tmp_path: Path, data: bytes, engine: ScriptedEngine, *, text_layer: bool = True
+) -> PageText:
     file = tmp_path / "page.pdf"
     file.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
@@ -293,7 +316,10 @@ def test_a_page_is_read_from_its_text_and_from_what_else_is_on_it(tmp_path: Path
     data = page_with(ON_SCAN + SEEN, scan(), FONT, box=BOX)
     engine = ScriptedEngine(ocr_page("Seen 1OO051"), ocr_page("Scanned", (0.1, 0.45, 0.7, 0.5)))
     found = read(tmp_path / "mixed", data, engine)
-    assert {line.text: line.exact for line in found.lines} == {"Seen 100051": True, "Scanned": False}
+    assert {line.text: line.exact for line in found.lines} == {
+        "Seen 100051": True,
+        "Scanned": False,
+    }
     assert found.engine.startswith(f"{TEXT_LAYER} + scripted engine")
     _, rest = engine.asked
     assert part(rest, 0.1, 0.2, 0.4, 0.26).getextrema() == ((255, 255),) * 3  # the text is gone …
@@ -323,7 +349,9 @@ def test_text_layers_can_be_switched_off(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["graduation_certificate", "business_license"])
-def test_a_document_as_a_program_saves_it_is_read_whole_without_ocr(tmp_path: Path, name: str) -> None:
+def test_a_document_as_a_program_saves_it_is_read_whole_without_ocr(
+    tmp_path: Path, name: str
+) -> None:
     book, schema = FontBook.discover(), find_schema(name)
     planned = plan(name, count=6, seed=21, levels=["clean"], layouts=None, fonts=book)
     truths: dict[str, dict[str, str | None]] = {}

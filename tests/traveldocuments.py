@@ -13,7 +13,9 @@ from ocr_moe.generation.fonts import system_folders
 _VALUES = {"<": 0} | {c: int(c, 36) for c in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _MONOSPACED = ("LiberationMono-Regular.ttf", "DejaVuSansMono.ttf", "FreeMonoBold.ttf")
 _PRINT = "LiberationSans-Regular.ttf"
-_SURNAMES = "ERIKSSON MUELLER O<CONNOR GARCIA<LOPEZ NAKAMURA KOWALSKA DUBOIS SMITH ZHANG IVANOVA".split()
+_SURNAMES = (
+    "ERIKSSON MUELLER O<CONNOR GARCIA<LOPEZ NAKAMURA KOWALSKA DUBOIS SMITH ZHANG IVANOVA".split()
+)
 _GIVEN = "ANNA<MARIA JEAN<PIERRE LI OLGA JOHN<PAUL<GEORGE KEIKO SOFIA WILLIAM XIAOMING ILSE".split()
 _STATES = "UTO D<< FRA GBR JPN POL ESP CHN USA IRL".split()
 
@@ -92,7 +94,9 @@ def specimen(holder: Holder, size: str, rng: Random, personal: str = "") -> Imag
     page = Image.new("RGB", (width, height), (236, 240, 238))
     pen = ImageDraw.Draw(page)
     pen.rectangle((70, 170, 430, 640), fill=(170, 176, 180))
-    pen.text((70, 60), "PASSPORT" if size == "TD3" else "IDENTITY CARD", (40, 60, 90), _font(_PRINT, 52))
+    pen.text(
+        (70, 60), "PASSPORT" if size == "TD3" else "IDENTITY CARD", (40, 60, 90), _font(_PRINT, 52)
+    )
     rows = [
         ("Surname", holder.surname.replace("<", " ")),
         ("Given names", holder.given.replace("<", " ")),

@@ -182,7 +182,9 @@ class CodeGrammar(Value):
             return {}
         spans = self.parse(code) or {}
         return {
-            segment.name: passes(segment.check, code[spans[segment.name][0] : spans[segment.name][1] + 1])
+            segment.name: passes(
+                segment.check, code[spans[segment.name][0] : spans[segment.name][1] + 1]
+            )
             for segment in self.segments
             if segment.check is not None and segment.name in spans
         }

@@ -111,7 +111,9 @@ class PageWithText:
         size = self._look_size()
         before = self._drawn(*size).convert("L")
         known = _legible_fonts(characters)
-        modes = {source: pdfium.FPDFTextObj_GetTextRenderMode(objects[source]) for source in objects}
+        modes = {
+            source: pdfium.FPDFTextObj_GetTextRenderMode(objects[source]) for source in objects
+        }
         readable = {
             c.glyph.source
             for c in characters
@@ -155,7 +157,9 @@ class PageWithText:
         """
         for field in self._typed:
             x0, y0, x1, y1 = field.box
-            box = _within((x0 * look.width, y0 * look.height, x1 * look.width, y1 * look.height), look)
+            box = _within(
+                (x0 * look.width, y0 * look.height, x1 * look.width, y1 * look.height), look
+            )
             if box is None or any(_middle_within(other, box) for other in read):
                 continue
             ink = _ink_within(look, box)
@@ -330,7 +334,9 @@ def _legible_fonts(characters: Sequence[_Character]) -> set[str]:
             known = counts.setdefault(character.font, [0, 0])
             known[character.glyph.legible] += 1
     return {
-        font for font, (unknown, known) in counts.items() if unknown <= _ILLEGIBLE * (unknown + known)
+        font
+        for font, (unknown, known) in counts.items()
+        if unknown <= _ILLEGIBLE * (unknown + known)
     }
 
 

@@ -266,7 +266,9 @@ def _stand_over(first: Glyph, second: Glyph) -> bool:
     angle = round(first.angle)
     if abs(second.angle - first.angle) > 1:
         return False
-    if abs(_across(first, angle) - _across(second, angle)) > _OVER_LEVEL * min(first.size, second.size):
+    if abs(_across(first, angle) - _across(second, angle)) > _OVER_LEVEL * min(
+        first.size, second.size
+    ):
         return False
     start = max(_along(first, angle), _along(second, angle))
     end = min(_along(each, angle) + each.advance for each in (first, second))
@@ -372,7 +374,10 @@ def _line(piece: Sequence[Glyph], angle: int, width: int, height: int) -> SetLin
     bottom = max(_across(glyph, angle) + _DESCENT * glyph.size for glyph in piece)
     radians = math.radians(angle)
     corners = [
-        (u * math.cos(radians) - v * math.sin(radians), u * math.sin(radians) + v * math.cos(radians))
+        (
+            u * math.cos(radians) - v * math.sin(radians),
+            u * math.sin(radians) + v * math.cos(radians),
+        )
         for u, v in ((start, top), (end, top), (end, bottom), (start, bottom))
     ]
     if 45 < angle < 315:  # boxed as detectors do, who take what stands on end as they find it
@@ -395,7 +400,8 @@ def _set(
     text: str, corners: Corners | list[tuple[float, float]], glyphs: Sequence[Glyph], w: int, h: int
 ) -> SetLine:
     quad = tuple(
-        (round(min(max(x / w, 0.0), 1.0), 5), round(min(max(y / h, 0.0), 1.0), 5)) for x, y in corners
+        (round(min(max(x / w, 0.0), 1.0), 5), round(min(max(y / h, 0.0), 1.0), 5))
+        for x, y in corners
     )
     return SetLine(
         text.strip(),

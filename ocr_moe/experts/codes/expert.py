@@ -88,9 +88,9 @@ _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
 )
 _RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
-_ZONE_WIDTH = 4
-"""How many times as wide the search is in a machine-readable zone: a code of 44 characters that may be
-counted in several ways has as many more that are nearly as likely, and its check digits choose."""
+_ZONE_BEAM, _ZONE_BEST = 64, 60
+"""Width of the search in a machine-readable zone, and how many it lists: a code of 44 characters that may
+be counted in several ways has as many more that are nearly as likely, and its check digits choose."""
 _LEAST_GLANCE = 10
 """Letters and digits that a line must hold at a glance to be read as a long code."""
 _YEAR = re.compile(r"(?:19|20)\d{2}")
@@ -307,7 +307,9 @@ class CodesExpert:
         if place.label is None:
             return False
         if place.written:
-            return not any(c.label is not None and c.code not in (None, place.code) for _, c in others)
+            return not any(
+                c.label is not None and c.code not in (None, place.code) for _, c in others
+            )
         if place.confidence < self._params.sure_confidence:
             return False
         if any(c.code is not None and c.code != place.code for _, c in others):
@@ -457,6 +459,10 @@ class CodesExpert:
     def _doubtful(self, seen: _Seen) -> bool:
         """Whether the reading is unsure and not the one of page OCR: its line may be badly boxed."""
         assert seen.fused is not None
+        if (
+            FILLER in seen.fused.grammar.characters
+        ):  # what is unsure there is how many fillers there are
+            return False
         unsure = seen.fused.features["margin"] < self._params.doubt_margin
         differs = seen.place.run != seen.fused.code
         return unsure and differs and self._params.second_look is not None
@@ -582,10 +588,11 @@ class CodesExpert:
 def _hypotheses(
     emissions: Emissions, grammars: Sequence[CodeGrammar], params: FusionParams
 ) -> tuple[Hypothesis, ...]:
-    wide = _ZONE_WIDTH if FILLER in emissions.characters else 1
-    return tuple(
-        decode(emissions, compiled(grammars), beam=wide * params.beam, best=wide * params.best)
+    checked = FILLER in emissions.characters and any(grammar.check for grammar in grammars)
+    beam, best = (
+        (max(params.beam, _ZONE_BEAM), _ZONE_BEST) if checked else (params.beam, params.best)
     )
+    return tuple(decode(emissions, compiled(grammars), beam=beam, best=best))
 
 
 def _treated(images: list[Image.Image], crop: Crop) -> list[Image.Image]:
