@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field as PydanticField
 from pydantic import (
     BeforeValidator,
     ConfigDict,
@@ -20,6 +19,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic import Field as PydanticField
 
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.errors import SchemaError

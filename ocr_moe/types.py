@@ -43,7 +43,7 @@ class Line(Value):
 
 
 class PageText(Value):
-    """What one OCR engine read on one page, or what the page itself says; `lines` are in reading order."""
+    """What one OCR engine read on one page, or the page itself says; `lines` are in reading order."""
 
     engine: str
     """Fingerprint of the engine: name, version, models, parameters; `text-layer-…` where the page's own

@@ -59,6 +59,11 @@ COMPONENTS = (
     Component("rapid", ("engines.rapid",)),
     Component("lines", ("engines.lines",)),
     Component("seals", ("intake.seals",)),
+    Component(
+        "text_layer",
+        ("intake.textlayer", "intake.pdftext", "intake.leftovers"),
+        without=("intake.seals",),
+    ),
     Component("righting", ("intake.righting", "intake.images", "intake.pdf")),
 )
 

@@ -14,7 +14,7 @@ from ocr_moe.generation.look import Look
 from ocr_moe.generation.ornaments import paper
 from ocr_moe.generation.sheet import Sheet
 from ocr_moe.generation.spec import Spec
-from tests.pdfs import image, page_with, stream
+from tests.pdfs import image, page_with
 
 LATIN = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>"
 CHINESE = (

@@ -1,4 +1,4 @@
-"""PDF pages read from their own text: what of it is seen, how it becomes lines, and what is left to OCR."""
+"""PDF pages read from their own text: what is seen, how it becomes lines, what is left to OCR."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def test_a_page_is_turned_until_most_of_its_text_is_upright(angle: int, rotation
     assert rotation_of(turned) == rotation
     (line,) = lines_of(turned, 600, 800, rotation)
     assert line.text == "证书编号"
-    assert line.quad[1][0] > line.quad[0][0] and line.quad[3][1] > line.quad[0][1]
+    assert line.quad[1][0] > line.quad[0][0]
+    assert line.quad[3][1] > line.quad[0][1]
 
 
 def test_a_slanted_line_keeps_its_slant_and_turns_no_page() -> None:
@@ -211,9 +212,11 @@ def test_a_scan_with_hidden_text_has_no_text_layer(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_what_is_only_pixels_is_told(tmp_path: Path) -> None:
     over = layer_of(tmp_path, page_with(ON_SCAN + SEEN, scan(), FONT, box=BOX))
-    assert over is not None and over.rest
+    assert over is not None
+    assert over.rest
     alone = layer_of(tmp_path, page_with(SEEN + b"9 9 582 382 re S", scan(), FONT, box=BOX))
-    assert alone is not None and not alone.rest
+    assert alone is not None
+    assert not alone.rest
 
 
 @pytest.mark.slow
@@ -227,10 +230,12 @@ def test_nested_cropped_and_turned_text(tmp_path: Path) -> None:
     assert found is not None
     (left, top), _, (right, bottom), _ = found.lines[0].quad
     assert (left, top) == pytest.approx((10 / 300, 22.4 / 60), abs=0.01)
-    assert bottom == pytest.approx(42.8 / 60, abs=0.01) and right < 0.6
+    assert bottom == pytest.approx(42.8 / 60, abs=0.01)
+    assert right < 0.6
     turned = layer_of(tmp_path, page_with(SEEN, scan(), FONT, box=BOX, entries=b"/Rotate 90"))
     assert turned is not None
-    assert turned.rotation == 270 and turned.width > turned.height
+    assert turned.rotation == 270
+    assert turned.width > turned.height
     assert turned.lines[0].quad[0] == pytest.approx((0.1, 0.206), abs=0.01)
 
 
@@ -265,7 +270,8 @@ def test_form_fields(tmp_path: Path) -> None:
     typed = page_with(SEEN, scan(), FONT, FONT, widget(b"106131202505004931"), **how)
     layer = layer_of(tmp_path, typed)
     assert said(layer) == {"Seen 100051", "106131202505004931"}
-    assert layer is not None and not layer.is_doubtful
+    assert layer is not None
+    assert not layer.is_doubtful
     hidden = typed.replace(b"/F 4/FT", b"/F 6/FT")
     assert said(layer_of(tmp_path, hidden)) == {"Seen 100051"}
     shown = stream(
@@ -308,7 +314,8 @@ def read(
 def test_a_page_is_read_from_its_text_and_from_what_else_is_on_it(tmp_path: Path) -> None:
     engine = ScriptedEngine(ocr_page("Never asked"))
     found = read(tmp_path, page_with(SEEN, scan(), FONT, box=BOX), engine)
-    assert found.engine == TEXT_LAYER and not engine.asked
+    assert found.engine == TEXT_LAYER
+    assert not engine.asked
     assert [(line.text, line.confidence, line.exact) for line in found.lines] == [
         ("Seen 100051", 1.0, True)
     ]
@@ -337,7 +344,8 @@ def test_text_that_pixels_do_not_bear_out_is_not_believed(tmp_path: Path) -> Non
     engine = ScriptedEngine(ocr_page("Quite other words"))
     found = read(tmp_path, data, engine)
     assert [line.text for line in found.lines] == ["Quite other words"]
-    assert not found.lines[0].exact and TEXT_LAYER not in found.engine
+    assert not found.lines[0].exact
+    assert TEXT_LAYER not in found.engine
 
 
 @pytest.mark.slow

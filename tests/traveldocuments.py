@@ -13,11 +13,31 @@ from ocr_moe.generation.fonts import system_folders
 _VALUES = {"<": 0} | {c: int(c, 36) for c in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _MONOSPACED = ("LiberationMono-Regular.ttf", "DejaVuSansMono.ttf", "FreeMonoBold.ttf")
 _PRINT = "LiberationSans-Regular.ttf"
-_SURNAMES = (
-    "ERIKSSON MUELLER O<CONNOR GARCIA<LOPEZ NAKAMURA KOWALSKA DUBOIS SMITH ZHANG IVANOVA".split()
-)
-_GIVEN = "ANNA<MARIA JEAN<PIERRE LI OLGA JOHN<PAUL<GEORGE KEIKO SOFIA WILLIAM XIAOMING ILSE".split()
-_STATES = "UTO D<< FRA GBR JPN POL ESP CHN USA IRL".split()
+_SURNAMES = [
+    "ERIKSSON",
+    "MUELLER",
+    "O<CONNOR",
+    "GARCIA<LOPEZ",
+    "NAKAMURA",
+    "KOWALSKA",
+    "DUBOIS",
+    "SMITH",
+    "ZHANG",
+    "IVANOVA",
+]
+_GIVEN = [
+    "ANNA<MARIA",
+    "JEAN<PIERRE",
+    "LI",
+    "OLGA",
+    "JOHN<PAUL<GEORGE",
+    "KEIKO",
+    "SOFIA",
+    "WILLIAM",
+    "XIAOMING",
+    "ILSE",
+]
+_STATES = ["UTO", "D<<", "FRA", "GBR", "JPN", "POL", "ESP", "CHN", "USA", "IRL"]
 
 
 class Holder(NamedTuple):

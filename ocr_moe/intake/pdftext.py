@@ -396,7 +396,6 @@ def _show(objects: dict[int, Any], modes: dict[int, int], sources: set[int]) -> 
 
 def _typed_values(pdf: Any, page: Any) -> Iterator[_Typed]:
     """The filled text and choice fields of a page."""
-    across, down = page.get_size()
     placing = _Placing(page, 1, 1)
     for index in range(pdfium.FPDFPage_GetAnnotCount(page)):
         annotation = pdfium.FPDFPage_GetAnnot(page, index)

@@ -11,6 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -336,7 +337,7 @@ def _pieces(row: Sequence[Glyph], angle: int) -> list[list[Glyph]]:
             continue
         inked.append(glyph._replace(text=f" {glyph.text}") if after_space and inked else glyph)
         after_space = False
-    gaps = [_gap(a, b, angle) for a, b in zip(inked, inked[1:], strict=False)]
+    gaps = [_gap(a, b, angle) for a, b in pairwise(inked)]
     pieces: list[list[Glyph]] = []
     for number, glyph in enumerate(inked):
         if number and (gaps[number - 1] < _GAP or _is_spaced(gaps, number - 1)):
@@ -361,7 +362,7 @@ def _is_spaced(gaps: Sequence[float], at: int) -> bool:
 
 
 def _line(piece: Sequence[Glyph], angle: int, width: int, height: int) -> SetLine:
-    gaps = [_gap(a, b, angle) for a, b in zip(piece, piece[1:], strict=False)]
+    gaps = [_gap(a, b, angle) for a, b in pairwise(piece)]
     usual = max(median(gaps), 0.0) if len(gaps) >= _COLUMN else 0.0
     text = piece[0].text
     for glyph, gap in zip(piece[1:], gaps, strict=True):

@@ -21,7 +21,7 @@ from datetime import date
 
 from ocr_moe.codes.grammar import FILLER, CodeGrammar
 from ocr_moe.protocols import State
-from ocr_moe.schema import Field, Kind, CodePart
+from ocr_moe.schema import CodePart, Field, Kind
 from ocr_moe.types import Decision, Evidence, Status, Value
 from ocr_moe.values.normalize import equal, normalize
 

@@ -82,15 +82,15 @@ from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageTe
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 7
+REVISION = 8
 
 _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
 )
 _RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
 _ZONE_BEAM, _ZONE_BEST = 64, 60
-"""Width of the search in a machine-readable zone, and how many it lists: a code of 44 characters that may
-be counted in several ways has as many more that are nearly as likely, and its check digits choose."""
+"""Width of the search in a machine-readable zone, and how many codes it lists: of 44 characters that may
+be counted in several ways there are as many more nearly as likely, and the check digits choose."""
 _LEAST_GLANCE = 10
 """Letters and digits that a line must hold at a glance to be read as a long code."""
 _YEAR = re.compile(r"(?:19|20)\d{2}")

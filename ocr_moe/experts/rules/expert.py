@@ -45,7 +45,7 @@ from ocr_moe.reading.layout import Glyph, PageLayout
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Cost, Reading, Value
 
-REVISION = "3"
+REVISION = "4"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 
