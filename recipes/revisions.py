@@ -64,7 +64,11 @@ COMPONENTS = (
         ("intake.textlayer", "intake.pdftext", "intake.leftovers"),
         without=("intake.seals",),
     ),
-    Component("righting", ("intake.righting", "intake.images", "intake.pdf")),
+    Component(
+        "righting",
+        ("intake.righting", "intake.images", "intake.pdf"),
+        without=("intake.textlayer", "intake.pdftext", "intake.leftovers"),
+    ),
 )
 
 

@@ -182,7 +182,8 @@ class PageWithText:
         """The page as it is now, in RGB, without the claimed fields."""
         across, down = self._page.get_size()
         scale = min(width / across, height / down)
-        image = self._page.render(scale=scale, may_draw_forms=False).to_pil().convert("RGB")
+        drawn = self._page.render(scale=scale, may_draw_forms=False)
+        image: Image.Image = drawn.to_pil().convert("RGB")
         if image.size != (width, height):
             image = image.resize((width, height))
         for field in self._claimed:
@@ -351,10 +352,10 @@ def _differs(
     from PIL import ImageChops
 
     under = without.crop(box)
-    darkest, lightest = under.getextrema()
+    darkest, lightest = _levels(under)
     if lightest - darkest < _SEEN and abs(ink - lightest) < _SEEN:
         return False  # written in the colour of the paper
-    return bool(ImageChops.difference(page.crop(box), under).getextrema()[1] >= _SEEN)
+    return _levels(ImageChops.difference(page.crop(box), under))[1] >= _SEEN
 
 
 def _ink_within(
@@ -362,12 +363,20 @@ def _ink_within(
 ) -> tuple[int, int, int, int] | None:
     """The part of a box that is dark, where anything in it is."""
     part = look.crop(box)
-    darkest, lightest = part.getextrema()
+    darkest, lightest = _levels(part)
     if lightest - darkest < 4 * _SEEN:
         return None
     middle = (darkest + lightest) // 2
-    x0, y0, x1, y1 = part.point([255 * (level < middle) for level in range(256)]).getbbox()
-    return box[0] + x0, box[1] + y0, box[0] + x1, box[1] + y1
+    dark = part.point([255 * (level < middle) for level in range(256)]).getbbox()
+    if dark is None:
+        return None
+    return box[0] + dark[0], box[1] + dark[1], box[0] + dark[2], box[1] + dark[3]
+
+
+def _levels(grey: Image.Image) -> tuple[int, int]:
+    """The darkest and the lightest level."""
+    present = [level for level, count in enumerate(grey.histogram()) if count]
+    return present[0], present[-1]
 
 
 def _judged(
@@ -415,9 +424,14 @@ def _typed_values(pdf: Any, page: Any) -> Iterator[_Typed]:
             rect = pdfium.FS_RECTF()
             if value and pdfium.FPDFAnnot_GetRect(annotation, rect):
                 box = placing.box((rect.left, rect.bottom, rect.right, rect.top))
-                yield _Typed(value, tuple(min(max(edge, 0.0), 1.0) for edge in box))
+                yield _Typed(value, _clamped(box))
         finally:
             pdfium.FPDFPage_CloseAnnot(annotation)
+
+
+def _clamped(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    x0, y0, x1, y1 = (min(max(edge, 0.0), 1.0) for edge in box)
+    return x0, y0, x1, y1
 
 
 def _value_of(pdf: Any, annotation: Any) -> str:
