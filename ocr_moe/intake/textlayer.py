@@ -153,7 +153,7 @@ def sounds_odd(text: str) -> bool:
         return True
     if sum(not c.isalnum() and c.isascii() for c in shown) > _MARKS * len(shown):
         return True
-    letters = "".join(re.findall(r"[a-z]{3,}", text.lower()))
+    letters = "".join(re.findall(r"(?:^|(?<=\s))[a-z]{3,}(?=[\s,.;:]|$)", text.lower()))
     vowels = sum(letters.count(vowel) for vowel in "aeiouy")
     return len(letters) >= _LETTERS and vowels < _VOWELS * len(letters)
 
