@@ -304,12 +304,11 @@ class CodesExpert:
             return False
         if place.written and place.checked and place.grammar is not None and place.grammar.vouches:
             return True
+        if place.written:  # pixels know no better, whatever else is like a code
+            rivals = [c for _, c in others if c.label is not None or place.label is None]
+            return not any(c.code not in (None, place.code) and not c.alien for c in rivals)
         if place.label is None:
             return False
-        if place.written:
-            return not any(
-                c.label is not None and c.code not in (None, place.code) for _, c in others
-            )
         if place.confidence < self._params.sure_confidence:
             return False
         if any(c.code is not None and c.code != place.code for _, c in others):
