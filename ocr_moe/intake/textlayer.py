@@ -84,6 +84,8 @@ _LEVEL = 0.35
 and lines of small type are a whole em apart at least."""
 _GAP = 0.8
 """Ems between glyphs from which they are lines of their own, as detectors part them …"""
+_GROUP_GAP = 1.5
+"""The same between two digits or Latin letters: numbers are printed in groups …"""
 _WIDEST_SPACING = 3.0
 """… unless all glyphs of the line are so spaced, up to this: titles are …"""
 _EVEN = 0.15
@@ -340,7 +342,9 @@ def _pieces(row: Sequence[Glyph], angle: int) -> list[list[Glyph]]:
     gaps = [_gap(a, b, angle) for a, b in pairwise(inked)]
     pieces: list[list[Glyph]] = []
     for number, glyph in enumerate(inked):
-        if number and (gaps[number - 1] < _GAP or _is_spaced(gaps, number - 1)):
+        latin = number and not any(_is_wide(g.text[-1]) for g in inked[number - 1 : number + 1])
+        widest = _GROUP_GAP if latin else _GAP
+        if number and (gaps[number - 1] < widest or _is_spaced(gaps, number - 1)):
             pieces[-1].append(glyph)
         else:
             pieces.append([glyph])
