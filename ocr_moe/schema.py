@@ -13,14 +13,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field as PydanticField
 from pydantic import (
+    BeforeValidator,
+    ConfigDict,
     StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic import Field as PydanticField
 
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.codes.lexicon import SCHOOLS
@@ -29,6 +31,10 @@ from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.types import Box, Value
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
 class Kind(StrEnum):
@@ -126,8 +132,26 @@ class Marks(Value):
     passes a check is always taken."""
 
 
+class CodePart(Value):
+    """Where in another field's code a value stands as well: in a machine-readable zone, an identity
+    number."""
+
+    field: Name
+    """The field of the code."""
+    part: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = PydanticField(min_length=1)
+    """The segment of its grammars, or several that make up the value one after the other."""
+    name: Literal["primary", "secondary"] | None = None
+    """Of a part that holds a person's names: the surname, before `<<`, or the given names after it."""
+    before: str = ""
+    """A date of two-digit years: the part with a later date, which tells the century."""
+    values: dict[str, str] = {}
+    """What the part's texts mean, where they are not the value itself (`M: 男`)."""
+
+
 class Field(Value):
     """One field of a schema."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     name: Name
     """The JSON key and the Excel heading."""
@@ -191,6 +215,9 @@ class Field(Value):
 
     marks: Marks = Marks()
     """What QR codes and the like say of it."""
+    origin: CodePart | None = PydanticField(default=None, alias="from")
+    """The part of another field's code that says the same: it stands in for a value that is not found,
+    bears out one that is, and a person decides where the two differ."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Field:
@@ -294,6 +321,8 @@ class Schema(Value):
                 if heading in seen and seen[heading] != field.name:
                     raise ValueError(f"{heading!r} names both {seen[heading]!r} and {field.name!r}")
                 seen[heading] = field.name
+        for field in self.fields:
+            self._check_origin(field)
         for check in self.checks:
             for name in check.fields:
                 if name not in self.names:
@@ -302,6 +331,21 @@ class Schema(Value):
             if name not in self.names:
                 raise ValueError(f"subjects: no field {name!r}")
         return self
+
+    def _check_origin(self, field: Field) -> None:
+        origin = field.origin
+        if origin is None:
+            return
+        code = next((other for other in self.fields if other.name == origin.field), None)
+        if code is None or code.name == field.name:
+            raise ValueError(f"field {field.name}: `from` names no other field ({origin.field!r})")
+        parts = {segment.name for grammar in code.grammars for segment in grammar.segments}
+        for part in (*origin.part, *filter(None, [origin.before])):
+            if part not in parts:
+                known = ", ".join(sorted(filter(None, parts))) or "none"
+                raise ValueError(
+                    f"field {field.name}: {code.name} has no part {part!r} (there are: {known})"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -26,11 +26,13 @@ class Value(BaseModel):
 
 
 class Line(Value):
-    """One line of text that an OCR engine found on a page."""
+    """One line of text on a page: found by an OCR engine, or in the page's own text."""
 
     text: str
     confidence: Probability
     quad: Quad
+    exact: bool = False
+    """Whether the document itself says so (a text layer, a form field): nothing was recognised."""
 
     @property
     def box(self) -> Box:
@@ -41,10 +43,11 @@ class Line(Value):
 
 
 class PageText(Value):
-    """What one OCR engine read on one page; `lines` are in reading order."""
+    """What one OCR engine read on one page, or the page itself says; `lines` are in reading order."""
 
     engine: str
-    """Fingerprint of the engine: name, version, models, parameters."""
+    """Fingerprint of the engine: name, version, models, parameters; `text-layer-…` where the page's own
+    text was taken, with the engine that read the rest of it."""
     width: int
     """Pixels of the righted page."""
     height: int
@@ -238,6 +241,8 @@ class Decision(Value):
     notes: tuple[str, ...] = ()
     ceiling: Probability = 1.0
     """The most that its confidence may come to, whatever a later step or a model makes of it."""
+    settled: bool = False
+    """Whether a step knows better than any model fitted on other steps how sure to be of it."""
 
 
 class DocumentRef(Value):

@@ -63,7 +63,16 @@ COMPONENTS = (
     Component("symbols", ("engines.symbols",)),
     Component("seals", ("intake.seals",)),
     Component("watermarks", ("intake.watermarks",)),
-    Component("righting", ("intake.righting", "intake.images", "intake.pdf", "intake.strips")),
+    Component(
+        "text_layer",
+        ("intake.textlayer", "intake.pdftext", "intake.leftovers"),
+        without=("intake.seals",),
+    ),
+    Component(
+        "righting",
+        ("intake.righting", "intake.images", "intake.pdf", "intake.strips"),
+        without=("intake.textlayer", "intake.pdftext", "intake.leftovers"),
+    ),
 )
 
 

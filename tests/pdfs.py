@@ -31,9 +31,9 @@ def page_with(
 ) -> bytes:
     """One page: its content stream is object 4, `more` are objects from 5 on.
 
-    Object 5 is the image /I, object 6 the font /F, where the content uses them.
+    Object 5 is the image /I, objects 6 and 7 are the fonts /F and /C, where the content uses them.
     """
-    resources = b"<</XObject<</I 5 0 R>>/Font<</F 6 0 R>>/ExtGState<</G<</ca 0.5>>>>>>"
+    resources = b"<</XObject<</I 5 0 R>>/Font<</F 6 0 R/C 7 0 R>>/ExtGState<</G<</ca 0.5>>>>>>"
     return pdf_of(
         [
             b"<</Type/Catalog/Pages 2 0 R%s>>" % catalogue,

@@ -39,6 +39,7 @@ from ocr_moe.protocols import Package
 from ocr_moe.routing.binding import Binding
 from ocr_moe.routing.combiners import Agreement, Confident, Moe, Priority, Votes
 from ocr_moe.routing.gates import Cascade, Fixed, Learned
+from ocr_moe.routing.parts import Parts
 from ocr_moe.settings import Component
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, load_config
@@ -60,7 +61,7 @@ EXPERTS: tuple[ExpertClass[Any], ...] = (
 )
 GATES: tuple[GateClass[Any], ...] = (Fixed, Cascade, Learned)
 COMBINERS: tuple[CombinerClass[Any], ...] = (Priority, Confident, Agreement, Votes, Moe)
-STEPS: tuple[StepClass[Any], ...] = (Binding,)
+STEPS: tuple[StepClass[Any], ...] = (Binding, Parts)
 ASK_CHAT: tuple[AsksChat[Any], ...] = (Vision, OcrText)
 
 BUILT_IN: dict[str, tuple[Any, ...]] = {

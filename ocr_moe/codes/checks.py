@@ -64,6 +64,23 @@ def _mrz_td3(line: str) -> bool:
     return _mrz_digit(line[0:10] + line[13:20] + line[21:43]) == line[43]
 
 
+def _mrz_part(text: str) -> bool:
+    """A part of a machine-readable zone and its check digit; of an empty part the digit may be `<`."""
+    part, digit = text[:-1], text[-1:]
+    if not part or not all(c == "<" or (c.isascii() and c.isalnum()) for c in text):
+        return False
+    return _mrz_digit(part) == digit or (digit == "<" and set(part) == {"<"})
+
+
+def _mrz_td2(line: str) -> bool:
+    """Second line of a machine-readable zone of size TD2, ICAO Doc 9303 part 6 (36 characters)."""
+    if len(line) != 36 or not all(c == "<" or (c.isascii() and c.isalnum()) for c in line):
+        return False
+    if any(_mrz_digit(line[a:b]) != line[b] for a, b in ((0, 9), (13, 19), (21, 27))):
+        return False
+    return _mrz_digit(line[0:10] + line[13:20] + line[21:35]) == line[35]
+
+
 def _mrz_td1(lines: str) -> bool:
     """First two lines of an identity card's machine-readable zone, ICAO Doc 9303 part 5 (60)."""
     if len(lines) != 60 or not all(c == "<" or (c.isascii() and c.isalnum()) for c in lines):
@@ -98,7 +115,9 @@ def _cn_id(code: str) -> bool:
 
 _OWN: dict[str, Callable[[str], bool]] = {
     "cn_id": _cn_id,
+    "icao9303": _mrz_part,
     "mrz_td3": _mrz_td3,
+    "mrz_td2": _mrz_td2,
     "mrz_td1": _mrz_td1,
     "uscc_organisation": _organisation,
 }

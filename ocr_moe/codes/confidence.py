@@ -37,9 +37,9 @@ class ConfidenceModel(Value):
     """P(right) of what page OCR read surely."""
 
     def probability(self, features: Mapping[str, float]) -> float:
-        if features.get("look") == 1.0:
-            return self.at_first_sight
         check = features.get("check", 0.0)
+        if features.get("look") == 1.0 and check >= 0.0:
+            return self.at_first_sight
         known = {**features, "check_passed": max(check, 0.0), "check_failed": max(-check, 0.0)}
         terms = [
             weight * min(known.get(name, 0.0), _LARGEST.get(name, math.inf))

@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ocr_moe.codes import lookalikes
+from ocr_moe.codes.grammar import FILLER
 from ocr_moe.folds import fold_glyph
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ LOOKALIKE = 0.003
 """How much of a glyph's probability also speaks for each glyph that looks like it."""
 FLOOR = 1e-5
 """Least probability of a character at a time step: no recogniser is sure enough to forbid one."""
+FILLER_REACH = 6
+"""Time steps around a `<` within which there may be more of them than were counted …"""
+FILLER_SHARE = 0.3
+"""… each with this share of its probability: recognisers miscount them in a row."""
 _NEGLIGIBLE = 3e-4  # a character below this is only followed where nothing else is
 _LOG_ZERO = -math.inf
 
@@ -92,7 +97,27 @@ def reduce(posterior: Posterior, characters: frozenset[str]) -> Emissions:
     text = np.clip(p @ readable, 0.0, 1.0)
     rest = np.clip(1.0 - text, FLOOR, 1.0)
     skip = rest + text * math.exp(-SKIP_COST)
+    if FILLER in wanted:
+        _loosen(emit[:, wanted.index(FILLER)], rest)
     return Emissions(wanted, np.log(emit), np.log(rest), np.log(np.minimum(skip, 1.0)))
+
+
+def _loosen(filler: NDArray[np.float64], rest: NDArray[np.float64]) -> None:
+    """Let a run of fillers hold more or fewer of them than the recogniser counted, in place.
+
+    A blank step amid fillers may be one more, and a step of a filler may part two of them.
+    """
+    import numpy as np
+
+    steps = len(filler)
+    near = filler.copy()
+    for shift in range(1, min(FILLER_REACH, steps - 1) + 1):
+        near[: steps - shift] = np.maximum(near[: steps - shift], filler[shift:])
+        near[shift:] = np.maximum(near[shift:], filler[: steps - shift])
+    loose = FILLER_SHARE * near * np.clip(rest + filler, 0.0, 1.0)
+    parting = np.maximum(rest, np.minimum(loose, filler))
+    np.maximum(filler, loose, out=filler)
+    rest[:] = parting
 
 
 def join(parts: Sequence[Emissions]) -> Emissions:
@@ -266,6 +291,11 @@ def _folding(
     readable = np.zeros(len(alphabet))
     for row, character in enumerate(alphabet):
         folded = character if character in column else fold_glyph(character)
+        if FILLER in column and character:
+            if character in lookalikes.FILLERS:
+                folded = FILLER
+            elif character in lookalikes.LIKE_FILLERS:
+                alike[row, column[FILLER]] = 1.0
         readable[row] = folded in column or (folded.isascii() and folded.isalnum())
         if folded in column:
             own[row, column[folded]] = 1.0

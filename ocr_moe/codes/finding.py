@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz
 
-from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.codes import lookalikes
+from ocr_moe.codes.grammar import FILLER, CodeGrammar
 from ocr_moe.codes.lookalikes import CREDIT_CODE_TWINS, DIGIT_OF
 from ocr_moe.folds import fold_in_place
 from ocr_moe.geometry import CODE_LENGTH, direction, distance, line_height
@@ -83,6 +84,8 @@ class CodePlace:
     score: float
     exact: bool
     """Whether `code` is what page OCR read, and nothing else of a code's kind touches it."""
+    written: bool = False
+    """Whether the page's own text says so: no recogniser could know better."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,8 @@ def find_codes(
     ranked = {fold_in_place(label): rank for rank, label in enumerate(labels)}
     aliens = {fold_in_place(label) for label in (*alien_labels, *_FOREIGN_LABELS)} - ranked.keys()
     letters = any(not c.isdigit() for g in grammars for c in g.characters)
-    runs = [run for line in lines for run in _runs(line, ranked, letters)]
+    fillers = any(FILLER in g.characters for g in grammars)
+    runs = [run for line in lines for run in _runs(line, ranked, letters, fillers)]
     groups: list[tuple[_Run, ...]] = [(run,) for run in runs]
     groups += [
         (first, second)
@@ -295,6 +299,7 @@ class _Frame:
 
     def __init__(self, page: PageText) -> None:
         self.width, self.height = page.width, page.height
+        self.written = [line.exact for line in page.lines]
         angle = skew_of(page)
         self._cos, self._sin = math.cos(angle), math.sin(angle)
         self.quads = [
@@ -362,7 +367,7 @@ _DIGITS = 0.4
 [half +3, 1.25 −2, twice −36]"""
 
 
-def _runs(line: _Placed, labels: dict[str, int], letters: bool) -> list[_Run]:
+def _runs(line: _Placed, labels: dict[str, int], letters: bool, fillers: bool) -> list[_Run]:
     """Stretches of letters and digits that could be (a part of) a code."""
     folded = fold_in_place(line.text)
     blanked = folded
@@ -370,6 +375,8 @@ def _runs(line: _Placed, labels: dict[str, int], letters: bool) -> list[_Run]:
         blanked = blanked.replace(label, "\n" * len(label))
     for pattern in (_NUMBER_SIGN, _BRACKETED):
         blanked = pattern.sub(lambda m: "\n" * len(m.group()), blanked)
+    if fillers:
+        blanked = re.sub(f"[{lookalikes.FILLERS}]", FILLER, blanked)
     character = "[0-9A-Z<]" if letters else f"[0-9{''.join(DIGIT_OF)}]"
     runs = []
     for match in re.finditer(f"{character}(?:{_SEPARATORS}{character})*", blanked):
@@ -539,6 +546,7 @@ def _place_of(
         alien=alien,
         score=score,
         exact=code == run and not any(_STRAYS.search(part.stretch) for part in group),
+        written=all(frame.written[part.line.index] for part in group),
     )
 
 

@@ -51,6 +51,8 @@ class FusionParams(Value):
     """The most that one view may hold against a code."""
     check_passed: float = 4.0
     """What a right check character is worth; a printed wrong one is rare but happens."""
+    part_passed: float = 2.3
+    """What the right check digit of a part of the code is worth: one in ten is right by chance."""
     hint_passed: float = 1.5
     """What each hint of the grammar that a code passes is worth, likely beginnings among them."""
     announced: float = 2.0
@@ -161,6 +163,7 @@ def _grammar_prior(
     prior = math.log(grammar.weight)
     if grammar.check is not None and grammar.checks(code):
         prior += params.check_passed
+    prior += params.part_passed * sum(grammar.part_checks(code).values())
     prior += params.hint_passed * grammar.hinted(code)
     if announced is not None and announced in grammar.labels:
         prior += params.announced

@@ -29,7 +29,15 @@ DIGITS = "0123456789"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _RANGE = re.compile(r"([0-9]{1,64})-([0-9]{1,64})")
 _MOST_VALUES = 100_000
-ALPHABETS = {"digits": DIGITS, "letters": LETTERS, "alphanumeric": DIGITS + LETTERS}
+FILLER = "<"
+"""What fills up the parts of a machine-readable zone, and parts the names in it."""
+ALPHABETS = {
+    "digits": DIGITS,
+    "letters": LETTERS,
+    "alphanumeric": DIGITS + LETTERS,
+    "mrz": DIGITS + LETTERS + FILLER,
+    "mrz_letters": LETTERS + FILLER,
+}
 
 
 class SegmentBinding(Value):
@@ -57,12 +65,17 @@ class Segment(Value):
     max_length: int | None = PydanticField(default=None, ge=0, le=64)
     """Longest length where the segment varies; `length` is then the shortest."""
     alphabet: str = "digits"
-    """`digits`, `letters`, `alphanumeric`, or the allowed characters themselves."""
+    """`digits`, `letters`, `alphanumeric`, `mrz` (these and `<`), `mrz_letters` (letters and `<`), or
+    the allowed characters themselves."""
     values: tuple[str, ...] = ()
     """The only values allowed, where they are few. An item `1990-2035` stands for the range."""
     likely: tuple[str, ...] = ()
     """Beginnings that most codes have there, though no rule demands them (a running number's leading
     zero): having one speaks for a reading, having none says nothing."""
+    check: Literal["icao9303"] | None = None
+    """The check digit that follows the segment, and is right or wrong by itself."""
+    covered: bool = True
+    """Whether the grammar's own check is over this segment as well."""
     binding: SegmentBinding | None = None
 
     @model_validator(mode="after")
@@ -162,6 +175,24 @@ class CodeGrammar(Value):
 
     def matches(self, code: str) -> bool:
         return self.parse(code) is not None
+
+    def part_checks(self, code: str) -> dict[str, bool]:
+        """Name of each segment with a check digit of its own → whether that is right."""
+        if not any(segment.check for segment in self.segments):
+            return {}
+        spans = self.parse(code) or {}
+        return {
+            segment.name: passes(
+                segment.check, code[spans[segment.name][0] : spans[segment.name][1] + 1]
+            )
+            for segment in self.segments
+            if segment.check is not None and segment.name in spans
+        }
+
+    @cached_property
+    def vouches(self) -> bool:
+        """Whether so many checks are over it that no other text passes them all by chance."""
+        return self.check is not None and sum(s.check is not None for s in self.segments) >= 2
 
     def hinted(self, code: str) -> int:
         """How many of `hints`, and of the segments with a `likely` beginning, hold for the code."""

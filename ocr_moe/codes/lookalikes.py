@@ -19,6 +19,11 @@ DIGIT_OF = {
 """Capital letter → the digit that it resembles in a run of digits.  A letter of two groups (b, q)
 goes by its capital's, which comes first."""
 
+FILLERS = "<‹〈《«＜"
+"""What a `<` of a machine-readable zone is read as …"""
+LIKE_FILLERS = "KkCcLEeX(く"
+"""… and what it is taken for."""
+
 NOT_IN_CREDIT_CODES = "IOSVZ"
 """The letters that GB 32100-2015 leaves out, because they look like others."""
 

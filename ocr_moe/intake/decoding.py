@@ -27,6 +27,7 @@ from ocr_moe.intake.images import RasterFile
 from ocr_moe.intake.kinds import is_plain, kind_of
 from ocr_moe.intake.limits import MIB, ImageLimits
 from ocr_moe.intake.sources import Source
+from ocr_moe.intake.textlayer import TextLayer, TextLine
 from ocr_moe.intake.worker import STRIP, OpenedFile, rows_per_strip
 
 Result = TypeVar("Result")
@@ -108,22 +109,37 @@ class ImageFile(AbstractContextManager["ImageFile"]):
 
     pages: int
 
-    def page(self, number: int) -> Image.Image:
-        """The RGB pixels of a page (from 1), EXIF orientation obeyed.
+    def text(self, number: int) -> TextLayer | None:
+        """What a page (from 1) itself says, without recognition; None where it is pixels.
 
         Raises UnreadableFileError or TooLargeError.
         """
         if self._here is not None:
+            return None
+        self._reopen(number)
+        return self._ask(lambda process: process.text(self._source.name, number))
+
+    def page(self, number: int, *, text: bool = True) -> Image.Image:
+        """The RGB pixels of a page (from 1), EXIF orientation obeyed.
+
+        Without `text` those of the lines that `text` gives are left out. Raises UnreadableFileError or
+        TooLargeError.
+        """
+        if self._here is not None:
             image: Image.Image = self._here.page(number)
             return image
-        if self._process is None:  # another page of the file ended it
+        self._reopen(number)
+        return self._ask(lambda process: process.page(self._source.name, number, text))
+
+    def _reopen(self, number: int) -> None:
+        """Open the file once more where another page of it ended its process."""
+        if self._process is None:
             if self._ended >= _PAGES_TO_LOSE:
                 raise UnreadableFileError(
                     f"{self._source.name}: page {number} was not tried, for {_PAGES_TO_LOSE} others "
                     "crashed their decoder or took too long; save the file again"
                 )
             self._open()
-        return self._ask(lambda process: process.page(self._source.name, number))
 
     def close(self) -> None:
         if self._here is not None:
@@ -225,10 +241,16 @@ class _Process:
             _send(requests, request, data)
             return int(self._reply(replies)["pages"])
 
-    def page(self, name: str, number: int) -> Image.Image:
+    def text(self, name: str, number: int) -> TextLayer | None:
         """See `open`."""
         with self._conversation(name) as (requests, replies):
-            _send(requests, {"op": "page", "name": name, "page": number})
+            _send(requests, {"op": "text", "name": name, "page": number})
+            return _layer_of(self._reply(replies)["layer"])
+
+    def page(self, name: str, number: int, text: bool) -> Image.Image:
+        """See `open`."""
+        with self._conversation(name) as (requests, replies):
+            _send(requests, {"op": "page", "name": name, "page": number, "text": text})
             width, height = self._reply(replies)["size"]
             image = Image.new("RGB", (width, height))
             step = rows_per_strip(width)
@@ -309,6 +331,15 @@ def _start(limits: ImageLimits) -> subprocess.Popen[bytes]:
 def _send(requests: IO[bytes], request: dict[str, Any], data: bytes = b"") -> None:
     requests.write(json.dumps(request).encode() + b"\n" + data)
     requests.flush()
+
+
+def _layer_of(told: list[Any] | None) -> TextLayer | None:
+    """A text layer as it comes out of JSON, which knows lists only."""
+    if told is None:
+        return None
+    width, height, rotation, lines, rest = told
+    found = (TextLine(text, tuple((x, y) for x, y in quad), odd) for text, quad, odd in lines)
+    return TextLayer(width, height, rotation, tuple(found), rest)
 
 
 def _signal_name(status: int) -> str:

@@ -41,7 +41,10 @@ class RasterFile:
             pages += 1
             self._bounds.check_pages(self._name, pages, more=True)
 
-    def page(self, number: int) -> Image.Image:
+    def text(self, _: int) -> None:
+        """Pixels have no text layer."""
+
+    def page(self, number: int, *, text: bool = True) -> Image.Image:
         """The RGB pixels of a page (from 1), EXIF orientation obeyed."""
         width, height = self._image.size
         with _decoding(self._name, heavy=self._bounds.is_heavy(width * height)):

@@ -15,6 +15,9 @@ class ImageLimits(Value):
 
     dpi: int = Field(default=200, ge=1)
     """Resolution at which drawn PDF pages are rendered; scanned ones keep their own pixels."""
+    text_layer: bool = True
+    """Whether PDF pages with text of their own are read from it, without OCR; what is only pixels on
+    them is read by OCR all the same, and a scan's hidden text is never believed."""
     max_pixels: int = Field(default=120_000_000, ge=1)
     """Pixels a page may have (a decompression bomb has more). PDF pages are scaled down to it."""
     max_pages: int = Field(default=500, ge=1)

@@ -1,4 +1,5 @@
-"""Pages of a PDF as RGB pixels: scans at their own resolution, print and form fields at ours."""
+"""Pages of a PDF as RGB pixels, scans at their own resolution, print and form fields at ours; and as
+the text that they hold (`ocr_moe.intake.pdftext`)."""
 
 from __future__ import annotations
 
@@ -15,6 +16,9 @@ from ocr_moe.intake.images import to_rgb
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from ocr_moe.intake.pdftext import PageWithText
+    from ocr_moe.intake.textlayer import TextLayer
 
 _DRAWN_PIXELS = 25_000_000
 """Pixels that drawn pages get at most, whatever the paper's size: A2 at 200 dpi has 15 million."""
@@ -39,6 +43,10 @@ class PdfFile:
     def __init__(self, name: str, data: bytes, bounds: Bounds) -> None:
         self._name = name
         self._bounds = bounds
+        self._data = data
+        self._texts: Any = None
+        """The PDF once more, for its text."""
+        self._text: tuple[int, PageWithText] | None = None
         with frontier(name, "the PDF is damaged or cut off"):
             self._pdf = self._opened(data)
             self.pages = len(self._pdf)
@@ -59,7 +67,11 @@ class PdfFile:
             pdf.init_forms()
         return pdf
 
-    def page(self, number: int) -> Image.Image:
+    def page(self, number: int, *, text: bool = True) -> Image.Image:
+        """Without `text` the page lacks the lines of its text layer, which are read already."""
+        if not text:
+            with frontier(self._name, f"page {number} of the PDF cannot be rendered"):
+                return self._with_text(number).without_text()
         with frontier(self._name, f"page {number} of the PDF cannot be rendered"):
             page = self._pdf[number - 1]
             try:
@@ -71,7 +83,40 @@ class PdfFile:
                 page.close()
         return image
 
+    def text(self, number: int) -> TextLayer | None:
+        """What the page's own text says; None where it has none that can be seen and understood."""
+        with frontier(self._name, f"the text of page {number} of the PDF cannot be read"):
+            return self._with_text(number).layer
+
+    def _with_text(self, number: int) -> PageWithText:
+        """The page, kept open for its pixels are often asked for next."""
+        from ocr_moe.intake.pdftext import PageWithText, open_for_text
+
+        if self._text is None or self._text[0] != number:
+            if self._text is not None:
+                self._text[1].close()
+                self._text = None
+            if self._texts is None:
+                self._texts = open_for_text(self._data)
+            page = self._pdf[number - 1]
+            try:
+                width, height = self._size(page)
+            finally:
+                page.close()
+            self._text = number, PageWithText(self._texts, number, width, height)
+        return self._text[1]
+
+    def _size(self, page: Any) -> tuple[int, int]:
+        """Pixels of the page as `page` renders it."""
+        scale = self._scale(page)
+        width, height = page.get_size()
+        return math.ceil(width * scale), math.ceil(height * scale)
+
     def close(self) -> None:
+        if self._text is not None:
+            self._text[1].close()
+        if self._texts is not None:
+            self._texts.close()
         self._pdf.close()
 
     def _scale(self, page: Any) -> float:

@@ -1,7 +1,8 @@
 """The process that decodes: started by `decoding`, fed over a pipe, bounded in memory and time.
 
 A request is a line of JSON, after which for `open` the file's bytes follow; a reply is a line of
-JSON, after which for `page` the RGB pixels follow, some rows at a time. The process ends when the
+JSON, which for `text` holds all of it, and after which for `page` the RGB pixels follow, some rows at
+a time. The process ends when the
 pipe does. It imports neither pydantic nor numpy unless a file needs it, so as to start fast.
 """
 
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from PIL import Image
 
@@ -21,6 +22,9 @@ from ocr_moe.errors import DocumentError, UnreadableFileError
 from ocr_moe.intake.bounds import Bounds, frontier
 from ocr_moe.intake.images import RasterFile
 from ocr_moe.intake.kinds import IMAGES, kind_of, refusal
+
+if TYPE_CHECKING:
+    from ocr_moe.intake.textlayer import TextLayer
 
 if sys.platform != "win32":
     import resource
@@ -36,7 +40,9 @@ class OpenedFile(Protocol):
 
     pages: int
 
-    def page(self, number: int) -> Image.Image: ...
+    def text(self, number: int) -> TextLayer | None: ...
+
+    def page(self, number: int, *, text: bool = True) -> Image.Image: ...
 
     def close(self) -> None: ...
 
@@ -64,6 +70,7 @@ def serve(requests: IO[bytes], replies: IO[bytes], seconds: float) -> None:
         request = json.loads(line)
         _set_alarm(seconds + _GRACE)
         image: Image.Image | None = None
+        reply: dict[str, Any] = {}
         try:
             with frontier(request["name"]):
                 if request["op"] == "open":
@@ -72,16 +79,20 @@ def serve(requests: IO[bytes], replies: IO[bytes], seconds: float) -> None:
                     data = requests.read(request["size"])
                     opened = open_bytes(request["name"], data, Bounds(*request["bounds"]))
                     del data
+                    reply = {"pages": opened.pages}
+                elif request["op"] == "text":
+                    assert opened is not None
+                    reply = {"layer": opened.text(request["page"])}
                 else:
                     assert opened is not None
-                    image = opened.page(request["page"])
+                    image = opened.page(request["page"], text=request["text"])
         except DocumentError as error:
             exhausted = isinstance(error.__cause__, MemoryError)
             told = {"error": type(error).__name__, "message": str(error), "exhausted": exhausted}
             _reply(replies, told)
         else:
             if image is None:
-                _reply(replies, {"pages": opened.pages})
+                _reply(replies, reply)
             else:
                 _send_pixels(replies, image)
         _set_alarm(0)

@@ -338,7 +338,7 @@ def _match_damaged(
     for index, glyph in enumerate(free):
         if glyph not in firsts:
             continue
-        step = (column.u1 - column.u0 - (glyph.u1 - glyph.u0)) / (len(word) - 1)
+        step = (column.u1 - column.u0 - (glyph.u1 - glyph.u0)) / max(len(word) - 1, 1)
         for kept in range(len(word) - 1, fewest - 1, -1):
             for part, place in ((word[-kept:], len(word) - kept), (word[:kept], 0)):
                 run = free[index : index + kept]

@@ -28,6 +28,9 @@ _GUTTER = 2.0
 """Width of an empty band, in text heights, that parts two columns of paragraphs."""
 _WIDE_GUTTER = 5.0
 """Width that parts a page of paragraphs from a page with next to no text."""
+_TITLE = 1.5
+"""Times the height of the page's text from which characters one below the other are no part of it: a
+title set down the margin, while the letters of labels are as high as the rest."""
 _DOUBTFUL = 0.6
 """Confidence below which a line is left out of the running text: signatures, seals, ornaments."""
 
@@ -139,11 +142,18 @@ class PageLayout:
     def running(self) -> Text:
         """The rows as one text: nothing between CJK characters, a space between words."""
         sure = [tuple(p for p in row if p.confidence >= _DOUBTFUL) for row in self.rows]
-        return join_rows(row for row in sure if row)
+        prose = [tuple(p for p in row if not self._is_of_title(p)) for row in sure]
+        return join_rows(row for row in prose if row)
 
     def lined(self) -> Text:
         """All rows, one a line, with a tab between pieces."""
         return join_rows(self.rows, "\n", "\t")
+
+    def _is_of_title(self, piece: Piece) -> bool:
+        """Whether it is one character of a title that runs down the page."""
+        line = self.page.lines[piece.glyphs[0].line]
+        alone = len(piece.glyphs) == 1 < len(line.text.strip())
+        return alone and piece.height > _TITLE * self.height
 
     def evidence(self, glyphs: Sequence[Glyph], number: int = 1) -> Evidence | None:
         """The printed text of these characters, in their order, and the box around them."""

@@ -33,6 +33,8 @@ from ocr_moe.values.kinds import kind_of
 
 _REQUIRED_ABSENT = 0.5
 """The most that the absence of a required field is believed."""
+_CONTRADICTED = 0.5
+"""The most that a settled value is believed which another field contradicts."""
 _IMPOSSIBLE = 0.5
 """The most that a value is believed of which a check says that it cannot be."""
 _MIXED_UP = 0.5
@@ -349,12 +351,15 @@ class FieldCombiner:
         else:
             draft.features = {f"field={draft.field.name}": 1.0}
             joint = self._calibration.joint.get(draft.field.kind)
-            if joint is not None and belief is not None and draft.model is not PRIOR:
+            known = draft.model is not PRIOR and not bound.settled
+            if joint is not None and belief is not None and known:
                 belief = sigmoid(joint.logit(draft.features) + joint.added(more))
         if draft.floor is not None and bound.value != draft.value:
             draft.contested = True  # the rest of the record speaks against what cannot be misread
         if belief is not None:
             belief = min(belief, bound.ceiling)
+            if bound.settled and failed_checks:
+                belief = min(belief, _CONTRADICTED)
         confidence, status = self._judge(draft, bound.value, belief)
         return _decision(draft, bound, bound.value, confidence, status, failed_checks)
 

@@ -8,21 +8,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ocr_moe.errors import EngineError, OcrMoeError
+from ocr_moe.errors import DocumentError, EngineError, OcrMoeError
 from ocr_moe.geometry import pixels_of
 from ocr_moe.intake.blank import is_blank
 from ocr_moe.intake.decoding import Decoder, ImageFile
 from ocr_moe.intake.righting import REVISION as RIGHTING_REVISION
-from ocr_moe.intake.righting import read_upright, turn
+from ocr_moe.intake.righting import Rotation, read_upright, turn
 from ocr_moe.intake.seals import REVISION as SEALS_REVISION
 from ocr_moe.intake.seals import without_seals
 from ocr_moe.intake.sources import Source
 from ocr_moe.intake.strips import in_strips
+from ocr_moe.intake.textlayer import REVISION as TEXT_REVISION
+from ocr_moe.intake.textlayer import TextLayer
 from ocr_moe.intake.watermarks import REVISION as WATERMARKS_REVISION
 from ocr_moe.intake.watermarks import read_under_watermark
 from ocr_moe.protocols import OcrEngine, Page
 from ocr_moe.reading.splitting import find_regions, within
 from ocr_moe.run.answers import NotRecordedError
+from ocr_moe.run.layers import is_borne_out, own_lines, rotation_of, with_rest
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.types import Box, DocumentRef, Line, PageText
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 IMPORTED = "imported"
 """The engine under which page OCR from elsewhere is stored; it is preferred where there is any."""
+TEXT_LAYER = f"text-layer-r{TEXT_REVISION}"
+"""The engine under which a page is stored that was read from its own text."""
 
 
 Read = TypeVar("Read")
@@ -81,15 +86,18 @@ class PageReader:
         decoder: Decoder,
         *,
         remove_seals: bool = True,
+        text_layer: bool = True,
         recorded_only: bool = False,
         before_reading: Callable[[], None] = lambda: None,
     ) -> None:
-        """With `recorded_only` the file is never opened: what the store lacks raises
-        NotRecordedError."""
+        """Pages with text of their own are read from it where `text_layer` says so. With
+        `recorded_only` the file is never opened: what the store lacks raises NotRecordedError."""
         self._source = source
         self._sha256 = sha256
         self._read = reader_of(engine, remove_seals)
         self._key = page_key(engine, remove_seals)
+        self._mixed_key = f"{TEXT_LAYER} + {self._key}"
+        self._text_layer = text_layer
         self._store = store
         self._decoder = decoder
         self._recorded_only = recorded_only
@@ -129,22 +137,66 @@ class PageReader:
         return image if region is None else image.crop(pixels_of(region, *image.size))
 
     def _text_of_page(self, page: int) -> PageText:
-        for engine in (IMPORTED, self._key):
+        own = (TEXT_LAYER, self._mixed_key) if self._text_layer else ()
+        for engine in (IMPORTED, *own, self._key):
             text = self._store.get_page(self._sha256, page, engine)
             if text is not None:
                 return text
         return self._read_page(page)
 
+    def _read_page(self, page: int) -> PageText:
+        start = time.perf_counter()
+        layer = self._layer(page)
+        if layer is not None and not layer.rest and not layer.is_doubtful:
+            text = PageText(
+                engine=TEXT_LAYER,
+                width=layer.width,
+                height=layer.height,
+                rotation=rotation_of(layer.rotation),
+                lines=own_lines(layer),
+                seconds=round(time.perf_counter() - start, 4),
+            )
+        else:
+            text = self._recognised(page, layer)
+        self._store.put_page(self._sha256, page, text.engine, text)
+        return text
+
+    def _recognised(self, page: int, layer: TextLayer | None) -> PageText:
+        """The page as OCR reads it, or what a text layer lacks."""
+        image = self.pixels(page)
+
+        def read() -> tuple[str, Rotation, tuple[Line, ...]]:
+            if layer is not None and is_borne_out(layer, image, self._read):
+                rest = self._opened_page(page, text=False)
+                return (self._mixed_key, *with_rest(layer, rest, self._read))
+            return (self._key, *read_upright(image, self._read))
+
+        seconds, (key, rotation, lines) = self._timed(page, read)
+        sideways = rotation in (90, 270)
+        return PageText(
+            engine=key,
+            width=image.height if sideways else image.width,
+            height=image.width if sideways else image.height,
+            rotation=rotation,
+            lines=lines,
+            blank=not lines and is_blank(image),
+            seconds=round(seconds, 4),
+        )
+
     def _text_of_region(self, page: int, region: Box) -> PageText:
         """Read by itself: its type is larger then, and nothing of its neighbours is in the way.
 
-        Of a page whose text is from elsewhere, that text stands for ours.
+        Of a page whose text is from elsewhere, or its own, that text stands for ours.
         """
         imported = self._store.get_page(self._sha256, page, IMPORTED, region)
         if imported is not None:
             return imported
-        if self._store.get_page(self._sha256, page, IMPORTED) is not None:
-            return within(self.text(page), region)
+        whole = self.text(page)
+        if (
+            whole.engine in (TEXT_LAYER, self._mixed_key)
+            or self._store.get_page(self._sha256, page, IMPORTED) is not None
+        ):
+            return within(whole, region)
         stored = self._store.get_page(self._sha256, page, self._key, region)
         return stored or self._read_region(page, region)
 
@@ -180,21 +232,19 @@ class PageReader:
             ) from error
         return time.perf_counter() - start, found
 
-    def _read_page(self, page: int) -> PageText:
-        image = self.pixels(page)
-        seconds, (rotation, lines) = self._timed(page, lambda: read_upright(image, self._read))
-        sideways = rotation in (90, 270)
-        text = PageText(
-            engine=self._key,
-            width=image.height if sideways else image.width,
-            height=image.width if sideways else image.height,
-            rotation=rotation,
-            lines=lines,
-            blank=not lines and is_blank(image),
-            seconds=round(seconds, 4),
-        )
-        self._store.put_page(self._sha256, page, text.engine, text)
-        return text
+    def _layer(self, page: int) -> TextLayer | None:
+        """What the page itself says; None also where finding that out breaks: it may still be drawn."""
+        if not self._text_layer:
+            return None
+        try:
+            with self._lock:
+                return self._opened().text(page)
+        except DocumentError:
+            return None
+
+    def _opened_page(self, page: int, *, text: bool) -> Image.Image:
+        with self._lock:
+            return self._opened().page(page, text=text)
 
     def pixels(self, page: int) -> Image.Image:
         """Pixels as the file has them; the page that was decoded last is kept."""

@@ -18,7 +18,7 @@ from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.config import Config, StrategyConfig
 
-_OF_PAGES = {"dpi", "max_pixels", "max_pages"}
+_OF_PAGES = {"dpi", "text_layer", "max_pixels", "max_pages"}
 """What of `images` says how a page comes out. The other limits say what a machine can bear: raise
 them, and what failed for them can be tried again in the same run."""
 _LONG = 40

@@ -127,6 +127,7 @@ class Processor:
             self._store,
             self._decoder,
             remove_seals=config.remove_seals,
+            text_layer=config.images.text_layer,
             recorded_only=self._ledger is None,
             before_reading=self._tell_of_loading,
         )

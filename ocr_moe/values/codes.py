@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ocr_moe.codes.grammar import CodeGrammar
+from ocr_moe.codes.grammar import FILLER, CodeGrammar
 from ocr_moe.codes.lookalikes import SURE_DIGIT_OF
 from ocr_moe.folds import has_cjk
 from ocr_moe.schema import Field
@@ -32,7 +32,8 @@ def parse_code(field: Field, text: str) -> str | None:
     if field.grammars:
         text = text.upper()
         if not has_cjk(text):
-            text = _bare(text)
+            kept = FILLER if any(FILLER in grammar.characters for grammar in field.grammars) else ""
+            text = "".join(char for char in text if char.isalnum() or char in kept)
     return text.strip(EDGES + "-/") or None
 
 

@@ -55,7 +55,10 @@ KINDS: dict[str, dict[str, str]] = {
         "votes": "ocr_moe.routing.combiners:Votes",
         "moe": "ocr_moe.routing.combiners:Moe",
     },
-    "steps": {"binding": "ocr_moe.routing.binding:Binding"},
+    "steps": {
+        "binding": "ocr_moe.routing.binding:Binding",
+        "parts": "ocr_moe.routing.parts:Parts",
+    },
 }
 
 

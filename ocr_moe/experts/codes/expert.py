@@ -3,7 +3,7 @@
 Three looks, each only where the one before was not enough:
 
 1. The lines that page OCR read: where label, form and check leave no doubt and every character was
-   read surely, that is the answer, at no cost.
+   read surely, that is the answer, at no cost; so it is in a page's own text, where none can be misread.
 2. The crop of every likely place, by the configured line recognisers, decoded under the field's
    grammars from the recognisers' own posteriors and fused over recognisers and treatments.
    Where that finds nothing, also two rows below a bare label, lines on end, and lines that page OCR
@@ -61,7 +61,7 @@ from ocr_moe.codes.finding import (
     skew_of,
 )
 from ocr_moe.codes.fusion import Fused, FusionParams, View, fuse
-from ocr_moe.codes.grammar import DIGITS, CodeGrammar, Segment
+from ocr_moe.codes.grammar import DIGITS, FILLER, CodeGrammar, Segment
 from ocr_moe.codes.placing import row_of, spell
 from ocr_moe.codes.posterior import OTHER
 from ocr_moe.experts.codes.faintlines import faint_lines
@@ -82,12 +82,15 @@ from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageTe
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 7
+REVISION = 8
 
 _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
 )
 _RUN = re.compile(r"[0-9A-Z](?:[\s\-.·]?[0-9A-Z])*")
+_ZONE_BEAM, _ZONE_BEST = 64, 60
+"""Width of the search in a machine-readable zone, and how many codes it lists: of 44 characters that may
+be counted in several ways there are as many more nearly as likely, and the check digits choose."""
 _LEAST_GLANCE = 10
 """Letters and digits that a line must hold at a glance to be read as a long code."""
 _YEAR = re.compile(r"(?:19|20)\d{2}")
@@ -299,7 +302,14 @@ class CodesExpert:
         grammars: Sequence[CodeGrammar],
     ) -> bool:
         """Whether page OCR's own reading leaves nothing to look at."""
-        if not place.exact or place.alien or place.label is None:
+        if not place.exact or place.alien:
+            return False
+        if place.written and place.checked and place.grammar is not None and place.grammar.vouches:
+            return True
+        if place.written:  # pixels know no better, whatever else is like a code
+            rivals = [c for _, c in others if c.label is not None or place.label is None]
+            return not any(c.code not in (None, place.code) and not c.alien for c in rivals)
+        if place.label is None:
             return False
         if place.confidence < self._params.sure_confidence:
             return False
@@ -316,8 +326,9 @@ class CodesExpert:
         features = _place_features(place, page.text, 1.0) | {
             "first_agrees": 1.0,
             "rivals": 0.0,
-            "check": 0.0 if place.checked is None else 1.0,
+            "check": 0.0 if place.checked is None else 1.0 if place.checked else -1.0,
         }
+        wrong = f"{field.name}: the check character of {code} is wrong as printed"
         return Reading(
             field=field.name,
             value=code,
@@ -327,6 +338,7 @@ class CodesExpert:
             characters=(place.confidence,) * len(code),
             evidence=_evidence(page, place),
             features=features,
+            notes=(wrong,) if place.checked is False else (),
         )
 
     def _look(
@@ -350,7 +362,10 @@ class CodesExpert:
         for crop in self._params.crops:
             images = _treated(cut[crop.padding], crop)
             for recognizer in self._params.recognizers:
-                views.append(self._view(recognizer, crop.name, images, place.strips, grammars))
+                view = self._view(recognizer, crop.name, images, place.strips, grammars)
+                if view is None:
+                    continue
+                views.append(view)
                 fused = fuse(views, grammars, self._params.fusion, place.label)
                 if self._enough(fused, place, views):
                     return _Seen(page, place, tuple(views), fused, look, measures)
@@ -373,9 +388,12 @@ class CodesExpert:
         crops: Sequence[Image.Image],
         strips: Sequence[Strip],
         grammars: Sequence[CodeGrammar],
-    ) -> View:
+    ) -> View | None:
+        """None where the recogniser does not know a character that holds the code together."""
         posteriors = self._services.recognizer(recognizer).recognize(crops)
         characters = compiled(grammars).characters
+        if FILLER in characters and not all(FILLER in p.alphabet for p in posteriors):
+            return None
         parts: list[Emissions] = [reduce(posterior, characters) for posterior in posteriors]
         emissions = join(parts)
         hypotheses = _hypotheses(emissions, grammars, self._params.fusion)
@@ -388,7 +406,8 @@ class CodesExpert:
         if fused is None or seen.place.alien:
             return False
         gap, fit = fused.features["gap"], fused.features["logprob"]
-        if seen.place.label is not None or seen.place.code is not None:
+        vouched = bool(fused.checked) and fused.grammar.vouches
+        if seen.place.label is not None or seen.place.code is not None or vouched:
             return gap < self._params.unknown_gap and fit > self._params.least_fit
         return gap < self._params.unlabelled_gap and fit > self._params.least_unlabelled_fit
 
@@ -441,6 +460,10 @@ class CodesExpert:
     def _doubtful(self, seen: _Seen) -> bool:
         """Whether the reading is unsure and not the one of page OCR: its line may be badly boxed."""
         assert seen.fused is not None
+        if (
+            FILLER in seen.fused.grammar.characters
+        ):  # what is unsure there is how many fillers there are
+            return False
         unsure = seen.fused.features["margin"] < self._params.doubt_margin
         differs = seen.place.run != seen.fused.code
         return unsure and differs and self._params.second_look is not None
@@ -566,7 +589,11 @@ class CodesExpert:
 def _hypotheses(
     emissions: Emissions, grammars: Sequence[CodeGrammar], params: FusionParams
 ) -> tuple[Hypothesis, ...]:
-    return tuple(decode(emissions, compiled(grammars), beam=params.beam, best=params.best))
+    checked = FILLER in emissions.characters and any(grammar.check for grammar in grammars)
+    beam, best = (
+        (max(params.beam, _ZONE_BEAM), _ZONE_BEST) if checked else (params.beam, params.best)
+    )
+    return tuple(decode(emissions, compiled(grammars), beam=beam, best=best))
 
 
 def _treated(images: list[Image.Image], crop: Crop) -> list[Image.Image]:

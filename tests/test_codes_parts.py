@@ -1,0 +1,189 @@
+"""Values out of the parts of codes: of machine-readable zones, of identity numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from ocr_moe.codes.checks import passes
+from ocr_moe.generation.damage import damage
+from ocr_moe.protocols import State
+from ocr_moe.routing.parts import Parts, PartsParams, value_of
+from ocr_moe.schema import Field, Schema, load_schema
+from ocr_moe.types import Decision, Evidence, Status
+from ocr_moe.values.normalize import equal
+from tests.conftest import ROOT, Command
+from tests.traveldocuments import draw_holder, specimen, zone
+
+PASSPORT = load_schema(ROOT / "examples" / "passport.yaml")
+ZONE = "L898902C36UTO7408122F1204159ZE184226B<<<<<10"  # ICAO Doc 9303 part 4, the specimen
+
+
+def decision(value: str | None, confidence: float | None = 0.95, **more: object) -> Decision:
+    characters = (0.999,) * len(value or "")
+    known = {
+        "value": value,
+        "confidence": confidence,
+        "characters": characters,
+        "experts": ("codes",),
+    }
+    return Decision.model_validate({"status": Status.ABSTAINED, **known, **more})
+
+
+def bound(schema: Schema = PASSPORT, **known: Decision) -> dict[str, Decision]:
+    empty = decision(None, 0.1, experts=())
+    decisions = {name: known.get(name.replace(" ", "_"), empty) for name in schema.names}
+    return Parts(PartsParams()).bind(State(schema), decisions)
+
+
+def test_the_parts_of_a_zone_are_values() -> None:
+    names = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<"
+    found = bound(zone=decision(ZONE), names=decision(names))
+    assert {name: each.value for name, each in found.items()} == {
+        "zone": ZONE,
+        "names": names,
+        "number": "L898902C3",
+        "surname": "ERIKSSON",
+        "given names": "ANNA MARIA",
+        "nationality": "UTO",
+        "birth": "1974-08-12",
+        "sex": "F",
+        "expiry": "2012-04-15",
+    }
+    assert found["birth"].confidence == 0.995
+    assert found["birth"].experts == ("codes",)
+
+
+def test_a_part_is_worth_what_its_own_check_digit_says() -> None:
+    misread = (
+        ZONE[:13] + "740813" + ZONE[19:]
+    )  # of the birth date, and so the composite is wrong too
+    found = bound(zone=decision(misread, 0.3))
+    assert (found["birth"].confidence or 1) <= 0.3
+    assert (found["expiry"].confidence or 0) > 0.9
+    unsure = (0.999,) * 20 + (0.6,) + (0.999,) * 23
+    found = bound(zone=decision(ZONE, 0.95, characters=unsure))
+    assert found["sex"].confidence == pytest.approx(0.6)  # no check digit is over it
+    assert (found["birth"].confidence or 0) > 0.99
+
+
+def test_print_and_part() -> None:
+    printed = decision("1974-08-12", 0.7, experts=("rules",), characters=())
+    found = bound(zone=decision(ZONE), birth=printed)["birth"]
+    assert found.experts == ("rules", "codes")
+    assert (found.confidence or 0) > 0.99
+    other = decision("1974-08-13", 0.7, experts=("rules",), characters=())
+    found = bound(zone=decision(ZONE), birth=other)["birth"]
+    assert found.value == "1974-08-12"
+    assert found.confidence == found.ceiling == 0.5
+    assert found.notes == ("birth: zone says 1974-08-12, the print says 1974-08-13",)
+    hopeless = decision("1974-08-13", 0.1, experts=("rules",), characters=())
+    found = bound(zone=decision(ZONE), birth=hopeless)["birth"]
+    assert found.value == "1974-08-12"
+    assert (found.confidence or 0) > 0.9
+    assert found.notes
+    accented = decision("Éríksson", 0.7, experts=("rules",), characters=())
+    names = decision("P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<")
+    assert bound(names=names, surname=accented)["surname"].value == "Éríksson"
+
+
+def test_one_place_is_one_witness() -> None:
+    box = Evidence(box=(0.1, 0.8, 0.9, 0.85), text=ZONE)
+    inside = Evidence(box=(0.3, 0.81, 0.4, 0.84), text="740812")
+    printed = decision("1974-08-12", 0.7, experts=("rules",), characters=(), evidence=inside)
+    weak = decision(ZONE, 0.9, characters=(0.9,) * 44, evidence=box)
+    apart = printed.model_copy(update={"evidence": None})
+    together = bound(zone=weak, birth=printed)["birth"].confidence or 0
+    assert together < (bound(zone=weak, birth=apart)["birth"].confidence or 0)
+
+
+@pytest.mark.parametrize(
+    ("birth", "expiry", "value"),
+    [
+        ("740812", "120415", "1974-08-12"),
+        ("240812", "340415", "2024-08-12"),
+        ("350812", "340415", "1935-08-12"),
+        ("991399", "340415", None),
+        ("74<<12", "340415", None),
+        ("740812", "", None),
+    ],
+)
+def test_centuries(birth: str, expiry: str, value: str | None) -> None:
+    field = PASSPORT.field("birth")
+    assert field.origin is not None
+    assert value_of(field, field.origin, birth, expiry) == value
+
+
+def test_a_birth_date_in_an_identity_number() -> None:
+    born = {"field": "id", "part": ["year", "month", "day"]}
+    segments = [("region", 6), ("year", 4), ("month", 2), ("day", 2), ("order", 3)]
+    schema = Schema.model_validate(
+        {
+            "name": "card",
+            "fields": [
+                {
+                    "name": "id",
+                    "kind": "code",
+                    "grammars": [
+                        {
+                            "name": "resident",
+                            "check": "cn_id",
+                            "segments": [
+                                *({"name": name, "length": length} for name, length in segments),
+                                {"name": "check", "length": 1, "alphabet": "0123456789X"},
+                            ],
+                        }
+                    ],
+                },
+                {"name": "born", "kind": "date", "from": born},
+            ],
+        }
+    )
+    found = bound(schema, id=decision("11010519491231002X"))["born"]
+    assert found.value == "1949-12-31"
+    assert (found.confidence or 0) > 0.95
+
+
+def test_a_part_that_is_none_is_refused() -> None:
+    wrong = PASSPORT.model_dump(mode="json", by_alias=True)
+    wrong["fields"][2]["from"]["part"] = ["numbr"]
+    with pytest.raises(ValueError, match=r"zone has no part 'numbr' .there are: birth"):
+        Schema.model_validate(wrong)
+    part = {"field": "zone", "part": "names"}
+    field = Field.model_validate({"name": "x", "from": part})
+    assert Field.model_validate(field.model_dump(mode="json")) == field
+
+
+@pytest.mark.parametrize(
+    ("size", "check"), [("TD1", "mrz_td1"), ("TD2", "mrz_td2"), ("TD3", "mrz_td3")]
+)
+def test_checks_of_zones(size: str, check: str) -> None:
+    lines = zone(draw_holder(Random(3)), size, "AB12")
+    text = lines[0] + lines[1] if size == "TD1" else lines[1]
+    assert passes(check, text)
+    place = next(i for i, c in enumerate(text) if c.isdigit())
+    assert not passes(check, text[:place] + str((int(text[place]) + 1) % 10) + text[place + 1 :])
+
+
+@pytest.mark.slow
+def test_a_drawn_passport(tmp_path: Path, ocr_moe: Command) -> None:
+    rng = Random(5)
+    holder = draw_holder(rng)
+    damaged = damage(specimen(holder, "TD3", rng), "photo", rng)
+    (tmp_path / "scans").mkdir()
+    damaged.image.save(tmp_path / "scans" / "passport.jpg", quality=int(damaged.settings["jpeg"]))
+    schema = ROOT / "examples" / "passport.yaml"
+    done = ocr_moe("extract", tmp_path / "scans", "--schema", schema, "--out", tmp_path / "run")
+    assert done.status == 0, done.err
+    record = json.loads((tmp_path / "run" / "records.jsonl").read_text(encoding="utf-8"))
+    fields = record["fields"]
+    wrong = {
+        name: fields[name]["value"]
+        for name, value in holder.truth().items()
+        if not equal(PASSPORT.field(name), fields[name]["value"] or "", value)
+    }
+    assert wrong == {}
+    assert [fields[name]["status"] for name in ("birth", "sex", "expiry")] == ["accepted"] * 3
