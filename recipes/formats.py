@@ -27,8 +27,8 @@ from ocr_moe.exports.forms import (
     WrittenReading,
 )
 from ocr_moe.formats.files import write_text
-from ocr_moe.run.manifest import Manifest
-from ocr_moe.types import PageText
+from ocr_moe.run.manifest import Manifest, StrategyManifest
+from ocr_moe.types import Line, PageText
 
 FOLDER = Path(ocr_moe.__file__).parent / "formats" / "schemas"
 FORMS: Mapping[str, type[BaseModel]] = {
@@ -42,10 +42,12 @@ LEFT_OUT = {
     WrittenEvidence.__name__: {"page"},
     WrittenReading.__name__: {"idle"},
     WrittenDocument.__name__: {"region"},
-    RecordLine.__name__: {"blank"},
-    DocumentFile.__name__: {"blank"},
+    RecordLine.__name__: {"blank", "conflicts"},
+    DocumentFile.__name__: {"blank", "conflicts"},
+    StrategyManifest.__name__: {"contradicting_documents"},
     OcrLine.__name__: {"format"},
     PageText.__name__: {"blank", "region"},
+    Line.__name__: {"exact"},
 }
 """Keys that need not be there, by the title of what they belong to."""
 

@@ -151,7 +151,8 @@ def test_there_and_back_is_the_same(record: Record) -> None:
     ("inside", "written", "but"),
     [
         (Record, RecordLine, set()),
-        (Decision, WrittenDecision, {"ceiling"}),  # the confidence keeps to it
+        # The confidence keeps to the ceiling, and holds what a step settled.
+        (Decision, WrittenDecision, {"ceiling", "settled"}),
         (DocumentRef, WrittenDocument, set()),
         (Evidence, WrittenEvidence, set()),
         (Reading, WrittenReading, {"ceiling"}),  # the store has it, a note says why
