@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.experts.rules.expert import RulesExpert
-from ocr_moe.reading.candidates import snap
-from ocr_moe.schema import Schema, load_schema
+from ocr_moe.reading.candidates import prepare, snap
+from ocr_moe.reading.gathering import gather
+from ocr_moe.schema import Field, Kind, Schema, load_schema
 from ocr_moe.testing import StubDocument, StubPage, StubServices, page
 from ocr_moe.types import Line, PageText, Reading
 from ocr_moe.values.normalize import equal
@@ -990,3 +991,21 @@ def test_snap_mends_one_character_and_leaves_what_two_words_claim() -> None:
     assert snap("某士学位", ["硕士学位", "博士学位"]) == "某士学位"
     assert snap("硕士学位", ["博士学位", "硕士学位"]) == "硕士学位"
     assert snap("毕亚", ["毕业"]) == "毕亚"
+
+
+def test_experts_share_what_was_prepared_and_found_of_a_page() -> None:
+    schema = CERTIFICATE
+    text = page("姓名|陈思远\n性别|男")
+    name = schema.field("姓名")
+    first = prepare(schema, 1, text)
+    assert prepare(schema, 1, text) is first
+    assert [c for c, _ in gather(name, [first])] == [c for c, _ in gather(name, [first])]
+    assert first.found["姓名"][1]
+    # Nothing of it is taken for another page, another schema, or a field of the same name.
+    assert prepare(schema, 2, text) is not first
+    other = schema.model_copy()
+    assert prepare(other, 1, text).schema is other
+    bare = Field(name="姓名", kind=Kind.PERSON)
+    assert {c.value for c, _ in gather(bare, [first])} == {
+        c.value for c, _ in gather(bare, [prepare(schema, 1, text.model_copy())])
+    }

@@ -11,8 +11,10 @@ at half of it four cells fewer are right, of 1,015, and `±0` that some differ b
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from functools import lru_cache
 
 from ocr_moe.reading.forms import WEAK, Block, Form, read_form
@@ -73,9 +75,35 @@ class PreparedPage:
     snapped: str
     """`running` with misread anchor words put right, character for character."""
     lined: Text
+    found: dict[str, tuple[Field, tuple[Candidate, ...]]] = dataclass_field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Name of a field → the field and its candidates, once they were sought: several experts ask."""
+
+
+class _Last(threading.local):
+    """The page that this thread prepared last: its experts read one page after the other."""
+
+    page: PreparedPage | None = None
+
+
+_last = _Last()
 
 
 def prepare(schema: Schema, number: int, text: PageText) -> PreparedPage:
+    """The page, prepared under a schema; for the same objects as last time, the same page."""
+    page = _last.page
+    if (
+        page is None
+        or page.layout.page is not text
+        or page.schema is not schema
+        or page.number != number
+    ):
+        page = _last.page = _prepared(schema, number, text)
+    return page
+
+
+def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
     layout = PageLayout(text, folding([line.text for line in text.lines]), searchable)
     vocabulary: dict[str | None, tuple[str, ...]] = {
         each.name: each.labels or _own_labels(each) for each in schema.fields

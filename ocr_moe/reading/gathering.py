@@ -26,7 +26,7 @@ from ocr_moe.values.kinds import kind_of
 
 def gather(wanted: Field, pages: Sequence[PreparedPage]) -> list[tuple[Candidate, PreparedPage]]:
     """Every candidate for the field with the page it stands on, in no order of belief."""
-    gathered = [(candidate, page) for page in pages for candidate in _candidates(wanted, page)]
+    gathered = [(candidate, page) for page in pages for candidate in _found(wanted, page)]
     if wanted.kind is Kind.MONEY:
         return _prefer_prices(gathered)
     return in_time(wanted, gathered) if wanted.kind is Kind.DATE else gathered
@@ -62,6 +62,13 @@ def _prefer_prices(
 _NEXT_FALLBACK = 0.06
 """By which share each fallback is believed less than the one declared before it. [half ±0, 1.25 and
 twice −1]"""
+
+
+def _found(wanted: Field, page: PreparedPage) -> tuple[Candidate, ...]:
+    known = page.found.get(wanted.name)
+    if known is None or known[0] is not wanted:
+        known = page.found[wanted.name] = (wanted, tuple(_candidates(wanted, page)))
+    return known[1]
 
 
 def _candidates(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
