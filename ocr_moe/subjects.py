@@ -6,6 +6,8 @@ unless they cannot: two different files for the same degree and kind mean that t
 share the name. Those are never merged; they are told apart by folder where that works, and stand
 alone where it does not.
 
+Nor are documents merged on which other people were read: another birth date, and no field in common.
+
 A document whose file name tells nothing joins the subject whose name was read on it, where another
 field agrees as well (a birth date, a school): names alone are shared by too many.
 """
@@ -20,6 +22,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import NamedTuple
+
+from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.errors import SchemaError
 from ocr_moe.folds import fold_name
@@ -145,6 +149,7 @@ class FileNameRule:
         self._kinds = _ranks(rule.kind_order)
         self._first_kind = 0 if rule.kind_order else None
         self._skip = rule.skip_degree_without_kind
+        self._constant = frozenset(rule.constant)
 
     def identify(self, document: DocumentRef) -> NamedDocument | None:
         """What the file name says, or None when the pattern does not match the whole stem."""
@@ -187,7 +192,8 @@ class FileNameRule:
         told = [
             (name, identity, group)
             for (name, identity), members in named.items()
-            for group in self._tell_apart(members)
+            for of_files in self._tell_apart(members)
+            for group in self._by_person(of_files, read)
         ]
         by_name: dict[str, list[list[NamedDocument]]] = {}
         for name, _, group in told:
@@ -262,6 +268,32 @@ class FileNameRule:
             groups.extend([[member] for member in inside] if self._clash(inside) else [inside])
         return groups
 
+    def _by_person(
+        self, members: list[NamedDocument], read: Mapping[DocumentKey, NameRead]
+    ) -> list[list[NamedDocument]]:
+        """The documents of one name, those apart on which another person was read."""
+        groups: list[list[NamedDocument]] = []
+        for member in members:
+            mine = read.get(key_of(member.document))
+            for group in groups:
+                others = (read.get(key_of(other.document)) for other in group)
+                if not any(self._are_two(mine, other) for other in others):
+                    group.append(member)
+                    break
+            else:
+                groups.append([member])
+        return groups
+
+    def _are_two(self, one: NameRead | None, other: NameRead | None) -> bool:
+        """Whether two documents of one name are of two people: they differ in what never changes, by
+        more than a misreading, and have nothing else in common either."""
+        if one is None or other is None:
+            return False
+        shared = one.said.keys() & other.said.keys()
+        if any(_alike(one.said[name], other.said[name]) for name in shared):
+            return False
+        return bool(shared & self._constant)
+
     def _clash(self, members: list[NamedDocument]) -> bool:
         """Two different files for the same degree and kind; pages of one file do not clash."""
         seen: dict[tuple[int, int], str] = {}
@@ -287,6 +319,15 @@ class FileNameRule:
             member.document.page,
             member.document.part,
         )
+
+
+_MISREAD = 4
+"""Two readings of one value may differ in one character of so many; in short ones, in one."""
+
+
+def _alike(one: str, other: str) -> bool:
+    allowed = max(1, min(len(one), len(other)) // _MISREAD)
+    return Levenshtein.distance(one, other, score_cutoff=allowed) <= allowed
 
 
 def _belong_together(known: NameRead, other: NameRead | None) -> bool:

@@ -272,6 +272,8 @@ class ConflictKind(StrEnum):
     """Documents of different subjects have one number."""
     COPY = "copy"
     """One document was handed in several times."""
+    NAMESAKES = "namesakes"
+    """Other documents carry the name, and are, it seems, another subject's."""
     FAR_APART = "far_apart"
     """Dates of documents that are issued together lie far apart."""
 

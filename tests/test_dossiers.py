@@ -187,6 +187,28 @@ def test_one_number_on_two_people_is_accepted_for_neither(schema: Schema) -> Non
         assert found[path].fields["证书编号"].status is Status.ABSTAINED
 
 
+def test_two_students_of_one_name_are_told_and_keep_their_values(schema: Schema) -> None:
+    """Another birth date, another school, another major: no misreading explains it."""
+    master = "陈思远_硕士_毕业证书.jpg"
+    other = entry(
+        master,
+        性别=("女", 0.99),
+        出生日期=("1989-11-02", 0.99),
+        学历层次=("硕士研究生", 0.99),
+        毕业院校=("江城师范大学", 0.99),
+        专业=("汉语言文学", 0.99),
+        证书编号=("100061201502005678", 0.99),
+    )
+    found = settle(schema, entry(DIPLOMA), other)
+    one_person = settle(schema, entry(DIPLOMA), entry(DEGREE, 出生日期=("1989-11-02", 0.99)))
+
+    assert kinds(found[DIPLOMA]) == kinds(found[master]) == {ConflictKind.NAMESAKES}
+    assert all(s.status is Status.ACCEPTED for s in found[master].fields.values())
+    # With the school and the major in common it is one student, and a contradiction.
+    assert kinds(one_person[DIPLOMA]) == {ConflictKind.DIFFERS}
+    assert one_person[DIPLOMA].fields["出生日期"].status is Status.ABSTAINED
+
+
 def test_parts_of_a_page_go_to_whom_they_name(schema: Schema) -> None:
     """A scan of two certificates, named after one of the two: nothing is contradicted."""
     page, sha256 = "陈思远_本科_毕业证书.jpg", "0"
@@ -213,7 +235,9 @@ def test_namesakes_are_not_weighed_together(schema: Schema) -> None:
         证书编号=("100061201905005678", 0.95),
     )
 
-    assert not any(s.conflicts for s in settle(schema, entry(DIPLOMA), other).values())
+    for settled in settle(schema, entry(DIPLOMA), other).values():
+        assert kinds(settled) == {ConflictKind.NAMESAKES}
+        assert all(said.status is Status.ACCEPTED for said in settled.fields.values())
 
 
 def test_dates_of_one_degree_far_apart_are_told(schema: Schema) -> None:

@@ -192,6 +192,7 @@ _WHAT: Mapping[ConflictKind, str] = {
     ConflictKind.DIFFERS: "documents differ",
     ConflictKind.SAME_NUMBER: "number used twice",
     ConflictKind.COPY: "handed in twice",
+    ConflictKind.NAMESAKES: "several of one name",
     ConflictKind.FAR_APART: "dates far apart",
 }
 

@@ -164,7 +164,9 @@ class Dossiers:
         for name in self._rule.unique:
             for copies in work.copies(name, self._rule.constant):
                 work.agree(copies, self.fields, self._params.by_file_name)
-        for subject in self._subjects(work, entries):
+        subjects = self._subjects(work, entries)
+        work.tell_of_namesakes(subjects, self._rule.name_field)
+        for subject in subjects:
             members = [work.entries[key_of(item.document)] for item in subject.documents]
             trust = self._params.by_file_name
             if subject.grouped_by is GroupedBy.NAME_READ:
@@ -238,6 +240,17 @@ class _Work:
             # The name of an organisation is often shortened for a file.
             message = f"the file's name says {told}, the page says {said.value}"
             self._contradict([entry], name, ConflictKind.FILE_NAME, message)
+
+    def tell_of_namesakes(self, subjects: Sequence[Subject], name: str) -> None:
+        """Two students of one name are no contradiction; that none is missing is a person's to say."""
+        alike: dict[str, list[Entry]] = defaultdict(list)
+        for subject in subjects:
+            if subject.namesakes and name:
+                found = [self.entries[key_of(each.document)] for each in subject.documents]
+                alike[subject.name] += found
+        for shared, entries in alike.items():
+            message = f"several subjects carry the name {shared}; not merged"
+            self._note(entries, name, ConflictKind.NAMESAKES, message)
 
     def copies(self, name: str, constant: Sequence[str]) -> list[list[Entry]]:
         """Documents with one number: one certificate several times, or two subjects with one number.
