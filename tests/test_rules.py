@@ -1009,3 +1009,10 @@ def test_experts_share_what_was_prepared_and_found_of_a_page() -> None:
     assert {c.value for c, _ in gather(bare, [first])} == {
         c.value for c, _ in gather(bare, [prepare(schema, 1, text.model_copy())])
     }
+
+
+@pytest.mark.parametrize("tail", ["修业年限三年", "学制四年", "学习形式全日制"])
+def test_a_major_ends_where_the_next_label_is_glued_to_it(tail: str) -> None:
+    """Small type under blur: the blank between two entries of one row is lost."""
+    rows = f">>>>>>毕业证书\n姓名|陈思远|性别|男\n专业|控制理论与控制工程{tail}\n>>>>2019年6月20日"
+    assert values(CERTIFICATE, page(rows))["专业"] == "控制理论与控制工程"
