@@ -187,6 +187,19 @@ def test_one_number_on_two_people_is_accepted_for_neither(schema: Schema) -> Non
         assert found[path].fields["证书编号"].status is Status.ABSTAINED
 
 
+def test_an_english_page_writes_the_same_name_otherwise(schema: Schema) -> None:
+    english = entry(
+        SCAN,
+        姓名=("CHEN Siyuan", 0.99),
+        毕业院校=("Jiangcheng University of Technology", 0.99),
+        专业=("Civil Engineering", 0.99),
+    )
+    found = settle(schema, entry(DIPLOMA), english)
+
+    assert kinds(found[DIPLOMA]) == kinds(found[SCAN]) == {ConflictKind.COPY}
+    assert all(said.status is Status.ACCEPTED for said in found[SCAN].fields.values())
+
+
 def test_two_students_of_one_name_are_told_and_keep_their_values(schema: Schema) -> None:
     """Another birth date, another school, another major: no misreading explains it."""
     master = "陈思远_硕士_毕业证书.jpg"

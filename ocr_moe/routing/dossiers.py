@@ -300,6 +300,8 @@ class _Work:
             one, other = self._value(a, name), self._value(b, name)
             if one is None or other is None or _agree(self._fields[name], one, other):
                 continue
+            if has_cjk(one) != has_cjk(other):
+                continue  # a name in Latin letters is no other name
             if not self._is_near(one, other):
                 return False
             misread += 1
@@ -330,8 +332,11 @@ class _Work:
                 and said.value is not None
                 and said.confidence is not None
             ]
-            if len({witness.content for witness in witnesses}) > 1:
-                self._weigh(name, witnesses, trust, usual)
+            # A certificate and its English page write one name in two scripts.
+            for script in (True, False):
+                alike = [each for each in witnesses if has_cjk(each.value) is script]
+                if len({witness.content for witness in alike}) > 1:
+                    self._weigh(name, alike, trust, usual)
 
     def _weigh(self, name: str, witnesses: Sequence[_Witness], trust: float, usual: bool) -> None:
         each = self._fields[name]
