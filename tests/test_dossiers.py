@@ -157,6 +157,20 @@ def test_a_doubtful_character_of_a_name_is_taken_from_the_file_name(schema: Sche
     assert kinds(sure) == {ConflictKind.FILE_NAME}
 
 
+@pytest.mark.parametrize("read", [None, "陈恩选", "关海购"])
+def test_a_name_that_could_not_be_read_is_guessed_from_the_file_name(
+    schema: Schema, read: str | None
+) -> None:
+    found = settle(schema, entry(DIPLOMA, 姓名=(read, 0.2)), entry(DEGREE, 姓名=(read, 0.2)))
+    said = found[DIPLOMA].fields["姓名"]
+
+    assert (said.value, said.status) == ("陈思远", Status.ABSTAINED)
+    assert said.notes[-1].endswith("the file's name says 陈思远")
+    assert not found[DIPLOMA].conflicts
+    # The scanner's own names are nobody's.
+    assert "姓名" not in settle(schema, entry(SCAN, 姓名=(read, 0.2))).get(SCAN, Settled()).fields
+
+
 def test_a_name_that_the_file_name_confirms_stands(schema: Schema) -> None:
     said = settle(schema, entry(DIPLOMA, 姓名=("陈思远", 0.6)))[DIPLOMA].fields["姓名"]
 

@@ -223,10 +223,17 @@ class _Work:
     def hold_against_file_name(self, entry: Entry, name: str, told: str) -> None:
         """A file's name tells whose document it is: the page agrees, is mended, or contradicts."""
         said = self.said(entry, name)
-        if said is None or said.value is None or has_cjk(told) != has_cjk(said.value):
-            return  # a name in pinyin says nothing of its characters
-        own, trust = said.confidence or 0.0, self._params.by_file_name
+        if said is None or said.confidence is None:
+            return
         each = self._fields[name]
+        own, trust = said.confidence, self._params.by_file_name
+        is_name = each.kind is Kind.PERSON and kind_of(each).belief(each, told) >= _A_NAME
+        if said.value is None or (is_name and own < _DOUBT and told != said.value):
+            if is_name:
+                self._offer(entry, name, told)
+            return
+        if has_cjk(told) != has_cjk(said.value):
+            return  # a name in pinyin says nothing of its characters
         if equal(each, told, said.value):
             together = _together([own, trust])
             self._surer(
@@ -236,7 +243,7 @@ class _Work:
             misread = (1.0 - own) * _LIKELY * trust
             note = f"read as {said.value}, taken as {told} because the file's name says so"
             self._mend(entry, name, told, misread / (misread + own * (1.0 - trust)), note)
-        elif each.kind is Kind.PERSON and kind_of(each).belief(each, told) >= _A_NAME:
+        elif is_name:
             # The name of an organisation is often shortened for a file.
             message = f"the file's name says {told}, the page says {said.value}"
             self._contradict([entry], name, ConflictKind.FILE_NAME, message)
@@ -419,6 +426,16 @@ class _Work:
         if said.status is Status.ABSTAINED and self._stands(name, confidence):
             said = said._replace(status=Status.ACCEPTED, notes=(*said.notes, why))
         self._settled[entry.key].fields[name] = said
+
+    def _offer(self, entry: Entry, name: str, told: str) -> None:
+        """The file's name where the page's could not be read: the best guess, for a person to look at."""
+        said = self.said(entry, name)
+        value, notes = (None, ()) if said is None else (said.value, said.notes)
+        read = "not read" if value is None else f"read as {value}"
+        notes = (*notes, f"{read}; the file's name says {told}")
+        self._settled[entry.key].fields[name] = Said(
+            told, _DOUBT, Status.ABSTAINED, ceiling=_DOUBT, notes=notes
+        )
 
     def _mend(self, entry: Entry, name: str, value: str, confidence: float, note: str) -> None:
         said = self.said(entry, name)
