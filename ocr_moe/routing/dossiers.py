@@ -428,7 +428,7 @@ class _Work:
         self._settled[entry.key].fields[name] = said
 
     def _offer(self, entry: Entry, name: str, told: str) -> None:
-        """The file's name where the page's could not be read: the best guess, for a person to look at."""
+        """The file's name where the page's could not be read: a guess, for a person to look at."""
         said = self.said(entry, name)
         value, notes = (None, ()) if said is None else (said.value, said.notes)
         read = "not read" if value is None else f"read as {value}"
