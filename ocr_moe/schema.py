@@ -271,6 +271,11 @@ class Subjects(Value):
     close_days: int = PydanticField(default=1500, ge=0)
     """How close, in days."""
 
+    def by_file_name(self) -> Subjects:
+        """The rule without what it says of fields: for documents that lack them."""
+        of_files = {"pattern", "degree_order", "kind_order", "skip_degree_without_kind"}
+        return Subjects(**self.model_dump(include=of_files))
+
     @property
     def fields(self) -> tuple[str, ...]:
         """All fields that are named here."""
@@ -383,13 +388,14 @@ def crop_schema(schemas: tuple[Schema, ...], name: str) -> Schema:
             field = schema.field(name)
         except KeyError:
             continue
-        whole = field.model_copy(update={"patterns": (*field.patterns, r"(?s)^.+$")})
+        patterns = (*field.patterns, r"(?s)^.+$")
+        whole = field.model_copy(update={"patterns": patterns, "origin": None})
         return Schema(
             name=f"{schema.name}_{field.name}",
             title=f"{schema.title}: {field.name}",
             pages=1,
             fields=(whole,),
-            subjects=schema.subjects,
+            subjects=schema.subjects and schema.subjects.by_file_name(),
         )
     known = "; ".join(f"{schema.name}: {', '.join(schema.names)}" for schema in schemas)
     raise SchemaError(f"no field {name!r} (there are {known})")
