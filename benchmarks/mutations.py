@@ -238,7 +238,10 @@ def run(target: Target, each: int, seed: int, keep: Path | None = None) -> Tally
 
 def targets(folder: Path) -> list[Target]:
     """All kinds of files; their good ones are made in `folder`."""
-    shipped = [path.read_bytes() for path in shipped_schemas().values()]
+    lists = str(config_folder() / "lexicons").encode()  # beside which the damaged ones do not stand
+    shipped = [
+        path.read_bytes().replace(b"../lexicons", lists) for path in shipped_schemas().values()
+    ]
     calibration = (config_folder() / "calibration" / "default.yaml").read_bytes()
     sheet = _sheet()
     lines = "\n".join(",".join(row) for row in (("文件名", *FIELDS), *ROWS))

@@ -14,7 +14,9 @@ def main(folder: str = "data_samples/business_license", out: str = "reports/extr
     print(values.to_string(max_colwidth=16))
     values.to_csv(run.folder / "values.csv", index=False)
 
-    fields = [name for name in values.columns if name not in ("path", "page", "schema", "error")]
+    fields = [
+        name for name in values.columns if name not in ("path", "page", "part", "schema", "error")
+    ]
     doubtful = [
         (values["path"][row], field, values[field][row], sure[field][row])
         for row in values.index

@@ -25,6 +25,7 @@ import ocr_moe
 from ocr_moe.api import Options, evaluate
 from ocr_moe.errors import StoreError
 from ocr_moe.exports.jsonl import read_jsonl, record_to_json
+from ocr_moe.formats.yamlfile import write_yaml
 from ocr_moe.run.batch import STORE
 from ocr_moe.store import migrations
 from ocr_moe.store.database import Store
@@ -68,11 +69,17 @@ def version_of(path: Path) -> int:
     return int(version)
 
 
+def kept_run(folder: Path, name: str) -> Path:
+    """A run of version 1, just as it was left."""
+    folder.mkdir()
+    shutil.copy(OLD / f"{name}.v1.sqlite", folder / STORE)
+    return folder
+
+
 def old_run(folder: Path, name: str) -> Path:
     """A run of version 1, with the shipped schemas as they are declared today: what changed in them
     since is no matter of the store."""
-    folder.mkdir()
-    shutil.copy(OLD / f"{name}.v1.sqlite", folder / STORE)
+    kept_run(folder, name)
     with sqlite3.connect(folder / STORE) as db:
         [[written]] = db.execute("SELECT value FROM meta WHERE key = 'schemas'")
         today = [find_schema(each["name"]).model_dump(mode="json") for each in json.loads(written)]
@@ -90,12 +97,24 @@ def scans(folder: Path, *names: str) -> Path:
 
 
 def as_it_was(folder: Path) -> Config:
-    """The configuration with a run's strategies as its store holds them: what ships goes on changing."""
+    """The configuration with a run's strategies and schemas as its store holds them: what ships goes
+    on changing."""
     with Store(folder / STORE, write=False) as store:
         chosen = store.get_meta("identity")["strategies"]["chosen"].items()
+        schemas = store.get_meta("schemas")
+    for schema in schemas:
+        text = write_yaml(schema)
+        (folder / f"{schema['name']}.yaml").write_text(text, encoding="utf-8")
     now = load_config()
     strategies = {name: StrategyConfig.model_validate(was) for name, was in chosen}
-    return now.model_copy(update={"strategies": {**now.strategies, **strategies}})
+    own = tuple(str(folder / f"{schema['name']}.yaml") for schema in schemas)
+    return now.model_copy(update={"strategies": {**now.strategies, **strategies}, "schemas": own})
+
+
+def whole_answers(folder: Path) -> set[Any]:
+    """The answers of a migrated run about whole pages, in the columns of version 1."""
+    found = tables(folder / STORE)["answers"]
+    return {(*row[:2], *row[3:]) for row in found if row[2] == ""}
 
 
 def small_truth(path: Path, *files: str) -> Path:
@@ -369,7 +388,7 @@ def test_an_old_run_is_evaluated(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_old_run_goes_on_and_takes_a_further_document(tmp_path: Path) -> None:
-    folder = old_run(tmp_path / "run", "extract")
+    folder = kept_run(tmp_path / "run", "extract")
     before = tables(folder / STORE)
     config = as_it_was(folder)
     options = Options(schema="graduation_certificate", config=config)
@@ -378,14 +397,15 @@ def test_an_old_run_goes_on_and_takes_a_further_document(tmp_path: Path) -> None
     )
     assert same.outcome is not None
     assert (same.outcome.resumed, same.outcome.asked) == (2, 0)
-    assert tables(folder / STORE)["records"] == before["records"]
+    after = tables(folder / STORE)["records"]
+    assert [(*row[:3], *row[4:]) for row in after] == before["records"]  # and each is part 1
     more = replace(options, update=True, ocr=PAGES)
     further = ocr_moe.extract(
         scans(tmp_path / "more", *FIRST, FURTHER), out=folder, strategy="rules", options=more
     )
     assert further.outcome is not None
     assert (further.outcome.documents, further.outcome.failed) == (3, 0)
-    assert set(before["answers"]) <= set(tables(folder / STORE)["answers"])
+    assert set(before["answers"]) <= whole_answers(folder)
     with further.records() as records:
         assert [record.fields["姓名"].value for record in records] == ["彭鑫涵", "王倾文", "王旭航"]
 
@@ -393,7 +413,7 @@ def test_an_old_run_goes_on_and_takes_a_further_document(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_answers_that_were_paid_for_are_not_asked_for_again(tmp_path: Path) -> None:
     """The text LLM is not configured: what it said stands in the old store only."""
-    folder = old_run(tmp_path / "run", "compare")
+    folder = kept_run(tmp_path / "run", "compare")
     before = tables(folder / STORE)
     config = as_it_was(folder)
     run, scores = ocr_moe.compare(
@@ -407,7 +427,7 @@ def test_answers_that_were_paid_for_are_not_asked_for_again(tmp_path: Path) -> N
     )
     assert run.outcome is not None
     assert run.outcome.asked == 1, "only the further document's"
-    assert set(before["answers"]) < set(tables(folder / STORE)["answers"])
+    assert set(before["answers"]) < whole_answers(folder)
     was = {
         (path, name): decision["value"]
         for strategy, path, _, _, record in before["records"]

@@ -241,8 +241,9 @@ def test_an_extract_names_each_file_once_and_ends_with_what_to_check(
     assert done.out.splitlines()[-1] == (
         f"{parts}; 3 documents failed: see the sheet failures of records.xlsx"
     )
-    failures = book["failures"].iter_rows(min_row=2, values_only=True)
-    unreadable = [str(row[-1]) for row in failures if row[-2] == "UnreadableFileError"]
+    heads, *failures = book["failures"].iter_rows(values_only=True)
+    told = [dict(zip(heads, row, strict=True)) for row in failures]
+    unreadable = [str(row["message"]) for row in told if row["type"] == "UnreadableFileError"]
     assert [message.count("坏") for message in unreadable] == [1, 1, 1]
 
 

@@ -8,15 +8,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Failure, Reading, Recorded
 
+_ADDED: Mapping[str, object] = {
+    "forms": [],
+    "lexicon": None,
+    "places": [],
+    "marks": {"keys": None, "parameters": [], "lists": [], "plain": False},
+    "origin": None,
+    "likely": [],
+    "check": None,
+    "covered": True,
+}
+"""Keys that declarations have got since answers were first recorded, with what they are where nobody
+sets them: a field that does without is declared as it always was, and its paid answers stay its own."""
+_SEGMENT = "values"
+"""A key of segments and fields alone, never of a whole grammar, whose `check` is as old as itself."""
+
+
+def _as_ever(declared: object) -> object:
+    """A declaration without the added keys that nobody set."""
+    if isinstance(declared, list):
+        return [_as_ever(each) for each in declared]
+    if not isinstance(declared, dict):
+        return declared
+    unset = {k for k, v in _ADDED.items() if _SEGMENT in declared and declared.get(k, ...) == v}
+    return {key: _as_ever(value) for key, value in declared.items() if key not in unset}
+
 
 def digest_fields(schema: str, fields: Sequence[Field]) -> str:
     """A short digest of the declarations that a question is about: 16 hexadecimal digits."""
-    declared = [schema, *(field.model_dump(mode="json") for field in fields)]
+    declared = [schema, *(_as_ever(field.model_dump(mode="json")) for field in fields)]
     text = json.dumps(declared, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

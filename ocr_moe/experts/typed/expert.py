@@ -10,7 +10,7 @@ prior and never a cage.
 
 Features of a reading, for calibration:
 
-    first_sight     1 where page OCR's reading stood without another look
+    first_sight     1 where page OCR's reading, or the document's own text, stood without another look
     conf            lowest confidence of the OCR lines that carry the value
     place           belief in the place, as the `rules` expert has it (0-1)
     places          how many places were looked at
@@ -117,6 +117,12 @@ class _Place:
     @property
     def confidence(self) -> float:
         return self.page.layout.confidence(self.candidate.glyphs)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the document itself says it: there is nothing that could have been misread."""
+        lines = self.page.layout.page.lines
+        return all(lines[span.line].exact for span in self.spans)
 
 
 @dataclass(frozen=True)
@@ -264,6 +270,8 @@ class TypedExpert:
         return sorted(found.values(), key=lambda place: -place.belief)
 
     def _known_at_sight(self, language: Language, place: _Place) -> bool:
+        if place.is_written:
+            return language.meaning(place.printed) is not None
         sure = place.confidence >= self._params.sure_confidence
         return sure and language.familiar(place.printed)
 
@@ -410,7 +418,7 @@ def _first_sight(field: Field, language: Language, place: _Place) -> Reading:
         "conf": place.confidence,
         "place": place.belief,
         "places": 0.0,
-        "familiar": 1.0,
+        "familiar": float(language.familiar(place.printed)),
         "prior": prior,
         "agrees": float(value == place.candidate.value),
         "edits": 0.0,
