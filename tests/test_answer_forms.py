@@ -226,6 +226,12 @@ def test_any_rendering_gives_the_same_readings(
     assert values(parsed(text))["证书编号"] == code
 
 
+def test_a_brace_before_an_object_of_full_width_is_no_part_of_it() -> None:
+    text = "编号是{吗？｛＂姓名＂： ＂陈思远＂， ＂性别＂： ＂男＂｝"
+    assert values(parsed(text))["姓名"] == "陈思远"
+    assert values(parsed(text))["性别"] == "男"
+
+
 JUNK = st.lists(
     st.sampled_from(
         [
@@ -284,7 +290,9 @@ def test_junk_gives_errors_and_no_value_that_does_not_stand_there(text: str) -> 
     text = sound(text)
     found = parsed(text)
     assert list(found) == list(SCHEMA.names)
-    there = fold_print(re.sub(r"\\[nrtbf]", "", text))
+    plain = re.sub(r"\\[nrtbf]", "", text)
+    # What reasoning parted stands together once it is taken out.
+    there = fold_print(plain) + " " + fold_print(re.sub(r"(?s)<think>.*?</think>", "", plain))
     for reading in found.values():
         assert reading.error is None or reading.error.type == "ChatAnswerError"
         if reading.value is not None and reading.field != "出生日期":
