@@ -321,13 +321,20 @@ class FileNameRule:
         )
 
 
-_MISREAD = 4
-"""Two readings of one value may differ in one character of so many; in short ones, in one."""
+MISREAD_OF = 4
+"""A value may be a misreading of another where no more than one character in so many differs; in short
+ones, one."""
+
+
+def may_be_misread(read: str, meant: str, misread_of: int = MISREAD_OF) -> bool:
+    """Whether what was read may be a misreading of what is meant."""
+    allowed = max(1, len(meant) // misread_of)
+    return Levenshtein.distance(read, meant, score_cutoff=allowed) <= allowed
 
 
 def _alike(one: str, other: str) -> bool:
-    allowed = max(1, min(len(one), len(other)) // _MISREAD)
-    return Levenshtein.distance(one, other, score_cutoff=allowed) <= allowed
+    shorter, longer = sorted((one, other), key=len)
+    return may_be_misread(longer, shorter)
 
 
 def _belong_together(known: NameRead, other: NameRead | None) -> bool:

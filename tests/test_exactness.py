@@ -9,8 +9,8 @@ import pytest
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import load_calibration
 from ocr_moe.routing.combiners import FieldCombiner, Moe, Priority
-from ocr_moe.routing.exactness import CONTESTED
 from ocr_moe.routing.features import absence_features, candidate_features
+from ocr_moe.routing.settings import UNDECIDED
 from ocr_moe.types import Alternative, Decision, Evidence, Failure, Reading, Status
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import config_folder, find_schema, load_config
@@ -108,7 +108,7 @@ def test_nothing_is_accepted_where_they_differ(
     assert decision.value in (marked, printed)
     assert decision.status is Status.ABSTAINED
     assert decision.confidence is not None
-    assert decision.confidence <= CONTESTED
+    assert decision.confidence <= UNDECIDED
     [note] = decision.notes
     assert note.startswith(f"QR code: {marked} says {marked}, the print says {printed}")
 

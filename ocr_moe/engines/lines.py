@@ -16,7 +16,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -50,6 +50,20 @@ class LineParams(Value):
     """The weights; by default those that come with the package."""
     threads: int = Field(default=1, ge=1, le=64)
     """Threads within one recognition."""
+
+
+@lru_cache(maxsize=4)
+def _shared_session(file: Path, digest: str, threads: int) -> Any:
+    """One session for all recognisers of the same weights. Raises ImportError, and what ONNX Runtime
+    says of a file that is no model."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.enable_mem_pattern = False  # one would be kept for every width there was
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
 class OnnxLines(ABC):
@@ -111,23 +125,16 @@ class OnnxLines(ABC):
             return self._loaded
 
     def _load(self) -> Any:
+        if not self._file.is_file():
+            raise EngineError(f"{self.name}: there is no model at {self._file}")
         try:
-            import onnxruntime
+            return _shared_session(self._file, self._digest, self.params.threads)
         except ImportError as error:
             raise MissingDependencyError(
                 f"{self.name}: line recognition needs the package onnxruntime"
             ) from error
-        if not self._file.is_file():
-            raise EngineError(f"{self.name}: there is no model at {self._file}")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.params.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        options.enable_mem_pattern = False  # one would be kept for every width there was
-        try:
-            return onnxruntime.InferenceSession(
-                str(self._file), options, providers=["CPUExecutionProvider"]
-            )
+        except EngineError:
+            raise
         except Exception as error:
             raise EngineError(
                 f"{self.name}: {self._file} is no usable ONNX model: {error}"

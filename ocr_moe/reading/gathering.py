@@ -32,6 +32,16 @@ def gather(wanted: Field, pages: Sequence[PreparedPage]) -> list[tuple[Candidate
     return in_time(wanted, gathered) if wanted.kind is Kind.DATE else gathered
 
 
+_AGREEMENT = 0.3
+"""How far a further witness brings the belief in a value, or in a place, towards 1, if fully believed
+itself."""
+
+
+def agreed(held: float, belief: float) -> float:
+    """The belief in what was held so far, once a further witness says the same."""
+    return held + _AGREEMENT * belief * (1.0 - held)
+
+
 _WITHOUT_CENTS = 0.3
 """Factor for an amount without cents where another has them: bills print them."""
 _SMALLER = 0.9

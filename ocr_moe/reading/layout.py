@@ -123,7 +123,7 @@ class PageLayout:
         """`fold` rewrites single characters for values, `search` those again for what is looked for
         on the page; evidence still quotes what the engine read."""
         self.page = page
-        self._fold = fold or _as_read
+        self.fold = fold or _as_read
         self._search = search or _as_read
         self.aspect = page.height / page.width
         self._slope = slope_by_height((line.quad for line in page.lines), self.aspect)
@@ -178,7 +178,7 @@ class PageLayout:
     def _lay(self, index: int, line: Line) -> tuple[bool, list[Piece]]:
         """Whether the line runs with the page, and its pieces."""
         (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.quad
-        read = [(self._fold(char), offset) for char, offset in _expand(line.text)]
+        read = [(self.fold(char), offset) for char, offset in _expand(line.text)]
         glyphs = [(self._search(char), offset) for char, offset in read]
         written = {
             offset: char

@@ -33,6 +33,7 @@ from ocr_moe.codes.lexicon import Lexicon, packaged_lexicon, read_lexicon
 from ocr_moe.errors import MissingDependencyError
 from ocr_moe.odds import DECISION_EDGE, inside, logit, sigmoid
 from ocr_moe.protocols import Package, State
+from ocr_moe.routing.settings import UNDECIDED
 from ocr_moe.schema import Field
 from ocr_moe.types import Decision, Reading, Status, Value
 
@@ -74,7 +75,7 @@ class BindingParams(Value):
     firm: float = 0.9
     """Confidence from which two fields that contradict each other were both read surely: that from
     which values are accepted unless it is set otherwise."""
-    contradicted: float = 0.5
+    contradicted: float = UNDECIDED
     """The most that is believed of two fields that were read surely and contradict each other."""
     least_likeness: float = 0.6
     """Likeness from which a school's listed name may replace a misread one."""

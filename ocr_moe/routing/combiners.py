@@ -22,9 +22,9 @@ from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Model
 from ocr_moe.routing.consistency import Contradiction
-from ocr_moe.routing.exactness import CONTESTED, exact_word
+from ocr_moe.routing.exactness import exact_word
 from ocr_moe.routing.features import SEVERAL, absence_features, candidate_features, record_features
-from ocr_moe.routing.settings import Thresholds
+from ocr_moe.routing.settings import UNDECIDED, Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import Component
@@ -33,12 +33,6 @@ from ocr_moe.values.kinds import kind_of
 
 _REQUIRED_ABSENT = 0.5
 """The most that the absence of a required field is believed."""
-_CONTRADICTED = 0.5
-"""The most that a settled value is believed which another field contradicts."""
-_IMPOSSIBLE = 0.5
-"""The most that a value is believed of which a check says that it cannot be."""
-_MIXED_UP = 0.5
-"""The most that a value is believed on a page that seems to hold several documents."""
 _SEVERAL_DOCUMENTS = "this page seems to hold several documents"
 _UNASKED = ("no expert that reads this field could be asked",)
 Readings = Mapping[str, Reading]
@@ -359,7 +353,7 @@ class FieldCombiner:
         if belief is not None:
             belief = min(belief, bound.ceiling)
             if bound.settled and failed_checks:
-                belief = min(belief, _CONTRADICTED)
+                belief = min(belief, UNDECIDED)
         confidence, status = self._judge(draft, bound.value, belief)
         return _decision(draft, bound, bound.value, confidence, status, failed_checks)
 
@@ -369,7 +363,7 @@ class FieldCombiner:
         """Confidence and status of a value, or of a field's absence."""
         field = draft.field
         if draft.contested and belief is not None:
-            return min(belief, CONTESTED), Status.ABSTAINED
+            return min(belief, UNDECIDED), Status.ABSTAINED
         if value is None and field.required and belief is not None:
             # What every document should have is not surely missing because nobody found it: a
             # person looks for it before it is called absent.
@@ -564,8 +558,8 @@ def _withheld(decision: Decision) -> Decision:
     return decision.model_copy(
         update={
             "status": Status.ABSTAINED,
-            "confidence": None if confidence is None else min(confidence, _MIXED_UP),
-            "ceiling": min(decision.ceiling, _MIXED_UP),
+            "confidence": None if confidence is None else min(confidence, UNDECIDED),
+            "ceiling": min(decision.ceiling, UNDECIDED),
             "notes": _distinct(decision.notes, (_SEVERAL_DOCUMENTS,)),
         }
     )
@@ -616,10 +610,10 @@ def _decision(
 
     Where a person must decide, the ceiling says so to whatever else weighs the value later.
     """
-    ceiling = min(source.ceiling, CONTESTED) if draft.contested else source.ceiling
-    if any(each.impossible for each in failed_checks):
-        # No value is accepted of which, or of whose fellow, a check says that it cannot be.
-        ceiling = min(ceiling, _IMPOSSIBLE)
+    # No value is accepted of which, or of whose fellow, a check says that it cannot be.
+    impossible = any(each.impossible for each in failed_checks)
+    ceiling = min(source.ceiling, UNDECIDED if draft.contested or impossible else 1.0)
+    if impossible:
         status = Status.ABSTAINED if status is Status.ACCEPTED else status
     notes = [each.note for each in failed_checks]
     return Decision(

@@ -25,18 +25,19 @@ from itertools import chain, pairwise
 from typing import NamedTuple
 
 from pydantic import Field as PydanticField
-from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.folds import has_cjk
 from ocr_moe.odds import DECISION_EDGE, logit, sigmoid
-from ocr_moe.routing.settings import Thresholds
+from ocr_moe.routing.settings import UNDECIDED, Thresholds
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.subjects import (
+    MISREAD_OF,
     DocumentKey,
     FileNameRule,
     GroupedBy,
     Subject,
     key_of,
+    may_be_misread,
     name_read,
     shared_pages,
     shown,
@@ -62,8 +63,6 @@ such characters for each. [a judgement; at 0.1 a reading of 0.7 is mended with 0
 _A_NAME = 0.9
 """Belief in a file's name as a person's from which another name on the page contradicts it: it begins
 with a known surname, or has the parts of a minority name. Scans are called 扫描件 as well."""
-_DOUBT = 0.5
-"""What a confidence is at most once another document contradicts the value."""
 
 
 class DossierParams(Value):
@@ -80,7 +79,7 @@ class DossierParams(Value):
     """t where file names group: how often they say whose document it is."""
     by_name_read: Probability = 0.95
     """t where the name that was read groups, which namesakes share."""
-    misread_of: int = PydanticField(default=4, ge=1)
+    misread_of: int = PydanticField(default=MISREAD_OF, ge=1)
     """A value may be a misreading of another where no more than one character in so many differs (in
     short ones, one), or an expert offered the other as well."""
 
@@ -228,7 +227,7 @@ class _Work:
         each = self._fields[name]
         own, trust = said.confidence, self._params.by_file_name
         is_name = each.kind is Kind.PERSON and kind_of(each).belief(each, told) >= _A_NAME
-        if said.value is None or (is_name and own < _DOUBT and told != said.value):
+        if said.value is None or (is_name and own < UNDECIDED and told != said.value):
             if is_name:
                 self._offer(entry, name, told)
             return
@@ -413,8 +412,7 @@ class _Work:
         return any(equal(each, meant, value) for value in self._offered(entry.document, each.name))
 
     def _is_near(self, read: str, meant: str) -> bool:
-        allowed = max(1, len(meant) // self._params.misread_of)
-        return Levenshtein.distance(read, meant, score_cutoff=allowed) <= allowed
+        return may_be_misread(read, meant, self._params.misread_of)
 
     def _surer(self, entry: Entry, name: str, confidence: float, why: str) -> None:
         """Raise a confidence; with a note where the value comes to stand by it."""
@@ -434,7 +432,7 @@ class _Work:
         read = "not read" if value is None else f"read as {value}"
         notes = (*notes, f"{read}; the file's name says {told}")
         self._settled[entry.key].fields[name] = Said(
-            told, _DOUBT, Status.ABSTAINED, ceiling=_DOUBT, notes=notes
+            told, UNDECIDED, Status.ABSTAINED, ceiling=UNDECIDED, notes=notes
         )
 
     def _mend(self, entry: Entry, name: str, value: str, confidence: float, note: str) -> None:
@@ -455,7 +453,7 @@ class _Work:
         """Take the acceptance away: a person must look."""
         said = self.said(entry, name)
         if said is not None and said.value is not None:
-            confidence = min(said.confidence or 0.0, _DOUBT)
+            confidence = min(said.confidence or 0.0, UNDECIDED)
             said = said._replace(confidence=confidence, status=Status.ABSTAINED)
             self._settled[entry.key].fields[name] = said
 

@@ -24,12 +24,11 @@ from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.folds import fold_value
 from ocr_moe.odds import logit
+from ocr_moe.routing.settings import UNDECIDED
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Reading
 from ocr_moe.values.normalize import equal
 
-CONTESTED = 0.5
-"""The most that a contested value is believed: one of two is right, if any."""
 _AGREED = 0.995
 """Chance that a value is right which an exact expert and the print name alike.  All such values on 80
 real licences were right, 86 of them; by Jeffreys' prior that makes 0.994."""
@@ -66,7 +65,7 @@ def exact_word(
         return None
     first = named[0]
     value = first.value or ""
-    alone = logit(CONTESTED if first.score is None else first.score)
+    alone = logit(UNDECIDED if first.score is None else first.score)
     printed = {
         expert: reading.value or "" for expert, reading in speaking.items() if expert not in exact
     }

@@ -21,6 +21,7 @@ from datetime import date
 
 from ocr_moe.codes.grammar import FILLER, CodeGrammar
 from ocr_moe.protocols import State
+from ocr_moe.routing.settings import UNDECIDED
 from ocr_moe.schema import CodePart, Field, Kind
 from ocr_moe.types import Decision, Evidence, Status, Value
 from ocr_moe.values.normalize import equal, normalize
@@ -35,7 +36,7 @@ class PartsParams(Value):
     """The most that a part is believed: the code may be another document's."""
     unchecked: float = 0.3
     """The most that a part with a wrong check digit is believed."""
-    contested: float = 0.5
+    contested: float = UNDECIDED
     """The most that a value is believed where print and code differ: one of two is right, if any."""
     coincidence: float = 0.3
     """How often print and code, both misread, say the same all the same: of two sexes half the time, of

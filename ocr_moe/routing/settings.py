@@ -14,6 +14,11 @@ Threshold = Annotated[float, PydanticField(ge=0.0, le=1.0)]
 T = TypeVar("T")
 
 
+UNDECIDED = 0.5
+"""The most that a value is believed of which a person must decide: which another document, another field
+or an exact expert contradicts, which a check calls impossible, or which may be another document's."""
+
+
 class Thresholds(Value):
     """The least confidence that is enough. `null` for a field or kind means that none is."""
 

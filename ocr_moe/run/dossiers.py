@@ -33,7 +33,7 @@ def settle_dossiers(
                 for name, schema in rules.items()
                 if schema.subjects is not None and schema.subjects.fields
             }
-            entries = _entries(store, strategy.name, dossiers)
+            entries = _entries(store, strategy.name, dossiers) if dossiers else {}
             for name, found in entries.items():
                 changes |= dossiers[name].settle(found)
         store.put_settled(strategy.name, _changed(store, strategy.name, changes))

@@ -43,7 +43,7 @@ from itertools import combinations
 
 from ocr_moe.protocols import Document, Services
 from ocr_moe.reading.candidates import BELIEVED, Candidate, PreparedPage, prepare
-from ocr_moe.reading.gathering import gather
+from ocr_moe.reading.gathering import agreed, gather
 from ocr_moe.reading.identity import differs
 from ocr_moe.reading.layout import Glyph, PageLayout
 from ocr_moe.schema import Field, Kind
@@ -142,8 +142,6 @@ _FEATURES = (
 )
 
 
-_AGREEMENT = 0.3
-"""How far a further witness of a value brings the belief in it towards 1, if fully believed itself."""
 _UNREAD = 0.4
 """What is left of the belief in a value that OCR read with no confidence; in between, in proportion.
 [twice, 20 wrong cells more are among the surest three quarters]"""
@@ -166,7 +164,7 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
         witnesses[place] = max(witnesses.get(place, 0.0), candidate.belief)
     for (each, *_), belief in sorted(witnesses.items(), key=lambda item: -item[1]):
         held = beliefs.get(each, 0.0)
-        beliefs[each] = held + _AGREEMENT * belief * (1 - held) if held else belief
+        beliefs[each] = agreed(held, belief) if held else belief
     value = max(beliefs, key=lambda v: beliefs[v])
     if wanted.kind is Kind.ORGANISATION:
         value = _full_name(value, [candidate.value for candidate, _ in offered])

@@ -50,11 +50,10 @@ from ocr_moe.geometry import distance
 from ocr_moe.imaging.linecrops import crop_strip, without_colour
 from ocr_moe.protocols import Document, Page, Services
 from ocr_moe.reading.candidates import Candidate, PreparedPage, prepare
-from ocr_moe.reading.gathering import gather
+from ocr_moe.reading.gathering import agreed, gather
 from ocr_moe.reading.layout import span_quad
 from ocr_moe.schema import Field
 from ocr_moe.types import Alternative, Answer, Cost, Line, Reading, Value
-from ocr_moe.values.hanzi import folding
 
 REVISION = 1
 
@@ -264,7 +263,7 @@ class TypedExpert:
             known = found.get((page.number, spans))
             belief = candidate.belief
             if known is not None:
-                belief = known.belief + _AGREEMENT * belief * (1.0 - known.belief)
+                belief = agreed(known.belief, belief)
                 candidate = known.candidate
             found[page.number, spans] = _Place(page, candidate, spans, belief)
         return sorted(found.values(), key=lambda place: -place.belief)
@@ -277,10 +276,9 @@ class TypedExpert:
 
     def _look(self, language: Language, place: _Place, page: Page) -> _Seen | None:
         """What stands at a place, by as many views as it takes."""
-        text = place.page.layout.page
+        text, fold = place.page.layout.page, place.page.layout.fold
         if any(_on_end(text.lines[span.line], text.width, text.height) for span in place.spans):
             return None
-        fold = folding([line.text for line in text.lines])
         before = language.before(place.printed)
         cuts = [
             _cut(text.lines[span.line], span, ROOM if index else before)
@@ -454,8 +452,6 @@ def _rank(seen: _Seen) -> float:
     return math.log(seen.place.belief) + _PRIOR_OF_PLACE * (seen.winner.prior + seen.looks)
 
 
-_AGREEMENT = 0.3
-"""How far a further witness of a place brings the belief in it towards 1, as in the `rules` expert."""
 _AS_GOOD = 0.8
 """Share of a place's belief from which another one is as good a place."""
 
