@@ -26,7 +26,9 @@ from ocr_moe.api import Options, evaluate
 from ocr_moe.errors import StoreError
 from ocr_moe.exports.jsonl import read_jsonl, record_to_json
 from ocr_moe.formats.yamlfile import write_yaml
+from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.batch import STORE
+from ocr_moe.schema import Schema
 from ocr_moe.store import migrations
 from ocr_moe.store.database import Store
 from ocr_moe.store.migrations import STEPS, VERSION
@@ -438,3 +440,17 @@ def test_answers_that_were_paid_for_are_not_asked_for_again(tmp_path: Path) -> N
         now = {(r.document.path, n): d.value for r in records for n, d in r.fields.items()}
     assert {key: now[key] for key in was} == was
     assert scores.strategies["ocr_page_llm"].n_documents == 3
+
+
+@pytest.mark.parametrize("name", ["extract", "compare"])
+def test_a_question_about_fields_that_did_not_change_is_the_same_question(name: str) -> None:
+    """Whoever adds a key to declarations and forgets those who do without it has their paid answers
+    asked for again."""
+    with sqlite3.connect(f"{(OLD / f'{name}.v1.sqlite').as_uri()}?mode=ro", uri=True) as db:
+        [[written]] = db.execute("SELECT value FROM meta WHERE key = 'schemas'")
+        asked = db.execute("SELECT DISTINCT question, schema, fields FROM answers").fetchall()
+    db.close()
+    schemas = {each["name"]: Schema.model_validate(each) for each in json.loads(written)}
+    assert asked
+    for question, schema, fields in asked:
+        assert digest_fields(schema, schemas[schema].select(json.loads(fields))) == question
