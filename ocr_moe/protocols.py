@@ -12,6 +12,7 @@ from ocr_moe.types import Answer, Cost, Decision, DocumentRef, Line, PageText, R
 if TYPE_CHECKING:
     from PIL import Image
 
+    from ocr_moe.judgements import Verdict
     from ocr_moe.schema import Field, Schema
 
 
@@ -228,6 +229,8 @@ class State:
     today: str | None = None
     """The day on which the run was first started, ISO 8601: no document is dated later. It stays the
     same for a run that is resumed or replayed."""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """field name → what people say of it. It stands, whatever else was read."""
 
 
 class Gate(Protocol):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from ocr_moe.types import Value
+from ocr_moe.types import Probability, Value
 
 
 class Component(BaseModel):
@@ -34,3 +34,51 @@ class TruthOptions(Value):
     """Heading of the column with the file names; else found by its usual names."""
     subject_column: str | None = None
     """Heading of the column with the subjects' names; else found by its usual names."""
+
+
+class ReviewOptions(Value):
+    """How people review a run."""
+
+    reviewers: tuple[str, ...] = ()
+    """Names to choose from at the desk; without any, that of whoever is logged in to the machine."""
+    reviewer_header: str | None = None
+    """Header in which a trusted proxy names the reviewer, such as X-Forwarded-User."""
+    target: Probability = 0.995
+    """Share of right cells that the plan is to reach."""
+    assurance: Probability = 0.95
+    """How sure a certificate is to be."""
+    blind_share: Probability = 0.05
+    """Share of the sure cells that are shown as well, without their values: they measure what confidence
+    is worth, and how often reviewers err."""
+    double_entry: bool = False
+    """Whether every cell is to be judged by two people who do not see each other's word."""
+    claim_minutes: float = Field(default=10.0, gt=0)
+    """How long a document that somebody works on is kept from others."""
+
+
+class ServiceOptions(Value):
+    """What the service takes, and how much at once."""
+
+    max_files: int = Field(default=500, ge=1)
+    """Files of one request."""
+    max_upload: int = Field(default=512, ge=1)
+    """MiB of one request."""
+    max_pages: int = Field(default=2000, ge=1)
+    """Pages of one request."""
+    max_seconds: int = Field(default=300, ge=1)
+    """For an answer to /v1/extract; longer work is for /v1/jobs."""
+    concurrency: int = Field(default=1, ge=1)
+    """Requests that are worked on at once; each reads as many documents at once as `workers` says."""
+    queue: int = Field(default=16, ge=0)
+    """Requests that wait; with more, the answer is 429."""
+    keep_days: float = Field(default=30.0, gt=0)
+    """Days after which a finished job is deleted with its files."""
+    hosts: tuple[str, ...] = ()
+    """Names under which the service may be called, besides the address that it is bound to."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose headers are believed."""
+    urls: bool = False
+    """Whether documents may be named by their https address, to be fetched; never from private
+    networks."""
+    webhooks: bool = False
+    """Whether a job may name an address that is called when it ends; never in private networks."""

@@ -226,6 +226,8 @@ class Status(StrEnum):
     """The field is not on this document."""
     FAILED = "failed"
     """No expert could answer."""
+    VERIFIED = "verified"
+    """A person's word, or, where the value is null, a person's word that the field is not there."""
 
 
 class Decision(Value):
@@ -243,6 +245,10 @@ class Decision(Value):
     """The most that its confidence may come to, whatever a later step or a model makes of it."""
     settled: bool = False
     """Whether a step knows better than any model fitted on other steps how sure to be of it."""
+    reviewer: str | None = None
+    """Whose word a verified value is."""
+    at: str | None = None
+    """When it was given, ISO 8601 in UTC."""
 
 
 class DocumentRef(Value):
@@ -301,3 +307,57 @@ class Record(Value):
     """Whether the page is blank: nothing to read, nothing to check, and no failure."""
     conflicts: tuple[Conflict, ...] = ()
     """What other documents of the run, or the file's name, contradict."""
+
+
+HUMAN = "human"
+"""The expert whose word a verified value is: it outranks all others."""
+
+
+class JudgementKind(StrEnum):
+    """What a person may say of a document."""
+
+    VALUE = "value"
+    """What stands in a field, or that the field is not on the document."""
+    SCHEMA = "schema"
+    """Which kind of document it is, or that it is none that the run knows."""
+    REGIONS = "regions"
+    """Where on the page documents stand; without any, that the page is one document."""
+    SUBJECT = "subject"
+    """Whose document it is."""
+    UNDO = "undo"
+    """That an earlier judgement does not count."""
+
+
+class Shown(Value):
+    """What a person had before them when they judged."""
+
+    value: str | None
+    confidence: Probability | None
+    status: Status
+    strategy: str
+    hidden: bool = False
+    """Whether the value was kept from them, so that their word says something of it."""
+
+
+class Judgement(Value):
+    """A person's word on a document: a reading by `human`, with who, when and what was shown.
+
+    Nothing is ever overwritten: a later judgement outranks an earlier one, an undo takes one back.
+    """
+
+    kind: JudgementKind = JudgementKind.VALUE
+    field: str = ""
+    """Of the kind `value`."""
+    value: str | None = None
+    """The field's value, None where it is absent; or the name of a schema, None where none fits; or of
+    a subject."""
+    regions: tuple[Box, ...] = ()
+    """Of the kind `regions`, in fractions of the righted page."""
+    reviewer: str
+    at: str
+    """ISO 8601 in UTC."""
+    via: str = "desk"
+    """How it came: `desk`, or the name of the file that it was read from."""
+    shown: Shown | None = None
+    independent: bool = False
+    """Whether the reviewer did not know of earlier judgements on the field (double entry)."""

@@ -22,6 +22,7 @@ from ocr_moe.exports.forms import (
     DocumentFile,
     OcrLine,
     RecordLine,
+    WrittenDecision,
     WrittenDocument,
     WrittenEvidence,
     WrittenReading,
@@ -41,6 +42,7 @@ FORMS: Mapping[str, type[BaseModel]] = {
 LEFT_OUT = {
     WrittenEvidence.__name__: {"page"},
     WrittenReading.__name__: {"idle"},
+    WrittenDecision.__name__: {"reviewer", "at"},
     WrittenDocument.__name__: {"region"},
     RecordLine.__name__: {"blank", "conflicts"},
     DocumentFile.__name__: {"blank", "conflicts"},

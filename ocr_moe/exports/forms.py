@@ -72,6 +72,10 @@ class WrittenDecision(Written):
     characters: tuple[Probability, ...]
     """One confidence per character of the value, or empty."""
     notes: tuple[str, ...]
+    reviewer: str | None = None
+    """Whose word a verified value is. Left out of all others."""
+    at: str | None = None
+    """When it was given, ISO 8601 in UTC. Left out of all others."""
 
 
 class WrittenDocument(Written):

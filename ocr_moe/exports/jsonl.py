@@ -219,7 +219,7 @@ def _encode(data: dict[str, Any], indent: int | None = None) -> bytes:
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
-    return {
+    data = {
         "value": decision.value,
         "confidence": _number(decision.confidence),
         "status": decision.status.value,
@@ -228,6 +228,9 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "characters": [_number(value) for value in decision.characters],
         "notes": list(decision.notes),
     }
+    if decision.reviewer is not None:
+        data |= {"reviewer": decision.reviewer, "at": decision.at}
+    return data
 
 
 def _reading(reading: Reading) -> dict[str, Any]:

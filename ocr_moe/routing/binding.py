@@ -126,7 +126,8 @@ class Binding:
             decision = bound.get(field.name)
             if not tied or decision is None or decision.value is None:
                 continue
-            bound[field.name] = self._weigh(state, field, decision, bound)
+            if decision.status is not Status.VERIFIED:
+                bound[field.name] = self._weigh(state, field, decision, bound)
             bound |= self._correct(state, field, bound)
             bound |= self._contradicted(state, field, decisions, bound)
         return bound

@@ -18,7 +18,8 @@ from dataclasses import field as dataclass_field
 from datetime import date
 from typing import Literal, Protocol
 
-from ocr_moe.odds import sigmoid
+from ocr_moe.judgements import RELIABILITY, Verdict, judged
+from ocr_moe.odds import logit, sigmoid
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Model
 from ocr_moe.routing.consistency import Contradiction
@@ -125,13 +126,28 @@ class _Draft:
     contested: bool = False
     """Whether an exact expert and the print differ, so that a person decides."""
     ceiling: float = 1.0
+    verdict: Verdict | None = None
+    """What people say of it: that stands, and the rest of the record is weighed with it."""
+
+    @property
+    def decided(self) -> str | None:
+        """The value, a person's where one spoke."""
+        return self.value if self.verdict is None else self.verdict.value
+
+    @property
+    def odds(self) -> float | None:
+        """Log-odds of what is decided, for the rest of the record."""
+        if self.verdict is None:
+            return self.logit
+        return 0.0 if self.verdict.disputed else logit(RELIABILITY)
 
     def decision(self) -> Decision:
         confidence = None if self.logit is None else min(sigmoid(self.logit), self.ceiling)
         if confidence is not None and self.floor is not None:
             confidence = max(confidence, sigmoid(self.floor))
         status = Status.FAILED if confidence is None else Status.ABSTAINED
-        return _decision(self, self, self.value, confidence, status)
+        decision = _decision(self, self, self.value, confidence, status)
+        return decision if self.verdict is None else judged(decision, self.verdict)
 
 
 class FieldCombiner:
@@ -166,28 +182,38 @@ class FieldCombiner:
             field.name: self._draft(field, state.readings.get(field.name, {}))
             for field in state.schema.fields
         }
+        for name, verdict in state.verdicts.items():
+            if name in drafts:
+                drafts[name].verdict = verdict
         bound: Mapping[str, Decision] = {}
         if self._steps:
             alone = {name: draft.decision() for name, draft in drafts.items()}
             joint: Mapping[str, Decision] = alone
             for step in self._steps:
                 joint = step.bind(state, joint)
-            bound = {name: d for name, d in joint.items() if d is not alone[name]}
+            bound = {
+                name: d
+                for name, d in joint.items()
+                if d is not alone[name] and name not in state.verdicts
+            }
         failed_checks: Mapping[str, list[Contradiction]] = {}
         if self._check is not None:
             values = {
-                name: bound[name].value if name in bound else draft.value
+                name: bound[name].value if name in bound else draft.decided
                 for name, draft in drafts.items()
             }
             failed_checks = self._check(state.schema, values, state.today)
-        known = [draft.logit for draft in drafts.values() if draft.logit is not None]
+        known = [draft.odds for draft in drafts.values() if draft.odds is not None]
         total = sum(known)
         decisions = {}
         for name, draft in drafts.items():
             others = None
-            if draft.logit is not None and len(known) > 1:
-                others = (total - draft.logit) / (len(known) - 1)
+            if draft.odds is not None and len(known) > 1:
+                others = (total - draft.odds) / (len(known) - 1)
             notes = failed_checks.get(name, ())
+            if draft.verdict is not None:
+                decisions[name] = _noted(draft.decision(), notes)
+                continue
             changed = bound.get(name)
             more = record_features(draft.value, changed, len(notes), others)
             decisions[name] = (
@@ -197,7 +223,8 @@ class FieldCombiner:
             )
             if basis is not None:
                 basis[name] = {**draft.features, **more}
-        return decisions | {name: _withheld(decisions[name]) for name in _mixed_up(state)}
+        mixed_up = [name for name in _mixed_up(state) if name not in state.verdicts]
+        return decisions | {name: _withheld(decisions[name]) for name in mixed_up}
 
     def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
         """One of two or more different `values` (in the order read), or a new one.
@@ -563,6 +590,14 @@ def _withheld(decision: Decision) -> Decision:
             "notes": _distinct(decision.notes, (_SEVERAL_DOCUMENTS,)),
         }
     )
+
+
+def _noted(decision: Decision, failed_checks: Sequence[Contradiction]) -> Decision:
+    """What contradicts a person's word is told, and changes nothing."""
+    if not failed_checks:
+        return decision
+    notes = _distinct(decision.notes, [each.note for each in failed_checks])
+    return decision.model_copy(update={"notes": notes})
 
 
 def _possible(field: Field, value: str) -> bool:

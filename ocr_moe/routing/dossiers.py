@@ -114,6 +114,8 @@ class _Witness(NamedTuple):
     entry: Entry
     value: str
     confidence: float
+    verified: bool
+    """Whether it is a person's word, which no number of readings outweighs."""
 
     @property
     def content(self) -> str:
@@ -332,7 +334,7 @@ class _Work:
         """
         for name in names:
             witnesses = [
-                _Witness(entry, said.value, said.confidence)
+                _Witness(entry, said.value, said.confidence, said.status is Status.VERIFIED)
                 for entry in members
                 if (said := self.said(entry, name)) is not None
                 and said.value is not None
@@ -354,7 +356,7 @@ class _Work:
                     break
             else:
                 camps.append([witness])
-        camps.sort(key=lambda camp: (-_chance(camp), -len(camp)))
+        camps.sort(key=lambda camp: (not _is_verified(camp), -_chance(camp), -len(camp)))
         first, chance = camps[0], _chance(camps[0])
         if len({witness.content for witness in first}) > 1:
             for witness in first:
@@ -362,7 +364,7 @@ class _Work:
                 better = trust * chance + (1.0 - trust) * witness.confidence
                 self._surer(witness.entry, name, better, f"so says {others}")
         # A full date says more than its month.
-        spokesman = max(first, key=lambda witness: (len(witness.value), witness.confidence))
+        spokesman = max(first, key=lambda each: (each.verified, len(each.value), each.confidence))
         for witness in chain.from_iterable(camps[1:]):
             self._differ(name, witness, spokesman, chance, trust, usual)
 
@@ -423,7 +425,7 @@ class _Work:
         said = said._replace(confidence=confidence)
         if said.status is Status.ABSTAINED and self._stands(name, confidence):
             said = said._replace(status=Status.ACCEPTED, notes=(*said.notes, why))
-        self._settled[entry.key].fields[name] = said
+        self._put(entry, name, said)
 
     def _offer(self, entry: Entry, name: str, told: str) -> None:
         """The file's name where the page's could not be read: a guess, for a person to look at."""
@@ -431,16 +433,21 @@ class _Work:
         value, notes = (None, ()) if said is None else (said.value, said.notes)
         read = "not read" if value is None else f"read as {value}"
         notes = (*notes, f"{read}; the file's name says {told}")
-        self._settled[entry.key].fields[name] = Said(
-            told, UNDECIDED, Status.ABSTAINED, ceiling=UNDECIDED, notes=notes
-        )
+        guess = Said(told, UNDECIDED, Status.ABSTAINED, ceiling=UNDECIDED, notes=notes)
+        self._put(entry, name, guess)
 
     def _mend(self, entry: Entry, name: str, value: str, confidence: float, note: str) -> None:
         said = self.said(entry, name)
         confidence = round(min(confidence, _SUREST), 6)
         status = Status.ACCEPTED if self._stands(name, confidence) else Status.ABSTAINED
         notes = (*said.notes, note) if said is not None else (note,)
-        self._settled[entry.key].fields[name] = Said(value, confidence, status, notes=notes)
+        self._put(entry, name, Said(value, confidence, status, notes=notes))
+
+    def _put(self, entry: Entry, name: str, said: Said) -> None:
+        """Write down what is to be said from now on; a person's word stays as it is."""
+        before = self.said(entry, name)
+        if before is None or before.status is not Status.VERIFIED:
+            self._settled[entry.key].fields[name] = said
 
     def _contradict(
         self, entries: Sequence[Entry], name: str, kind: ConflictKind, message: str
@@ -454,8 +461,7 @@ class _Work:
         said = self.said(entry, name)
         if said is not None and said.value is not None:
             confidence = min(said.confidence or 0.0, UNDECIDED)
-            said = said._replace(confidence=confidence, status=Status.ABSTAINED)
-            self._settled[entry.key].fields[name] = said
+            self._put(entry, name, said._replace(confidence=confidence, status=Status.ABSTAINED))
 
     def _note(self, entries: Sequence[Entry], name: str, kind: ConflictKind, message: str) -> None:
         for entry in entries:
@@ -487,6 +493,10 @@ def _agree(each: Field, a: str, b: str) -> bool:
 def _together(chances: Iterable[float]) -> float:
     """The chance that all are right who say the same."""
     return sigmoid(sum(logit(p, DECISION_EDGE) for p in chances))
+
+
+def _is_verified(camp: Sequence[_Witness]) -> bool:
+    return any(witness.verified for witness in camp)
 
 
 def _chance(camp: Sequence[_Witness]) -> float:

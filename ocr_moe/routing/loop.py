@@ -7,8 +7,9 @@ There is one. A live run, a resumed one, a replay in other processes and the lab
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ocr_moe.judgements import Verdict, with_verdicts
 from ocr_moe.protocols import Ask, Combiner, Expert, Gate, State
 from ocr_moe.routing.dossiers import DossierParams
 from ocr_moe.schema import Schema
@@ -60,10 +61,12 @@ def decide(
     *,
     ocr_seconds: float = 0.0,
     today: str | None = None,
+    verdicts: Mapping[str, Verdict] = {},
 ) -> Course:
     """All decisions for one document, of which the pages' text took `ocr_seconds`.
 
-    `today` is the day of the run (see `State`).
+    `today` is the day of the run, `verdicts` (field → verdict) is what people say of the document;
+    their word stands whatever gate and combiner make of it (see `State`).
 
     An answer's whole cost counts for each question that it answers. Raises what `asking` raises, and
     RuntimeError over a gate that would never end.
@@ -73,7 +76,7 @@ def decide(
     decisions: Mapping[str, Decision] = {}
     exchanges: list[tuple[Ask, Answer]] = []
     states: list[State] = []
-    while asks := gate.route(State(schema, readings, decisions, today)):
+    while asks := gate.route(State(schema, readings, decisions, today, verdicts)):
         made = {ask for ask, _ in exchanges}
         if made.issuperset(asks):
             raise RuntimeError(f"the gate asks what was answered already: {asks[0]}")
@@ -84,8 +87,10 @@ def decide(
             for reading in answer.readings:
                 readings[reading.field][ask.expert] = reading
         known = {name: dict(of_field) for name, of_field in readings.items()}
-        decisions = combiner.combine(State(schema, known, today=today))
-        states.append(State(schema, known, decisions, today))
+        state = State(schema, known, today=today, verdicts=verdicts)
+        decisions = with_verdicts(combiner.combine(state), verdicts)
+        states.append(replace(state, decisions=decisions))
     if not decisions:
-        decisions = combiner.combine(State(schema, readings, today=today))
+        state = State(schema, readings, today=today, verdicts=verdicts)
+        decisions = with_verdicts(combiner.combine(state), verdicts)
     return Course(decisions, cost, tuple(exchanges), tuple(states))

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, OcrMoeError, UsageError
 from ocr_moe.geometry import onto_page
+from ocr_moe.judgements import Verdict, verdicts_of
 from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.consistency import day_of
 from ocr_moe.routing.loop import Strategy, decide
@@ -45,12 +46,15 @@ class StoredAnswers:
         ledger: Ledger | None,
         digests: dict[tuple[str, ...], str],
         document: Document,
+        *,
+        judged: bool = True,
     ) -> None:
         """Without a ledger nobody is asked: what is not stored as it would be today raises
-        NotRecordedError.
+        NotRecordedError. Unless `judged`, what people said does not count.
 
         `digests` remembers question digests across documents of one schema object.
         """
+        self._judged = judged
         self._store = store
         self._ledger = ledger
         self._digests = digests
@@ -61,6 +65,14 @@ class StoredAnswers:
     def today(self) -> str | None:
         """The day on which the run was first started, where the store tells."""
         return day_of(self._store.get_meta("started"))
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """What people say of the document: field → verdict."""
+        if not self._judged:
+            return {}
+        ref = self._document.ref
+        return verdicts_of(self._store.judgements_of(ref.sha256, ref.page, ref.region))
 
     def answer(self, expert: Expert, fields: Sequence[Field]) -> Answer:
         """Raises BudgetExceededError, StoppedError, NotRecordedError or UsageError; a failing expert
@@ -142,6 +154,7 @@ def record_of(document: Document, strategy: Strategy, answers: StoredAnswers) ->
         lambda ask: answers.answer(strategy.experts[ask.expert], schema.select(ask.fields)),
         ocr_seconds=sum(page.text.seconds for page in document.pages),
         today=answers.today,
+        verdicts=answers.verdicts,
     )
     _check(schema.names, course.decisions)
     region = document.ref.region

@@ -7,7 +7,7 @@ migrated when it is opened for writing, and read as it is otherwise (`ocr_moe.st
 Tables: `meta` (the run's identity), `files` (hash → page count), `pages` (page OCR, once per engine),
 `answers` (every answer of every expert, keyed by document, expert fingerprint and the question),
 `records` (decisions, one row a strategy and document), `settled` (those among them that other documents
-of the run changed). docs/formats.md tells their columns.
+of the run changed), `judgements` (what people said). docs/formats.md tells their columns.
 """
 
 from __future__ import annotations
@@ -25,7 +25,18 @@ from pydantic import ValidationError
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
 from ocr_moe.store.opening import open_to_read, open_to_write, unusable
-from ocr_moe.types import Answer, Box, PageText, Reading, Record, Recorded, Value
+from ocr_moe.types import (
+    Answer,
+    Box,
+    DocumentRef,
+    Judgement,
+    JudgementKind,
+    PageText,
+    Reading,
+    Record,
+    Recorded,
+    Value,
+)
 
 _OF_STRATEGIES = "strategy IN (SELECT value FROM json_each(?))"
 _SETTLED = (
@@ -34,6 +45,10 @@ _SETTLED = (
 )
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)"
+_PUT_JUDGEMENT = (
+    "INSERT INTO judgements (sha256, page, region, path, part, undoes, judgement) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 _PUT_ANSWER = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 Kept = TypeVar("Kept", bound=Value)
@@ -65,6 +80,20 @@ class RecordRow(NamedTuple):
     failed: bool
     record: str
     """The record as JSON."""
+
+
+class Judged(NamedTuple):
+    """A judgement as the store holds it, with the document that it is about."""
+
+    id: int
+    """Counted upwards from 1, in the order in which judgements were given."""
+    sha256: str
+    page: int
+    region: Box | None
+    path: str
+    part: int
+    judgement: Judgement
+    undone: bool
 
 
 class Store:
@@ -226,6 +255,72 @@ class Store:
                 self._read(Answer, answer, f"an answer of {expert} on page {page} of {sha256}"),
             )
             for expert, question, answer in rows
+        ]
+
+    def put_judgement(
+        self, document: DocumentRef, judgement: Judgement, *, undoes: int | None = None
+    ) -> int:
+        """Add what a person said of a document, which is on disk when this returns; its id.
+
+        `undoes` is the id of the judgement that one of the kind `undo` takes back.
+        """
+        row = (
+            document.sha256,
+            document.page,
+            _key_of(document.region),
+            document.path,
+            document.part,
+            undoes,
+            judgement.model_dump_json(warnings="error"),
+        )
+        with self._lock, self._saying():
+            self.check()
+            # A person's word is not to be lost with the power either.
+            self._connection.execute("PRAGMA synchronous = FULL")
+            try:
+                added = self._connection.execute(_PUT_JUDGEMENT, row)
+            finally:
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+            return int(added.lastrowid or 0)
+
+    def judgements(self, *, after: int = 0) -> list[Judged]:
+        """All judgements, or those after one, in the order in which they were given."""
+        return self._judged("WHERE id > ?", (after,))
+
+    def judgements_of(self, sha256: str, page: int, region: Box | None = None) -> list[Judgement]:
+        """What counts of what people said of one document, in the order in which it was given."""
+        found = self._judged(
+            "WHERE sha256 = ? AND page = ? AND region = ?", (sha256, page, _key_of(region))
+        )
+        return [
+            each.judgement
+            for each in found
+            if not each.undone and each.judgement.kind is not JudgementKind.UNDO
+        ]
+
+    def last_judgement(self) -> int:
+        """The id of the latest judgement; 0 where nobody said anything."""
+        return int(self._row("SELECT coalesce(max(id), 0) FROM judgements")[0])
+
+    def _judged(self, where: str, values: tuple[Any, ...]) -> list[Judged]:
+        rows = self._rows(
+            "SELECT id, sha256, page, region, path, part, CAST(judgement AS BLOB), "
+            "EXISTS (SELECT * FROM judgements u WHERE u.undoes = judgements.id) "
+            f"FROM judgements {where} ORDER BY id",
+            values,
+        )
+        return [
+            Judged(
+                number,
+                sha256,
+                page,
+                _region_of(region),
+                path,
+                part,
+                self._read(Judgement, text, f"judgement {number} on {path}"),
+                bool(undone),
+            )
+            for number, sha256, page, region, path, part, text, undone in rows
         ]
 
     def copy_answers(self, to: Store, experts: Sequence[str]) -> int:
@@ -489,6 +584,14 @@ def _page_row(sha256: str, page: int, engine: str, text: PageText) -> tuple[Any,
 def _key_of(region: Box | None) -> str:
     """A region as it stands in keys; empty for the whole page."""
     return "" if region is None else ",".join(f"{side:.5f}" for side in region)
+
+
+def _region_of(key: str) -> Box | None:
+    """What `_key_of` made of a region, to its five places."""
+    if not key:
+        return None
+    x0, y0, x1, y1 = map(float, key.split(","))
+    return (x0, y0, x1, y1)
 
 
 def _has_failed(reading: Reading) -> bool:

@@ -191,10 +191,25 @@ def _settled(db: sqlite3.Connection) -> None:
     )
 
 
+def _judgements(db: sqlite3.Connection) -> None:
+    """What people said, row after row; nothing is overwritten."""
+    db.execute(
+        """CREATE TABLE judgements (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            sha256 TEXT NOT NULL, page INTEGER NOT NULL, region TEXT NOT NULL,
+            path TEXT NOT NULL, part INTEGER NOT NULL,
+            undoes INTEGER, judgement TEXT NOT NULL
+        )"""
+    )
+    db.execute("CREATE INDEX judgements_of_content ON judgements (sha256, page, region)")
+    db.execute("CREATE INDEX judgements_undone ON judgements (undoes)")
+
+
 STEPS = (
     Step(1, _first_tables),
     Step(2, _origins, changes=("meta",)),
     Step(3, _regions, changes=_REGIONS, shown=_whole("stored.")),
     Step(4, _settled),
+    Step(5, _judgements),
 )
 VERSION = STEPS[-1].version

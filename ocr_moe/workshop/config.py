@@ -19,7 +19,7 @@ from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.routing.dossiers import DossierParams
 from ocr_moe.schema import Schema, load_schema
-from ocr_moe.settings import Component, TruthOptions
+from ocr_moe.settings import Component, ReviewOptions, ServiceOptions, TruthOptions
 from ocr_moe.types import Value
 
 
@@ -67,6 +67,10 @@ class Config(Value):
     """Further schema files, looked at by `--schema auto` and found by name."""
     truth: TruthOptions = TruthOptions()
     """How verified sheets are read."""
+    review: ReviewOptions = ReviewOptions()
+    """How people review a run."""
+    service: ServiceOptions = ServiceOptions()
+    """What the service takes, and how much at once."""
 
 
 def config_folder() -> Path:

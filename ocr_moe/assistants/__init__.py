@@ -1,0 +1,1 @@
+"""What assistants are offered over the Model Context Protocol."""

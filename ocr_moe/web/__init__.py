@@ -1,0 +1,1 @@
+"""Pages and HTTP: the review desk on a run, and the service."""

@@ -1,0 +1,1 @@
+"""The review desk: doubtful cells, and what people say of them."""

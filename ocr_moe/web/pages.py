@@ -1,0 +1,114 @@
+"""Server-rendered pages: templates, their words in two languages, and the files that go with them.
+
+Whatever is filled in is escaped; nothing on a page comes from elsewhere, and no script stands in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
+
+LANGUAGE_COOKIE = "ocr_moe_language"
+_SHARED = "web"
+"""The room of what all pages share."""
+
+
+class Pages:
+    """The pages of a room below `ocr_moe.web`, from its `templates/`, `static/` and `words.yaml`.
+
+    A template may extend and include those of `ocr_moe.web` by the prefix `web/`, and its own by the
+    room's name; words are looked for in the room first. In templates, `t("key", …)` is a phrase,
+    `language` the language, `static("room/file")` the address of a file.
+    """
+
+    def __init__(self, room: str) -> None:
+        packages = {_SHARED: "ocr_moe.web", room: f"ocr_moe.web.{room}"}
+        self._room = room
+        self._words = [Words(package, "words.yaml") for package in reversed(packages.values())]
+        self._files = {
+            name: Path(str(resources.files(package).joinpath("static")))
+            for name, package in packages.items()
+        }
+        loaders = {name: PackageLoader(package) for name, package in packages.items()}
+        self._environment = Environment(
+            loader=PrefixLoader(loaders),
+            autoescape=select_autoescape(default=True, default_for_string=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def page(
+        self, request: Request, template: str, *, status: int = 200, **context: Any
+    ) -> HTMLResponse:
+        """A page of the room in the reader's language. Raises what jinja2 raises over a template."""
+        language = language_of(request)
+        text = self._environment.get_template(f"{self._room}/{template}").render(
+            context,
+            language=language,
+            t=lambda key, **values: self.said(key, language, **values),
+            static=lambda name: self._address(request, name),
+            request=request,
+            root=request.scope.get("root_path", ""),
+        )
+        return HTMLResponse(text, status)
+
+    def said(self, key: str, language: Language, **values: Any) -> Markup:
+        """A phrase, with what fills it in escaped. Raises KeyError."""
+        words = next((each for each in self._words if key in each.all), None)
+        if words is None:
+            raise KeyError(key)
+        return Markup(words.filled(Phrase(key, values), language, escape))
+
+    def phrases(self, prefix: str, language: Language) -> Mapping[str, str]:
+        """What stands under keys with a prefix, unfilled, for the scripts of a page."""
+        keys = [key for words in self._words for key in words.all if key.startswith(prefix)]
+        found = {key: words for words in self._words for key in keys if key in words.all}
+        return {key: words.unfilled(key, language) for key, words in found.items()}
+
+    def mount(self, app: Starlette) -> None:
+        """Serve the files of `static/` below /static/<room>/."""
+        for name, folder in self._files.items():
+            app.router.routes.append(Mount(f"/static/{name}", StaticFiles(directory=folder)))
+
+    def _address(self, request: Request, name: str) -> str:
+        return f"{request.scope.get('root_path', '')}/static/{name}?v={self._digests[name]}"
+
+    @cached_property
+    def _digests(self) -> Mapping[str, str]:
+        return {
+            f"{room}/{path.relative_to(folder).as_posix()}": hashlib.sha256(
+                path.read_bytes()
+            ).hexdigest()[:12]
+            for room, folder in self._files.items()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+
+def language_of(request: Request) -> Language:
+    """The language that a reader chose, else the browser's, else English."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    for language in LANGUAGES:
+        if chosen == language:
+            return language
+    for accepted in request.headers.get("accept-language", "").split(","):
+        name = accepted.split(";")[0].strip().lower()
+        for language in LANGUAGES:
+            if name.startswith(language):
+                return language
+    return "en"

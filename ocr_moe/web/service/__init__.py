@@ -1,0 +1,1 @@
+"""The service: documents in, records out, over HTTP."""
