@@ -195,7 +195,7 @@ def _judgements(db: sqlite3.Connection) -> None:
     """What people said, row after row; nothing is overwritten."""
     db.execute(
         """CREATE TABLE judgements (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            id INTEGER PRIMARY KEY,
             sha256 TEXT NOT NULL, page INTEGER NOT NULL, region TEXT NOT NULL,
             path TEXT NOT NULL, part INTEGER NOT NULL,
             undoes INTEGER, judgement TEXT NOT NULL
