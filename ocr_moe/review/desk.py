@@ -7,6 +7,7 @@ documents of its subject, is then decided anew over recorded answers (`ocr_moe.r
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.exporting import exported, write_exports
 from ocr_moe.run.judging import Judging
+from ocr_moe.run.pictures import PageImages
 from ocr_moe.run.settling import Settling, settle
 from ocr_moe.schema import Field, Schema
 from ocr_moe.settings import ReviewOptions
@@ -144,9 +146,20 @@ class _Claim:
 class Desk:
     """A run under review. Safe to share between threads."""
 
-    def __init__(self, run: OpenedRun, strategy: str, options: ReviewOptions) -> None:
-        """Settles the run first. Raises StoreError, SchemaError, EndpointMissingError."""
+    def __init__(
+        self,
+        run: OpenedRun,
+        strategy: str,
+        options: ReviewOptions,
+        *,
+        originals: Path | None = None,
+    ) -> None:
+        """Settles the run first; `originals` is a folder in which moved files are looked for.
+
+        Raises StoreError, SchemaError, EndpointMissingError.
+        """
         self.run = run
+        self.pictures = PageImages(run.store, run.config.images, originals)
         self.store = run.store
         self.strategy = strategy
         self.options = options
@@ -158,6 +171,7 @@ class Desk:
         self._settling = Settling(self.store, built, run.schemas, self._judging)
         self._answers = exported(self.store, strategy).answers
         self._documents: dict[DocumentKey, _Document] = {}
+        self._ids: dict[str, DocumentKey] = {}
         self._queue = Queue()
         self._claims: dict[DocumentKey, _Claim] = {}
         self._judges: dict[CellKey, set[str]] = defaultdict(set)
@@ -180,6 +194,7 @@ class Desk:
             raise
 
     def close(self) -> None:
+        self.pictures.close()
         self._judging.close()
         self.store.close()
 
@@ -245,6 +260,10 @@ class Desk:
                 if not document.blank
             ]
         yield from found
+
+    def key_of_id(self, id: str) -> DocumentKey:
+        """The document that `id_of` names so. Raises KeyError."""
+        return self._ids[id]
 
     def record(self, key: DocumentKey) -> Record | None:
         """A document's record as it stands."""
@@ -464,6 +483,7 @@ class Desk:
         for record in self.store.records(self.strategy):
             key = key_of(record.document)
             self._documents[key] = _kept(record)
+            self._ids[id_of(key)] = key
             cells = (self._if_waiting(CellKey(key, name)) for name in record.fields)
             waiting += [each for each in cells if each is not None]
         self._queue.fill(waiting)
@@ -618,6 +638,13 @@ class Desk:
                 if reading.field == declared.name
             }
         return candidates_of(declared, decision, readings, judgements, self._combiner, state)
+
+
+def id_of(key: DocumentKey) -> str:
+    """A name for a document that tells nothing of it, for addresses."""
+    return hashlib.sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).hexdigest()[
+        :16
+    ]
 
 
 def _kept(record: Record) -> _Document:
