@@ -181,14 +181,18 @@ class Desk:
 
     @classmethod
     def open(
-        cls, folder: Path, *, config: Config | None = None, strategy: str | None = None
+        cls,
+        folder: Path,
+        *,
+        config: Config | None = None,
+        strategy: str | None = None,
+        originals: Path | None = None,
     ) -> Desk:
         """A desk on the run of a folder. Raises what `open_run`, `reviewed_strategy` and the desk do."""
         run = open_run(folder, config)
         try:
-            return cls(
-                run, reviewed_strategy(run.strategies, run.config, strategy), run.config.review
-            )
+            chosen = reviewed_strategy(run.strategies, run.config, strategy)
+            return cls(run, chosen, run.config.review, originals=originals)
         except BaseException:
             run.store.close()
             raise
