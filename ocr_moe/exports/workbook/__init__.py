@@ -1,0 +1,5 @@
+"""records.xlsx: the file that people hold, check and give back."""
+
+from ocr_moe.exports.workbook.writing import write_workbook
+
+__all__ = ["write_workbook"]
