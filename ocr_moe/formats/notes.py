@@ -17,6 +17,8 @@ from ocr_moe.formats.phrases import Language
 _NAME = re.compile(r"\{(\w+)\}")
 _NESTED = "reasons"
 """The name of what is made of further notes, parted by commas or semicolons."""
+_NOTE = "why"
+"""The name of what is one note itself."""
 _LONGEST = 2_000
 """Characters of a note that is looked at: what is longer is the text of a page or of a server."""
 
@@ -29,12 +31,15 @@ def note_in(note: str, language: Language) -> str:
     for pattern, chinese in _patterns():
         found = pattern.fullmatch(note)
         if found is not None:
-            said = {name: _said(name, text, language) for name, text in found.groupdict().items()}
-            return _NAME.sub(lambda name: said[name[1]], chinese)
+            return chinese.format_map(
+                {name: _said(name, text, language) for name, text in found.groupdict().items()}
+            )
     return note
 
 
 def _said(name: str, text: str, language: Language) -> str:
+    if name == _NOTE:
+        return note_in(text, language)
     if name != _NESTED:
         return text
     return "，".join(note_in(part, language) for part in re.split(r"[,;] (?=[^()]* says )", text))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
 from ocr_moe.formats.xlsx import cell_text
+from ocr_moe.types import Record
 
 WORDS = Words("ocr_moe.formats", "recordbook.yaml")
 WRITTEN_SHEET = "written"
@@ -69,6 +70,21 @@ class WrittenDocument:
     schema: str
     strategy: str
     cells: Mapping[str, WrittenCell]
+
+
+def written_document(record: Record) -> WrittenDocument:
+    """A record as the workbook holds it."""
+    cells = {
+        name: WrittenCell(
+            decision.value,
+            decision.status.value,
+            decision.confidence,
+            *((decision.reviewer, decision.at) if decision.reviewer is not None else ()),
+        )
+        for name, decision in record.fields.items()
+    }
+    schema = record.schema_name or ""
+    return WrittenDocument(record.document.sha256, schema, record.strategy, cells)
 
 
 def written_rows(document: DocumentId, what: WrittenDocument) -> Iterator[tuple[str | int, ...]]:

@@ -65,7 +65,9 @@ def told_notes(record: Record, language: Language) -> str:
     if record.blank:
         notes.append(said("blank_page", language))
     for name, decision in record.fields.items():
-        notes += [f"{name}: {note_in(note, language)}" for note in decision.notes]
+        for note in decision.notes:
+            text = note_in(note, language)
+            notes.append(text if text.startswith(name) else f"{name}: {text}")
     return "; ".join(notes)
 
 

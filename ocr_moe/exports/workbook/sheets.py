@@ -86,7 +86,7 @@ class Columns:
             ),
             *self._shown_of_all(names),
             Computed(head("notes"), 40, partial(told_notes, language=self.language)),
-            Computed(head("schema"), 22, lambda record: record.schema_name or ""),
+            Computed(head("schema"), 14, lambda record: record.schema_name or ""),
             Computed(head("part"), 7, lambda record: record.document.part, "0"),
             *self._desk(names, lambda record: record.document),
         ]
@@ -132,7 +132,9 @@ class Columns:
         pictures = [Computed(self._head("picture"), 62, self._picture)]
         return [
             Computed(
-                self._head("document"), 36, lambda d: document_cell(d.record.document, self.original_of)
+                self._head("document"),
+                36,
+                lambda d: document_cell(d.record.document, self.original_of),
             ),
             Computed(self._head("page"), 7, lambda doubt: doubt.record.document.page, "0"),
             Computed(self._head("field"), 16, lambda doubt: doubt.field.name),
@@ -142,9 +144,7 @@ class Columns:
                 *(self._head("checked"), 12, lambda doubt: None, "General"),
                 note=said("note_checked", self.language),
             ),
-            Computed(
-                self._head("confidence"), 12, lambda d: _decision(d).confidence, _CONFIDENCE
-            ),
+            Computed(self._head("confidence"), 12, lambda d: _decision(d).confidence, _CONFIDENCE),
             Computed(self._head("notes"), 60, self._doubt_notes),
             Computed(self._head("part"), 7, lambda doubt: doubt.record.document.part, "0"),
             *self._desk((), lambda doubt: doubt.record.document),
@@ -152,7 +152,9 @@ class Columns:
 
     def failures(self) -> list[Computed[Failure]]:
         return [
-            Computed(self._head("document"), 36, lambda f: document_cell(f.document, self.original_of)),
+            Computed(
+                self._head("document"), 36, lambda f: document_cell(f.document, self.original_of)
+            ),
             Computed(self._head("page"), 7, lambda failure: failure.document.page, "0"),
             Computed(self._head("schema"), 22, lambda failure: failure.schema),
             Computed(self._head("field"), 16, lambda failure: failure.field),
@@ -163,7 +165,9 @@ class Columns:
 
     def to_clear_up(self) -> list[Computed[ToClearUp]]:
         return [
-            Computed(self._head("document"), 36, lambda r: document_cell(r.document, self.original_of)),
+            Computed(
+                self._head("document"), 36, lambda r: document_cell(r.document, self.original_of)
+            ),
             Computed(self._head("page"), 7, lambda row: row.document.page, "0"),
             Computed(self._head("field"), 16, lambda row: ", ".join(row.conflict.fields)),
             Computed(self._head("what"), 18, self._what),
@@ -178,7 +182,9 @@ class Columns:
     def other_pages(self) -> list[Computed[Record]]:
         """Of the sheet of what has no sheet of a schema, where there are several of these."""
         return [
-            Computed(self._head("document"), 36, lambda r: document_cell(r.document, self.original_of)),
+            Computed(
+                self._head("document"), 36, lambda r: document_cell(r.document, self.original_of)
+            ),
             Computed(self._head("page"), 7, lambda record: record.document.page, "0"),
             Computed(self._head("message"), 80, partial(told_notes, language=self.language)),
             Computed(self._head("part"), 7, lambda record: record.document.part, "0"),
@@ -237,7 +243,9 @@ class Columns:
         subject = row.subject
         if subject.chosen is None:
             return subject.name
-        return Cell(subject.name, "unsure" if subject.namesakes else "plain", self._note_of(subject))
+        return Cell(
+            subject.name, "unsure" if subject.namesakes else "plain", self._note_of(subject)
+        )
 
     def _subject_note(self, row: SubjectRow) -> Cell:
         unsure = bool(row.subject.note) or row.subject.chosen is None

@@ -28,9 +28,8 @@ from ocr_moe.formats.recordbook import (
     WRITTEN_HEADINGS,
     WRITTEN_SHEET,
     DocumentId,
-    WrittenCell,
-    WrittenDocument,
     said,
+    written_document,
     written_rows,
 )
 from ocr_moe.formats.xlsx import MAX_ROWS, Book, Column, Content, Sheet, Table, writing
@@ -141,18 +140,7 @@ class _Sheets:
         for name in to_check(record):
             if name in schema.names:
                 self._to_check.add(Doubt(record, schema.field(name)))
-        document = record.document
-        cells = {
-            name: WrittenCell(
-                decision.value,
-                decision.status.value,
-                decision.confidence,
-                *((decision.reviewer, decision.at) if decision.reviewer is not None else ()),
-            )
-            for name, decision in record.fields.items()
-        }
-        what = WrittenDocument(document.sha256, schema.name, record.strategy, cells)
-        for row in written_rows(DocumentId(*key_of(document)), what):
+        for row in written_rows(DocumentId(*key_of(record.document)), written_document(record)):
             self._written.append(row)
 
     def _failures_of(self, record: Record) -> Iterator[Failure]:
