@@ -192,7 +192,8 @@ def _figures(corrected: Corrected) -> Problem:
     verified = f", {counts[How.VERIFIED]} verified before" if counts[How.VERIFIED] else ""
     message = (
         f"{len(corrected.cells)} cells were checked ({counts[How.CHANGED]} changed, "
-        f"{counts[How.CONFIRMED]} confirmed{verified}), {corrected.untouched} untouched ones do not count"
+        f"{counts[How.CONFIRMED]} confirmed{verified}), "
+        f"{corrected.untouched} untouched ones do not count"
     )
     return Problem(ProblemKind.CHECKED_CELLS, message, source=corrected.source.name)
 
@@ -543,7 +544,7 @@ class _Reader:
         *,
         marked: bool,
     ) -> tuple[str | None, bool] | None:
-        """(value, whether somebody wrote into it) of a cell; None where it says nothing that can be used.
+        """(value, whether somebody wrote into it) of a cell; None where nothing of it can be used.
 
         Without `written` the second cannot be told, and is False.
         """
@@ -614,7 +615,7 @@ class _Reader:
         self._notes.add(ProblemKind.NOT_TAKEN, f"{place.words}: {why}", place.field, place.row)
 
     def _settled(self, said: Sequence[CheckedCell]) -> CheckedCell | None:
-        """One word of a cell that stands on several sheets, or in several rows; None where they differ."""
+        """One word of a cell that stands in several places; None where they differ."""
         field = self._schemas[said[0].schema].field(said[0].field)
         changed = [cell for cell in said if cell.how is How.CHANGED]
         best = (changed or [cell for cell in said if cell.how is How.CONFIRMED] or list(said))[0]

@@ -107,8 +107,13 @@ def _by_openpyxl(data: bytes) -> Iterator[Table]:
             twin = formulas[sheet.title] if has_formulas else None
             looks = _Looks(sheet.parent)
             rows, merged = filled_down(_rows(sheet, twin, looks), _merged(part))
-            green, formulas = frozenset(looks.green), frozenset(looks.formulas)
-            yield Table(sheet.title, rows, merged, green=green, formulas=formulas)
+            yield Table(
+                sheet.title,
+                rows,
+                merged,
+                green=frozenset(looks.green),
+                formulas=frozenset(looks.formulas),
+            )
 
 
 class _Looks:
