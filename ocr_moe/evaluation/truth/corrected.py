@@ -3,7 +3,7 @@
 Only what was checked counts as verified: a cell that was changed, a cell that was filled with green, the
 cells of a row that was marked in the column "checked". What was changed is told by what was written,
 which the workbook carries along on a hidden sheet (`ocr_moe.formats.recordbook`); where that is gone,
-by the records of the run, else by marks alone. What cannot be used is told with its place and what to do.
+by the records of the run, else by marks alone. What cannot be used is told, with what to do.
 """
 
 from __future__ import annotations
@@ -494,11 +494,13 @@ class _Reader:
         mark: _Mark,
     ) -> None:
         """Look at one cell, and keep it if somebody checked it."""
-        self._seen.add((document, place.field))
         known = self._written.get(document)
         written = None if known is None else known.cells.get(place.field)
-        field = schema.field(place.field)
         raw = _at(row, place.column)
+        if known is not None and written is None and raw is BLANK:
+            return  # nothing was ever there
+        self._seen.add((document, place.field))
+        field = schema.field(place.field)
         green = (place.row, place.column) in table.green
         if (place.row, place.column) in table.formulas and not raw.trouble:
             self._refuse(place, "a formula, which was not taken; type its value as text")
