@@ -454,6 +454,29 @@ def test_a_sheet_copied_out_counts_by_its_marks_alone_or_by_the_run(tmp_path: Pa
     }
 
 
+def test_what_another_run_read_differently_nobody_changed(tmp_path: Path) -> None:
+    editor = Editor(written(tmp_path))
+    del editor.book["written"]
+    editor.put(3, "checked", "WL")
+    truths = read_truths([editor.save()])
+    other = [
+        each.model_copy(
+            update={
+                "fields": {
+                    name: decision.model_copy(update={"value": "别的", "confidence": 0.97})
+                    for name, decision in each.fields.items()
+                }
+            }
+        )
+        for each in RECORDS
+    ]
+
+    [match] = gather({"moe": other}, SCHEMAS, truths).matches
+
+    assert {document.key.path for document in match.documents} == {"b.jpg"}
+    assert any("another run" in problem.message for problem in match.truth.problems)
+
+
 def test_a_run_is_scored_on_what_was_checked_of_every_schema(tmp_path: Path) -> None:
     editor = Editor(written(tmp_path))
     editor.put(5, "checked", "WL")
