@@ -16,7 +16,6 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.matching import match
 from ocr_moe.evaluation.truth.problems import ProblemKind
 from ocr_moe.evaluation.truth.sheet import Truth, load_truth
-from ocr_moe.evaluation.truth.tables import read_tables
 from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.schema import Field, Kind, Schema, Subjects
 from ocr_moe.settings import TruthOptions
