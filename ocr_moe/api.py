@@ -244,8 +244,8 @@ def extract(
 
     `schema` is the name of a kind of document, the path of a schema's file, or `auto`; it goes before
     that of the options. `out` is a new temporary folder when not given; a run that was started there
-    before goes on. `report` hears of every file that is done, `notice` of what is told once. Raises UsageError and
-    its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
+    before goes on. `report` hears of every file that is done, `notice` of what is told once. Raises
+    UsageError and its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
     KeyboardInterrupt) on Ctrl-C, once what was under way is stored; a document that fails is in its
     record, not raised.
     """
