@@ -20,6 +20,7 @@ from ocr_moe.cli import (
     extract,
     generate,
     listings,
+    mcp,
     screen,
 )
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, UsageError
@@ -80,6 +81,7 @@ app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 app.command("schemas")(listings.schemas)
 app.command("strategies")(listings.strategies)
+app.command("mcp")(mcp.mcp)
 
 
 @app.callback(invoke_without_command=True)
