@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import heapq
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from ocr_moe.exports.jsonl import AnswersOf
+from ocr_moe.review.candidates import candidates_of
+from ocr_moe.run.exporting import exported, schemas_of
+from ocr_moe.schema import Field
 from ocr_moe.store.database import Store
-from ocr_moe.types import Decision, Record, Recorded, Status
+from ocr_moe.types import Decision, Record, Status
 
 MAX_TEXT = 1000
 """Characters of a text that is handed on: longer ones are no field's value."""
-_CANDIDATES = 6
 _DOUBTFUL = frozenset({Status.ABSTAINED, Status.FAILED})
 
 
 class Candidate(BaseModel):
-    """What some expert read for a field."""
+    """What was read for a field, or said of it."""
 
     value: str
     experts: list[str]
     score: float | None
-    """The best of their own, uncalibrated scores (0-1)."""
+    """The best of the experts' own, uncalibrated scores (0-1)."""
 
 
 class Cell(BaseModel):
@@ -59,12 +61,28 @@ def doubtful(store: Store, strategy: str, n: int) -> tuple[int, list[Cell]]:
                     yield decision.confidence or 0.0, total, record, name, decision
 
     worst = heapq.nsmallest(n, all_of_them(), key=lambda found: found[:2])
-    return total, [_cell(store, record, name, cell) for _, _, record, name, cell in worst]
+    fields = {
+        (schema.name, field.name): field for schema in schemas_of(store) for field in schema.fields
+    }
+    answers_of = exported(store, strategy).answers
+    return total, [
+        _cell(record, name, decision, fields.get((record.schema_name or "", name)), answers_of)
+        for _, _, record, name, decision in worst
+    ]
 
 
-def _cell(store: Store, record: Record, name: str, decision: Decision) -> Cell:
+def _cell(
+    record: Record, name: str, decision: Decision, field: Field | None, answers_of: AnswersOf
+) -> Cell:
     place = record.document
-    answers = store.answers(place.sha256, place.page, place.region)
+    readings = {
+        expert: reading
+        for expert, answers in answers_of(record).items()
+        for answer in answers
+        for reading in answer.readings
+        if reading.field == name
+    }
+    offered = [] if field is None else candidates_of(field, decision, readings, (), None, None)
     return Cell(
         document=cut(place.path),
         page=place.page,
@@ -74,32 +92,16 @@ def _cell(store: Store, record: Record, name: str, decision: Decision) -> Cell:
         value=None if decision.value is None else cut(decision.value),
         status=decision.status,
         confidence=None if decision.confidence is None else round(decision.confidence, 4),
-        candidates=_candidates(answers, name),
+        candidates=[
+            Candidate(
+                value=cut(each.value),
+                experts=list(each.experts),
+                score=None if each.chance is None else round(each.chance, 4),
+            )
+            for each in offered
+        ],
         notes=[cut(note) for note in decision.notes],
     )
-
-
-def _candidates(answers: Iterable[Recorded], field: str) -> list[Candidate]:
-    found: dict[str, Candidate] = {}
-    for recorded in answers:
-        for reading in recorded.answer.readings:
-            if reading.field != field:
-                continue
-            values = [(each.value, math.exp(each.logprob)) for each in reading.alternatives]
-            if reading.value is not None:
-                values.append((reading.value, reading.score))  # type: ignore[arg-type]
-            for value, score in values:
-                _add(found, value, recorded.expert, score)
-    by_score = sorted(found.values(), key=lambda each: (-(each.score or 0.0), each.value))
-    return by_score[:_CANDIDATES]
-
-
-def _add(found: dict[str, Candidate], value: str, expert: str, score: float | None) -> None:
-    candidate = found.setdefault(value, Candidate(value=cut(value), experts=[], score=None))
-    if expert not in candidate.experts:
-        candidate.experts.append(expert)
-    if score is not None:
-        candidate.score = round(max(score, candidate.score or 0.0), 4)
 
 
 def cut(text: str) -> str:

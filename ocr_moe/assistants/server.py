@@ -6,13 +6,15 @@ a page may hold a sentence that reads like an instruction.
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
-import anyio.from_thread
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import ToolAnnotations
@@ -124,7 +126,7 @@ class _Tools:
         self._writing = threading.Lock()
         """One at a time: models and processors are shared."""
 
-    def extract(
+    async def extract(
         self,
         paths: Paths,
         out: Annotated[
@@ -138,41 +140,52 @@ class _Tools:
             str | None, Field(description="One of ocr-moe://strategies; by default the best.")
         ] = None,
     ) -> Extracted:
-        folder = self._place.folder(out)
-        if folder.exists() and any(folder.iterdir()) and not (folder / STORE).is_file():
-            raise UsageError(f"{out}: holds other files; name a new folder, or that of a run")
-        if schema != "auto" and schema not in self.schemas():
-            raise UsageError(f"no schema {schema!r}; there are auto, {', '.join(self.schemas())}")
-        found = [self._place.existing(each) for each in paths]
-        for source in discover([str(path) for path in found], None, self._config.images):
-            self._place.check([source.file.resolve()], source.name)
+        loop = asyncio.get_running_loop()
 
         def report(step: Progress) -> None:
-            anyio.from_thread.run(ctx.report_progress, step.done, step.total)
+            asyncio.run_coroutine_threadsafe(ctx.report_progress(step.done, step.total), loop)
 
-        with self._writing:
-            options = api.Options(
-                schema=schema,
-                config=self._config,
-                local_only=self._options.local_only,
-                max_cost=self._options.max_cost,
+        return await asyncio.to_thread(self._extract, paths, out, schema, strategy, report)
+
+    def _extract(
+        self,
+        paths: list[str],
+        out: str,
+        schema: str,
+        strategy: str | None,
+        report: Callable[[Progress], None],
+    ) -> Extracted:
+        with _telling(ToolError):
+            folder = self._place.folder(out)
+            if folder.exists() and any(folder.iterdir()) and not (folder / STORE).is_file():
+                raise UsageError(f"{out}: holds other files; name a new folder, or that of a run")
+            if schema not in ("auto", *self.schemas()):  # a path, to anybody else
+                known = ", ".join(self.schemas())
+                raise UsageError(f"no schema {schema!r}; there are auto, {known}")
+            found = [self._place.existing(each) for each in paths]
+            for source in discover([str(path) for path in found], None, self._config.images):
+                self._place.check([source.file.resolve()], source.name)
+            options = replace(self._options, schema=schema, config=self._config)
+            with self._writing:
+                run = api.extract(
+                    found, out=folder, strategy=strategy, options=options, report=report
+                )
+            outcome, chosen = run.outcome, strategy or self._config.strategy
+            assert outcome is not None
+            assert outcome.to_check is not None
+            with Store(folder / STORE, write=False) as store:
+                _, cells = doubtful(store, chosen, _FIRST_CELLS)
+            return Extracted(
+                run=self._place.shown(folder),
+                strategy=chosen,
+                documents=outcome.documents,
+                failures=[cut(each) for each in outcome.failures[:_FIRST_FAILURES]],
+                n_failures=outcome.failed,
+                cells_to_check=outcome.to_check.cells,
+                documents_to_check=outcome.to_check.documents,
+                most_doubtful=cells,
+                files=self._files(folder, *(each.target for each in EXPORTERS.values())),
             )
-            run = api.extract(found, out=folder, strategy=strategy, options=options, report=report)
-        outcome, chosen = run.outcome, strategy or self._config.strategy
-        assert outcome is not None
-        assert outcome.to_check is not None
-        _, cells = _doubtful(folder, chosen, _FIRST_CELLS)
-        return Extracted(
-            run=self._place.shown(folder),
-            strategy=chosen,
-            documents=outcome.documents,
-            failures=[cut(each) for each in outcome.failures[:_FIRST_FAILURES]],
-            n_failures=outcome.failed,
-            cells_to_check=outcome.to_check.cells,
-            documents_to_check=outcome.to_check.documents,
-            most_doubtful=cells,
-            files=self._files(folder, *(each.target for each in EXPORTERS.values()), "run.json"),
-        )
 
     def evaluate(
         self,
@@ -182,18 +195,19 @@ class _Tools:
             Field(min_length=1, max_length=20, description="Verified sheets, .xlsx or .csv."),
         ],
     ) -> Evaluated:
-        folder = self._run(run)
-        sheets = [self._place.existing(each) for each in truth]
-        with self._writing:
-            scores = api.evaluate(folder, sheets, config=self._config)
-        return Evaluated(
-            run=self._place.shown(folder),
-            best=scores.best,
-            strategies=_figures(scores),
-            left_out=scores.left_out.model_dump(mode="json"),
-            problems=[cut(problem.sentence) for problem in scores.problems[:_FIRST_FAILURES]],
-            files=self._files(folder, "report.html", "accuracy.xlsx", "scores.json"),
-        )
+        with _telling(ToolError):
+            folder = self._run(run)
+            sheets = [self._place.existing(each) for each in truth]
+            with self._writing:
+                scores = api.evaluate(folder, sheets, config=self._config)
+            return Evaluated(
+                run=self._place.shown(folder),
+                best=scores.best,
+                strategies=_figures(scores),
+                left_out=scores.left_out.model_dump(mode="json"),
+                problems=[cut(problem.sentence) for problem in scores.problems[:_FIRST_FAILURES]],
+                files=self._files(folder, "report.html", "accuracy.xlsx", "scores.json"),
+            )
 
     def queue(
         self,
@@ -203,25 +217,31 @@ class _Tools:
             str | None, Field(description="Needed where the run has several.")
         ] = None,
     ) -> Queue:
-        folder = self._run(run)
-        name = self._strategy(folder, strategy)
-        total, cells = _doubtful(folder, name, n)
-        return Queue(
-            run=self._place.shown(folder), strategy=name, cells_to_check=total, cells=cells
-        )
+        with _telling(ToolError):
+            folder = self._run(run)
+            with Store(folder / STORE, write=False) as store:
+                name = _chosen(store, strategy)
+                total, cells = doubtful(store, name, n)
+            shown = self._place.shown(folder)
+            return Queue(run=shown, strategy=name, cells_to_check=total, cells=cells)
 
-    def records(self, run: str, start: int = 0, n: int = 50) -> dict[str, Any]:
-        folder = self._run(run)
-        if not (start >= 0 and 1 <= n <= MAX_RECORDS):
-            raise UsageError(f"start is to be 0 or more, and n between 1 and {MAX_RECORDS}")
-        chosen: list[dict[str, Any]] = []
-        total = 0
-        with api.Run(folder).records(self._strategy(folder, None)) as records:
-            for record in records:
-                if start <= total < start + n:
-                    chosen.append(_shortened(record_to_json(record)))
-                total += 1
-        return {"run": self._place.shown(folder), "total": total, "start": start, "records": chosen}
+    def records(
+        self, run: str, start: int = 0, n: int = 50, strategy: str | None = None
+    ) -> dict[str, Any]:
+        with _telling(ResourceError):
+            folder = self._run(run)
+            if start < 0 or not 1 <= n <= MAX_RECORDS:
+                raise UsageError(f"start is to be 0 or more, and n between 1 and {MAX_RECORDS}")
+            with Store(folder / STORE, write=False) as store:
+                name = _chosen(store, strategy)
+                found = islice(store.records(name), start, start + n)
+                return {
+                    "run": self._place.shown(folder),
+                    "strategy": name,
+                    "documents": store.count_documents([name]),
+                    "start": start,
+                    "records": [_shortened(record_to_json(record)) for record in found],
+                }
 
     def schemas(self) -> dict[str, dict[str, Any]]:
         return {
@@ -247,14 +267,6 @@ class _Tools:
             raise UsageError(f"{text}: is no folder of a run; extract makes one")
         return folder
 
-    def _strategy(self, folder: Path, wanted: str | None) -> str:
-        names = api.Run(folder).strategies
-        if wanted is None and len(names) == 1:
-            return names[0]
-        if wanted not in names:
-            raise UsageError(f"name one of the strategies {', '.join(names)}")
-        return wanted
-
     def _files(self, folder: Path, *names: str) -> list[str]:
         return [self._place.shown(folder / name) for name in names if (folder / name).exists()]
 
@@ -271,9 +283,7 @@ def server(root: Path, options: api.Options) -> MCPServer[Any]:
     )
 
     def offer(tool: Callable[..., Any], does: str, annotations: ToolAnnotations) -> None:
-        offered.tool(description=f"{does} {DATA}", annotations=annotations)(
-            _telling(tool, ToolError)
-        )
+        offered.tool(description=f"{does} {DATA}", annotations=annotations)(tool)
 
     offer(
         tools.extract,
@@ -305,37 +315,40 @@ def server(root: Path, options: api.Options) -> MCPServer[Any]:
         tools.queue,
         "List the cells of a run that are most worth a person's look, the most doubtful first, with "
         "what every expert read. Nothing is changed: what is right, a person decides.",
-        ToolAnnotations(title="Doubtful cells", read_only_hint=True, open_world_hint=False),
+        ToolAnnotations(
+            title="Doubtful cells",
+            read_only_hint=True,
+            destructive_hint=False,
+            idempotent_hint=True,
+            open_world_hint=False,
+        ),
     )
     for uri, resource, does in (
         ("ocr-moe://schemas", tools.schemas, "Kinds of documents, with their fields."),
         ("ocr-moe://strategies", tools.strategies, "Ways to read documents."),
-        ("ocr-moe://records/{+run}{?start,n}", tools.records, f"Records of a run. {DATA}"),
+        ("ocr-moe://records/{+run}{?start,n,strategy}", tools.records, f"Records of a run. {DATA}"),
     ):
-        offered.resource(uri, description=does, mime_type="application/json")(
-            _telling(resource, ResourceError)
-        )
+        offered.resource(uri, description=does, mime_type="application/json")(resource)
     return offered
 
 
-def _telling(
-    function: Callable[..., Any], problem: type[ToolError | ResourceError]
-) -> Callable[..., Any]:
-    """A function whose sentences for the user reach the assistant; any other error does not."""
-
-    @wraps(function)
-    def telling(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except OcrMoeError as error:
-            raise problem(cut(str(error))) from error
-
-    return telling
+@contextmanager
+def _telling(problem: type[ToolError | ResourceError]) -> Iterator[None]:
+    """Lets sentences for the user through to the assistant; any other error is not told it."""
+    try:
+        yield
+    except OcrMoeError as error:
+        raise problem(cut(str(error))) from error
 
 
-def _doubtful(folder: Path, strategy: str, n: int) -> tuple[int, list[Cell]]:
-    with Store(folder / STORE, write=False) as store:
-        return doubtful(store, strategy, n)
+def _chosen(store: Store, wanted: str | None) -> str:
+    """The strategy that is meant. Raises UsageError."""
+    names = store.strategies()
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted not in names:
+        raise UsageError(f"name one of the strategies {', '.join(names)}")
+    return wanted
 
 
 def _figures(scores: Scores) -> dict[str, dict[str, FieldScore]]:
