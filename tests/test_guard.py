@@ -7,12 +7,13 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
@@ -23,6 +24,7 @@ from ocr_moe.web import guard
 from ocr_moe.web.guard import Access, Host, caller_of, guarded, reviewer_name, reviewer_of
 from ocr_moe.web.pages import Pages
 from ocr_moe.workshop.config import Config, load_config
+from tests.browsing import Visit, violations
 from tests.httpservers import Got, ask, serving
 
 TOKEN = "a-token-of-the-tests-0123456789"
@@ -673,3 +675,64 @@ def test_what_cannot_be_meant_is_told_before_anything_is_served(config: Config, 
     with pytest.raises(UsageError, match=words):
         Access.of(config, "127.0.0.1", 8000, {})
     assert issubclass(ConfigError, UsageError)
+
+
+# --- in a real browser
+
+
+def form(action: str) -> str:
+    return (
+        f'<!doctype html><title>evil</title><form method="post" action="{action}">'
+        '<input name="a" value="b"></form><script>document.forms[0].submit()</script>'
+    )
+
+
+def test_a_person_logs_in_and_no_other_page_acts_for_them(browser: Any, start: Start) -> None:
+    port = start(token=TOKEN, fresh=True)
+    address = f"http://127.0.0.1:{port}"
+    visit = Visit(browser, f"{address}/front?a=b", locale="zh-CN")
+    page = visit.page
+    assert page.url == f"{address}/login?next=/front%3Fa%3Db"
+    assert violations(page) == []
+    assert visit.complaints == []
+    page.fill("input[name=token]", "wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[role=alert]")
+    assert page.locator("[role=alert]").inner_text() == "令牌不正确。"
+    page.fill("input[name=token]", TOKEN)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{address}/front?a=b")
+    assert '"session":true' in page.content()
+    assert page.evaluate("document.cookie") == ""
+
+    async def evil(request: Request) -> Response:
+        return HTMLResponse(form(f"{address}/judge"))
+
+    async def framing(request: Request) -> Response:
+        return HTMLResponse(f'<!doctype html><title>x</title><iframe src="{address}/front">')
+
+    # On the same host, and so the same site: the session's cookie is sent.
+    elsewhere = Starlette(routes=[Route("/", evil), Route("/frame", framing)])
+    with serving(elsewhere) as other:
+        with page.expect_response(f"{address}/judge") as answered:
+            page.goto(f"http://127.0.0.1:{other}/")
+        assert "ocr_moe_session" in answered.value.request.all_headers()["cookie"]
+        assert answered.value.status == 403
+        page.goto(f"http://127.0.0.1:{other}/frame")
+        assert "session" not in (page.frames[1].content() if len(page.frames) > 1 else "")
+
+
+def test_a_form_of_our_own_comes_through_without_fetch_metadata(browser: Any, start: Start) -> None:
+    """On a plain address in a network, browsers tell the Origin alone; see Referrer-Policy."""
+
+    async def front(request: Request) -> Response:
+        if request.method == "POST":
+            return JSONResponse({"origin": request.headers.get("origin")})
+        return HTMLResponse('<form method="post"><button>go</button></form>')
+
+    app = Starlette(routes=[Route("/", front, methods=["GET", "POST"])])
+    port = start(app=app)
+    page = Visit(browser, f"http://127.0.0.1:{port}/").page
+    page.click("button")
+    page.wait_for_function("document.body.innerText.includes('origin')")
+    assert f'"origin":"http://127.0.0.1:{port}"' in page.content()

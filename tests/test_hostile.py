@@ -26,10 +26,8 @@ from ocr_moe.types import Decision, DocumentRef, Evidence, Failure, Record, Stat
 from ocr_moe.web.guard import Access, guarded
 from ocr_moe.web.pages import Pages, shown, visible
 from ocr_moe.web.responses import Problem, attachment
-from tests.browsing import Visit, browser
+from tests.browsing import Visit
 from tests.httpservers import serving
-
-__all__ = ["browser"]
 
 SCRIPT = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
 TEXTS = {
@@ -280,7 +278,7 @@ def test_a_name_of_a_download_stays_a_name(name: str) -> None:
     message = email.message.Message()
     message["Content-Disposition"] = header
     assert [key for key, _ in message.get_params(header="content-disposition") or []] == [
-        *("attachment", "filename", "filename*")
+        *("attachment", "filename", "filename")
     ]
     [encoded] = re.findall(r"filename\*=UTF-8''([^;]*)$", header)
     saved = unquote(encoded, errors="strict")
