@@ -210,6 +210,8 @@ def test_a_refused_host_is_told_in_the_language_of_the_reader(start: Start) -> N
     problem = json.loads(got.body)
     assert problem["status"] == 421
     assert problem["title"] == "Misdirected Request"
+    assert problem["type"] == "urn:ocr-moe:problem:host"
+    assert got["content-language"] == "zh"
     assert "evil.example" in problem["detail"]
     assert "service.hosts" in problem["detail"]
     assert "本服务器" in problem["detail"]

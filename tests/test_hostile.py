@@ -258,9 +258,9 @@ def test_what_is_visible_holds_nothing_hidden(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_problem_holds_any_sentence(name: str) -> None:
-    problem = Problem(422, TEXTS[name])
+    problem = Problem(422, "field", TEXTS[name], "en")
     assert json.loads(bytes(problem.body)) == {
-        "type": "about:blank",
+        "type": "urn:ocr-moe:problem:field",
         "title": HTTPStatus(422).phrase,
         "status": 422,
         "detail": TEXTS[name],

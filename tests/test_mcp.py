@@ -88,8 +88,8 @@ def hostile(shared: Path) -> str:
 def test_an_assistant_reads_evaluates_and_looks_at_the_queue(shared: Path) -> None:
     told: list[tuple[float, float | None]] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        told.append((done, total))
+    async def heard(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total))
 
     async def talk() -> None:
         command, *rest = arguments(["mcp", "--root", "."])
@@ -98,7 +98,7 @@ def test_an_assistant_reads_evaluates_and_looks_at_the_queue(shared: Path) -> No
             read = await client.call_tool(
                 "extract",
                 {"paths": ["scans"], "out": "runs/first", "schema": SCHEMA, "strategy": "rules"},
-                progress_callback=progress,
+                progress_callback=heard,
             )
             assert not read.is_error, words(read)
             run = read.structured_content

@@ -400,8 +400,10 @@ class _Guard:
                 request, "refused.html", status=status, why=refused.key, values=values
             )
         else:
-            told = self._pages.text(refused.key, language_of(request), **values)
-            response = Problem(status, told)
+            language = language_of(request)
+            told = self._pages.text(refused.key, language, **values)
+            kind = refused.key.removeprefix("guard_").replace("_", "-")
+            response = Problem(status, kind, told, language)
         response.headers.update({**refused.headers, **headers})
         return response
 

@@ -9,24 +9,33 @@ from urllib.parse import quote
 from starlette.responses import JSONResponse
 
 from ocr_moe.formats.names import safe_name
+from ocr_moe.formats.phrases import Language
 
 PROBLEM = "application/problem+json"
 
 
 class Problem(JSONResponse):
-    """What went wrong, for programs (RFC 9457): `title` names the kind, which is that of the status,
-    `detail` is a sentence for the user."""
+    """What went wrong, for programs (RFC 9457): `kind` tells the sort of problem to them, `detail` is a
+    sentence for the user, in a language."""
 
     media_type = PROBLEM
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        language: Language,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         body = {
-            "type": "about:blank",
+            "type": f"urn:ocr-moe:problem:{kind}",
             "title": HTTPStatus(status).phrase,
             "status": status,
             "detail": detail,
         }
-        super().__init__(body, status, headers)
+        told = {"Content-Language": language, "Vary": "Accept-Language"}
+        super().__init__(body, status, {**told, **(headers or {})})
 
 
 def attachment(name: str) -> str:

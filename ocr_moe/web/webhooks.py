@@ -30,7 +30,7 @@ MIN_SECRET = 24
 _PREFIX = "whsec_"
 SECONDS = 10.0
 """For one attempt."""
-PAUSES = (1.0, 10.0, 60.0)
+PAUSES = (1.0, 5.0, 15.0)
 """Seconds before the second attempt and those after it."""
 _AGAIN = frozenset({408, 425, 429})
 """Below 500: what may be otherwise the next time."""
