@@ -18,6 +18,7 @@ from ocr_moe.web.service.extracts import Extracts
 from ocr_moe.web.service.inspection import Inspector
 from ocr_moe.web.service.jobs import Jobs
 from ocr_moe.web.service.jobstore import Job
+from ocr_moe.web.service.lingering import Lingering
 from ocr_moe.web.service.metrics import Metrics
 from ocr_moe.web.service.observing import Observed
 from ocr_moe.web.service.problems import tell_problems
@@ -91,7 +92,8 @@ def service_app(config: Config, data: Path, hooks: Hooks | None = None) -> FastA
         lifespan=life,
     )
     app.state.service = service
-    app.add_middleware(Observed, metrics=metrics)
+    app.add_middleware(Lingering)
+    app.add_middleware(Observed, metrics=metrics)  # outside of all else
     tell_problems(app)
     app.include_router(routes.router)
     pages.add(app, service.jobs, hooks.mount_desk)

@@ -15,9 +15,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocr_moe.web.service.metrics import Metrics
-from ocr_moe.web.service.problems import problem_of
+from ocr_moe.web.service.problems import METHODS, problem_of
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GONE = 499
 """What is counted for a client that left before an answer, as nginx does."""
 _LOG = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class Observed:
                 await problem.response(Request(scope))(scope, receive, observed)
         finally:
             seconds = time.perf_counter() - began
-            method = scope["method"] if scope["method"] in _METHODS else "other"
+            method = scope["method"] if scope["method"] in METHODS else "other"
             route = _route_of(scope)
             self._metrics.answered(method, route, status or _GONE, seconds)
             _LOG.info(

@@ -16,12 +16,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from ocr_moe.formats.phrases import Language, Phrase, Words
 from ocr_moe.web.pages import language_of
 
 MEDIA_TYPE = "application/problem+json"
 WORDS = Words("ocr_moe.web.service", "words.yaml")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _OF_STATUS = {404: "not_found", 405: "method", 406: "request", 411: "request", 413: "too_large"}
 """What the framework itself refuses, by its status; all else is `request`."""
@@ -103,7 +105,20 @@ def tell_problems(app: FastAPI) -> None:
     """Have all errors of an application answered so."""
 
     async def told(request: Request, error: Exception) -> JSONResponse:
-        return problem_of(error).response(request)
+        problem = problem_of(error)
+        if problem.status == 405:  # the framework names those of the first route that fits
+            problem.headers["Allow"] = ", ".join(sorted(_methods_of(app, request)))
+        return problem.response(request)
 
     for kind in (Problem, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, told)
+
+
+def _methods_of(app: FastAPI, request: Request) -> set[str]:
+    """The methods that the address of a request takes."""
+    return {
+        method
+        for method in METHODS
+        for route in app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }
