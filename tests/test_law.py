@@ -142,6 +142,7 @@ INTRUDERS = [
     ("run", "rich", "The terminal is the command line's"),
     ("cli", "jinja2", "HTML is made where pages are"),
     ("run", "starlette", "HTTP is served in web"),
+    ("web", "prometheus_client", "Uploads and metrics are the service's"),
     ("web", "mcp", "Assistants are spoken to in their room"),
     ("routing", "joblib", "Processes are started by runs"),
     ("experts.rules", "json_repair", "Answers of language models are mended where they are asked"),

@@ -23,6 +23,7 @@ from ocr_moe.cli import (
     mcp,
     review,
     screen,
+    serve,
 )
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, UsageError
 
@@ -78,6 +79,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("review")(review.review)
 app.command("calibrate")(calibrate.calibrate)
+app.command("serve")(serve.serve)
 app.command("generate")(generate.generate)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
