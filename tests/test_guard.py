@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,6 +26,7 @@ from ocr_moe.web.guard import Access, Host, caller_of, guarded, reviewer_name, r
 from ocr_moe.web.pages import Pages
 from ocr_moe.workshop.config import Config, load_config
 from tests.browsing import Visit, violations
+from tests.conftest import Command
 from tests.httpservers import Got, ask, serving
 
 TOKEN = "a-token-of-the-tests-0123456789"
@@ -344,6 +346,15 @@ def test_beyond_this_machine_a_token_is_needed(host: str) -> None:
     with pytest.raises(UsageError):
         Access.of(configured(), host, 8000, {guard.TOKEN: ""})
     assert Access.of(configured(), host, 8000, {guard.TOKEN: TOKEN}).token == TOKEN
+
+
+def test_a_service_without_one_is_not_started(ocr_moe: Command, tmp_path: Path) -> None:
+    done = ocr_moe("serve", "--host", "0.0.0.0", "--port", "0", "--data", tmp_path / "data")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(
+        "Error: 0.0.0.0 can be reached from other machines: set OCR_MOE_TOKEN"
+    )
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])

@@ -6,14 +6,18 @@ import base64
 import hmac
 import json
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
 from ocr_moe.errors import UsageError
+from ocr_moe.settings import ServiceOptions
 from ocr_moe.web import webhooks
+from ocr_moe.web.service.lent import hooks
 from ocr_moe.web.webhooks import (
     PAUSES,
     Delivery,
@@ -24,6 +28,7 @@ from ocr_moe.web.webhooks import (
     signature,
 )
 from tests.internet import HOST, PUBLIC, Internet, Reply, head, public_internet, saying
+from tests.servicekit import Running, scan
 
 URL = f"https://{HOST}/hooks/jobs?of=me"
 SECRET = bytes(range(32))
@@ -152,3 +157,55 @@ def test_a_secret_that_is_none_is_refused_and_not_repeated(text: str) -> None:
 def test_the_secret_is_what_its_base64_says() -> None:
     text = "whsec_" + base64.b64encode(SECRET).decode()
     assert secret_of({webhooks.SECRET: text}) == SECRET
+
+
+def form(**fields: str) -> dict[str, tuple[None, str]]:
+    """A form of several parts without any file, as httpx takes it."""
+    return {name: (None, value) for name, value in fields.items()}
+
+
+@pytest.mark.slow
+def test_the_service_fetches_and_tells(internet: Internet, tmp_path: Path) -> None:
+    """From a document's address to the webhook of its job; nothing of the document is told."""
+    document, told = scan(7), threading.Event()
+
+    def reply(connection: ssl.SSLSocket, request: bytes) -> None:
+        if request.startswith(b"GET "):
+            connection.sendall(head(Content_Length=len(document)) + document)
+        else:
+            connection.sendall(head("204 No Content"))
+            told.set()
+
+    internet.reply = reply
+    internet.names["inside.example"] = [["192.168.0.1"]]
+    options = ServiceOptions(urls=True, webhooks=True)
+    environment = {webhooks.SECRET: "whsec_" + base64.b64encode(SECRET).decode()}
+    lent = hooks(options, environment, internet.outside())
+    with Running(tmp_path, lent, urls=True, webhooks=True) as service:
+        inside = service.client.post("/v1/extract", files=form(urls="https://inside.example/1.png"))
+        assert (inside.status_code, inside.json()["type"]) == (
+            422,
+            "urn:ocr-moe:problem:not-fetched",
+        )
+        sent = form(urls=f"https://{HOST}/%E5%BC%A0.png", webhook=URL)
+        answer = service.client.post("/v1/jobs", files=sent)
+        assert answer.status_code == 202, answer.text
+        job = service.over(answer.json()["id"])
+        assert told.wait(60)
+        records = service.client.get(f"/v1/jobs/{job['id']}/records.jsonl").text
+    assert json.loads(records)["document"]["path"] == "张.png"
+    _, headers, body = parts(internet.requests[-1])
+    stamp = int(headers["webhook-timestamp"])
+    assert headers["webhook-signature"] == signature(SECRET, headers["webhook-id"], stamp, body)
+    data = json.loads(body)["data"]
+    assert (data["id"], data["status"], data["documents"]) == (job["id"], "done", 1)
+    assert "张" not in body.decode("unicode_escape")
+    assert "王小明" not in body.decode("unicode_escape")
+
+
+def test_nothing_is_lent_that_is_not_enabled() -> None:
+    nothing = hooks(ServiceOptions(), {})
+    assert nothing.fetch is None
+    assert nothing.announce is None
+    with pytest.raises(UsageError, match=webhooks.SECRET):
+        hooks(ServiceOptions(webhooks=True), {})

@@ -26,7 +26,9 @@ def serve(
     import logging
 
     from ocr_moe.cli.words import said
+    from ocr_moe.web.guard import Access, guarded
     from ocr_moe.web.service.application import service_app
+    from ocr_moe.web.service.lent import hooks
     from ocr_moe.web.serving import listen
     from ocr_moe.web.serving import serve as run
     from ocr_moe.workshop.config import load_config
@@ -35,7 +37,9 @@ def serve(
     logging.getLogger("ocr_moe").setLevel(logging.INFO)
     settings = load_config(config)
     bound = listen(host, port)
-    app = service_app(settings, data)
+    taken = bound.getsockname()[1]
+    access, lent = Access.of(settings, host, taken), hooks(settings.service)
+    app = guarded(service_app(settings, data, lent), access)
     address = f"[{host}]" if ":" in host else host
-    url = f"http://{address}:{bound.getsockname()[1]}/"
+    url = f"http://{address}:{taken}/"
     run(app, bound, lambda: typer.echo(said("serving", url=url, data=data)))

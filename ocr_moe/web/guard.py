@@ -548,7 +548,7 @@ def _with_headers(scope: Scope, send: Send) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            if _path(scope).startswith(_FILES) and message["status"] in (200, 304):
+            if _FILES in _path(scope) and message["status"] in (200, 304):
                 lasting = b"v=" in scope.get("query_string", b"")
                 headers.setdefault("Cache-Control", _FOREVER if lasting else "no-cache")
             for name, value in HEADERS.items():
