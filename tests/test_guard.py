@@ -320,6 +320,13 @@ def test_the_token_opens(
         assert TOKEN not in got.text
 
 
+def test_a_refusal_is_heard_whatever_is_still_being_sent(start: Start) -> None:
+    """Over unread bytes a connection would be reset, and the answer lost with it."""
+    got = ask(start(token=TOKEN), "POST", "/v1/extract", [], b"x" * (8 << 20))
+    assert got.status == 401
+    assert guard.TOKEN in got.text
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -439,7 +446,9 @@ def test_sessions_are_bounded(clock: Clock) -> None:
     assert all(map(sessions.is_open, others))
 
 
-def test_wrong_tokens_are_slowed_down(start: Start, clock: Clock) -> None:
+def test_wrong_tokens_are_slowed_down(
+    start: Start, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     port = start(token=TOKEN, fresh=True)
     for _ in range(guard.LOGIN_ATTEMPTS):
         got = login(port, "wrong")
@@ -450,6 +459,7 @@ def test_wrong_tokens_are_slowed_down(start: Start, clock: Clock) -> None:
         got = login(port, token)
         assert (got.status, got["retry-after"]) == (429, "55")
         assert "set-cookie" not in got
+    assert caplog.messages == ["a wrong token from 127.0.0.1"] * guard.LOGIN_ATTEMPTS
     assert ask(port, "GET", "/x", [BEARER]).status == 200
     clock.now += 55
     assert login(port).status == 303

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import math
 import os
 import re
@@ -27,10 +28,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocr_moe.errors import ConfigError, UsageError
+from ocr_moe.web.lingering import Lingering
 from ocr_moe.web.pages import Pages, language_of
 from ocr_moe.web.responses import Problem
 from ocr_moe.workshop.config import Config
 
+_LOG = logging.getLogger(__name__)
 TOKEN = "OCR_MOE_TOKEN"
 """The environment variable that holds the token."""
 MIN_TOKEN = 16
@@ -292,7 +295,8 @@ class _Guard:
             response = self._refusal(Request(scope), refused)
         except ClientDisconnect:
             return
-        await (response or self._app)(scope, receive, send)
+        # What we answer ourselves may come before a large body was sent.
+        await (Lingering(response) if response else self._app)(scope, receive, send)
 
     async def _checked(self, scope: Scope, receive: Receive) -> Response | None:
         """An answer of our own, or None for what the application is to answer."""
@@ -355,6 +359,7 @@ class _Guard:
             return page
         if not _same(form.get("token", "").strip(), token):
             self._attempts.note(caller.address)
+            _LOG.warning("a wrong token from %s", caller.address)
             return self._login_page(request, after, 403, wrong=True)
         response = RedirectResponse(_root(request) + _local(after), 303)
         response.set_cookie(
