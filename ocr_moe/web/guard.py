@@ -28,7 +28,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocr_moe.errors import ConfigError, UsageError
-from ocr_moe.web.lingering import Lingering
 from ocr_moe.web.pages import Pages, language_of
 from ocr_moe.web.responses import Problem
 from ocr_moe.workshop.config import Config
@@ -295,8 +294,7 @@ class _Guard:
             response = self._refusal(Request(scope), refused)
         except ClientDisconnect:
             return
-        # What we answer ourselves may come before a large body was sent.
-        await (Lingering(response) if response else self._app)(scope, receive, send)
+        await (response or self._app)(scope, receive, send)
 
     async def _checked(self, scope: Scope, receive: Receive) -> Response | None:
         """An answer of our own, or None for what the application is to answer."""

@@ -13,12 +13,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from ocr_moe.version import __version__
-from ocr_moe.web.lingering import Lingering
 from ocr_moe.web.service import descriptions, pages, routes
 from ocr_moe.web.service.extracts import Extracts
 from ocr_moe.web.service.inspection import Inspector
 from ocr_moe.web.service.jobs import Jobs
 from ocr_moe.web.service.jobstore import Job
+from ocr_moe.web.service.lingering import Lingering
 from ocr_moe.web.service.metrics import Metrics
 from ocr_moe.web.service.observing import Observed
 from ocr_moe.web.service.problems import tell_problems
