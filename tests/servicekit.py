@@ -162,6 +162,7 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.client.close()
+        (self.folder / "hold").unlink(missing_ok=True)  # or a test that failed would never end
         self._server.should_exit = True
         self._thread.join(60)
         assert not self._thread.is_alive()

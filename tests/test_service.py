@@ -11,10 +11,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import yaml
 from starlette.responses import PlainTextResponse
 
 from ocr_moe.errors import DocumentError, UsageError
-from ocr_moe.web.service.application import Hooks
+from ocr_moe.web.service.application import Hooks, service_app
 from ocr_moe.web.service.jobstore import Job
 from ocr_moe.web.service.problems import WORDS, Problem
 from ocr_moe.web.service.uploads import label
@@ -36,6 +36,7 @@ from tests.servicekit import (
     SCHOOL,
     Engine,
     Running,
+    configuration,
     files,
     scan,
     settings,
@@ -423,19 +424,22 @@ class Process:
         self._args = [sys.executable, "-m", "tests.servicekit", "serve", "--port", "0"]
         self._args += ["--data", str(self.data), "--config", str(folder / "config.yaml")]
 
-    def start(self) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        started = subprocess.Popen(
-            self._args, stdout=pipe, stderr=pipe, text=True, cwd=ROOT, env=environment()
-        )
-        assert started.stdout is not None
-        assert started.stderr is not None
-        threading.Thread(target=started.stderr.read, daemon=True).start()
-        told = started.stdout.readline()
-        found = re.search(r"http://[\d.]+:\d+", told)
-        assert found, told
-        self.client = httpx.Client(base_url=found[0], timeout=60, trust_env=False)
-        return started
+    @contextmanager
+    def started(self, end: signal.Signals = signal.SIGTERM) -> Iterator[None]:
+        """The command until the end of the block, where it is sent a signal."""
+        with subprocess.Popen(
+            self._args, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment()
+        ) as running:
+            try:
+                assert running.stdout is not None
+                told = running.stdout.readline()
+                found = re.search(r"http://[\d.]+:\d+", told)
+                assert found, told
+                with httpx.Client(base_url=found[0], timeout=60, trust_env=False) as self.client:
+                    yield
+            finally:
+                running.send_signal(end)
+                running.wait(60)
 
     def job(self, id_: str) -> Any:
         return self.client.get(f"/v1/jobs/{id_}").json()
@@ -443,65 +447,54 @@ class Process:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_killed_in_the_middle_of_a_job_it_goes_on(tmp_path: Path) -> None:
+def test_killed_and_told_to_end_in_the_middle_of_a_job_it_goes_on(tmp_path: Path) -> None:
     process = Process(tmp_path, concurrency=1)
-    running = process.start()
-    assert process.client.post("/v1/extract", files=files(scan(9))).status_code == 200
-    a_page = process.engine.asked
-    sent = files(*map(scan, range(6)))
-    job = process.client.post("/v1/jobs", files=sent).json()["id"]
-    dropped, kept = (process.client.post("/v1/jobs", files=sent).json()["id"] for _ in range(2))
-    assert process.client.delete(f"/v1/jobs/{dropped}").json()["status"] == "cancelled"
-    half_sent = process.data / "incoming" / "half"
-    half_sent.mkdir()
-    with process.engine.held():
-        (tmp_path / "hold").unlink()
+    hold = tmp_path / "hold"
+    with process.started(signal.SIGKILL):
+        assert process.client.post("/v1/extract", files=files(scan(9))).status_code == 200
+        a_page = process.engine.asked
+        sent = files(*map(scan, range(6)))
+        job = process.client.post("/v1/jobs", files=sent).json()["id"]
+        dropped, kept = (process.client.post("/v1/jobs", files=sent).json()["id"] for _ in "ab")
+        assert process.client.delete(f"/v1/jobs/{dropped}").json()["status"] == "cancelled"
+        half_sent = process.data / "incoming" / "half"
+        half_sent.mkdir()
         until(lambda: process.job(job)["files"]["done"] >= 2)
-        (tmp_path / "hold").touch()
-        running.send_signal(signal.SIGKILL)
-        running.wait()
+        hold.touch()
     asked = process.engine.asked
-    running = process.start()
-    assert not half_sent.exists()
-    other = subprocess.run(
-        process._args, capture_output=True, text=True, cwd=ROOT, env=environment()
-    )
-    assert other.returncode == 2
-    assert "another service uses this data folder" in other.stderr
-    until(lambda: process.job(kept)["status"] == "done")
-    assert process.job(job)["status"] == "done"
-    assert process.job(dropped)["status"] == "cancelled"
-    records = [
-        [
-            json.loads(line)
-            for line in process.client.get(f"/v1/jobs/{id_}/records.jsonl").text.splitlines()
+    hold.unlink()
+    with process.started(signal.SIGTERM):
+        assert not half_sent.exists()
+        until(lambda: process.job(kept)["files"]["done"] >= 2)
+        assert process.job(kept)["status"] == "running"
+    with process.started():
+        until(lambda: process.job(kept)["status"] == "done")
+        assert process.job(job)["status"] == "done"
+        assert process.job(dropped)["status"] == "cancelled"
+        looks = process.engine.asked - asked
+        records = [
+            [json.loads(line) for line in process.client.get(address).text.splitlines()]
+            for address in (f"/v1/jobs/{id_}/records.jsonl" for id_ in (job, kept))
         ]
-        for id_ in (job, kept)
-    ]
-    looks = process.engine.asked - asked
     for record in (*records[0], *records[1]):
         record["cost"] = None
     assert records[0] == records[1]
     assert len(records[0]) == 6
     assert looks <= (4 + 6) * a_page, "what was read is not read again"
-    running.send_signal(signal.SIGTERM)
-    assert running.wait(60) in (0, -signal.SIGTERM, 130)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_told_to_end_it_finishes_what_is_under_way_and_goes_on_later(tmp_path: Path) -> None:
-    process = Process(tmp_path, concurrency=1)
-    running = process.start()
-    job = process.client.post("/v1/jobs", files=files(*map(scan, range(9)))).json()["id"]
-    until(lambda: process.job(job)["files"]["done"] >= 1)
-    running.send_signal(signal.SIGTERM)
-    running.wait(60)
-    running = process.start()
-    until(lambda: process.job(job)["status"] == "done")
-    assert process.job(job)["files"] == {"total": 9, "done": 9, "failed": 0}
-    running.send_signal(signal.SIGTERM)
-    running.wait(60)
+def test_a_data_folder_is_of_one_service(service: Running, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="another service uses this data folder"):
+        service_app(configuration(tmp_path), service.data)
+    assert service.extract(scan(1)).status_code == 200
+    other = tmp_path / "data"
+    other.mkdir()
+    (other / "jobs.sqlite").write_text("of another program, no database at all" * 99)
+    with pytest.raises(UsageError, match=r"jobs\.sqlite: .*; name another --data"):
+        service_app(configuration(tmp_path), other)
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="file"):
+        service_app(configuration(tmp_path), tmp_path / "file")
 
 
 def test_jobs_are_kept_for_their_days(tmp_path: Path) -> None:
@@ -744,7 +737,7 @@ def test_the_real_command_reads_real_pixels(tmp_path: Path) -> None:
         lines = (sample.parent / "samples.jsonl").read_text(encoding="utf-8").splitlines()
         truth = next(e for e in map(json.loads, lines) if e["file"] == sample.name)
         assert record["strategy"] == "moe"
-        assert values(record)["证书编号"] == truth["fields"]["证书编号"]
+        assert values(record)["证书编号"] == truth["truth"]["证书编号"]
     finally:
         running.terminate()
         running.wait(60)
