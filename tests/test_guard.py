@@ -418,6 +418,18 @@ def test_a_session_opens_until_it_is_logged_out_of(start: Start) -> None:
     assert ask(port, "GET", "/x", [session]).status == 401
 
 
+def test_pages_offer_to_log_out_of_a_session(start: Start) -> None:
+    pages = Pages("web")
+
+    async def front(request: Request) -> Response:
+        return pages.page(request, "refused.html", why="guard_form", values={})
+
+    port = start(app=Starlette(routes=[Route("/", front)]), token=TOKEN, fresh=True)
+    session = ("Cookie", login(port)["set-cookie"].split(";")[0])
+    assert 'action="/logout"' in ask(port, "GET", "/", [session]).text
+    assert "/logout" not in ask(port, "GET", "/", [BEARER]).text
+
+
 def test_every_login_is_a_session_of_its_own(start: Start) -> None:
     port = start(token=TOKEN)
     assert len({login(port)["set-cookie"] for _ in range(3)}) == 3

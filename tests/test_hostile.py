@@ -163,6 +163,7 @@ def page_of(limit: int | None) -> Starlette:
             limit=limit,
             language="en",
             root="",
+            request=request,
             t=lambda key, **values: pages.said(key, "en", **values),
             static=lambda name: f"/static/{name}",
         )

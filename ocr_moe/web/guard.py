@@ -309,8 +309,11 @@ class _Guard:
         session = self._session(Request(scope))
         if self._is_open(scope, path) or session is not None or self._has_token(scope):
             scope[_CALLER] = replace(caller, session=session is not None)
-            # For those who ask the request itself: the desk's choice of reviewers.
-            scope["state"] = {**scope.get("state", {}), "reviewer": caller.reviewer}
+            # For the desk's choice of reviewers, and for the frame of all pages.
+            told: dict[str, str | None] = {"reviewer": caller.reviewer}
+            if session is not None:
+                told["logout"] = f"{scope.get('root_path', '')}/logout"
+            scope["state"] = {**scope.get("state", {}), **told}
             return None
         return self._to_login(Request(scope))
 
