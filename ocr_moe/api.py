@@ -22,12 +22,11 @@ from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
-from ocr_moe.run.manifest import StrategyManifest
-from ocr_moe.run.outcome import Notice, Outcome, Progress, ToCheck
+from ocr_moe.run.outcome import Notice, Outcome, Progress
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
-from ocr_moe.types import Decision, Record, Status
+from ocr_moe.types import Decision, Record
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
@@ -272,19 +271,8 @@ def extract(
                 retry_failed=options.retry_failed,
                 report=report,
             )
-            outcome.to_check = _to_check(batch.export().strategies[chosen[0].name])
+            outcome.to_check = batch.export().strategies[chosen[0].name].left_to_check
     return Run(folder, outcome)
-
-
-def _to_check(written: StrategyManifest) -> ToCheck:
-    failed = written.fields.get(Status.FAILED, 0)
-    return ToCheck(
-        cells=written.fields.get(Status.ABSTAINED, 0) + failed,
-        documents=written.documents_to_check,
-        failed_cells=failed,
-        failed_documents=written.failed_documents,
-        contradicting=written.contradicting_documents,
-    )
 
 
 @contextmanager
