@@ -555,12 +555,12 @@ def test_documents_that_share_a_page_are_told_by_what_was_read(tmp_path: Path) -
     }
     rows: list[list[Any]] = [["file", "姓名", "证书编号"], ["a.png", "李四", other]]
     second = load_truth(sheet(tmp_path, *rows), SCHEMA)
-    found = match(second, parts, said)
+    found = match(second, parts, lambda: said)
     assert [document.key.part for document in found.documents] == [2]
     assert found.touched == {DocumentKey("a.png", 1, 2)}  # the first has no row of its own
 
     both = load_truth(sheet(tmp_path, *rows, ["a.png", "张三", CODE]), SCHEMA)
-    found = match(both, parts, said)
+    found = match(both, parts, lambda: said)
     assert [(d.key.part, d.cells["姓名"].value) for d in found.documents] == [
         (1, "张三"),
         (2, "李四"),
@@ -568,12 +568,12 @@ def test_documents_that_share_a_page_are_told_by_what_was_read(tmp_path: Path) -
     assert found.problems == ()
 
     for unread in ({}, {key: {"姓名": {"王五"}} for key in said}):
-        found = match(second, parts, unread)
+        found = match(second, parts, lambda: unread)
         assert found.documents == ()
         assert "add a column `part`" in found.problems[0].sentence
 
     told = load_truth(sheet(tmp_path, ["file", "part", "姓名"], ["a.png", 2, "张三"]), SCHEMA)
-    assert [document.key.part for document in match(told, parts, said).documents] == [2]
+    assert [document.key.part for document in match(told, parts, lambda: said).documents] == [2]
 
 
 def test_contradictory_rows_leave_only_the_differing_cells_out(tmp_path: Path) -> None:

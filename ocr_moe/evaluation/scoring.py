@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.truth.matching import Match, VerifiedDocument, documents_of
+from ocr_moe.evaluation.truth.matched import Match, MatchedBy, VerifiedDocument
+from ocr_moe.evaluation.truth.matching import documents_of
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import Truth, TruthCell
 from ocr_moe.schema import Field, Schema
