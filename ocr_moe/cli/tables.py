@@ -23,6 +23,7 @@ def print_scores(scores: Scores) -> None:
     from ocr_moe.evaluation.report.measures import (
         ACCEPTED,
         OVERALL,
+        alarms,
         left_out,
         share_of,
         skipped_together,
@@ -30,8 +31,10 @@ def print_scores(scores: Scores) -> None:
     from ocr_moe.evaluation.report.phrases import text
 
     spoken = language()
+    loud = alarms(scores)
     for sentence in left_out(scores):
-        typer.echo(text([sentence], spoken))
+        alarm = sentence in loud
+        typer.secho(text([sentence], spoken), bold=alarm, fg="yellow" if alarm else None)
     remarks = [problem for problem in scores.problems if problem.kind != "field_without_column"]
     if remarks:
         typer.echo(said("remarks", n=len(remarks)))

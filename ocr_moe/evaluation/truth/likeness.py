@@ -161,9 +161,9 @@ def assigned(fits: Mapping[tuple[R, D], Likeness]) -> dict[R, D]:
             of_rows[row].append((rank, document))
             of_documents[document].append((rank, row))
         settled = {
-            row: document
+            row: best
             for row, some in of_rows.items()
-            if (document := _best(some)) is not None and _best(of_documents[document]) == row
+            if (best := _best(some)) is not None and _best(of_documents[best]) == row
         }
         if not settled:
             return found
