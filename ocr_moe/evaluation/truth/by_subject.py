@@ -158,7 +158,14 @@ class _Settling:
             why = f"{rows[0].key}: read on a document that agrees with the row in nothing else"
             self.matching.doubt(rows, ProblemKind.NAMESAKES, why)
             return
-        self._add(rows, self._documents_of(rows[0], subject))
+        spoken = spoken_of(self.matching.truth.schema, self.rule, rows[0])
+        fitting = [each for each in subject.documents if fits_in(self.rule, each, spoken)]
+        if len(rows) > 1 and len(rows) == len(fitting):
+            # As many rows that say the same as documents that they may be about: a row each.
+            for row, document in zip(rows, fitting, strict=True):
+                self._add([row], [(document, self._cells_of(row, document))])
+        else:
+            self._add(rows, self._documents_of(rows[0], subject))
 
     def among_namesakes(self, rows: Sequence[TruthRow], subjects: Sequence[Subject]) -> None:
         """Rows that say the same, and several subjects of their name: their other cells decide."""
