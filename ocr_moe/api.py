@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ocr_moe.errors import StoreError
+from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ocr_moe.evaluation.scores import Scores
+    from ocr_moe.formats.phrases import Language
     from ocr_moe.laboratory.calibrating import CalibrationResult
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
@@ -275,6 +276,47 @@ def evaluate_columns(
         None if out is None else Path(out),
         truth=config.truth,
     )
+
+
+def template(
+    what: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    strategy: str | None = None,
+    language: Language = "en",
+    config: Config | None = None,
+) -> int:
+    """Write a verified sheet to be filled in; how many documents it has.
+
+    `what` is a schema (by name, or by its YAML file), for an empty sheet, or the folder of a run, for one
+    with its documents and what one strategy is sure of: the named one, the only one, or else the
+    configured one. Rows of it count once a person has marked them as checked. Raises UsageError where
+    `out` exists (a person's work may be in it), StoreError, SchemaError, OutputError.
+    """
+    from ocr_moe.exports.template import write_prefilled, write_template
+    from ocr_moe.run.exporting import schemas_of
+
+    config, out, folder = config or load_config(), Path(out), Path(what)
+    if out.suffix.lower() != ".xlsx":
+        raise UsageError(f"{out}: a verified sheet is an Excel workbook; name it something.xlsx")
+    if out.exists():
+        raise UsageError(f"{out} exists, and somebody may have worked in it; name another file")
+    absent = next(iter(config.truth.absent), "")
+    if not absent:
+        raise UsageError("truth.absent of the configuration names no word for what is not there")
+    if not folder.is_dir():
+        write_template(out, find_schema(str(what)), language=language, absent=absent)
+        return 0
+    with _store_of(folder) as store:
+        names = store.strategies()
+        if strategy is None and config.strategy in names:
+            strategy = config.strategy
+        if strategy not in names and (strategy is not None or len(names) != 1):
+            raise UsageError(f"{folder}: name one of its strategies: {', '.join(names) or 'none'}")
+        records = store.records(strategy or names[0])
+        return write_prefilled(
+            out, records, schemas_of(store), language=language, absent=absent
+        )
 
 
 def compare(

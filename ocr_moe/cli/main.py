@@ -21,6 +21,7 @@ from ocr_moe.cli import (
     generate,
     listings,
     screen,
+    template,
 )
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, UsageError
 
@@ -75,6 +76,7 @@ app.command("extract")(extract.extract)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("calibrate")(calibrate.calibrate)
+app.command("template")(template.template)
 app.command("generate")(generate.generate)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
