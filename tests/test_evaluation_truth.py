@@ -567,8 +567,9 @@ def test_documents_that_share_a_page_are_told_by_what_was_read(tmp_path: Path) -
     ]
     assert found.problems == ()
 
-    for unread in ({}, {key: {"姓名": {"王五"}} for key in said}):
-        found = match(second, parts, lambda: unread)
+    nothing: dict[DocumentKey, dict[str, set[str]]] = {}
+    for unread in (nothing, {key: {"姓名": {"王五"}} for key in said}):
+        found = match(second, parts, lambda unread=unread: unread)
         assert found.documents == ()
         assert "add a column `part`" in found.problems[0].sentence
 

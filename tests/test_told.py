@@ -168,9 +168,12 @@ def test_most_of_a_folder_unscored_is_an_alarm(scores: Scores) -> None:
 
     assert told(60, 29, 31, 0) == told(60, 0, 60, 29) == told(0, 0, 0, 0) == []
     [apart] = told(60, 30, 60, 30)
-    assert apart.startswith("Only 30 of 60 documents (50\u202f%) are scored; verified rows that found no document: 30.")
+    assert apart.startswith(
+        "Only 30 of 60 documents (50\u202f%) are scored; verified rows that found no document: 30."
+    )
     [sample] = told(1000, 900, 100, 0)
-    assert "(10\u202f%)" in sample and "drawn by chance" in sample
+    assert "(10\u202f%)" in sample
+    assert "drawn by chance" in sample
     [unused] = told(60, 0, 121, 61)
     assert unused.startswith("Only 60 of 121 verified rows (50\u202f%)")
 
@@ -188,7 +191,8 @@ def test_the_workbook_begins_with_what_is_left_out(run: Path, scores: Scores) ->
         f"2 of 4 documents (50\u202f%) have no verified row and are not counted (坏.jpg, {FURTHER}). / "
     )
     assert told[2] == (
-        "1 of 3 verified rows (33\u202f%) is about no document of the run and is not counted (没有.jpg). / "
+        "1 of 3 verified rows (33\u202f%) is about no document of the run and is not counted "
+        "(没有.jpg). / "
         "3 个核实行中有 1 个（33\u202f%）没有对应的文档，未计入（没有.jpg）。"
     )
     assert told[4].startswith(

@@ -69,6 +69,17 @@ def print_scores(scores: Scores) -> None:
         typer.echo(said("not_run", names=names, why=reason))
 
 
+def print_compared_as(scores: Scores) -> None:
+    """How two columns of a sheet were compared."""
+    from ocr_moe.evaluation.report.phrases import text
+    from ocr_moe.evaluation.report.sentences import problem_sentence
+    from ocr_moe.evaluation.truth.problems import ProblemKind
+
+    for problem in scores.problems:
+        if problem.kind == ProblemKind.COMPARED_AS:
+            typer.echo(text([problem_sentence(problem)], language()))
+
+
 def _origin(origin: Origin) -> str:
     """Whose recorded answers they are."""
     from ocr_moe.evaluation.report.phrases import text

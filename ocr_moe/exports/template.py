@@ -1,9 +1,9 @@
 """A verified sheet to be filled in: empty for a schema, or with the documents and values of a run.
 
-Only what a person vouches for may count as verified. In a sheet that was filled in beforehand, therefore,
-what the program is not sure of is left empty, with its guess in a note, and no row counts before somebody
-marks it in the column "checked" (`ocr_moe.evaluation.truth.sheet` reads it so). An empty sheet has no such
-column: whatever stands in it somebody typed.
+Only what a person vouches for may count as verified. In a sheet that was filled in beforehand,
+therefore, what the program is not sure of is left empty, with its guess in a note, and no row counts
+before somebody marks it in the column "checked" (`ocr_moe.evaluation.truth.sheet` reads it so). An empty
+sheet has no such column: whatever stands in it somebody typed.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def write_prefilled(
             head = partial(heading, language=language)
             other_pages = said_of_records("sheet_other_pages", language)
             left = book.sheet(
-                other_pages, [Column(head("document"), _DOCUMENT_WIDTH), Column(head("message"), 80)]
+                other_pages,
+                [Column(head("document"), _DOCUMENT_WIDTH), Column(head("message"), 80)],
             )
             for record in others:
                 left.append([record.document.path, record.error.message if record.error else ""])

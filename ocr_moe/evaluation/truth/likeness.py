@@ -22,8 +22,8 @@ from ocr_moe.schema import Field, Kind, Schema, Subjects
 from ocr_moe.subjects import kind_rank, may_be_misread
 
 MISREAD_CHARACTERS = 1
-"""In which a code may differ from the row's where another cell that only its subject has agrees: codes of
-neighbours in a class differ in one character as well."""
+"""In which a code may differ from the row's where another cell that only its subject has agrees: codes
+of neighbours in a class differ in one character as well."""
 SHORTEST_CODE = 8
 """Characters of a code that may be told by one less: shorter ones are alike too often."""
 _STRANGERS = 2
@@ -169,7 +169,9 @@ def assigned(fits: Mapping[tuple[R, D], Likeness]) -> dict[R, D]:
             return found
         found |= settled
         taken = set(settled.values())
-        left = {pair: r for pair, r in left.items() if pair[0] not in settled and pair[1] not in taken}
+        left = {
+            pair: r for pair, r in left.items() if pair[0] not in settled and pair[1] not in taken
+        }
 
 
 def _best(ranked: list[tuple[Likeness, Item]]) -> Item | None:

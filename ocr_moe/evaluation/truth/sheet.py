@@ -37,8 +37,13 @@ PART_HEADINGS = ("part", "part number", "部分", "份")
 CHECKED_HEADINGS = ("checked", "checked by", "已核对", "核对人")
 """Of the column in which whoever checked a row says so: where there is one, only rows that are marked in
 it count."""
-UNCHECKED = ("", "no", "n", "false", "0", "否", "未", "未核对")
-"""What marks no row."""
+UNCHECKED = frozenset(
+    (
+        *("", "no", "n", "false", "0", "-", "–", "?", "todo"),
+        *("否", "未", "未核对", "待核对", "没有"),
+    )
+)
+"""What marks no row there."""
 SUBJECT_HEADINGS = ("subject", "student", "学生", "学生姓名", "姓名", "name")
 HEADER_ROWS = 30
 """Rows that hold something, among which the headings are looked for."""
@@ -161,7 +166,7 @@ def _together(path: Path, truths: Sequence[Truth], notebook: Notebook) -> Truth:
         if any(truth.unchecked for truth in truths):
             raise TruthError(
                 f"{path}: no row is marked as checked: write into the column "
-                f"{listed(map(repr, CHECKED_HEADINGS[:1]))} (已核对) who checked a row, or take the "
+                f"{CHECKED_HEADINGS[0]!r} (已核对) who checked a row, or take the "
                 "column out where every row is"
             )
         raise TruthError(f"{path}: there are no rows below the headings")
