@@ -12,6 +12,7 @@ from ocr_moe.evaluation.truth.likeness import (
     codes_of,
     kind_read,
     likeness,
+    name_field,
     names_read,
 )
 from ocr_moe.evaluation.truth.matched import MatchedBy, Reader, Said, VerifiedDocument
@@ -78,16 +79,22 @@ def by_subject(matching: Matching, documents: Sequence[DocumentRef], read: Reade
     namer = FileNameRule(rule)
     grouping = namer.group(documents)
     rest = _take(matching, rule, truth.rows, grouping.subjects, MatchedBy.SUBJECT, read)
-    nameless = grouping.unmatched
-    if rest and nameless:
+    free = [document for document in documents if key_of(document) not in matching.touched]
+    if rest and free:
+        said = read()
+        nameless = namer.nameless(free, _first_names(truth.schema, said))
         wanted = {fold_name(row.key) for row in rest}
-        keys = {key_of(document) for document in nameless}
-        said = {key: values for key, values in read().items() if key in keys}
-        names = _names_of(truth.schema, wanted, said)
+        keys = map(key_of, nameless)
+        names = _names_of(truth.schema, wanted, {key: said.get(key, {}) for key in keys})
         known = [document for document in nameless if key_of(document) in names]
         grouped = namer.group(known, names).subjects
         rest = _take(matching, rule, rest, grouped, MatchedBy.NAME_READ, read)
     matching.waiting += rest
+
+
+def _first_names(schema: Schema, said: Mapping[DocumentKey, Said]) -> dict[DocumentKey, NameRead]:
+    field = name_field(schema)
+    return {key: NameRead(next(iter(v[field]))) for key, v in said.items() if v.get(field)}
 
 
 def _names_of(

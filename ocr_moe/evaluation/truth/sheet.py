@@ -133,7 +133,10 @@ def load_truth_tables(
         raise TruthError(_no_column(path, tables, schema))
     table, header = max(found, key=lambda item: len(item[1].columns))
     # A class a sheet, or one that was full: sheets of the same headings are one.
-    used = [(other, its) for other, its in found if _bare_ends(its) == _bare_ends(header)]
+    alike = [
+        (other, its) for other, its in found if _named(its.headings) == _named(header.headings)
+    ]
+    used = [pair for pair in alike if len(pair[0].rows) > pair[1].row + 1] or [(table, header)]
     notebook = Notebook(path.name)
     if table.second_choice:
         notebook.add(
@@ -141,7 +144,7 @@ def load_truth_tables(
             "only the values of this workbook could be read: errors look like empty cells, and "
             "dates of months like full ones; save it anew in Excel to be sure",
         )
-    others = [other.name for other, its in found if all(its is not its_own for _, its_own in used)]
+    others = [other.name for other, its in found if (other, its) not in alike]
     if others:
         notebook.add(
             ProblemKind.OTHER_SHEET,
@@ -152,11 +155,6 @@ def load_truth_tables(
         notes = Notebook(f"{path.name}, {each.name}") if len(used) > 1 else notebook
         truths.append(_Reader(path, each, its, schema, options, notes).read())
     return _together(path, truths, notebook if len(used) > 1 else Notebook())
-
-
-def _bare_ends(header: _Header) -> tuple[str, ...]:
-    """The headings, folded, without empty ones at their end."""
-    return tuple(" ".join(map(fold_heading, header.headings)).split())
 
 
 def _together(path: Path, truths: Sequence[Truth], notebook: Notebook) -> Truth:
@@ -178,11 +176,10 @@ def _together(path: Path, truths: Sequence[Truth], notebook: Notebook) -> Truth:
                 f"sheet {other.sheet!r} was not used: it names {other.by}s, {used[0].sheet!r} "
                 f"{used[0].by}s",
             )
-    told = {
-        (problem.kind, problem.message, problem.field, problem.rows and problem.source): problem
-        for truth in truths
-        for problem in reversed(truth.problems)
-    }
+    told: dict[tuple[object, ...], Problem] = {}
+    for problem in (problem for truth in truths for problem in truth.problems):
+        where = problem.source if problem.rows else ""
+        told.setdefault((problem.kind, problem.message, problem.field, where), problem)
     return replace(
         used[0],
         sheet=", ".join(truth.sheet for truth in used),
@@ -190,7 +187,7 @@ def _together(path: Path, truths: Sequence[Truth], notebook: Notebook) -> Truth:
         blank=sum(truth.blank for truth in used),
         unscorable=sum(truth.unscorable for truth in used),
         unchecked=sum(truth.unchecked for truth in truths),
-        problems=(*notebook.problems(), *reversed(told.values())),
+        problems=(*notebook.problems(), *told.values()),
     )
 
 
@@ -258,6 +255,11 @@ def _match_fields(headings: Sequence[str], schema: Schema) -> dict[str, tuple[in
         if matching:
             fields[item.name] = tuple(matching)
     return fields
+
+
+def _named(headings: Iterable[str]) -> list[str]:
+    """The headings, folded, without empty ones."""
+    return list(filter(None, map(fold_heading, headings)))
 
 
 def _bare(heading: str) -> str:
