@@ -248,7 +248,7 @@ class FileNameRule:
             fitting = [
                 group
                 for group in by_name.get(fold_name(known.name), [])
-                if any(_belong_together(known, read.get(key_of(m.document))) for m in group)
+                if any(self._belong_together(known, read.get(key_of(m.document))) for m in group)
             ]
             if len(fitting) == 1:
                 [group] = fitting
@@ -333,6 +333,18 @@ class FileNameRule:
             return False
         return bool(shared & self._constant)
 
+    def _belong_together(self, known: NameRead, other: NameRead | None) -> bool:
+        """Whether two documents on which one name was read agree in more than they differ in. School and
+        major are those of a degree: where degrees differ, what never changes tells alone."""
+        if other is None:
+            return False
+        both = known.said.keys() & other.said.keys()
+        degrees = {self._degrees.get(each.degree) for each in (known, other)}
+        if len(degrees) == 2 and None not in degrees:
+            both &= self._constant
+        same = sum(known.said[name] == other.said[name] for name in both)
+        return same > len(both) - same
+
     def _clash(self, members: list[NamedDocument]) -> bool:
         """Two different files for the same degree and kind; pages of one file do not clash."""
         seen: dict[tuple[int, int], str] = {}
@@ -390,15 +402,6 @@ def _of_several(
 def _alike(one: str, other: str) -> bool:
     shorter, longer = sorted((one, other), key=len)
     return may_be_misread(longer, shorter)
-
-
-def _belong_together(known: NameRead, other: NameRead | None) -> bool:
-    """Whether two documents on which one name was read agree in more than they differ in."""
-    if other is None:
-        return False
-    both = known.said.keys() & other.said.keys()
-    same = sum(known.said[name] == other.said[name] for name in both)
-    return same > len(both) - same
 
 
 def kind_rank(rule: Subjects, text: str) -> int | None:
