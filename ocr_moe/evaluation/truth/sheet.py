@@ -505,9 +505,10 @@ class _Reader:
         column = self._column_with_file_names()
         if column is not None:
             return "file", column
-        if self._schema.subjects is not None:
-            column = self._column_of(SUBJECT_HEADINGS)
-            if column is None:
+        if (rule := self._schema.subjects) is not None:
+            named = self._header.columns.get(rule.name_field, ())
+            column = named[0] if named else self._column_of(SUBJECT_HEADINGS)
+            if column is None and not rule.name_field:
                 column = next(
                     (
                         self._header.columns[item.name][0]
