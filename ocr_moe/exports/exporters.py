@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ocr_moe.exports.jsonl import AnswersOf, write_documents, write_jsonl
 from ocr_moe.exports.workbook import write_workbook
+from ocr_moe.formats.phrases import Language
 from ocr_moe.schema import Schema
-from ocr_moe.types import Record
+from ocr_moe.types import DocumentRef, Record
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,15 @@ class Exported:
     answers: AnswersOf
     sole: bool = False
     """Whether nobody else writes where it goes: what is there of documents that are gone goes."""
+    language: Language = "en"
+    """Of what is said to people."""
+    original_of: Callable[[DocumentRef], str] = lambda document: ""
+    """The address of a document's file, empty where it is not known."""
+    desk_of: Callable[[DocumentRef], str] | None = None
+    """The address of a document at the review desk that is being served; None where none is."""
+    crop_of: Callable[[Record, str], bytes | None] | None = None
+    """(record, field) → a small picture of where the value stands, None where it cannot be had. Without
+    the function there are no pictures: each takes a page that is decoded anew."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,17 @@ EXPORTERS: Mapping[str, Exporter] = {
         lambda path, run: write_documents(path, run.records, run.answers, prune=run.sole),
     ),
     "xlsx": Exporter(
-        "records.xlsx", lambda path, run: write_workbook(path, run.records, run.schemas)
+        "records.xlsx",
+        lambda path, run: write_workbook(
+            path,
+            run.records,
+            run.schemas,
+            language=run.language,
+            answers=run.answers,
+            original_of=run.original_of,
+            desk_of=run.desk_of,
+            crop_of=run.crop_of,
+        ),
     ),
 }
 """Every run writes them all, in this order."""

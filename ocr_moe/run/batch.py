@@ -14,6 +14,7 @@ from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunErr
 from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.formats.files import sweep
 from ocr_moe.formats.names import folder_name
+from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
@@ -55,9 +56,12 @@ class Batch:
         schemas: Sequence[Schema],
         max_cost: float | None = None,
         runner: Runner | None = None,
+        language: Language = "en",
         notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
         self.out = out
+        self.language: Language = language
+        """Of what exports say to people."""
         self.strategies = tuple(strategies)
         self.schemas = tuple(schemas)
         self._workshop = workshop
@@ -242,7 +246,8 @@ class Batch:
         single = len(self.strategies) == 1
         for strategy in self.strategies:
             folder = self.out if single else self.out / folder_name(strategy.name)
-            run = replace(exported(self.store, strategy.name), sole=True)
+            run = exported(self.store, strategy.name)
+            run = replace(run, sole=True, language=self.language)
             for exporter in EXPORTERS.values():
                 exporter.write(folder / exporter.target, run)
         write_manifest(self.out / "run.json", written)

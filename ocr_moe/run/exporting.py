@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ocr_moe.errors import StoreError
+from ocr_moe.formats.addresses import file_address
 from ocr_moe.run.answers import on_page
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.types import Answer, Box, Record
+from ocr_moe.types import Answer, Box, DocumentRef, Record
 
 if TYPE_CHECKING:
     from ocr_moe.exports.exporters import Exported
@@ -69,4 +70,10 @@ def exported(store: Store, strategy: str) -> Exported:
                 found.setdefault(name, []).append(_on_page(answer, ref.region))
         return found
 
-    return Exported(store.records(strategy), schemas_of(store), answers_of)
+    files = told(store, "files", dict[str, str | list[str | int]], {})
+
+    def original_of(document: DocumentRef) -> str:
+        place = files.get(document.path)
+        return file_address(place if isinstance(place, str) else str(place[0])) if place else ""
+
+    return Exported(store.records(strategy), schemas_of(store), answers_of, original_of=original_of)

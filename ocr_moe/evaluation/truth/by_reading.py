@@ -23,13 +23,12 @@ from ocr_moe.evaluation.truth.likeness import (
 )
 from ocr_moe.evaluation.truth.matched import MatchedBy, Reader, Said
 from ocr_moe.evaluation.truth.problems import ProblemKind
-from ocr_moe.evaluation.truth.sheet import TruthRow
+from ocr_moe.evaluation.truth.sheet import Place, TruthRow
 from ocr_moe.folds import fold_name
 from ocr_moe.schema import Subjects
 from ocr_moe.subjects import DocumentKey, FileNameRule, degree_rank, key_of, kind_rank
 from ocr_moe.types import DocumentRef
 
-Place = tuple[str, int]
 Fits = dict[tuple[Place, DocumentKey], Likeness]
 """How rows (by their place in the file) and documents agree that may belong together."""
 

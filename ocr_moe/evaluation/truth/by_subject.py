@@ -17,7 +17,7 @@ from ocr_moe.evaluation.truth.likeness import (
 )
 from ocr_moe.evaluation.truth.matched import MatchedBy, Reader, Said, VerifiedDocument
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
-from ocr_moe.evaluation.truth.sheet import Truth, TruthCell, TruthRow
+from ocr_moe.evaluation.truth.sheet import Place, Truth, TruthCell, TruthRow
 from ocr_moe.folds import fold_name
 from ocr_moe.schema import Kind, Schema, Subjects
 from ocr_moe.subjects import (
@@ -46,7 +46,7 @@ class Matching:
     """Rows that no document was found for yet."""
     lost: list[TruthRow] = field(default_factory=list)
     """Rows whose file has several documents, told already."""
-    unclear: dict[tuple[str, int], tuple[TruthRow, ProblemKind, str]] = field(default_factory=dict)
+    unclear: dict[Place, tuple[TruthRow, ProblemKind, str]] = field(default_factory=dict)
     """By place, rows that fit several documents, with what is to be told where it stays so."""
 
     def add(
