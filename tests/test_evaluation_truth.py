@@ -672,12 +672,16 @@ def test_a_workbook_written_by_extract_can_be_verified_and_used(tmp_path: Path) 
     record = Record(document=document, schema_name="diploma", strategy="moe", fields=fields)
     write_workbook(tmp_path / "records.xlsx", [record], [SCHEMA])
 
-    truth = load_truth(tmp_path / "records.xlsx", SCHEMA)
-
-    assert (truth.by, truth.rows[0].key, truth.rows[0].page) == ("file", "班级/张三_本科.jpg", 1)
-    assert values(truth) == [CODE]
     with pytest.raises(TruthError, match="no cell in it is marked as checked"):
         read_truths([tmp_path / "records.xlsx"]).of([SCHEMA])
+
+    book = openpyxl.load_workbook(tmp_path / "records.xlsx")
+    [column] = [cell.column for cell in book["diploma"][1] if cell.value == "checked"]
+    book["diploma"].cell(2, column).value = "WL"
+    book.save(tmp_path / "records.xlsx")
+    truth = load_truth(tmp_path / "records.xlsx", SCHEMA)
+    assert (truth.by, truth.rows[0].key, truth.rows[0].page) == ("file", "班级/张三_本科.jpg", 1)
+    assert values(truth) == [CODE]
 
 
 def test_one_sheet_of_records_serves_each_schema_by_its_column(tmp_path: Path) -> None:
