@@ -70,7 +70,7 @@ def likeness(schema: Schema, row: TruthRow, said: Said) -> Likeness:
         values = said.get(item.name, ())
         if not cells or not values:
             continue
-        agrees = any(cell.says(item, value) for cell in cells for value in values)
+        agrees = any(_says(item, cell, value) for cell in cells for value in values)
         alike = agrees or any(
             may_be_misread(value, cell.value) for cell in cells if cell.value for value in values
         )
@@ -79,6 +79,13 @@ def likeness(schema: Schema, row: TruthRow, said: Said) -> Likeness:
         same += agrees
         differ += not alike
     return Likeness(code, near, same - differ, same, differ, coded and not near)
+
+
+def _says(item: Field, cell: TruthCell, value: str) -> bool:
+    """`TruthCell.says`, without a second look at what has one way of being written only."""
+    if item.kind in (Kind.CODE, Kind.DATE) and not cell.months:
+        return value == cell.value
+    return cell.says(item, value)
 
 
 def _cells(row: TruthRow, name: str) -> Iterator[TruthCell]:
