@@ -405,7 +405,7 @@ def test_full_dates_are_dates_and_come_back_as_they_were(tmp_path: Path) -> None
 
 
 def test_choices_are_offered_and_nothing_is_forbidden(tmp_path: Path) -> None:
-    many = {f"第{i:03d}种, 含逗号": () for i in range(60)}
+    many: dict[str, tuple[str, ...]] = {f"第{i:03d}种, 含逗号": () for i in range(60)}
     schema = Schema(
         name="listed",
         fields=(
