@@ -14,6 +14,7 @@ import pytest
 from ocr_moe.errors import TruthError, UsageError
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate, score_columns
 from ocr_moe.evaluation.summary import SummaryOptions
+from ocr_moe.formats.notes import note_in
 from ocr_moe.schema import Field, Kind
 from ocr_moe.workshop.config import find_schema, shipped_schemas
 from tests.evaluationkit import material, truth_file
@@ -157,11 +158,14 @@ def test_two_columns_are_compared_by_the_field_that_a_heading_names(
     for row in (headings, *rows):
         page.append(list(row))
     book.save(tmp_path / "t.xlsx")
-    scores = score_columns(tmp_path / "t.xlsx", *headings, None, fields=FIELDS, options=QUICK)
+    left, predicted = headings
+    path = tmp_path / "t.xlsx"
+    scores = score_columns(path, left, predicted, None, fields=FIELDS, options=QUICK)
     [of] = scores.strategies.values()
     assert (of.cells.n, of.cells.right) == (len(rows), right)
     [told] = [problem for problem in scores.problems if problem.kind == "compared_as"]
     assert told.message.startswith(f"compared as {kind}, ")
+    assert note_in(told.message, "zh").startswith("按")
 
 
 def test_a_column_that_is_not_there_is_told_with_those_that_are(columns: Path) -> None:

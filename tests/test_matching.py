@@ -19,6 +19,7 @@ from ocr_moe.evaluation.truth.matching import Readings, documents_of, match
 from ocr_moe.evaluation.truth.problems import ProblemKind
 from ocr_moe.evaluation.truth.sheet import load_truth
 from ocr_moe.evaluation.truth.truthset import read_truths
+from ocr_moe.formats.notes import note_in
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 from ocr_moe.workshop.config import find_schema
@@ -70,7 +71,15 @@ def matched(
     runs: dict[str, list[Record]] = {}
     for record in records:
         runs.setdefault(record.strategy, []).append(record)
-    return match(truth, documents_of(runs), Readings(runs))
+    of = match(truth, documents_of(runs), Readings(runs))
+    for problem in (*of.problems, *of.truth.problems):
+        if problem.kind in _IN_BOTH:
+            assert note_in(problem.message, "zh") != problem.message
+    return of
+
+
+_IN_BOTH = (ProblemKind.NAMESAKES, ProblemKind.AMBIGUOUS, ProblemKind.BY_CODE)
+"""Problems whose reasons are told in Chinese as well."""
 
 
 def found(of: Match) -> dict[str, tuple[tuple[int, ...], MatchedBy]]:

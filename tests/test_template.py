@@ -39,7 +39,7 @@ def decision(value: str | None, status: Status, **more: object) -> Decision:
     return Decision.model_validate({"value": value, "status": status, **more})
 
 
-def record(path: str, schema: str | None = "diploma", **fields: Decision) -> Record:
+def record(path: str, schema: str | None = "diploma", /, **fields: Decision) -> Record:
     return Record(
         document=DocumentRef(path=path, sha256=path),
         schema_name=schema,

@@ -34,7 +34,7 @@ def evaluate(
 ) -> None:
     """Score a run against a verified sheet, or two columns of one sheet against each other."""
     from ocr_moe import api
-    from ocr_moe.cli.tables import print_compared_as, print_scores
+    from ocr_moe.cli.tables import print_scores
     from ocr_moe.errors import UsageError
     from ocr_moe.workshop.config import load_config
 
@@ -43,7 +43,6 @@ def evaluate(
         if truth_column is None or predicted_column is None:
             raise UsageError("--truth-column and --predicted-column go together")
         scores = api.evaluate_columns(what, truth_column, predicted_column, out=out, config=chosen)
-        print_compared_as(scores)
         folder = out
     elif truth:
         scores = api.evaluate(what, truth, config=chosen)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from ocr_moe.types import Origin
 
 
-_OF_CORRECTIONS = ("checked_cells", "not_taken")
-"""Problems that tell whoever gave back a records.xlsx what became of their work."""
+_TOLD_HERE = ("checked_cells", "not_taken", "compared_as")
+"""Problems that tell whoever gave back a records.xlsx what became of their work, and how two columns
+were compared."""
 
 
 def print_scores(scores: Scores) -> None:
@@ -41,8 +42,8 @@ def print_scores(scores: Scores) -> None:
     for sentence in left_out(scores):
         alarm = sentence in loud
         typer.secho(text([sentence], spoken), bold=alarm, fg="yellow" if alarm else None)
-    corrections = [problem for problem in scores.problems if problem.kind in _OF_CORRECTIONS]
-    for problem in corrections[:SHOWN]:
+    told = [problem for problem in scores.problems if problem.kind in _TOLD_HERE]
+    for problem in told[:SHOWN]:
         typer.echo(text([problem_sentence(problem)], spoken))
     remarks = [problem for problem in scores.problems if problem.kind != "field_without_column"]
     if remarks:
@@ -76,17 +77,6 @@ def print_scores(scores: Scores) -> None:
             typer.echo(said("origin", name=name, told=_origin(strategy.origin)))
     for names, reason in skipped_together(scores):
         typer.echo(said("not_run", names=names, why=reason))
-
-
-def print_compared_as(scores: Scores) -> None:
-    """How two columns of a sheet were compared."""
-    from ocr_moe.evaluation.report.phrases import text
-    from ocr_moe.evaluation.report.sentences import problem_sentence
-    from ocr_moe.evaluation.truth.problems import ProblemKind
-
-    for problem in scores.problems:
-        if problem.kind == ProblemKind.COMPARED_AS:
-            typer.echo(text([problem_sentence(problem)], language()))
 
 
 def _origin(origin: Origin) -> str:
