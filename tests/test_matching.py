@@ -319,7 +319,7 @@ def test_what_was_found_by_reading_is_counted_and_told(tmp_path: Path, schema: S
 def test_only_rows_that_are_marked_as_checked_count(tmp_path: Path, schema: Schema) -> None:
     for heading in ("checked", "已核对", "核对人"):
         header = ["文件名", *HEADER, heading]
-        rows = [
+        rows: list[list[Any]] = [
             ["1.jpg", *ZHANG, "WL"],
             ["2.jpg", *LI, None],
             ["3.jpg", *LI, "否"],
@@ -336,7 +336,7 @@ def test_only_rows_that_are_marked_as_checked_count(tmp_path: Path, schema: Sche
 
 def test_a_row_without_its_file_is_matched_by_name_or_code(tmp_path: Path, schema: Schema) -> None:
     header = ["文件名", *HEADER]
-    rows = [["1.jpg", *LI], [None, *ZHANG], [None, None, *OTHER_ZHANG[1:]]]
+    rows: list[list[Any]] = [["1.jpg", *LI], [None, *ZHANG], [None, None, *OTHER_ZHANG[1:]]]
     records = [read("1.jpg", LI), read("2.jpg", ZHANG), read("3.jpg", OTHER_ZHANG)]
     of = matched(tmp_path, schema, rows, records, header)
     assert {path: by for path, (_, by) in found(of).items()} == {

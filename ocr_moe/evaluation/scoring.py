@@ -341,5 +341,7 @@ def _nothing_in_common(truths: Sequence[Truth], documents: Sequence[DocumentRef]
     )
     there = listed([repr(document.path) for document in documents], 3)
     return (
-        f"no row of the verified sheet belongs to a document: {sheets}; the documents are {there}"
+        f"no row of the verified sheet belongs to a document: {sheets}; the documents are {there}. "
+        "Neither file names nor names or codes that were read tell which is about which: is it the "
+        "sheet of these documents? If so, name each row's file in a column 文件名"
     )
