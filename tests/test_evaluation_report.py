@@ -305,15 +305,15 @@ def test_what_is_not_counted_stands_above_the_verdict(
     note = visit.page.locator(".left-out")
     assert note.is_visible()
     assert note.locator("li").all_inner_texts() == [
-        "1 份文档没有核实行，未计入（5.jpg）。",
-        "1 个核实行没有对应的文档，未计入（9.jpg）。",
+        "5 份文档中有 1 份（20\u202f%）没有核实行，未计入（5.jpg）。",
+        "5 个核实行中有 1 个（20\u202f%）没有对应的文档，未计入（9.jpg）。",
         "1 份文档无法读取，其已核实单元格计为失败。",
     ]
     below = visit.page.locator("h1").bounding_box()["y"]
     assert note.bounding_box()["y"] < below
     visit.page.click("[data-do=language]")
     assert note.locator("li").first.inner_text() == (
-        "1 document has no verified row and is not counted (5.jpg)."
+        "1 of 5 documents (20\u202f%) has no verified row and is not counted (5.jpg)."
     )
 
 

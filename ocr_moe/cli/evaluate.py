@@ -13,7 +13,10 @@ from ocr_moe.cli import options
 def evaluate(
     what: Annotated[
         Path,
-        typer.Argument(metavar="DIR|FILE.xlsx", help="Folder of a run, or a sheet with columns."),
+        typer.Argument(
+            metavar="DIR|FILE.xlsx",
+            help="Folder of a run (or the records.xlsx in it), or a sheet with columns.",
+        ),
     ],
     truth: Annotated[
         list[Path] | None, typer.Option("--truth", help="The verified sheet (one a schema).")
@@ -43,7 +46,7 @@ def evaluate(
         folder = out
     elif truth:
         scores = api.evaluate(what, truth, config=chosen)
-        folder = what
+        folder = api.run_folder(what)
     else:
         raise UsageError(
             "name the verified sheet with --truth, or two columns of one sheet with "

@@ -24,6 +24,7 @@ from ocr_moe.cli import (
     review,
     screen,
     serve,
+    template,
 )
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, UsageError
 
@@ -80,6 +81,7 @@ app.command("compare")(compare.compare)
 app.command("review")(review.review)
 app.command("calibrate")(calibrate.calibrate)
 app.command("serve")(serve.serve)
+app.command("template")(template.template)
 app.command("generate")(generate.generate)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)

@@ -73,16 +73,17 @@ def score_columns(
     out: Path | None,
     *,
     field: Field | None = None,
+    fields: Sequence[Field] = (),
     truth: TruthOptions | None = None,
     options: EvaluationOptions | None = None,
 ) -> Scores:
     """Score one column of a sheet against another, both named by heading or by letter.
 
-    `field` says how values are compared; without it they are a code where the verified column
-    looks like one, else text. Raises TruthError when a column is not there or holds nothing.
+    `field` says how values are compared; without it that of the `fields` does which a heading names,
+    else the values do. Raises TruthError when a column is not there or holds nothing.
     """
     options = options or EvaluationOptions()
-    columns = read_columns(path, truth_column, predicted_column, field, truth)
+    columns = read_columns(path, truth_column, predicted_column, field, truth, fields)
     runs = {columns.strategy: columns.records}
     scoring = score(runs, [match(columns.truth, documents_of(runs))])
     scores = _summarize(scoring, runs, options)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ocr_moe.errors import ConfigError, TruthError
 from ocr_moe.evaluation.material import Material, gather
-from ocr_moe.evaluation.truth.matching import Match
+from ocr_moe.evaluation.truth.matched import Match
 from ocr_moe.evaluation.truth.sheet import TruthCell
 from ocr_moe.evaluation.truth.truthset import TruthSet, read_truths
 from ocr_moe.laboratory.calibrating import CalibratedBuilder, CalibrationResult, calibrate

@@ -102,8 +102,10 @@ class Omission:
 
     key: str
     count: Callable[[Scores], int]
-    names: Callable[[Scores], Sequence[str]]
+    names: Callable[[Scores], Sequence[str]] = lambda _: ()
     """Of what was left out, where names are known."""
+    of: Callable[[Scores], int] = lambda _: 0
+    """How many there are in all, where the sentence tells the share."""
 
     @property
     def words(self) -> str:
@@ -117,7 +119,7 @@ class Omission:
         if len(names) > _NAMED:
             some = Phrase("problem_rows_more", {"some": some, "more": len(names) - _NAMED})
         told = Phrase("left_names", {"names": some}) if names else ""
-        return Phrase(self.words, {"n": self.count(scores), "names": told})
+        return Phrase(self.words, {**_part(self.count(scores), self.of(scores)), "names": told})
 
 
 COUNT = Display("{:,}".format, "0")
@@ -217,27 +219,72 @@ LEFT_OUT: tuple[Omission, ...] = (
         "documents_without_truth",
         lambda scores: scores.left_out.documents_without_truth,
         lambda scores: scores.documents_without_truth,
+        lambda scores: scores.matched.documents,
     ),
     Omission(
         "rows_without_document",
         lambda scores: scores.left_out.rows_without_document,
         lambda scores: scores.rows_without_document,
+        lambda scores: scores.matched.rows,
     ),
-    Omission("damaged_cells", lambda scores: scores.left_out.damaged_cells, lambda _: ()),
+    Omission(
+        "rows_unclear",
+        lambda scores: scores.left_out.rows_unclear,
+        of=lambda scores: scores.matched.rows,
+    ),
+    Omission(
+        "rows_unchecked",
+        lambda scores: scores.left_out.rows_unchecked,
+        of=lambda scores: scores.matched.rows,
+    ),
+    Omission("damaged_cells", lambda scores: scores.left_out.damaged_cells),
     Omission(
         "columns_missing",
         lambda scores: len(scores.left_out.columns_missing),
         lambda scores: scores.left_out.columns_missing,
     ),
-    Omission("documents_failed", lambda scores: scores.left_out.documents_failed, lambda _: ()),
-    Omission("pages_blank", lambda scores: scores.left_out.pages_blank, lambda _: ()),
+    Omission("documents_failed", lambda scores: scores.left_out.documents_failed),
+    Omission("pages_blank", lambda scores: scores.left_out.pages_blank),
+    Omission(
+        "found_by_name_read",
+        lambda scores: scores.matched.by_name_read,
+        of=lambda scores: scores.n_documents,
+    ),
+    Omission(
+        "found_by_code_read",
+        lambda scores: scores.matched.by_code_read,
+        of=lambda scores: scores.n_documents,
+    ),
 )
 """What is said first: at the head of the page, of the workbook (summary) and on the terminal."""
+MOST = 0.5
+"""Share of documents or rows from which on being left out is an alarm: the figures are then about the
+lesser part of the material."""
+
+
+def alarms(scores: Scores) -> tuple[Phrase, ...]:
+    """What to do where most of the documents are not scored, or most of the rows not used."""
+    documents, rows = scores.matched.documents, scores.matched.rows
+    lost = scores.left_out.rows_without_document + scores.left_out.rows_unclear
+    unverified = scores.left_out.documents_without_truth
+    found = []
+    if unverified and unverified >= MOST * documents:
+        values = _part(documents - unverified, documents) | {"rows": lost}
+        found.append(Phrase("alarm_apart" if lost else "alarm_sample", values))
+    if lost and lost >= MOST * rows and not (unverified and found):
+        found.append(Phrase("alarm_unused", _part(rows - lost, rows)))
+    return tuple(found)
 
 
 def left_out(scores: Scores) -> tuple[Phrase, ...]:
-    """A sentence each on what was left out; none where everything was counted."""
-    return tuple(omission.sentence(scores) for omission in LEFT_OUT if omission.count(scores))
+    """A sentence each on what was left out, alarms first; none where everything was counted."""
+    told = (omission.sentence(scores) for omission in LEFT_OUT if omission.count(scores))
+    return (*alarms(scores), *told)
+
+
+def _part(n: int, of: int) -> dict[str, int | str]:
+    of = max(n, of)
+    return {"n": n, "of": of, "share": percent(n / of if of else 0.0, 0)}
 
 
 def skipped_together(scores: Scores) -> tuple[tuple[str, str], ...]:
