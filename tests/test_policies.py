@@ -277,7 +277,7 @@ def test_an_answer_to_the_very_question_comes_first() -> None:
     assert values("证书编号") == ["together"]
 
 
-def test_routing_quality_regret_and_bounds() -> None:
+def test_routing_quality_and_bounds() -> None:
     right, wrong = "right", "wrong"
     documents = [
         document(
@@ -310,18 +310,15 @@ def test_routing_quality_regret_and_bounds() -> None:
     assert rules.routing.quality == 0.75
     assert found.oracle.accuracy == pytest.approx(2 / 3)
     assert found.oracle.mean_amount == pytest.approx(100 / 3)
-    assert found.regret(rules) == pytest.approx(2 / 3 - 1 / 2)
-    assert found.best_single.name == "rules"
-    assert found.saving(rules) == 1.0
-    assert found.pareto() == ["rules"]
+    assert [bound.name for bound in found.singles] == ["llm", "rules"]
     assert rules.accuracy == pytest.approx(0.5)
 
 
 def test_the_recommended_point_is_of_the_study_s_documents() -> None:
     documents = batch(60)
     found = study(documents, [RULES, LLM, MOE], build)
-    chosen = recommend(documents, [RULES, LLM, MOE], build).candidate
-    trial = try_out(chosen, documents, build, found.unit)
+    trial = recommend(documents, [RULES, LLM, MOE], build).trial
+    assert len(trial.amounts) == len(documents)
     points = {point.role: point for point in study_points(found, trial)}
     assert points["recommended"].accuracy == trial.accuracy
     assert points["recommended"].cost == trial.mean_amount
@@ -423,6 +420,7 @@ def test_the_recommendation_is_a_configuration(recommendation: Recommendation) -
 
 def test_too_little_truth_is_told_with_what_is_missing() -> None:
     short = recommend(batch(60, accuracy=(1.0, 1.0)), [RULES, LLM, MOE], build)
+    assert short.fallback == "nothing_certified"
     assert short.certified == ()
     assert "no field can be certified" in short.verdict
     assert f"Verify about {short.missing} more documents" in short.verdict
@@ -430,8 +428,12 @@ def test_too_little_truth_is_told_with_what_is_missing() -> None:
     strategy = short.overlay["strategies"]["recommended"]
     assert strategy["title"].endswith("(not certified)")
     assert "accept" not in strategy["combiner"]
-    with pytest.raises(TruthError, match="too few"):
-        recommend(batch(2), [RULES], build)
+    two = recommend(batch(2), [RULES, LLM], build)
+    assert (two.fallback, two.documents, two.certified) == ("too_few", (2, 0, 0), ())
+    assert two.accuracy == max(each.accuracy for each in two.against)
+    assert "the most accurate strategy that ran" in two.verdict
+    with pytest.raises(TruthError, match="no configured strategy"):
+        recommend(batch(30), [], build)
     with pytest.raises(TruthError, match="answer about a verified document"):
         study([document(1, {})], [RULES], build)
 

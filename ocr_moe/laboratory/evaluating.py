@@ -57,6 +57,6 @@ def _advised(
     write_recommendation(folder, recommended)
     return replace(
         options,
-        points=study_points(study, laboratory.try_out(recommended.candidate)),
+        points=study_points(study, recommended.trial),
         advice=recommended.advice,
     )

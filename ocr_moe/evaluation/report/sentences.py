@@ -22,9 +22,14 @@ def advice_sentences(advice: Advice) -> tuple[Phrase, ...]:
         first = Phrase("advice_some", values | fields)
     else:
         first = Phrase("advice_none", values)
-    if not advice.missing:
-        return (first,)
-    return first, Phrase("advice_more", {"missing": advice.missing})
+    sentences = [first]
+    if advice.instead_of:
+        sentences.append(Phrase("advice_instead", {"other": advice.instead_of}))
+    elif advice.fallback is not None:
+        sentences.append(Phrase("advice_fallback"))
+    if advice.missing:
+        sentences.append(Phrase("advice_more", {"missing": advice.missing}))
+    return tuple(sentences)
 
 
 def problem_sentence(problem: SheetProblem) -> Phrase:
