@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ocr_moe.errors import StoreError
+from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
@@ -58,6 +59,8 @@ class Options:
     ocr: Path | None = None
     recorded: Path | None = None
     crops: str | None = None
+    language: Language = "en"
+    """Of the workbooks."""
 
     def load(self) -> Config:
         """Raises ConfigError."""
@@ -237,12 +240,14 @@ def evaluate(
     *,
     config: Config | None = None,
     goal: Goal | None = None,
+    language: Language = "en",
 ) -> Scores:
     """Score a run, or all strategies of a comparison, against verified sheets.
 
-    Writes scores.json, accuracy.xlsx and report.html into the folder, and with a `goal` also
-    recommended.yaml, the cheapest policy that is certified for it. Raises TruthError when a sheet
-    cannot be used, StoreError when the folder holds no run.
+    Writes scores.json, accuracy.xlsx (in a language) and report.html (in both) into the folder, and
+    with a `goal` also recommended.yaml: the cheapest policy that is certified for it, or else the most
+    accurate strategy that ran. Raises TruthError when a sheet cannot be used, StoreError when the
+    folder holds no run.
     """
     from ocr_moe.evaluation.truth.truthset import read_truths
     from ocr_moe.laboratory.evaluating import evaluate_run
@@ -250,7 +255,8 @@ def evaluate(
     config = config or load_config()
     folder = Path(folder)
     with _store_of(folder) as store:
-        return evaluate_run(store, read_truths(_files(truth), config.truth), folder, config, goal)
+        truths = read_truths(_files(truth), config.truth)
+        return evaluate_run(store, truths, folder, config, goal, language=language)
 
 
 def evaluate_columns(
@@ -260,12 +266,13 @@ def evaluate_columns(
     *,
     out: str | PathLike[str] | None = None,
     config: Config | None = None,
+    language: Language = "en",
 ) -> Scores:
     """Score one column of a sheet against another, each named by heading or by letter.
 
     Raises TruthError when a column is not there or holds nothing.
     """
-    from ocr_moe.evaluation.evaluate import score_columns
+    from ocr_moe.evaluation.evaluate import EvaluationOptions, score_columns
 
     config = config or load_config()
     return score_columns(
@@ -274,6 +281,7 @@ def evaluate_columns(
         predicted_column,
         None if out is None else Path(out),
         truth=config.truth,
+        options=EvaluationOptions(language=language),
     )
 
 
@@ -328,7 +336,9 @@ def compare(
             batch.store.set_meta("skipped", skipped)
             batch.export()
         with Store(folder / STORE, write=False) as store:
-            scores = evaluate_run(store, truths, folder, config, goal or Goal())
+            scores = evaluate_run(
+                store, truths, folder, config, goal or Goal(), language=options.language
+            )
     return Run(folder, outcome), scores
 
 

@@ -144,20 +144,19 @@ def test_nothing_is_told_where_everything_was_counted(scores: Scores) -> None:
 def test_the_workbook_begins_with_what_is_left_out(run: Path, scores: Scores) -> None:
     rows = openpyxl.load_workbook(run / "accuracy.xlsx")["summary"].iter_rows(values_only=True)
     first = [str(row[0]) for row in rows]
-    assert first[0] == "field"
+    assert first[0] == "strategy"
     told = first[1 : 1 + len(LEFT_OUT)]
     assert told[0].startswith(
-        f"2 documents have no verified row and are not counted (坏.jpg, {FURTHER}). / "
+        f"2 documents have no verified row and are not counted (坏.jpg, {FURTHER})."
     )
-    assert told[1] == (
-        "1 verified row is about no document of the run and is not counted (没有.jpg). / "
-        "1 个核实行没有对应的文档，未计入（没有.jpg）。"
+    assert (
+        told[1] == "1 verified row is about no document of the run and is not counted (没有.jpg)."
     )
     assert told[3].startswith(
         "1 field has no column in the verified sheet and is not scored (性别)"
     )
-    assert "1 页为空白页" in told[5]
-    assert first[1 + len(LEFT_OUT)] == scores.fields[0]
+    assert told[5].startswith("1 page is blank")
+    assert first[1 + len(LEFT_OUT)] == scores.strategies[scores.best].title
 
 
 def test_many_names_are_cut(scores: Scores) -> None:

@@ -9,6 +9,7 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.truth.truthset import TruthSet
+from ocr_moe.formats.phrases import Language
 from ocr_moe.laboratory.files import write_recommendation, write_refusal
 from ocr_moe.laboratory.goal import Goal
 from ocr_moe.laboratory.laboratory import Laboratory, open_laboratory, run_material
@@ -22,9 +23,15 @@ from ocr_moe.workshop.config import Config
 
 
 def evaluate_run(
-    store: Store, truths: TruthSet, folder: Path, config: Config, goal: Goal | None = None
+    store: Store,
+    truths: TruthSet,
+    folder: Path,
+    config: Config,
+    goal: Goal | None = None,
+    *,
+    language: Language = "en",
 ) -> Scores:
-    """Score all strategies of a run, and write the scores into its folder.
+    """Score all strategies of a run, and write the scores into its folder, the workbook in a language.
 
     With a `goal` the bounds and the policy to use go into the report, and the policy into
     recommended.yaml. Raises TruthError when a sheet cannot be used.
@@ -34,6 +41,7 @@ def evaluate_run(
         skipped=told(store, "skipped", dict[str, str], {}),
         titles=told(store, "titles", dict[str, str], {}),
         origins=told(store, "origins", dict[str, Origin], {}),
+        language=language,
     )
     if goal is not None:
         laboratory = open_laboratory(store, material, Workshop(config, recorded=store))

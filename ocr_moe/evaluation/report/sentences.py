@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from ocr_moe.evaluation.advice import Advice
 from ocr_moe.evaluation.scores import SheetProblem
 from ocr_moe.evaluation.truth.problems import SHOWN
-from ocr_moe.formats.phrases import Phrase
+from ocr_moe.formats.phrases import Patterns, Phrase
+
+_CHINESE = Patterns("ocr_moe.evaluation.report", "templates/problems.yaml")
+_VARIABLE = re.compile(r"\bOCR_MOE_[A-Z0-9_]+")
 
 
 def advice_sentences(advice: Advice) -> tuple[Phrase, ...]:
@@ -32,17 +37,27 @@ def advice_sentences(advice: Advice) -> tuple[Phrase, ...]:
     return tuple(sentences)
 
 
+def why_skipped(reason: str) -> Phrase:
+    """Why a strategy was not run. The reason is English; Chinese has the variables it says to set."""
+    variables = tuple(dict.fromkeys(_VARIABLE.findall(reason)))
+    settings = Phrase("skipped_set", {"variables": variables}) if variables else reason
+    return Phrase("skipped_why", {"message": reason, "settings": settings})
+
+
 def problem_sentence(problem: SheetProblem) -> Phrase:
     """The English sentence, which is ready, and what the Chinese one is made of."""
     where: Phrase | str = ""
     for part in (problem.field, problem.source):
         if part:
             where = Phrase("problem_within", {"what": part, "rest": where})
+    chinese = _CHINESE.chinese(problem.message)
+    if chinese is not None and problem.source:
+        where = Phrase("problem_within", {"what": problem.source, "rest": ""})
     return Phrase(
-        f"problem_{problem.kind}",
+        f"problem_{problem.kind}" if chinese is None else "problem_said",
         {
             "sentence": problem.sentence,
-            "message": problem.message,
+            "message": problem.message if chinese is None else chinese,
             "where": where,
             "rows": _rows(problem.rows),
         },

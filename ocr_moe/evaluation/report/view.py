@@ -34,7 +34,7 @@ from ocr_moe.evaluation.report.numbers import (
     points,
     round_percent,
 )
-from ocr_moe.evaluation.report.sentences import advice_sentences, problem_sentence
+from ocr_moe.evaluation.report.sentences import advice_sentences, problem_sentence, why_skipped
 from ocr_moe.evaluation.report.worst import WorstDocument, WorstDocuments, WorstOptions
 from ocr_moe.evaluation.scores import CellScore, Confusion, PairScore, Scores, StrategyScore
 from ocr_moe.evaluation.scoring import Scoring
@@ -96,7 +96,7 @@ class PageView:
     cost_headings: tuple[str, ...]
     field_costs: tuple[FieldCostRow, ...]
     origins: tuple[tuple[str, Origin], ...]
-    skipped: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[str, Phrase], ...]
     problems: tuple[Phrase, ...]
     unverified: int
     unscorable: int
@@ -302,7 +302,7 @@ def build_view(
             for name in order
             if scores.strategies[name].origin
         ),
-        skipped=skipped_together(scores),
+        skipped=tuple((names, why_skipped(why)) for names, why in skipped_together(scores)),
         problems=tuple(map(problem_sentence, scores.problems)),
         unverified=scores.unverified_cells,
         unscorable=scores.unscorable_cells,
