@@ -155,7 +155,8 @@ def test_every_phrase_has_two_languages_and_is_used() -> None:
         stem = re.sub(
             r"_(money|tokens|seconds|strong|some|none|too_few_errors|no_confidence)$", "_", key
         )
-        stem = re.sub(r"^(role|problem|left|column)_\w+", r"\1_", stem)
+        stem = re.sub(r"^(role|problem|left)_\w+", r"\1_", stem)
+        stem = re.sub(r"^(?:column|sheet)_(\w+)", r'"\1"', stem)  # of the workbook
         assert key in figures or key in sources or stem in sources, f"{key} is never shown"
 
 
