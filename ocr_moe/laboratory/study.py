@@ -54,7 +54,8 @@ def study(
 
 
 def study_points(study: Study, recommended: Trial | None = None) -> list[PolicyPoint]:
-    """The bounds of a study, and the recommended policy, as points of the accuracy-cost chart.
+    """The bounds of a study, and a recommended policy that did not run, as points of the accuracy-cost
+    chart.
 
     `recommended` is to be a trial over the study's documents: points over others would not compare.
     """
@@ -79,7 +80,7 @@ def study_points(study: Study, recommended: Trial | None = None) -> list[PolicyP
         for share in (0.25, 0.5, 0.75)
         if len(study.singles) > 1
     ]
-    if recommended is not None:
+    if recommended is not None and not recommended.candidate.configured:
         points.append(
             PolicyPoint(
                 name=recommended.candidate.title,

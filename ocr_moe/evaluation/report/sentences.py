@@ -9,14 +9,14 @@ from ocr_moe.evaluation.scores import SheetProblem
 from ocr_moe.evaluation.truth.problems import SHOWN
 from ocr_moe.formats.phrases import Patterns, Phrase
 
-_CHINESE = Patterns("ocr_moe.evaluation.report", "templates/problems.yaml")
+_CHINESE = Patterns("ocr_moe.evaluation.report", "templates/sentences.yaml")
 _VARIABLE = re.compile(r"\bOCR_MOE_[A-Z0-9_]+")
 
 
 def advice_sentences(advice: Advice) -> tuple[Phrase, ...]:
     """Which policy to use, what is certified of it, and what it would take for the rest."""
     values = {
-        "name": advice.name,
+        "name": policy_title(advice.name),
         "target": f"{advice.target:.1%}",
         "confidence": f"{advice.confidence:.0%}",
     }
@@ -29,12 +29,17 @@ def advice_sentences(advice: Advice) -> tuple[Phrase, ...]:
         first = Phrase("advice_none", values)
     sentences = [first]
     if advice.instead_of:
-        sentences.append(Phrase("advice_instead", {"other": advice.instead_of}))
+        sentences.append(Phrase("advice_instead", {"other": policy_title(advice.instead_of)}))
     elif advice.fallback is not None:
         sentences.append(Phrase("advice_fallback"))
     if advice.missing:
         sentences.append(Phrase("advice_more", {"missing": advice.missing}))
     return tuple(sentences)
+
+
+def policy_title(title: str) -> Phrase:
+    """The title of a policy; those that the laboratory made up are ours to translate."""
+    return Phrase("policy", {"english": title, "chinese": _CHINESE.chinese(title) or title})
 
 
 def why_skipped(reason: str) -> Phrase:
