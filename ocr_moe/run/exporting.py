@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from ocr_moe.errors import StoreError
+from ocr_moe.formats.files import sweep
+from ocr_moe.formats.names import folder_name
+from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import on_page
+from ocr_moe.run.manifest import Manifest, manifest, write_manifest
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.types import Answer, Box, Record
+from ocr_moe.workshop.build import Workshop
 
 if TYPE_CHECKING:
     from ocr_moe.exports.exporters import Exported
@@ -70,3 +78,31 @@ def exported(store: Store, strategy: str) -> Exported:
         return found
 
     return Exported(store.records(strategy), schemas_of(store), answers_of)
+
+
+def write_exports(
+    out: Path,
+    store: Store,
+    strategies: Sequence[Strategy],
+    schemas: Sequence[Schema],
+    workshop: Workshop,
+) -> Manifest:
+    """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store.
+
+    What killed starts left half-written goes. Raises OutputError, or StoreError where the store is
+    lost.
+    """
+    from ocr_moe.exports.exporters import EXPORTERS
+
+    sweep(out)
+    written = manifest(store, strategies, schemas, workshop)
+    experts = {name: strategy.experts for name, strategy in written.strategies.items()}
+    store.set_meta("experts", experts)
+    for strategy in strategies:
+        folder = out if len(strategies) == 1 else out / folder_name(strategy.name)
+        run = replace(exported(store, strategy.name), sole=True)
+        for exporter in EXPORTERS.values():
+            exporter.write(folder / exporter.target, run)
+    write_manifest(out / "run.json", written)
+    store.check()
+    return written
