@@ -226,5 +226,8 @@ def test_a_decision_that_does_not_fit_the_run_is_told_and_the_others_are_taken(
 def test_a_file_without_decisions_is_told(schema: Schema, tmp_path: Path, text: str) -> None:
     path = tmp_path / "decisions.json"
     path.write_text(text, encoding="utf-8")
-    with Store(tmp_path / "store.sqlite") as store, pytest.raises(TruthError, match=r"review\.html"):
+    with (
+        Store(tmp_path / "store.sqlite") as store,
+        pytest.raises(TruthError, match=r"review\.html"),
+    ):
         decisions_in(path, store, "moe", [schema])
