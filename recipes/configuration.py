@@ -53,7 +53,7 @@ ENVIRONMENT = {
     "variable.",
     "OCR_MOE_CACHE": "Folder for what is derived from model weights; by default "
     "`$XDG_CACHE_HOME/ocr_moe`, else `~/.cache/ocr_moe`.",
-    "OCR_MOE_LANGUAGE": "Of the terminal's messages: `zh` or `en`; by default what `LC_ALL`, "
+    "OCR_MOE_LANGUAGE": "Of the terminal's messages and of workbooks: `zh` or `en`; by default what `LC_ALL`, "
     "`LC_MESSAGES` or `LANG` says.",
 }
 FITTED = (Policy,)

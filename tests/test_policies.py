@@ -599,7 +599,7 @@ CONFIGURED = (RULES, LLM, MOE)
 
 
 @given(
-    n=st.integers(2, 70),
+    n=st.integers(1, 70),
     seed=st.integers(0, 50),
     accuracy=st.tuples(st.sampled_from([0.5, 0.9, 0.99, 1.0]), st.sampled_from([0.5, 0.9, 1.0])),
     target=st.sampled_from([0.6, 0.8, 0.99]),
