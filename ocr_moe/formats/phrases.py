@@ -82,17 +82,14 @@ class Patterns:
         pairs = yaml.safe_load(file.read_text(encoding="utf-8"))
         return [(_pattern(english), chinese) for english, chinese in pairs]
 
-    def chinese(self, sentence: str) -> str | None:
-        """The Chinese of the first sentence that fits; None where none does."""
+    def chinese(self, sentence: str, said: Callable[[str, str], str] | None = None) -> str | None:
+        """The Chinese of the first sentence that fits; None where none does. `said` makes of a name and
+        what stands for it what is to stand in the Chinese; by default {names} is a list."""
         for pattern, chinese in self._all:
             found = pattern.fullmatch(sentence)
             if found is not None:
-                return chinese.format_map(
-                    {
-                        name: _listed(text) if name == "names" else text
-                        for name, text in found.groupdict().items()
-                    }
-                )
+                given = found.groupdict()
+                return chinese.format_map({n: (said or _said)(n, given[n]) for n in given})
         return None
 
 
@@ -106,6 +103,6 @@ def _pattern(english: str) -> re.Pattern[str]:
     return re.compile("".join(made), re.DOTALL)
 
 
-def _listed(names: str) -> str:
-    """A list of names, cut short or not, with Chinese commas."""
-    return _MORE.sub(" 等", names).replace(", ", "、")
+def _said(name: str, text: str) -> str:
+    """A list of names, cut short or not, has Chinese commas; anything else stays as it is."""
+    return _MORE.sub(" 等", text).replace(", ", "、") if name == "names" else text

@@ -33,6 +33,7 @@ _MAX_LINKS = 65_530
 """Links a sheet; Excel takes no more."""
 _MAX_ADDRESS = 2_079
 """Characters of a link's address; Excel takes no more."""
+_DATE = "yyyy-mm-dd"
 _A4 = 9
 _MOVES_WITH_CELLS = 1
 _HEAD_HEIGHT = 32
@@ -43,8 +44,19 @@ CHECKED_FILL = "#92D050"
 """The light green of Excel's standard colours: one of those with which a person marks a cell."""
 
 Style = Literal[
-    *("plain", "unsure", "failed", "absent", "verified", "checked"),
-    *("good", "bad", "head", "strong", "title", "muted", "link"),
+    "plain",
+    "unsure",
+    "failed",
+    "absent",
+    "verified",
+    "checked",
+    "good",
+    "bad",
+    "head",
+    "strong",
+    "title",
+    "muted",
+    "link",
 ]
 
 _STYLES: dict[str, dict[str, Any]] = {
@@ -212,7 +224,7 @@ class Sheet:
     def _write(self, row: int, index: int, cell: Cell) -> None:
         value = cell.value
         if isinstance(value, date):
-            look = self._book.format(cell.style, "yyyy-mm-dd")
+            look = self._book.format(cell.style, _DATE)
             self._sheet.write_datetime(row, index, datetime(*value.timetuple()[:3]), look)
         elif isinstance(value, int | float):
             number = self._columns[index].number
@@ -330,9 +342,10 @@ class Book:
     def format(self, style: Style, number: str) -> Any:
         key = (style, number)
         if key not in self._formats:
-            self._formats[key] = self._workbook.add_format(
-                {"num_format": number, "valign": "top", **_STYLES[style]}
-            )
+            look = {"num_format": number, "valign": "top", **_STYLES[style]}
+            if number == _DATE:
+                look["align"] = "left"  # as the months that are text
+            self._formats[key] = self._workbook.add_format(look)
         return self._formats[key]
 
     def marked(self, style: Style) -> Any:

@@ -7,6 +7,7 @@ import re
 from ocr_moe.evaluation.advice import Advice
 from ocr_moe.evaluation.scores import SheetProblem
 from ocr_moe.evaluation.truth.problems import SHOWN
+from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Patterns, Phrase
 
 _CHINESE = Patterns("ocr_moe.evaluation.report", "templates/sentences.yaml")
@@ -63,6 +64,7 @@ def problem_sentence(problem: SheetProblem) -> Phrase:
         {
             "sentence": problem.sentence,
             "message": problem.message if chinese is None else chinese,
+            "told": note_in(problem.message, "zh"),
             "where": where,
             "rows": _rows(problem.rows),
         },

@@ -47,6 +47,10 @@ class ProblemKind(StrEnum):
     FEW_DOCUMENTS = "few_documents"
     CHOSEN_BY_DOUBT = "chosen_by_doubt"
     """What was verified was not drawn by chance: people looked at doubtful cells first."""
+    CHECKED_CELLS = "checked_cells"
+    """How many cells of a corrected records.xlsx were checked, and how many were not."""
+    NOT_TAKEN = "not_taken"
+    """A correction in a records.xlsx that cannot be used; what to do is said."""
 
 
 @dataclass(frozen=True, slots=True)
