@@ -24,6 +24,7 @@ def written(folder: Path, language: Language) -> openpyxl.Workbook:
         origins={"ocr_page_llm": Origin(recorded=("Qwen",))},
         skipped={"vision_all": "set OCR_MOE_VISION_BASE_URL"},
         language=language,
+        original_of=lambda path: f"file:///scans/{path}" if path != "4.jpg" else "",
     )
     evaluate(material(truth_file(folder)), folder, options=options)
     return openpyxl.load_workbook(folder / "accuracy.xlsx", rich_text=True)
@@ -121,6 +122,15 @@ def test_what_is_not_right_is_listed_cell_by_cell(book: openpyxl.Workbook) -> No
     assert [title for _, _, title, _ in found] == ["ocr_page_llm"] * 5 + ["MOE"] * 5
     silent = [row["document"] for row in rows(book, "mistakes") if row["silent error"] == "yes"]
     assert silent == ["4.jpg", "2.jpg", "1.jpg"]
+
+
+def test_a_document_is_linked_to_its_file_where_that_is_known(book: openpyxl.Workbook) -> None:
+    for sheet in ("mistakes", "side by side"):
+        for [cell] in book[sheet].iter_rows(min_row=2, max_col=1):
+            known = cell.value != "4.jpg"
+            assert (cell.hyperlink is not None) == known, cell.value
+            if known:
+                assert cell.hyperlink.target.lower() == f"file:///scans/{cell.value}"
 
 
 def test_the_characters_that_differ_are_marked_on_both_sides(book: openpyxl.Workbook) -> None:

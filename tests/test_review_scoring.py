@@ -127,25 +127,15 @@ def number_of(document: DocumentRef) -> int:
     return int(document.path[4:8])
 
 
-def judge(
-    store: Store,
-    wanted: Callable[[int, str], bool],
-    value: Callable[[int, str], str | None] = lambda number, field: truth_of(number)[field],
-    **more: object,
-) -> int:
-    """A reviewer says what stands in the cells (number, field) that are wanted; how many."""
-    n = 0
-    for record in store.records("moe", alone=True):
-        for field in SCHEMA.names:
-            number = number_of(record.document)
+def judge(store: Store, wanted: Callable[[int, str], bool], *, shown: Shown | None = None) -> None:
+    """A reviewer says what stands in the cells (number, field) that are wanted."""
+    at = "2026-01-02T03:04:05+00:00"
+    for record in list(store.records("moe", alone=True)):
+        number = number_of(record.document)
+        for field, value in truth_of(number).items():
             if wanted(number, field):
-                n += 1
-                at = f"2026-01-02T03:04:05.{n:06d}+00:00"
-                judgement = Judgement(
-                    field=field, value=value(number, field), reviewer="li", at=at, **more
-                )  # type: ignore[arg-type]
-                store.put_judgement(record.document, judgement)
-    return n
+                given = Judgement(field=field, value=value, reviewer="li", at=at, shown=shown)
+                store.put_judgement(record.document, given)
 
 
 SCHEMAS: tuple[Schema, ...] = (SCHEMA,)

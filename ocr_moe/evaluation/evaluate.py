@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class EvaluationOptions:
     """The policy to use."""
     language: Language = "en"
     """Of the workbook. The report has both, and scores.json none."""
+    original_of: Callable[[str], str] = lambda path: ""
+    """Path of a document → address of its file, for links in the workbook; empty where unknown."""
 
 
 def evaluate(
@@ -127,7 +129,13 @@ def _write(
     image_source: ImageSource | None,
 ) -> None:
     write_scores(out / "scores.json", scores)
-    write_accuracy(out / "accuracy.xlsx", scoring, scores, language=options.language)
+    write_accuracy(
+        out / "accuracy.xlsx",
+        scoring,
+        scores,
+        language=options.language,
+        original_of=options.original_of,
+    )
     write_report(
         out / "report.html",
         scoring,

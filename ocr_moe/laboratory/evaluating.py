@@ -15,7 +15,7 @@ from ocr_moe.laboratory.files import write_recommendation, write_refusal
 from ocr_moe.laboratory.goal import Goal
 from ocr_moe.laboratory.laboratory import Laboratory, open_laboratory, run_material
 from ocr_moe.laboratory.study import study_points
-from ocr_moe.run.exporting import told
+from ocr_moe.run.exporting import originals_of, told
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.store.database import Store
 from ocr_moe.types import Origin
@@ -43,6 +43,7 @@ def evaluate_run(
         titles=told(store, "titles", dict[str, str], {}),
         origins=told(store, "origins", dict[str, Origin], {}),
         language=language,
+        original_of=originals_of(store),
     )
     if goal is not None:
         laboratory = open_laboratory(store, material, Workshop(config, recorded=store))

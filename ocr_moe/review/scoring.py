@@ -37,7 +37,7 @@ from ocr_moe.laboratory.laboratory import Laboratory, open_laboratory
 from ocr_moe.laboratory.recommending import Recommendation
 from ocr_moe.routing.dossiers import Dossiers, Entry, Settled, said_of, settled_record
 from ocr_moe.routing.loop import Strategy
-from ocr_moe.run.exporting import told
+from ocr_moe.run.exporting import originals_of, told
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Judged as GivenJudgement
 from ocr_moe.store.database import Store
@@ -208,6 +208,7 @@ def score_verified(
         titles={strategy.name: strategy.title for strategy in strategies},
         origins=told(store, "origins", dict[str, Origin], {}),
         language=language,
+        original_of=originals_of(store),
     )
     return evaluate(material, out, options=options, image_source=image_source)
 
@@ -262,8 +263,8 @@ def _recommended(laboratory: Laboratory, goal: Goal) -> tuple[Recommendation | N
     doubts, which counts against it."""
     whole = tuple(d for d in laboratory.documents if set(d.schema.names) <= d.verified)
     if len(whole) < DOCUMENTS_NEEDED:
-        values = {"whole": len(whole), "needed": DOCUMENTS_NEEDED}
-        return None, Phrase("whole_needed", values)
+        counts = {"whole": len(whole), "needed": DOCUMENTS_NEEDED}
+        return None, Phrase("whole_needed", counts)
     of_whole = Laboratory(whole, laboratory.workshop, laboratory.fellows)
     found = of_whole.recommend(goal.accuracy, goal.confidence)
     key = "recommended_certified" if found.certified else "recommended_uncertified"

@@ -6,7 +6,7 @@ it as well.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,11 +53,15 @@ def write_accuracy(
     scores: Scores,
     *,
     language: Language = "en",
+    original_of: Callable[[str], str] = lambda path: "",
     rows_per_sheet: int = MAX_ROWS,
 ) -> None:
-    """Write the workbook in one step. Raises OutputError when writing fails."""
+    """Write the workbook in one step; `original_of` gives the address of a document's file by its path.
+
+    Raises OutputError when writing fails.
+    """
     with writing(path, rows_per_sheet=rows_per_sheet) as book:
-        _Workbook(book, scoring, scores, language).write()
+        _Workbook(book, scoring, scores, language, original_of).write()
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class _Workbook:
     scoring: Scoring
     scores: Scores
     language: Language
+    original_of: Callable[[str], str]
 
     def write(self) -> None:
         self._summary()
@@ -160,7 +165,7 @@ class _Workbook:
         printed = cell.truth.value == cell.truth.raw
         kind = mistake_at(self.scoring, strategy, cell.document, cell.column)
         return [
-            shown_key(self.scoring.documents[cell.document]),
+            self._document(cell.document),
             cell.field.key,
             Cell(cell.truth.raw, "plain", "", in_truth if printed else ()),
             Cell(cell.value, "plain", "", in_value),
@@ -184,7 +189,7 @@ class _Workbook:
         best = self.scoring.grids[self.scores.best]
         for row in worst_first(self.scoring, self.scores.best):
             errors = int((best.scored[row] & ~best.right[row]).sum())
-            cells: list[Content] = [shown_key(self.scoring.documents[row]), errors]
+            cells: list[Content] = [self._document(row), errors]
             for column, scored in enumerate(self.scoring.fields):
                 cells += self._compared(row, column, scored)
             sheet.append(cells)
@@ -297,6 +302,12 @@ class _Workbook:
             perfect = self._word("figure_perfect")
             for what, test in [(perfect, pair.perfect), *pair.fields.items()]:
                 sheet.append([*titles, what, *_test(test)])
+
+    def _document(self, row: int) -> Cell:
+        """Which document it is, linked to its file where that is known."""
+        key = self.scoring.documents[row]
+        link = self.original_of(key.path)
+        return Cell(shown_key(key), "link" if link else "plain", link=link)
 
     @cached_property
     def _order(self) -> list[str]:
