@@ -315,12 +315,14 @@ def evaluate(
     *,
     config: Config | None = None,
     goal: Goal | None = None,
+    language: Language = "en",
 ) -> Scores:
     """Score a run, or all strategies of a comparison, against verified sheets.
 
-    `folder` may also be the records.xlsx in it. Writes scores.json, accuracy.xlsx and report.html into
-    the folder, and with a `goal` also recommended.yaml, the cheapest policy that is certified for it.
-    Raises TruthError when a sheet cannot be used, StoreError when the folder holds no run.
+    `folder` may also be the records.xlsx in it. Writes scores.json, accuracy.xlsx (in a language) and
+    report.html (in both) into the folder, and with a `goal` also recommended.yaml: the cheapest policy
+    that is certified for it, or else the most accurate strategy that ran. Raises TruthError when a sheet
+    cannot be used, StoreError when the folder holds no run.
     """
     from ocr_moe.evaluation.truth.truthset import read_truths
     from ocr_moe.laboratory.evaluating import evaluate_run
@@ -333,7 +335,8 @@ def evaluate(
             "--truth and the sheet"
         )
     with _store_of(folder) as store:
-        return evaluate_run(store, read_truths(_files(truth), config.truth), folder, config, goal)
+        truths = read_truths(_files(truth), config.truth)
+        return evaluate_run(store, truths, folder, config, goal, language=language)
 
 
 def evaluate_columns(
@@ -343,6 +346,7 @@ def evaluate_columns(
     *,
     out: str | PathLike[str] | None = None,
     config: Config | None = None,
+    language: Language = "en",
 ) -> Scores:
     """Score one column of a sheet against another, each named by heading or by letter.
 
@@ -350,7 +354,7 @@ def evaluate_columns(
     dates, amounts as amounts), else by what their values look like; `problems` says which it was
     (`compared_as`). Raises TruthError when a column is not there or holds nothing.
     """
-    from ocr_moe.evaluation.evaluate import score_columns
+    from ocr_moe.evaluation.evaluate import EvaluationOptions, score_columns
 
     config = config or load_config()
     return score_columns(
@@ -360,6 +364,7 @@ def evaluate_columns(
         None if out is None else Path(out),
         fields=[field for schema in candidate_schemas(config) for field in schema.fields],
         truth=config.truth,
+        options=EvaluationOptions(language=language),
     )
 
 
@@ -454,7 +459,9 @@ def compare(
             batch.store.set_meta("skipped", skipped)
             batch.export()
         with Store(folder / STORE, write=False) as store:
-            scores = evaluate_run(store, truths, folder, config, goal or Goal())
+            scores = evaluate_run(
+                store, truths, folder, config, goal or Goal(), language=options.language
+            )
     return Run(folder, outcome), scores
 
 

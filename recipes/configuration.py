@@ -57,7 +57,8 @@ ENVIRONMENT = {
     "bound to this machine alone ([security.md](security.md)).",
     "OCR_MOE_WEBHOOK_SECRET": "What webhooks are signed with, `whsec_` and base64; needed where "
     "`service.webhooks` is on.",
-    "OCR_MOE_LANGUAGE": "Of the terminal's messages: `zh` or `en`; by default what `LC_ALL`, "
+    "OCR_MOE_LANGUAGE": "Of the terminal's messages and of workbooks: `zh` or `en`; by default what "
+    "`LC_ALL`, "
     "`LC_MESSAGES` or `LANG` says.",
 }
 FITTED = (Policy,)

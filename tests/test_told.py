@@ -181,25 +181,24 @@ def test_most_of_a_folder_unscored_is_an_alarm(scores: Scores) -> None:
 def test_the_workbook_begins_with_what_is_left_out(run: Path, scores: Scores) -> None:
     rows = openpyxl.load_workbook(run / "accuracy.xlsx")["summary"].iter_rows(values_only=True)
     first = [str(row[0]) for row in rows]
-    assert first[0] == "field"
+    assert first[0] == "strategy"
     sentences = left_out(scores)
     told = first[1 : 1 + len(sentences)]
     assert told[0].startswith(
-        "Only 2 of 4 documents (50\u202f%) are scored; verified rows that found no document: 1. "
+        "Only 2 of 4 documents (50\u202f%) are scored; verified rows that found no document: 1."
     )
     assert told[1].startswith(
-        f"2 of 4 documents (50\u202f%) have no verified row and are not counted (坏.jpg, {FURTHER}). / "
+        f"2 of 4 documents (50\u202f%) have no verified row and are not counted (坏.jpg, {FURTHER})."
     )
     assert told[2] == (
         "1 of 3 verified rows (33\u202f%) is about no document of the run and is not counted "
-        "(没有.jpg). / "
-        "3 个核实行中有 1 个（33\u202f%）没有对应的文档，未计入（没有.jpg）。"
+        "(没有.jpg)."
     )
     assert told[4].startswith(
         "1 field has no column in the verified sheet and is not scored (性别)"
     )
-    assert "1 页为空白页" in told[6]
-    assert first[1 + len(sentences)] == scores.fields[0]
+    assert told[6].startswith("1 page is blank")
+    assert first[1 + len(sentences)] == scores.strategies[scores.best].title
 
 
 def test_many_names_are_cut(scores: Scores) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ocr_moe.evaluation.summary import SummaryOptions, summarize
 from ocr_moe.evaluation.truth.columns import read_columns
 from ocr_moe.evaluation.truth.matching import documents_of, match
 from ocr_moe.formats.files import write_text
+from ocr_moe.formats.phrases import Language
 from ocr_moe.schema import Field
 from ocr_moe.settings import TruthOptions
 from ocr_moe.types import Cost, Origin, Record
@@ -42,6 +43,10 @@ class EvaluationOptions:
     """Further points of the accuracy–cost chart: oracle, random mix, recommended policy."""
     advice: Advice | None = None
     """The policy to use."""
+    language: Language = "en"
+    """Of the workbook. The report has both, and scores.json none."""
+    original_of: Callable[[str], str] = lambda path: ""
+    """Path of a document → address of its file, for links in the workbook; empty where unknown."""
 
 
 def evaluate(
@@ -125,7 +130,13 @@ def _write(
     image_source: ImageSource | None,
 ) -> None:
     write_scores(out / "scores.json", scores)
-    write_accuracy(out / "accuracy.xlsx", scoring, scores)
+    write_accuracy(
+        out / "accuracy.xlsx",
+        scoring,
+        scores,
+        language=options.language,
+        original_of=options.original_of,
+    )
     write_report(
         out / "report.html",
         scoring,

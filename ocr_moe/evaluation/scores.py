@@ -41,9 +41,13 @@ class CellScore(Value):
     interval: Interval
     """Wilson, 95 %."""
     coverage: float | None
-    """Share of cells that the strategy stands by (accepted or absent)."""
+    """Share of cells that the strategy stands by (accepted, absent or verified)."""
     selective_accuracy: float | None
     """right / n among those."""
+    to_check: int
+    """Cells that it does not stand by: n less those."""
+    silent_errors: int
+    """Cells that it stands by and that are not right: the worst outcome."""
     precision: float | None
     """right values / values read."""
     recall: float | None

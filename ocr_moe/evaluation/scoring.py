@@ -24,7 +24,8 @@ from ocr_moe.schema import Field, Schema
 from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 
-SETTLED = (Status.ACCEPTED, Status.ABSENT)
+SETTLED = (Status.ACCEPTED, Status.ABSENT, Status.VERIFIED)
+"""What stands without a further look."""
 
 
 class Outcome(IntEnum):
@@ -58,7 +59,7 @@ class StrategyGrid:
     confidence: NDArray[np.float64]
     """NaN where there is none."""
     settled: NDArray[np.bool_]
-    """Accepted or absent: the strategy stands by its word."""
+    """Accepted, absent or verified: the strategy, or a person, stands by the word."""
     values: NDArray[np.object_]
     """What was read: str or None."""
 

@@ -328,6 +328,8 @@ def _cell_score(
         interval=metrics.wilson(hits, n, options.level),
         coverage=_ratio(int(settled.sum()), n),
         selective_accuracy=_ratio(int((right & settled).sum()), int(settled.sum())),
+        to_check=int((~settled).sum()),
+        silent_errors=int((settled & ~right).sum()),
         precision=precision,
         recall=recall,
         f1=_f1(precision, recall),

@@ -33,11 +33,15 @@ class Display:
     """Of the column in Excel."""
     places: int | None = None
     """To which Excel gets it rounded where the number format does not."""
+    words: str = ""
+    """How the keys of words.yaml begin that say a figure which is a word."""
 
     def shown(self, value: Figure) -> str:
         return "–" if value is None else self.text(value)
 
-    def rounded(self, value: Figure) -> Figure:
+    def in_excel(self, value: Figure, language: Language) -> Figure:
+        if self.words and value is not None:
+            return unfilled(f"{self.words}{value}", language)
         return (
             value
             if self.places is None or not isinstance(value, float)
@@ -55,11 +59,6 @@ class Headed:
     def words(self) -> str:
         """The key of its headings in words.yaml."""
         return f"figure_{self.key}"
-
-    @property
-    def heading(self) -> str:
-        """In workbooks, where other programs look for it."""
-        return self.heading_in("en")
 
     def heading_in(self, language: Language) -> str:
         return unfilled(self.words, language)
@@ -158,14 +157,14 @@ OVERALL: tuple[Overall, ...] = (
 
 REVIEW: tuple[Measure[StrategyScore], ...] = (
     Measure("target", lambda score: score.review.target, _share(1, "0.0#%"), on_page=False),
-    Measure("to_check", lambda score: score.review.checked, COUNT),
+    Measure("to_target", lambda score: score.review.checked, COUNT),
     Measure("of_cells", lambda score: score.review.cells, COUNT),
     Measure("up_to_confidence", lambda score: score.review.threshold, _decimal(12)),
     Measure("after_check", lambda score: score.review.accuracy, _share(2, width=13), on_page=False),
     Measure("coverage", lambda score: score.cells.coverage, _share(1)),
     Measure("selective", lambda score: score.cells.selective_accuracy, _share(2, width=13)),
 )
-"""What a person has to check, a row a strategy: page, workbook (review)."""
+"""What a person has to check, a row a strategy: page, workbook (strategies)."""
 
 ACCEPTED: tuple[Measure[StrategyScore], ...] = tuple(
     measure for measure in REVIEW if measure.key in ("coverage", "selective")
@@ -181,7 +180,7 @@ COSTS: tuple[Measure[Cost | CostRate], ...] = (
     Measure("seconds", lambda cost: cost.seconds, Display("{:,.1f}".format, width=12, places=3)),
     Measure("money", lambda cost: cost.money, Display(money, width=12, places=6)),
 )
-"""What was spent, a row a strategy: page, workbook (costs; in all and a document)."""
+"""What was spent, a row a strategy: page, workbook (strategies; in all and a document)."""
 
 CELLS: tuple[Measure[CellScore], ...] = (
     Measure("n", lambda cells: cells.n, COUNT, on_page=False),
@@ -195,6 +194,8 @@ CELLS: tuple[Measure[CellScore], ...] = (
     Measure("high", lambda cells: cells.interval[1] if cells.n else None, _share(1), on_page=False),
     Measure("coverage", lambda cells: cells.coverage, _share(1), on_page=False),
     Measure("selective_accuracy", lambda c: c.selective_accuracy, _share(2), on_page=False),
+    Measure("to_check", lambda cells: cells.to_check, COUNT, on_page=False),
+    Measure("silent_errors", lambda cells: cells.silent_errors, COUNT, on_page=False),
     Measure("precision", lambda cells: cells.precision, _share(1), on_page=False),
     Measure("recall", lambda cells: cells.recall, _share(1), on_page=False),
     Measure("f1", lambda cells: cells.f1, _share(1), on_page=False),
@@ -206,8 +207,8 @@ CELLS: tuple[Measure[CellScore], ...] = (
     Measure("brier", lambda cells: cells.confidence.brier, _decimal()),
     Measure(
         "signal",
-        lambda cells: cells.confidence.signal.replace("_", " "),
-        Display(str, width=16),
+        lambda cells: cells.confidence.signal,
+        Display(str, width=24, words="signal_"),
         on_page=False,
     ),
 )

@@ -51,6 +51,8 @@ class ProblemKind(StrEnum):
     OTHER_SCHEMA = "other_schema"
     """Documents that were taken for another kind than the sheet's."""
     FEW_DOCUMENTS = "few_documents"
+    CHOSEN_BY_DOUBT = "chosen_by_doubt"
+    """What was verified was not drawn by chance: people looked at doubtful cells first."""
     CHECKED_CELLS = "checked_cells"
     """How many cells of a corrected records.xlsx were checked, and how many were not."""
     NOT_TAKEN = "not_taken"
