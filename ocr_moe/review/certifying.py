@@ -65,6 +65,10 @@ _KEPT = 0.1
 break it), and slips are then predicted at a tenth of the risk at worst."""
 
 
+_TINY = 1e-150
+"""Chances below it are taken for it."""
+
+
 class Certificate(Value):
     """Whether the sheet is right, and how far it is from that."""
 
@@ -108,9 +112,9 @@ class Audit:
         self._k = 0
         counts = np.arange(cells + 1, dtype=np.float64)
         self._log_factorial = np.r_[0.0, np.cumsum(np.log(counts[1:]))]
-        self._beliefs = 1.0 / (1.0 + counts)
-        self._log_capital = np.zeros(cells + 1)
-        """Logarithm of the product of the finished factors."""
+        self._believe(1.0 / (1.0 + counts))
+        self._capital = np.ones(cells + 1)
+        """The product of the finished factors."""
         self._known: FloatArray | None = None
         """The capital now, until something happens."""
 
@@ -140,16 +144,16 @@ class Audit:
         self.found += wrong
         # Hypotheses are about W, so a wrong cell that leaves moves each to one less in the pool;
         # beliefs are about what is left.
-        self._log_capital = self._log_capital[1:] if wrong else self._log_capital[:-1]
-        self._beliefs = self._beliefs[:-1]
+        self._capital = self._capital[1:] if wrong else self._capital[:-1]
+        self._beliefs, self._stakes = self._beliefs[:-1], self._stakes[:-1]
 
     def capital(self, more: int = 0, limit: int | None = None) -> FloatArray:
         """M for r = 0 … `limit` wrong cells in the pool, after `more` right draws."""
         n, k = self._n + more, self._k
         top = self._pool - n if limit is None else min(limit, self._pool - n)
-        log_factor, _ = self._factor(n, k, top)
+        factor, _ = self._factor(n, k, top)
         with np.errstate(over="ignore"):
-            whole = np.exp(self._log_capital[k : k + top + 1] + log_factor)
+            whole = self._capital[k : k + top + 1] * factor
         return np.asarray(_KEPT + (1.0 - _KEPT) * whole)
 
     def wrong_at_most(self, assurance: float, slips: FloatArray = NO_SLIPS) -> int:
@@ -162,38 +166,32 @@ class Audit:
         return _most(self._known, assurance, slips)
 
     def _factor(self, n: int, k: int, top: int) -> tuple[FloatArray, FloatArray]:
-        """(log of the present factor, log of the sequence's chance) for r = 0 … top."""
-        log = self._log_factorial
-        p = self._pool
-        chance = (
-            _log_choose(log, p - n, 0, top)
-            - _log_choose(log, p, k, k + top)
-        )  # fmt: skip
-        scale = chance.max()
-        likely = np.exp(chance - scale)
-        believed = self._beliefs[: k + top + 1]
-        bets = np.cumsum(believed[k:] * likely)[:-1]
-        stakes = np.cumsum(believed)[k : k + top]
-        # Against no wrong cell at all there is nothing to bet on, nor where all beliefs are used up.
-        factor = np.zeros(top + 1)
-        if k:
-            before = float(believed[:k].sum())
-            factor[0] = -np.inf if before else 0.0
-        with np.errstate(divide="ignore", invalid="ignore"):
-            gained = np.log(bets) - np.log(stakes) - np.log(likely[1:])
-        # Where a chance is too small for a float the bound is on the safe side: no capital, if the
-        # bets are lost as well, else more than is needed.
-        factor[1:] = np.where(stakes > 0.0, np.where(bets > 0.0, gained, -np.inf), 0.0)
-        return factor, chance
+        """(the present factor, chance of its sequence but for a constant) for r = 0 … top."""
+        log, p = self._log_factorial, self._pool
+        chance = _log_choose(log, p - n, 0, top) - _log_choose(log, p, k, k + top)
+        # A chance that is too small for a float is taken to be greater: the bound is on the safe side.
+        likely = np.maximum(np.exp(chance - chance.max()), _TINY)
+        bets = np.cumsum(self._beliefs[k : k + top] * likely[:-1])
+        stakes = self._stakes[k : k + top]
+        # There is nothing to bet on against no wrong cell at all, nor where no beliefs are left.
+        factor = np.ones(top + 1)
+        np.divide(bets, stakes * likely[1:], out=factor[1:], where=stakes > 0.0)
+        if k and self._stakes[k - 1] > 0.0:
+            factor[0] = 0.0
+        return factor, likely
 
     def _finish(self) -> None:
-        n, k, top = self._n, self._k, self.left
-        factor, chance = self._factor(n, k, top)
-        self._log_capital = self._log_capital[k : k + top + 1] + factor
-        beliefs = self._beliefs[k : k + top + 1] * np.exp(chance - chance.max())
-        highest = beliefs.max()
-        self._beliefs = beliefs / highest if highest else np.zeros_like(beliefs)
+        k, top = self._k, self.left
+        factor, likely = self._factor(self._n, k, top)
+        with np.errstate(over="ignore"):
+            capital = self._capital[k : k + top + 1] * factor
+        self._capital = np.minimum(capital, 1.0 / _TINY)
+        self._believe(self._beliefs[k : k + top + 1] * likely)
         self._pool, self._n, self._k = top, 0, 0
+
+    def _believe(self, beliefs: FloatArray) -> None:
+        self._beliefs = beliefs / max(float(beliefs.max()), _TINY)
+        self._stakes = np.cumsum(self._beliefs)
 
 
 def certificate(
@@ -205,12 +203,13 @@ def certificate(
     reviewer: ErrorRate,
     target: float,
     assurance: float,
+    guess: int = 0,
 ) -> Certificate:
     """A certificate on a sheet of so many `cells`.
 
     `unaudited` are those that nobody checked and that the audit says nothing of, with those in
     dispute; `words` how many words of people stand unopposed (`COINCIDENCE` for each that another
-    confirms).
+    confirms). A good `guess` of `more` saves time.
     """
     allowed = allowed_wrong(cells, target)
     least = (1.0 - assurance) * _KEPT
@@ -230,15 +229,27 @@ def certificate(
         wrong_at_most=wrong,
         allowed=allowed,
         certified=wrong <= allowed,
-        more=_first(enough, audit.left),
+        more=_first(enough, audit.left, guess),
     )
 
 
-def _first(enough: Callable[[int], bool], most: int) -> int | None:
-    """The first number up to `most` that is enough, of which all greater ones are."""
-    if not enough(most):
-        return None
-    low, high = 0, most
+def _first(enough: Callable[[int], bool], most: int, guess: int) -> int | None:
+    """The first number up to `most` that is enough, of which all greater ones are.
+
+    Searched in growing steps from the guess, then by halving.
+    """
+    low, high, step = 0, min(guess, most), 1
+    if enough(high):
+        while high - step >= low and enough(high - step):
+            high, step = high - step, step * 2
+        low = max(low, high - step + 1)
+    else:
+        while True:
+            if high == most:
+                return None
+            low, high, step = high + 1, min(high + step, most), step * 2
+            if enough(high):
+                break
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle + 1, high)

@@ -21,7 +21,7 @@ What is *certified* supposes none of this: see `ocr_moe.review.certifying`.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -154,6 +154,8 @@ class Planner:
         if len(self._index) < len(given):
             raise ValueError("two cells have the same key")
         n = len(given)
+        self._sorted = False
+        """Whether `_strata` is in order."""
         self._risk = np.ones(n)
         self._blank = np.zeros(n, dtype=bool)
         self._changed = np.zeros(n, dtype=bool)
@@ -179,6 +181,9 @@ class Planner:
         self._sequence = order[self._sure[order]]
         self._rank = np.full(n, n, dtype=np.int64)
         self._rank[self._sequence] = np.arange(len(self._sequence))
+        self._strata = (np.flatnonzero(self._sure), np.flatnonzero(~self._sure))
+        """Sure cells and doubtful ones, each by falling risk once `_by_risk` was asked."""
+        self._guess = len(self._sequence)
         self._audit = Audit(len(self._sequence))
         self._played = np.zeros((0, 3), dtype=np.int64)
         """What the audit knows: (cell, drawn or left, wrong), in its order."""
@@ -210,9 +215,8 @@ class Planner:
         """Keys of unchecked cells: what must be typed or settled, then by expected gain."""
         todo = np.flatnonzero(~self._checked | self._open)
         sure, doubtful = self._factors()
-        risk = np.where(
-            (self._blank | self._open)[todo], 2.0, self._scaled(sure.mean, doubtful.mean)[todo]
-        )
+        risk = self._risk[todo] * np.where(self._sure[todo], sure.mean, doubtful.mean)
+        risk[(self._blank | self._open)[todo]] = np.inf
         return [self._keys[i] for i in todo[np.argsort(-risk, kind="stable")][:limit]]
 
     def risk(self, key: str) -> float:
@@ -242,12 +246,15 @@ class Planner:
             reviewer=reviewer,
             target=options.target,
             assurance=level,
+            guess=self._guess,
         )
+        self._guess = certified.more or 0
         low, high = ((1.0 - level) / 2, (1.0 + level) / 2)
-        wrong, interval = self._expected(factors, reviewer, low, high)
-        to_check, reachable = self._to_check(*(f.mean for f in factors), reviewer.rate)
-        fewest, _ = self._to_check(*(f.quantile(low) for f in factors), reviewer.rate)
-        most, _ = self._to_check(*(f.quantile(high) for f in factors), reviewer.rate)
+        risks = self._by_risk()
+        wrong, interval = self._expected(risks, factors, reviewer, low, high)
+        to_check, reachable = self._to_check(risks, [f.mean for f in factors], reviewer.rate)
+        fewest, _ = self._to_check(risks, [f.quantile(low) for f in factors], reviewer.rate)
+        most, _ = self._to_check(risks, [f.quantile(high) for f in factors], reviewer.rate)
         n = max(len(self._keys), 1)
         blind = self._blind_share(level)
         return Plan(
@@ -268,8 +275,11 @@ class Planner:
         )
 
     def _set(self, i: int, cell: Cell) -> None:
+        risk = 1.0 if cell.confidence is None else 1.0 - min(cell.confidence, cell.ceiling)
+        if risk != self._risk[i]:
+            self._risk[i] = risk
+            self._sorted = False
         self._blank[i] = cell.confidence is None
-        self._risk[i] = 1.0 if cell.confidence is None else 1.0 - min(cell.confidence, cell.ceiling)
         self._changed[i] = cell.changed
         check = cell.check
         self._checked[i] = check is not None
@@ -317,43 +327,62 @@ class Planner:
             factors.append(_Factor(_PRIOR_FINDS + found, _PRIOR_FINDS + stated))
         return factors[0], factors[1]
 
-    def _scaled(self, sure: float, doubtful: float) -> FloatArray:
-        """Chance that each cell is wrong as the machine has it."""
-        scaled = self._risk * np.where(self._sure, sure, doubtful)
-        return np.asarray(np.where(self._blank, 1.0, np.minimum(scaled, 1.0)))
+    def _by_risk(self) -> tuple[FloatArray, FloatArray]:
+        """Stated risks of unchecked cells with a value, from high to low: sure ones, doubtful ones."""
+        if not self._sorted:
+            # Stable sorting is quick where few risks have changed.
+            sure, doubtful = (
+                each[np.argsort(-self._risk[each], kind="stable")] for each in self._strata
+            )
+            self._strata, self._sorted = (sure, doubtful), True
+        todo = ~(self._checked | self._blank)
+        sure, doubtful = (self._risk[each[todo[each]]] for each in self._strata)
+        return sure, doubtful
 
     def _expected(
-        self, factors: tuple[_Factor, _Factor], reviewer: ErrorRate, low: float, high: float
+        self,
+        risks: tuple[FloatArray, FloatArray],
+        factors: tuple[_Factor, _Factor],
+        reviewer: ErrorRate,
+        low: float,
+        high: float,
     ) -> tuple[float, tuple[float, float]]:
         """Expected wrong cells of the sheet as it is, and quantiles of their number."""
         from scipy.special import gammaincinv
 
-        unchecked = ~self._checked
-        chance = self._scaled(factors[0].mean, factors[1].mean)[unchecked]
         lone, disputed = self._lone_words(), int(self._open.sum())
         slips = reviewer.rate * lone
-        mean = float(chance.sum()) + slips + _DISPUTED * disputed
-        variance = float((chance * (1.0 - chance)).sum()) + slips + 0.25 * disputed
-        variance += reviewer.variance * lone**2
-        for factor, stratum in zip(factors, (self._sure, ~self._sure), strict=True):
-            stated = float(self._risk[stratum & unchecked & ~self._blank].sum())
-            variance += factor.variance * stated**2
+        empty = int((self._blank & ~self._checked).sum())
+        mean = empty + slips + _DISPUTED * disputed
+        variance = slips + reviewer.variance * lone**2 + _DISPUTED**2 * disputed
+        for factor, stated in zip(factors, risks, strict=True):
+            chance = np.minimum(factor.mean * stated, 1.0)
+            mean += float(chance.sum())
+            variance += float(chance.sum() - (chance**2).sum())
+            variance += factor.variance * float(stated.sum()) ** 2
         if not variance:
             return mean, (mean, mean)
         quantiles = gammaincinv(mean**2 / variance, [low, high]) * variance / mean
         n = len(self._keys)
         return mean, (math.floor(quantiles[0]), min(n, math.ceil(quantiles[1])))
 
-    def _to_check(self, sure: float, doubtful: float, rate: float) -> tuple[int, bool]:
+    def _to_check(
+        self, risks: tuple[FloatArray, FloatArray], factors: Sequence[float], rate: float
+    ) -> tuple[int, bool]:
         """(cells to check until the target is expected, whether it can be), at these factors."""
         allowed = (1.0 - self._options.target) * len(self._keys) + 1e-9
         must = self._must()
-        chance = self._scaled(sure, doubtful)[~self._checked & ~self._blank]
-        worth = np.sort(chance[chance > rate])[::-1]
-        wrong = float(chance.sum()) + rate * (self._lone_words() + must)
-        after = wrong - np.r_[0.0, np.cumsum(worth - rate)]
+        wrong = rate * (self._lone_words() + must)
+        worth = []
+        for factor, stated in zip(factors, risks, strict=True):
+            chance = np.minimum(factor * stated, 1.0)
+            wrong += float(chance.sum())
+            worth.append(chance[: np.searchsorted(-chance, -rate)])
+        # Two sorted runs: a stable sort only merges them.
+        gains = -np.sort(-np.concatenate(worth), kind="stable") - rate
+        after = wrong - np.r_[0.0, np.cumsum(gains)]
         enough = np.flatnonzero(after <= allowed)
-        return must + (int(enough[0]) if len(enough) else len(worth)), bool(len(enough))
+        return must + (int(enough[0]) if len(enough) else len(gains)), bool(len(enough))
 
     def _blind_share(self, level: float) -> BlindShare:
         sure = len(self._sequence)
