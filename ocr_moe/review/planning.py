@@ -4,8 +4,9 @@
 c is its confidence, and κ, one factor for the cells that the run is sure of and one for those that it
 doubts, says how much calibration is worth on these documents.  κ ~ Gamma(2, 2) before anything is
 checked: its mean is 1, and 95 % of it lie between 0.12 and 2.8, because a calibration that was fitted
-elsewhere may be off by such factors.  Wrong cells that checks find are Poisson with mean κ·Σ(1 - c),
-which updates κ in closed form.  A cell that people checked is wrong as often as they slip
+elsewhere may be off by such factors (on 36 made certificates both were 1.2;
+on 80 real licences 2.1 and 1.0, errors of their labels among them).  Wrong cells that checks find are
+Poisson with mean κ·Σ(1 - c), which updates κ in closed form.  A cell that people checked is wrong as often as they slip
 (`ocr_moe.review.reliability`).  Cells are checked in order of expected gain, κ·(1 - c) less the
 reviewer's own error rate; those with nothing to hand over come first, and always.  A cell that is surer
 than people are gains nothing.
@@ -294,11 +295,12 @@ class Planner:
 
     def _play(self) -> None:
         """Tell the audit what it does not know yet; from the beginning where something was undone."""
-        known = self._sure & self._checked
-        drawn = known & (self._blind | self._issued)
+        come_up = self._blind | self._issued
+        drawn = self._sure & self._checked & come_up
+        left = self._sure & self._checked & ~come_up & ~self._open
         waiting = self._rank[self._sure & ~self._checked]
         first = waiting.min() if len(waiting) else len(self._keys)
-        counted = np.flatnonzero((known & ~drawn) | (drawn & (self._rank < first)))
+        counted = np.flatnonzero(left | (drawn & (self._rank < first)))
         counted = counted[np.lexsort((self._rank[counted], self._order[counted]))]
         events = np.stack([counted, drawn[counted], self._wrong[counted]], axis=1)
         done = len(self._played)

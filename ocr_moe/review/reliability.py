@@ -10,7 +10,7 @@ from ocr_moe.types import Probability, Value
 
 FloatArray = NDArray[np.float64]
 
-_PRIOR_WORDS = 1.0 / (1.0 - RELIABILITY)
+_PRIOR_WORDS = round(1.0 / (1.0 - RELIABILITY))
 """The assumption counts as much as so many measured words with one slip among them: 200."""
 COINCIDENCE = 0.05
 """Share of slips that fall on the very value which another, independent word has as well: what is
