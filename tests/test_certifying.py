@@ -50,7 +50,8 @@ def orders(cells: int, wrong: int, sheets: int, seed: int) -> NDArray[np.int64]:
     """Wrong cells found after 0 … n draws, for sheets in random orders; shape (sheets, cells + 1)."""
     luck = np.random.default_rng(seed).random((sheets, cells))
     drawn = np.argsort(luck, axis=1) < wrong
-    return np.c_[np.zeros(sheets, dtype=np.int64), np.cumsum(drawn, axis=1)]
+    found: NDArray[np.int64] = np.c_[np.zeros(sheets, dtype=np.int64), np.cumsum(drawn, axis=1)]
+    return found
 
 
 def at_most(share: float, broken: int, sheets: int) -> bool:
