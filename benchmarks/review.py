@@ -70,7 +70,7 @@ def documents_of(run: Path, sheet: Path) -> list[list[Known]]:
             decision = records[document].fields.get(scored.field.name)
             cell = cell_of(f"{document}#{scored.key}", scored.schema.name, scored.key, decision)
             is_right = bool(grid.right[row, column])
-            found.append(Known(cell, TRUTH if is_right else grid.values[row, column] or "absent"))
+            found.append(Known(cell, TRUTH if is_right else grid.values[row, column]))
         documents.append(found)
     return documents
 

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from benchmarks.review import TRUTH, Known, simulate
 from ocr_moe.review.blind import blind_order, evidence_against
 from ocr_moe.review.cells import Cell, Check, cells_of, check_of
-from ocr_moe.review.planning import Plan, Planner, PlanWarning
+from ocr_moe.review.planning import Plan, Planner, PlanWarning, uncalibrated_fields
+from ocr_moe.routing.calibration import Calibration, Logistic, Quality
+from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import ReviewOptions
 from ocr_moe.types import (
     Decision,
@@ -319,6 +321,20 @@ def test_warnings_say_what_the_plan_cannot() -> None:
     assert set(planner.plan().warnings) == {PlanWarning.CONFIDENCE_UNCALIBRATED}
     planner.update(*(each._replace(check=RIGHT) for each in varied if each.field == "field 1"))
     assert set(planner.plan().warnings) == set()
+
+
+def test_fields_without_a_model_are_known() -> None:
+    fields = (Field(name="名称", kind=Kind.ORGANISATION), Field(name="日期", kind=Kind.DATE))
+    schema = Schema(name="receipt", fields=fields)
+    model = Logistic(bias=1.0)
+    assert uncalibrated_fields([schema], Calibration()) == {
+        ("receipt", "名称"),
+        ("receipt", "日期"),
+    }
+    dates = Calibration(models={Kind.DATE: model})
+    assert uncalibrated_fields([schema], dates) == {("receipt", "名称")}
+    others = Calibration(models={Kind.DATE: model}, quality={"生日": Quality(cells=9, wrong=1)})
+    assert ("receipt", "日期") in uncalibrated_fields([schema], others)
 
 
 def test_calibrated_confidences_are_hardly_ever_contradicted() -> None:

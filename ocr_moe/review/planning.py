@@ -4,9 +4,9 @@
 c is its confidence, and κ, one factor for the cells that the run is sure of and one for those that it
 doubts, says how much calibration is worth on these documents.  κ ~ Gamma(2, 2) before anything is
 checked: its mean is 1, and 95 % of it lie between 0.12 and 2.8, because a calibration that was fitted
-elsewhere may be off by such factors (on 36 made certificates both were 1.2;
-on 80 real licences 2.1 and 1.0, errors of their labels among them).  Wrong cells that checks find are
-Poisson with mean κ·Σ(1 - c), which updates κ in closed form.  A cell that people checked is wrong as often as they slip
+elsewhere may be off by such factors (on 36 made certificates both were 1.2; on 80 real licences 2.1 and
+1.0, errors of their labels among them).  Wrong cells that checks find are Poisson with mean κ·Σ(1 - c),
+which updates κ in closed form.  A cell that people checked is wrong as often as they slip
 (`ocr_moe.review.reliability`).  Cells are checked in order of expected gain, κ·(1 - c) less the
 reviewer's own error rate; those with nothing to hand over come first, and always.  A cell that is surer
 than people are gains nothing.
@@ -33,6 +33,8 @@ from ocr_moe.review.blind import blind_order, evidence_against
 from ocr_moe.review.cells import SURE, Cell
 from ocr_moe.review.certifying import Audit, Certificate, certificate
 from ocr_moe.review.reliability import COINCIDENCE, ErrorRate, ReviewerError, shown_rate
+from ocr_moe.routing.calibration import Calibration
+from ocr_moe.schema import Schema
 from ocr_moe.settings import ReviewOptions
 from ocr_moe.types import Probability, Status, Value
 
@@ -132,12 +134,25 @@ class _Factor(NamedTuple):
         return float(gammaincinv(self.shape, share)) / self.rate
 
 
+def uncalibrated_fields(
+    schemas: Iterable[Schema], calibration: Calibration
+) -> frozenset[tuple[str | None, str]]:
+    """(schema, field) of the fields whose confidences are judgement, all of it or half."""
+    return frozenset(
+        (schema.name, field.name)
+        for schema in schemas
+        for field in schema.fields
+        if field.kind not in calibration.models
+        or (calibration.quality and field.name not in calibration.quality)
+    )
+
+
 class Planner:
     """Keeps count of a sheet's cells while people work on them.
 
     `seed` is the run's identity: with it the blind order is the same after a restart. `uncalibrated`
-    are (schema, field) pairs whose confidences no fitted model stands behind. Cells are held as some
-    50 bytes each, without their values. Raises ValueError for two cells of one key.
+    are (schema, field) pairs as `uncalibrated_fields` gives them. Cells are held as some 50 bytes each,
+    without their values. Not for several threads at once. Raises ValueError for two cells of one key.
     """
 
     def __init__(
