@@ -158,7 +158,7 @@ def work(sheet: Sheet) -> Outcome:
                 sheet.look(key, hidden=True)
         plan = sheet.planner.plan()
     looks, accuracy, expected = sheet.looks, sheet.accuracy, plan
-    plan = certify(sheet, plan, step)
+    plan = certify(sheet)
     final = sheet.accuracy
     low, high = expected.accuracy_interval
     return Outcome(
@@ -174,14 +174,15 @@ def work(sheet: Sheet) -> Outcome:
     )
 
 
-def certify(sheet: Sheet, plan: Plan, step: int) -> Plan:
+def certify(sheet: Sheet) -> Plan:
     """Check what the audit leaves out, then cells of the blind order, as long as it can help."""
     doubtful = {key for key, known in sheet.known.items() if known.cell.status not in SURE}
     for key in sorted(doubtful - sheet.said.keys()):
         sheet.look(key)
     plan = sheet.planner.plan()
     while not plan.stop and plan.certificate.more is not None:
-        keys = sheet.planner.blind_keys(step)
+        # Fewer cannot certify it, so nothing is missed between.
+        keys = sheet.planner.blind_keys(max(1, plan.certificate.more))
         if not keys:
             break
         for key in keys:

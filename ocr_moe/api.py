@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ocr_moe.errors import StoreError
+from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
@@ -58,6 +59,8 @@ class Options:
     ocr: Path | None = None
     recorded: Path | None = None
     crops: str | None = None
+    language: Language = "en"
+    """Of the workbooks."""
 
     def load(self) -> Config:
         """Raises ConfigError."""
@@ -120,18 +123,34 @@ class Run:
             return frame_of(records, cell)
 
     def export(
-        self, to: str | PathLike[str], *, format: str = "jsonl", strategy: str | None = None
+        self,
+        to: str | PathLike[str],
+        *,
+        format: str = "jsonl",
+        strategy: str | None = None,
+        language: Language = "en",
+        crops: bool = False,
     ) -> int:
         """Write a strategy's records to a file (or folder) in a format of `ocr_moe.exports.exporters`.
 
-        How many they are. Raises StoreError without a run, KeyError for an unknown name, OutputError.
+        How many they are. With `crops`, a workbook has pictures of its doubtful cells, for which the
+        pages are decoded again. Raises StoreError without a run, KeyError for an unknown name,
+        OutputError.
         """
         from ocr_moe.exports.exporters import EXPORTERS
         from ocr_moe.run.exporting import exported
+        from ocr_moe.run.pictures import PageImages
 
         with self._store() as store:
             name = _one_of(store.strategies(), strategy)
-            return EXPORTERS[format].write(Path(to), exported(store, name))
+            with closing(PageImages(store, load_config().images)) as pictures:
+                run = replace(
+                    exported(store, name),
+                    language=language,
+                    pictures=pictures,
+                    sheet_pictures=crops,
+                )
+                return EXPORTERS[format].write(Path(to), run)
 
     def export_ocr(self, to: str | PathLike[str]) -> int:
         """Write all page OCR as JSONL, for `Options.ocr`; how many pages. Raises as `export` does."""
@@ -174,6 +193,7 @@ def extract(
             schemas=schemas,
             max_cost=options.max_cost,
             notice=notice,
+            language=options.language,
         ) as batch:
             outcome = batch.execute(
                 sources,
@@ -316,6 +336,7 @@ def compare(
             schemas=schemas,
             max_cost=options.max_cost,
             notice=notice,
+            language=options.language,
         ) as batch:
             outcome = batch.execute(
                 sources,

@@ -22,7 +22,7 @@ from ocr_moe.routing.combiners import Agreement, Confident, Moe, Priority, Votes
 from ocr_moe.routing.gates import Cascade, Fixed, Learned
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.routing.recall import digest_fields
-from ocr_moe.run.answers import NotRecordedError, StoredAnswers, record_of
+from ocr_moe.run.answers import NotRecordedError, StoredAnswers, course_of, record_of
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Question, Store
@@ -153,7 +153,8 @@ def strategy(gate: Any, combiner: Any, experts: dict[str, Expert]) -> Strategy:
 
 
 def run(chosen: Strategy, store: Store, ledger: Ledger | None) -> Record:
-    return record_of(DOCUMENT, chosen, StoredAnswers(store, ledger, {}, DOCUMENT))
+    answers = StoredAnswers(store, ledger, {}, DOCUMENT)
+    return record_of(DOCUMENT, chosen, course_of(DOCUMENT, chosen, answers))
 
 
 def in_laboratory(chosen: Strategy, answers: Sequence[Recorded]) -> Record:

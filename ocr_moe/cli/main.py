@@ -20,6 +20,7 @@ from ocr_moe.cli import (
     extract,
     generate,
     listings,
+    review,
     screen,
 )
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, UsageError
@@ -74,6 +75,7 @@ app = typer.Typer(
 app.command("extract")(extract.extract)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("review")(review.review)
 app.command("calibrate")(calibrate.calibrate)
 app.command("generate")(generate.generate)
 app.command("export")(export.export)

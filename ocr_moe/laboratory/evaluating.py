@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,8 +39,8 @@ def evaluate_run(
     if goal is not None:
         laboratory = open_laboratory(store, material, Workshop(config, recorded=store))
         options = _advised(options, laboratory, goal, folder)
-    images = PageImages(store, config.images)
-    return evaluate(material, folder, options=options, image_source=images)
+    with closing(PageImages(store, config.images)) as images:
+        return evaluate(material, folder, options=options, image_source=images)
 
 
 def _advised(

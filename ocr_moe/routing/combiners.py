@@ -18,8 +18,8 @@ from dataclasses import field as dataclass_field
 from datetime import date
 from typing import Literal, Protocol
 
-from ocr_moe.judgements import RELIABILITY, Verdict, judged
-from ocr_moe.odds import logit, sigmoid
+from ocr_moe.judgements import Verdict, judged
+from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Model
 from ocr_moe.routing.consistency import Contradiction
@@ -134,13 +134,6 @@ class _Draft:
         """The value, a person's where one spoke."""
         return self.value if self.verdict is None else self.verdict.value
 
-    @property
-    def odds(self) -> float | None:
-        """Log-odds of what is decided, for the rest of the record."""
-        if self.verdict is None:
-            return self.logit
-        return 0.0 if self.verdict.disputed else logit(RELIABILITY)
-
     def decision(self) -> Decision:
         confidence = None if self.logit is None else min(sigmoid(self.logit), self.ceiling)
         if confidence is not None and self.floor is not None:
@@ -203,13 +196,14 @@ class FieldCombiner:
                 for name, draft in drafts.items()
             }
             failed_checks = self._check(state.schema, values, state.today)
-        known = [draft.odds for draft in drafts.values() if draft.odds is not None]
+        # How well the page could be read: a person's word says nothing of that.
+        known = [draft.logit for draft in drafts.values() if draft.logit is not None]
         total = sum(known)
         decisions = {}
         for name, draft in drafts.items():
             others = None
-            if draft.odds is not None and len(known) > 1:
-                others = (total - draft.odds) / (len(known) - 1)
+            if draft.logit is not None and len(known) > 1:
+                others = (total - draft.logit) / (len(known) - 1)
             notes = failed_checks.get(name, ())
             if draft.verdict is not None:
                 decisions[name] = _noted(draft.decision(), notes)
@@ -225,6 +219,13 @@ class FieldCombiner:
                 basis[name] = {**draft.features, **more}
         mixed_up = [name for name in _mixed_up(state) if name not in state.verdicts]
         return decisions | {name: _withheld(decisions[name]) for name in mixed_up}
+
+    def chance(self, field: Field, readings: Readings, value: str) -> float:
+        """The calibrated chance of one value among the readings of its field, before the rest of the
+        record is looked at."""
+        carriers = [expert for expert, reading in readings.items() if reading.value == value]
+        model = self._calibration.model_of(field, carriers or readings)
+        return model.probability(candidate_features(field, readings, value))
 
     def _choose(self, field: Field, readings: Readings, values: Sequence[str]) -> str:
         """One of two or more different `values` (in the order read), or a new one.

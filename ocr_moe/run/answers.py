@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, OcrMoeError, UsageError
 from ocr_moe.geometry import onto_page
-from ocr_moe.judgements import Verdict, verdicts_of
+from ocr_moe.judgements import Verdict
 from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.consistency import day_of
-from ocr_moe.routing.loop import Strategy, decide
+from ocr_moe.routing.loop import Course, Strategy, decide
 from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.ledger import Ledger, unasked
 from ocr_moe.schema import Field
@@ -46,15 +46,12 @@ class StoredAnswers:
         ledger: Ledger | None,
         digests: dict[tuple[str, ...], str],
         document: Document,
-        *,
-        judged: bool = True,
     ) -> None:
         """Without a ledger nobody is asked: what is not stored as it would be today raises
-        NotRecordedError. Unless `judged`, what people said does not count.
+        NotRecordedError.
 
         `digests` remembers question digests across documents of one schema object.
         """
-        self._judged = judged
         self._store = store
         self._ledger = ledger
         self._digests = digests
@@ -65,14 +62,6 @@ class StoredAnswers:
     def today(self) -> str | None:
         """The day on which the run was first started, where the store tells."""
         return day_of(self._store.get_meta("started"))
-
-    @property
-    def verdicts(self) -> dict[str, Verdict]:
-        """What people say of the document: field → verdict."""
-        if not self._judged:
-            return {}
-        ref = self._document.ref
-        return verdicts_of(self._store.judgements_of(ref.sha256, ref.page, ref.region))
 
     def answer(self, expert: Expert, fields: Sequence[Field]) -> Answer:
         """Raises BudgetExceededError, StoppedError, NotRecordedError or UsageError; a failing expert
@@ -144,8 +133,13 @@ class StoredAnswers:
         return answer
 
 
-def record_of(document: Document, strategy: Strategy, answers: StoredAnswers) -> Record:
-    """All decisions of one strategy for one document."""
+def course_of(
+    document: Document,
+    strategy: Strategy,
+    answers: StoredAnswers,
+    verdicts: Mapping[str, Verdict] = {},
+) -> Course:
+    """How one strategy routes one document, and what it decides; `verdicts` is what people say."""
     schema = document.schema
     course = decide(
         schema,
@@ -154,13 +148,18 @@ def record_of(document: Document, strategy: Strategy, answers: StoredAnswers) ->
         lambda ask: answers.answer(strategy.experts[ask.expert], schema.select(ask.fields)),
         ocr_seconds=sum(page.text.seconds for page in document.pages),
         today=answers.today,
-        verdicts=answers.verdicts,
+        verdicts=verdicts,
     )
     _check(schema.names, course.decisions)
+    return course
+
+
+def record_of(document: Document, strategy: Strategy, course: Course) -> Record:
+    """What the routing of a document by a strategy came to."""
     region = document.ref.region
     return Record(
         document=document.ref,
-        schema_name=schema.name,
+        schema_name=document.schema.name,
         strategy=strategy.name,
         fields={
             name: decision

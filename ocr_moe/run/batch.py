@@ -5,30 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError
 from ocr_moe.exports.ocr import read_ocr
-from ocr_moe.formats.files import sweep
-from ocr_moe.formats.names import folder_name
+from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoppedError
 from ocr_moe.run.documents import IMPORTED
-from ocr_moe.run.dossiers import settle_dossiers
-from ocr_moe.run.exporting import exported
+from ocr_moe.run.exporting import write_exports
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
 from ocr_moe.run.interrupts import stopping
 from ocr_moe.run.ledger import Ledger
-from ocr_moe.run.manifest import Manifest, manifest, write_manifest
+from ocr_moe.run.manifest import Manifest, configuration_of
 from ocr_moe.run.outcome import Notice, Outcome, Progress, why_failed
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Runner, local_runner
+from ocr_moe.run.settling import settle
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, row_of
 from ocr_moe.store.opening import is_begun
@@ -56,7 +54,10 @@ class Batch:
         max_cost: float | None = None,
         runner: Runner | None = None,
         notice: Callable[[Notice], None] = lambda notice: None,
+        language: Language = "en",
     ) -> None:
+        self.language: Language = language
+        """Of what exports say to people."""
         self.out = out
         self.strategies = tuple(strategies)
         self.schemas = tuple(schemas)
@@ -178,7 +179,7 @@ class Batch:
             self._ledger.stop(error)
             results.close()  # once what is under way is done, so that the store outlives it
             raise
-        settle_dossiers(self.store, self.strategies, self.schemas)
+        settle(self.store, self.strategies, self.schemas, self._workshop)
         outcome.asked = self._ledger.asked
         self._count(outcome)
         return outcome
@@ -233,21 +234,14 @@ class Batch:
         What killed starts left half-written goes. Raises OutputError, or StoreError where the store
         is lost.
         """
-        from ocr_moe.exports.exporters import EXPORTERS
-
-        sweep(self.out)
-        written = manifest(self.store, self.strategies, self.schemas, self._workshop)
-        experts = {name: strategy.experts for name, strategy in written.strategies.items()}
-        self.store.set_meta("experts", experts)
-        single = len(self.strategies) == 1
-        for strategy in self.strategies:
-            folder = self.out if single else self.out / folder_name(strategy.name)
-            run = replace(exported(self.store, strategy.name), sole=True)
-            for exporter in EXPORTERS.values():
-                exporter.write(folder / exporter.target, run)
-        write_manifest(self.out / "run.json", written)
-        self.store.check()
-        return written
+        return write_exports(
+            self.out,
+            self.store,
+            self.strategies,
+            self.schemas,
+            self._workshop,
+            language=self.language,
+        )
 
     def _sign(self, identity: Identity, sources: Sequence[Source], *, clear_records: bool) -> None:
         """Write down whose run this is."""
@@ -266,6 +260,7 @@ class Batch:
                 "origins": origins,
                 "titles": {strategy.name: strategy.title for strategy in self.strategies},
                 "files": {source.name: source.locate() for source in sources},
+                "configuration": configuration_of(self._workshop.config),
             },
             clear_records=clear_records,
         )

@@ -22,6 +22,7 @@ from ocr_moe.store.database import Store
 from ocr_moe.types import Cost, Origin, Value
 from ocr_moe.version import __version__
 from ocr_moe.workshop.build import Workshop, fingerprint_of
+from ocr_moe.workshop.config import Config
 
 
 class StrategyManifest(Value):
@@ -85,8 +86,14 @@ def manifest(
         schemas=tuple(schema.name for schema in schemas),
         strategies={strategy.name: _of_strategy(store, strategy) for strategy in strategies},
         inputs=len(identity["inputs"]) if identity else 0,
-        configuration=all_without_credentials(config.model_dump(mode="json")),
+        configuration=configuration_of(config),
     )
+
+
+def configuration_of(config: Config) -> dict[str, Any]:
+    """The whole configuration as plain values, without what stands for a secret in an address."""
+    plain: dict[str, Any] = all_without_credentials(config.model_dump(mode="json"))
+    return plain
 
 
 def write_manifest(path: Path, written: Manifest) -> None:

@@ -18,7 +18,7 @@ from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
-from ocr_moe.run.answers import StoredAnswers, is_not_its_own, record_of, words_of
+from ocr_moe.run.answers import StoredAnswers, course_of, is_not_its_own, record_of, words_of
 from ocr_moe.run.documents import WHOLE, PageReader, Place, open_document
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import Notice, why_failed
@@ -169,7 +169,10 @@ class Processor:
                     document = open_document(source, sha256, schema, reader, page, count, place)
                     digests = self._digests[schema.name]
                     answers = StoredAnswers(self._store, self._ledger, digests, document)
-                    found = [record_of(document, each, answers) for each in self._strategies]
+                    found = [
+                        record_of(document, each, course_of(document, each, answers))
+                        for each in self._strategies
+                    ]
                 except BaseException as error:
                     found = self._failed(source, sha256, page, error, place)
                 yield from found

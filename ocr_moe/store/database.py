@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
 from ocr_moe.store.opening import open_to_read, open_to_write, unusable
+from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import (
     Answer,
     Box,
@@ -289,14 +290,17 @@ class Store:
 
     def judgements_of(self, sha256: str, page: int, region: Box | None = None) -> list[Judgement]:
         """What counts of what people said of one document, in the order in which it was given."""
-        found = self._judged(
-            "WHERE sha256 = ? AND page = ? AND region = ?", (sha256, page, _key_of(region))
-        )
         return [
             each.judgement
-            for each in found
+            for each in self.judgements_on(sha256, page, region)
             if not each.undone and each.judgement.kind is not JudgementKind.UNDO
         ]
+
+    def judgements_on(self, sha256: str, page: int, region: Box | None = None) -> list[Judged]:
+        """All that people said of one document, taken back or not."""
+        return self._judged(
+            "WHERE sha256 = ? AND page = ? AND region = ?", (sha256, page, _key_of(region))
+        )
 
     def last_judgement(self) -> int:
         """The id of the latest judgement; 0 where nobody said anything."""
@@ -398,12 +402,38 @@ class Store:
             db.execute("DELETE FROM settled WHERE strategy = ?", (strategy,))
             return db.executemany("INSERT INTO settled VALUES (?, ?, ?, ?, ?)", rows).rowcount
 
+    def change_settled(
+        self, strategy: str, records: Sequence[Record], plain: Sequence[DocumentKey]
+    ) -> None:
+        """Write down records as they are settled now; those of `plain` are as experts decided them."""
+        written = [row_of(record) for record in records]
+        with self._transaction() as db:
+            db.executemany(
+                "DELETE FROM settled WHERE strategy = ? AND path = ? AND page = ? AND part = ?",
+                [(strategy, *key) for key in plain],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?, ?)",
+                [(row.strategy, row.path, row.page, row.part, row.record) for row in written],
+            )
+
+    def record(self, strategy: str, key: DocumentKey, *, alone: bool = False) -> Record | None:
+        """A strategy's record of one document; `alone`, as experts alone decided it."""
+        record = "record" if alone else _SETTLED
+        row = self._row(
+            f"SELECT CAST({record} AS BLOB) FROM records "
+            "WHERE strategy = ? AND path = ? AND page = ? AND part = ?",
+            (strategy, *key),
+        )
+        return self._record(key.path, row[0]) if row else None
+
     def opened_files(self) -> set[str]:
         """Hashes of the files that were opened in this run, ever."""
         return {row[0] for row in self._rows("SELECT sha256 FROM files")}
 
     def records(self, strategy: str, *, alone: bool = False) -> Records:
-        """All records of a strategy; `alone`, as they were before other documents had their say."""
+        """All records of a strategy; `alone`, as experts alone decided them, before people and other
+        documents had their say."""
         return Records(self, strategy, alone)
 
     def records_after(

@@ -23,6 +23,9 @@ from starlette.staticfiles import StaticFiles
 from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
 
 LANGUAGE_COOKIE = "ocr_moe_language"
+_CHOICE = "language"
+"""The parameter of an address by which a reader chooses."""
+_YEAR = 365 * 24 * 3600
 _SHARED = "web"
 """The room of what all pages share."""
 
@@ -65,7 +68,10 @@ class Pages:
             request=request,
             root=request.scope.get("root_path", ""),
         )
-        return HTMLResponse(text, status)
+        response = HTMLResponse(text, status)
+        if request.query_params.get(_CHOICE) == language:
+            response.set_cookie(LANGUAGE_COOKIE, language, _YEAR, httponly=True, samesite="lax")
+        return response
 
     def said(self, key: str, language: Language, **values: Any) -> Markup:
         """A phrase, with what fills it in escaped. Raises KeyError."""
@@ -101,11 +107,11 @@ class Pages:
 
 
 def language_of(request: Request) -> Language:
-    """The language that a reader chose, else the browser's, else English."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE)
-    for language in LANGUAGES:
-        if chosen == language:
-            return language
+    """The language that a reader chose, now or before, else the browser's, else English."""
+    for chosen in (request.query_params.get(_CHOICE), request.cookies.get(LANGUAGE_COOKIE)):
+        for language in LANGUAGES:
+            if chosen == language:
+                return language
     for accepted in request.headers.get("accept-language", "").split(","):
         name = accepted.split(";")[0].strip().lower()
         for language in LANGUAGES:

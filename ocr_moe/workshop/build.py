@@ -59,24 +59,34 @@ class Blueprint:
     config: Config
     local_only: bool = False
     recorded: Path | None = None
+    offline: bool = False
 
     def build(self) -> Workshop:
         """Raises StoreError where the store of recorded answers is gone."""
         recorded = None if self.recorded is None else Store(self.recorded, write=False)
-        return Workshop(self.config, local_only=self.local_only, recorded=recorded)
+        return Workshop(
+            self.config, local_only=self.local_only, recorded=recorded, offline=self.offline
+        )
 
 
 class Workshop:
     """Builds components by name, each once, on first use; lends them to experts as `Services`.
 
-    `recorded` is a store whose answers stand in for experts that cannot be built here.
+    `recorded` is a store whose answers stand in for experts that cannot be built here; `offline` builds
+    none that would ask a server, configured or not.
     """
 
     def __init__(
-        self, config: Config, *, local_only: bool = False, recorded: Store | None = None
+        self,
+        config: Config,
+        *,
+        local_only: bool = False,
+        recorded: Store | None = None,
+        offline: bool = False,
     ) -> None:
         self.config = config
         self._local_only = local_only
+        self._offline = offline
         self._recorded = recorded
         self._built: dict[tuple[str, str], Any] = {}
         self._strategies: dict[str, Strategy] = {}
@@ -90,7 +100,7 @@ class Workshop:
     @property
     def blueprint(self) -> Blueprint:
         recorded = self._recorded.path if self._recorded is not None else None
-        return Blueprint(self.config, self._local_only, recorded)
+        return Blueprint(self.config, self._local_only, recorded, self._offline)
 
     def engine(self, name: str) -> OcrEngine:
         """The OCR engine of that name; `default` is the one that reads pages."""
@@ -107,6 +117,8 @@ class Workshop:
         return reader
 
     def chat(self, name: str) -> ChatModel:
+        if self._offline:
+            raise EndpointMissingError(f"no server is asked here, that of {name} neither")
         endpoint: ChatService = self._once("chat", self.config.chat, name)
         if self._local_only and not endpoint.is_local:
             raise EndpointMissingError(

@@ -1,0 +1,56 @@
+"""`ocr-moe review`: the review desk on a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocr_moe.cli import options
+from ocr_moe.cli.words import said
+
+
+def review(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    truth: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--truth", help="A sheet to take in: what is checked in it counts as verified."
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", help="Whose records, where the run has several.")
+    ] = None,
+    originals: Annotated[
+        Path | None, typer.Option("--originals", help="Where the images are, if they were moved.")
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port; 0 takes a free one.")] = 8765,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the desk in a browser.")
+    ] = True,
+    config: options.ConfigFile = None,
+) -> None:
+    """Check doubtful cells on a page, and get a verified sheet."""
+    import webbrowser
+
+    from ocr_moe.review.desk import Desk
+    from ocr_moe.web.desk.application import desk_app
+    from ocr_moe.web.serving import listen, serve
+    from ocr_moe.workshop.config import load_config
+
+    chosen = None if config is None else load_config(config)
+    with Desk.open(folder, config=chosen, strategy=strategy, originals=originals) as desk:
+        bound = listen(host, port)
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{bound.getsockname()[1]}/"
+
+        def started() -> None:
+            typer.echo(said("review_at", address=address))
+            if browser:
+                webbrowser.open(address)
+
+        serve(desk_app(desk), bound, started)
+        desk.export()
+        typer.echo(said("reviewed", folder=folder))

@@ -1,0 +1,670 @@
+"""A run under review: its cells, what people say of them, and what follows from that at once.
+
+The desk is the one that writes while a run is reviewed.  Each decision is a judgement in the store
+before anything else happens; what it implies for the other fields of the document, and for the other
+documents of its subject, is then decided anew over recorded answers (`ocr_moe.run.settling`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from threading import RLock
+
+from ocr_moe.errors import OcrMoeError, UsageError
+from ocr_moe.judgements import verdicts_of
+from ocr_moe.protocols import State
+from ocr_moe.review.candidates import Candidate, candidates_of
+from ocr_moe.review.opening import OpenedRun, open_run, reviewed_strategy
+from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
+from ocr_moe.run.answers import NotRecordedError
+from ocr_moe.run.exporting import exported, write_exports
+from ocr_moe.run.judging import Judging
+from ocr_moe.run.pictures import PageImages
+from ocr_moe.run.settling import Settling, settle
+from ocr_moe.schema import Field, Schema
+from ocr_moe.settings import ReviewOptions
+from ocr_moe.store.database import Judged
+from ocr_moe.subjects import DocumentKey, key_of
+from ocr_moe.types import (
+    Decision,
+    DocumentRef,
+    Judgement,
+    JudgementKind,
+    Reading,
+    Record,
+    Shown,
+    Status,
+)
+from ocr_moe.values.normalize import normalize
+from ocr_moe.workshop.config import Config
+
+_OPEN = (Status.ABSTAINED, Status.FAILED)
+"""What a person should look at."""
+
+
+class StaleError(OcrMoeError):
+    """Somebody else judged the cell since it was shown."""
+
+
+class ClaimedError(OcrMoeError):
+    """Somebody else works on the document."""
+
+
+@dataclass(frozen=True)
+class CellView:
+    """A cell as a reviewer sees it."""
+
+    key: CellKey
+    document: DocumentRef
+    schema: Schema
+    field: Field
+    decision: Decision
+    """As it stands; of a hidden one, what may be seen: nothing of the value."""
+    hidden: bool
+    """Whether the value is kept from the reviewer, so that their word says something of it."""
+    candidates: tuple[Candidate, ...]
+    judgements: tuple[Judged, ...]
+    """What people said of it, in the order in which they did."""
+    revision: int
+    """To be handed back with a decision: it tells whether somebody else decided meanwhile."""
+
+
+@dataclass(frozen=True)
+class CellSummary:
+    """A cell in a list."""
+
+    key: CellKey
+    value: str | None
+    status: Status
+    confidence: float | None
+    waiting: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a judgement made of a cell."""
+
+    key: CellKey
+    before: Decision
+    after: Decision
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a judgement."""
+
+    judgement: int
+    """Its id."""
+    changes: tuple[Change, ...]
+    """The cells that it changed, the judged one first."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A run in numbers."""
+
+    documents: int
+    blank: int
+    failed: int
+    """Documents that could not be processed at all."""
+    cells: int
+    waiting: int
+    verified: int
+    accepted: int
+    """Accepted or absent, and not verified."""
+    fields: Mapping[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    """(schema, field) → counts by status, and `waiting`."""
+    disputed: int = 0
+
+
+@dataclass(slots=True)
+class _Document:
+    """What is kept of a document in memory."""
+
+    ref: DocumentRef
+    schema: str
+    error: str | None
+    blank: bool
+    conflicts: bool
+    statuses: dict[str, tuple[Status, float]]
+    """Field → (status, confidence, or 0 where there is none)."""
+
+
+@dataclass
+class _Claim:
+    reviewer: str
+    until: datetime
+
+
+class Desk:
+    """A run under review. Safe to share between threads."""
+
+    def __init__(
+        self,
+        run: OpenedRun,
+        strategy: str,
+        options: ReviewOptions,
+        *,
+        originals: Path | None = None,
+    ) -> None:
+        """Settles the run first; `originals` is a folder in which moved files are looked for.
+
+        Raises StoreError, SchemaError, EndpointMissingError.
+        """
+        self.run = run
+        self.pictures = PageImages(run.store, run.config.images, originals)
+        self.store = run.store
+        self.strategy = strategy
+        self.options = options
+        self.schemas = {schema.name: schema for schema in run.schemas}
+        self._lock = RLock()
+        built = run.workshop.strategy(strategy)
+        self._combiner = built.combiner
+        self._judging = Judging(self.store, run.workshop, built, run.schemas)
+        self._settling = Settling(self.store, built, run.schemas, self._judging)
+        self._answers = exported(self.store, strategy).answers
+        self._documents: dict[DocumentKey, _Document] = {}
+        self._ids: dict[str, DocumentKey] = {}
+        self._queue = Queue()
+        self._claims: dict[DocumentKey, _Claim] = {}
+        self._judges: dict[CellKey, set[str]] = defaultdict(set)
+        """Cell → who judged it, of the judgements that count."""
+        self._settling.settle()
+        self._load()
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        config: Config | None = None,
+        strategy: str | None = None,
+        originals: Path | None = None,
+    ) -> Desk:
+        """A desk on the run of a folder. Raises what `open_run`, `reviewed_strategy` and the desk do."""
+        run = open_run(folder, config)
+        try:
+            chosen = reviewed_strategy(run.strategies, run.config, strategy)
+            return cls(run, chosen, run.config.review, originals=originals)
+        except BaseException:
+            run.store.close()
+            raise
+
+    def close(self) -> None:
+        self.pictures.close()
+        self._judging.close()
+        self.store.close()
+
+    def __enter__(self) -> Desk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What there is to see.
+
+    @property
+    def recomputes(self) -> bool:
+        """Whether what a decision implies can be recomputed; not where the run was read by another
+        release, whose answers today's experts would not give."""
+        for document in self._documents.values():
+            if document.error is None and not document.blank:
+                record = self.record(key_of(document.ref))
+                return record is not None and self._judging.can_decide(record)
+        return True
+
+    def overview(self) -> Overview:
+        """The run in numbers, as it stands."""
+        with self._lock:
+            fields: dict[tuple[str, str], Counter[str]] = {}
+            for schema in self.run.schemas:
+                for each in schema.fields:
+                    fields[schema.name, each.name] = Counter()
+            statuses: Counter[Status] = Counter()
+            for key, document in self._documents.items():
+                for name, (status, _) in document.statuses.items():
+                    statuses[status] += 1
+                    counts = fields.setdefault((document.schema, name), Counter())
+                    counts[status.value] += 1
+                    counts["waiting"] += CellKey(key, name) in self._queue
+            documents = self._documents.values()
+            return Overview(
+                documents=sum(not each.blank for each in documents),
+                blank=sum(each.blank for each in documents),
+                failed=sum(each.error is not None for each in documents),
+                cells=statuses.total(),
+                waiting=len(self._queue),
+                verified=statuses[Status.VERIFIED],
+                accepted=statuses[Status.ACCEPTED] + statuses[Status.ABSENT],
+                fields={key: counts for key, counts in fields.items() if counts},
+                disputed=sum(
+                    len(self._judges[key]) > 1 for key in self._judges if key in self._queue
+                ),
+            )
+
+    def documents(self) -> Iterator[tuple[DocumentKey, DocumentRef, str, str | None, int]]:
+        """(key, document, schema, why it failed, cells that wait), in the order of the records."""
+        with self._lock:
+            found = [
+                (
+                    key,
+                    document.ref,
+                    document.schema,
+                    document.error,
+                    sum(CellKey(key, name) in self._queue for name in document.statuses),
+                )
+                for key, document in self._documents.items()
+                if not document.blank
+            ]
+        yield from found
+
+    def key_of_id(self, id: str) -> DocumentKey:
+        """The document that `id_of` names so. Raises KeyError."""
+        return self._ids[id]
+
+    def record(self, key: DocumentKey) -> Record | None:
+        """A document's record as it stands."""
+        return self.store.record(self.strategy, key)
+
+    def view(self, key: CellKey, reviewer: str) -> CellView:
+        """A cell as the reviewer is to see it. Raises KeyError where there is none."""
+        with self._lock:
+            record = self.record(key.document)
+            if record is None or key.field not in record.fields:
+                raise KeyError(key)
+            schema = self.schemas[record.schema_name or ""]
+            declared = schema.field(key.field)
+            judged = self._judged(record.document, key.field)
+            decision = record.fields[key.field]
+            hidden = self._is_hidden(key)
+            given = [each.judgement for each in judged if not each.undone]
+            if self._is_second_look(key, reviewer):
+                # As the first reviewer saw it: a word given in knowledge of another is no second one.
+                alone = self.store.record(self.strategy, key.document, alone=True)
+                decision = decision if alone is None else alone.fields.get(key.field, decision)
+                given, judged = [], []
+            candidates = () if hidden else self._candidates(record, declared, decision, given)
+            if hidden:
+                decision = Decision(status=decision.status, evidence=decision.evidence)
+            return CellView(
+                key=key,
+                document=record.document,
+                schema=schema,
+                field=declared,
+                decision=decision,
+                hidden=hidden,
+                candidates=candidates,
+                judgements=tuple(judged),
+                revision=self._revision(record.document),
+            )
+
+    def next_cell(
+        self,
+        reviewer: str,
+        order: Order = Order.DOUBT,
+        *,
+        after: CellKey | None = None,
+        schema: str | None = None,
+        field: str | None = None,
+    ) -> CellKey | None:
+        """The next cell for a reviewer, behind `after` where it is given; None where nothing waits
+        for them. Documents that others work on are left out."""
+        with self._lock:
+            place = None if after is None else self._waiting(after)
+            for cell in self._queue.cells(order, after=place):
+                if schema is not None and cell.schema != schema:
+                    continue
+                if field is not None and cell.key.field != field:
+                    continue
+                if cell.key != after and self._is_for(cell.key, reviewer):
+                    return cell.key
+        return None
+
+    def waiting(
+        self,
+        order: Order = Order.DOUBT,
+        *,
+        schema: str | None = None,
+        field: str | None = None,
+        start: int = 0,
+        limit: int | None = None,
+    ) -> list[CellSummary]:
+        """The cells that wait, in an order, from the `start`-th on; with what they hold."""
+        with self._lock:
+            wanted = (
+                cell.key
+                for cell in self._queue.cells(order)
+                if schema in (None, cell.schema) and field in (None, cell.key.field)
+            )
+            stop = None if limit is None else start + limit
+            return [self._summary(key) for key in islice(wanted, start, stop)]
+
+    def cells_of(self, key: DocumentKey) -> list[CellSummary]:
+        """All cells of a document. Raises KeyError."""
+        with self._lock:
+            return [self._summary(CellKey(key, name)) for name in self._documents[key].statuses]
+
+    # What people say.
+
+    def judge(
+        self,
+        key: CellKey,
+        value: str | None,
+        reviewer: str,
+        *,
+        revision: int | None = None,
+        via: str = "desk",
+    ) -> Outcome:
+        """Write down a person's word on a cell (None: absent), and settle what follows from it.
+
+        The value is normalised as its field's kind asks for. With the `revision` that a view had,
+        StaleError is raised where somebody else judged the document since. Raises KeyError where there
+        is no such cell, UsageError for a value that the field cannot hold, ClaimedError.
+        """
+        with self._lock:
+            view = self.view(key, reviewer)
+            self._check_claim(key.document, reviewer)
+            if revision is not None and revision != view.revision:
+                raise StaleError(
+                    f"{key.field} of {key.document.path} was judged since it was shown"
+                )
+            judgement = Judgement(
+                field=key.field,
+                value=None if value is None else self.normalized(view.field, value),
+                reviewer=reviewer,
+                at=_now(),
+                via=via,
+                shown=self._shown(view),
+                independent=self._is_second_look(key, reviewer),
+            )
+            return self._settled(view.document, judgement)
+
+    def normalized(self, field: Field, value: str) -> str:
+        """What a person typed, as the field holds it. Raises UsageError for what it cannot hold."""
+        found = normalize(field, value)
+        if found is None:
+            raise UsageError(f"{field.name}: {value!r} is no {field.kind.value}")
+        return found
+
+    def undo(self, reviewer: str, judgement: int | None = None) -> Outcome | None:
+        """Take back a judgement of the reviewer, by default their last that stands; None for none."""
+        with self._lock:
+            mine = [
+                each
+                for each in self.store.judgements()
+                if each.judgement.reviewer == reviewer
+                and each.judgement.kind is not JudgementKind.UNDO
+                and not each.undone
+                and judgement in (None, each.id)
+            ]
+            if not mine:
+                return None
+            last = mine[-1]
+            taken_back = Judgement(
+                kind=JudgementKind.UNDO, field=last.judgement.field, reviewer=reviewer, at=_now()
+            )
+            record = self.record(DocumentKey(last.path, last.page, last.part))
+            document = (
+                record.document
+                if record is not None
+                else DocumentRef(
+                    path=last.path,
+                    sha256=last.sha256,
+                    page=last.page,
+                    part=last.part,
+                    region=last.region,
+                )
+            )
+            return self._settled(document, taken_back, undoes=last.id)
+
+    def take_in(self, judgements: Iterable[tuple[DocumentRef, Judgement]]) -> int:
+        """Add judgements that come from elsewhere, such as a corrected workbook; how many were new.
+
+        What a reviewer said already in the same words is not added again.
+        """
+        added = 0
+        with self._lock:
+            for document, judgement in judgements:
+                standing = verdicts_of(
+                    self.store.judgements_of(document.sha256, document.page, document.region)
+                ).get(judgement.field)
+                if (
+                    standing is not None
+                    and not standing.disputed
+                    and (standing.value, standing.reviewer) == (judgement.value, judgement.reviewer)
+                ):
+                    continue
+                self._settled(document, judgement)
+                added += 1
+        return added
+
+    def claim(self, key: DocumentKey, reviewer: str) -> None:
+        """Keep a document for a reviewer for some minutes. Raises ClaimedError where another has it."""
+        with self._lock:
+            self._check_claim(key, reviewer)
+            until = datetime.now(UTC) + timedelta(minutes=self.options.claim_minutes)
+            for other, claim in list(self._claims.items()):
+                if claim.reviewer == reviewer and other != key:
+                    del self._claims[other]
+            self._claims[key] = _Claim(reviewer, until)
+
+    def release(self, reviewer: str) -> None:
+        """Let go of what a reviewer has claimed."""
+        with self._lock:
+            self._claims = {k: c for k, c in self._claims.items() if c.reviewer != reviewer}
+
+    # What comes of it.
+
+    def export(self) -> None:
+        """Write every export of the run anew. Raises OutputError, StoreError."""
+        with self._lock:
+            strategies = [self.run.workshop.strategy(name) for name in self.run.strategies]
+            others = [each for each in strategies if each.name != self.strategy]
+            settle(self.store, others, self.run.schemas, self.run.workshop)
+            write_exports(
+                self.run.folder, self.store, strategies, self.run.schemas, self.run.workshop
+            )
+
+    # Inside.
+
+    def _load(self) -> None:
+        for each in self.store.judgements():
+            if not each.undone and each.judgement.kind is JudgementKind.VALUE:
+                document = DocumentRef(
+                    path=each.path, sha256=each.sha256, page=each.page, region=each.region
+                )
+                for copy in self._settling.copies(document):
+                    cell = CellKey(copy, each.judgement.field)
+                    self._judges[cell].add(each.judgement.reviewer)
+        waiting = []
+        for record in self.store.records(self.strategy):
+            key = key_of(record.document)
+            self._documents[key] = _kept(record)
+            self._ids[id_of(key)] = key
+            cells = (self._if_waiting(CellKey(key, name)) for name in record.fields)
+            waiting += [each for each in cells if each is not None]
+        self._queue.fill(waiting)
+
+    def _settled(
+        self, document: DocumentRef, judgement: Judgement, *, undoes: int | None = None
+    ) -> Outcome:
+        number = self.store.put_judgement(document, judgement, undoes=undoes)
+        before: dict[DocumentKey, Record] = {}
+        for key in self._same_content(document):
+            if (record := self.record(key)) is not None:
+                before[key] = record
+        changed = self._settling.after(document)
+        for key in before:
+            self._note_judges(key, judgement.field, document)
+        changes: list[Change] = []
+        for record in changed:
+            key = key_of(record.document)
+            known = self._documents[key]
+            old = before.get(key)
+            self._documents[key] = _kept(record)
+            for name, decision in record.fields.items():
+                was = old.fields.get(name) if old is not None else None
+                if was is None and known.statuses.get(name) == _state(decision):
+                    continue
+                if was != decision:
+                    empty = Decision(status=decision.status)
+                    changes.append(Change(CellKey(key, name), was or empty, decision))
+        for record in changed:
+            for name in record.fields:
+                self._requeue(CellKey(key_of(record.document), name))
+        for key in before:
+            self._requeue(CellKey(key, judgement.field))
+        own = CellKey(key_of(document), judgement.field)
+        changes.sort(key=lambda change: (change.key != own, change.key))
+        return Outcome(number, tuple(changes))
+
+    def _same_content(self, document: DocumentRef) -> list[DocumentKey]:
+        return [key for key in self._settling.copies(document) if key in self._documents]
+
+    def _note_judges(self, key: DocumentKey, name: str, document: DocumentRef) -> None:
+        given = self.store.judgements_of(document.sha256, document.page, document.region)
+        self._judges[CellKey(key, name)] = {
+            each.reviewer
+            for each in given
+            if each.kind is JudgementKind.VALUE and each.field == name
+        }
+
+    def _requeue(self, key: CellKey) -> None:
+        cell = self._if_waiting(key)
+        if cell is None:
+            self._queue.drop(key)
+        else:
+            self._queue.put(cell)
+
+    def _if_waiting(self, key: CellKey) -> Waiting | None:
+        document = self._documents.get(key.document)
+        if document is None or key.field not in document.statuses:
+            return None
+        status, _ = document.statuses[key.field]
+        second = self.options.double_entry and len(self._judges[key]) == 1
+        return self._waiting(key) if status in _OPEN or second else None
+
+    def _waiting(self, key: CellKey) -> Waiting | None:
+        document = self._documents.get(key.document)
+        if document is None or key.field not in document.statuses:
+            return None
+        schema = self.schemas[document.schema]
+        _, confidence = document.statuses[key.field]
+        return Waiting(key, schema.name, schema.names.index(key.field), confidence)
+
+    def _summary(self, key: CellKey) -> CellSummary:
+        record = self.record(key.document)
+        assert record is not None
+        decision = record.fields[key.field]
+        hidden = self._is_hidden(key)
+        return CellSummary(
+            key,
+            None if hidden else decision.value,
+            decision.status,
+            None if hidden else decision.confidence,
+            key in self._queue,
+        )
+
+    def _is_hidden(self, key: CellKey) -> bool:
+        return False
+
+    def _is_second_look(self, key: CellKey, reviewer: str) -> bool:
+        """Whether the reviewer is to judge without knowing what one other said."""
+        judges = self._judges.get(key, set())
+        return self.options.double_entry and len(judges) == 1 and reviewer not in judges
+
+    def _is_for(self, key: CellKey, reviewer: str) -> bool:
+        claim = self._standing_claim(key.document)
+        if claim is not None and claim.reviewer != reviewer:
+            return False
+        status, _ = self._documents[key.document].statuses[key.field]
+        # What one reviewer settled waits for another's second look only.
+        return status in _OPEN or reviewer not in self._judges[key]
+
+    def _standing_claim(self, key: DocumentKey) -> _Claim | None:
+        claim = self._claims.get(key)
+        return claim if claim is not None and claim.until > datetime.now(UTC) else None
+
+    def _check_claim(self, key: DocumentKey, reviewer: str) -> None:
+        claim = self._standing_claim(key)
+        if claim is not None and claim.reviewer != reviewer:
+            raise ClaimedError(f"{claim.reviewer} works on {key.path}")
+
+    def _judged(self, document: DocumentRef, name: str) -> list[Judged]:
+        found = self.store.judgements_on(document.sha256, document.page, document.region)
+        return [
+            each
+            for each in found
+            if each.judgement.kind is JudgementKind.VALUE and each.judgement.field == name
+        ]
+
+    def _revision(self, document: DocumentRef) -> int:
+        found = self.store.judgements_on(document.sha256, document.page, document.region)
+        return found[-1].id if found else 0
+
+    def _shown(self, view: CellView) -> Shown:
+        decision = view.decision
+        return Shown(
+            value=decision.value,
+            confidence=decision.confidence,
+            status=decision.status,
+            strategy=self.strategy,
+            hidden=view.hidden,
+        )
+
+    def _candidates(
+        self,
+        record: Record,
+        declared: Field,
+        decision: Decision,
+        judgements: Sequence[Judgement],
+    ) -> tuple[Candidate, ...]:
+        readings: Mapping[str, Reading] = {}
+        state: State | None = None
+        with suppress(NotRecordedError, OcrMoeError):
+            states = self._judging.course(record, {}).states
+            state = states[-1] if states else None
+        if state is not None:
+            readings = state.readings.get(declared.name, {})
+        else:
+            readings = {
+                expert: reading
+                for expert, answers in self._answers(record).items()
+                for answer in answers
+                for reading in answer.readings
+                if reading.field == declared.name
+            }
+        return candidates_of(declared, decision, readings, judgements, self._combiner, state)
+
+
+def id_of(key: DocumentKey) -> str:
+    """A name for a document that tells nothing of it, for addresses."""
+    return hashlib.sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).hexdigest()[
+        :16
+    ]
+
+
+def _kept(record: Record) -> _Document:
+    return _Document(
+        ref=record.document,
+        schema=record.schema_name or "",
+        error=None if record.error is None else record.error.message,
+        blank=record.blank,
+        conflicts=bool(record.conflicts),
+        statuses={name: _state(decision) for name, decision in record.fields.items()},
+    )
+
+
+def _state(decision: Decision) -> tuple[Status, float]:
+    return decision.status, decision.confidence or 0.0
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

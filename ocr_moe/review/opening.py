@@ -1,0 +1,80 @@
+"""Opening a run for review: its store, its own configuration, and who decides there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ocr_moe.errors import ConfigError, OcrMoeError, StoreError, UsageError
+from ocr_moe.run.batch import STORE
+from ocr_moe.run.exporting import schemas_of, told
+from ocr_moe.schema import Schema
+from ocr_moe.store.database import Store
+from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import Config, load_config
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A run that is open for writing; nobody else writes it meanwhile."""
+
+    folder: Path
+    store: Store
+    config: Config
+    workshop: Workshop
+    """Builds what decides over recorded answers; it asks no server."""
+    schemas: tuple[Schema, ...]
+    strategies: tuple[str, ...]
+
+
+def open_run(folder: Path, config: Config | None = None) -> OpenedRun:
+    """Open the run of a folder. Without a configuration it is the run's own.
+
+    Raises StoreError where there is no run, another process writes it, or its store cannot be used;
+    UsageError where it has no records yet; ConfigError.
+    """
+    file = folder / STORE
+    if not file.is_file():
+        what = "is not a folder of a run" if folder.exists() else "is not there"
+        raise StoreError(f"{folder} {what}: name the folder that `extract` or `compare` wrote")
+    store = Store(file)
+    try:
+        strategies = store.strategies()
+        if not strategies:
+            raise UsageError(
+                f"{folder}: the run has no records yet; finish it with `extract` first"
+            )
+        schemas = schemas_of(store)
+        chosen = config or _own_configuration(store) or load_config()
+        workshop = Workshop(chosen, recorded=store, offline=True)
+        workshop.validate()
+    except BaseException:
+        store.close()
+        raise
+    return OpenedRun(folder, store, chosen, workshop, schemas, tuple(strategies))
+
+
+def reviewed_strategy(strategies: Sequence[str], config: Config, wanted: str | None) -> str:
+    """The strategy whose records people look at: the one named, else the configuration's default,
+    else the first. Raises UsageError for one that the run does not have."""
+    if wanted is not None:
+        if wanted not in strategies:
+            known = ", ".join(strategies)
+            raise UsageError(f"the run has no strategy {wanted!r}; it has {known}")
+        return wanted
+    return config.strategy if config.strategy in strategies else strategies[0]
+
+
+def _own_configuration(store: Store) -> Config | None:
+    """What the run was made with; None where its store does not say, or in words of another release."""
+    plain = told(store, "configuration", dict[str, Any], {})
+    if not plain:
+        return None
+    try:
+        return Config.model_validate(plain)
+    except (ValidationError, OcrMoeError, ConfigError):
+        return None

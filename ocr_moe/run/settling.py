@@ -1,0 +1,238 @@
+"""The last stage of a run: what people said, and what documents of one subject say of one another.
+
+Records as experts alone decide them stay in the store, so that a run that goes on, or takes further
+files in, is settled anew, and nothing that a person says is ever mixed up with what was read.  What
+settling changes stands beside them, in the table `settled`.
+
+After one judgement only the documents are weighed again that may have something to do with it: those
+that share, directly or through others, a subject's name, a number or a page with the one judged.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+
+from ocr_moe.folds import fold_name
+from ocr_moe.judgements import Verdict, verdicts_of
+from ocr_moe.routing.dossiers import Dossiers, Entry, Settled, said_of, settled_record
+from ocr_moe.routing.loop import Strategy
+from ocr_moe.run.judging import Judging
+from ocr_moe.schema import Schema
+from ocr_moe.store.database import Store
+from ocr_moe.subjects import DocumentKey, FileNameRule, key_of
+from ocr_moe.types import Box, DocumentRef, Judgement, JudgementKind, Record
+from ocr_moe.workshop.build import Workshop
+
+_Content = tuple[str, int, Box | None]
+"""(hash, page, region): what a judgement is about, under however many paths it lies."""
+
+
+def settle(
+    store: Store, strategies: Sequence[Strategy], schemas: Sequence[Schema], workshop: Workshop
+) -> None:
+    """Write down what people and other documents change of the records of every strategy.
+
+    Raises SchemaError for a wrong subject pattern, StoreError where the store is lost.
+    """
+    judged = store.last_judgement() > 0
+    for strategy in strategies:
+        if strategy.dossiers is None and not judged:
+            store.put_settled(strategy.name, ())
+            continue
+        Settling(store, strategy, schemas, Judging(store, workshop, strategy, schemas)).settle()
+
+
+class Settling:
+    """The documents of one strategy, and what is said of them. Not to be shared between threads."""
+
+    def __init__(
+        self, store: Store, strategy: Strategy, schemas: Sequence[Schema], judging: Judging
+    ) -> None:
+        """Raises SchemaError for a wrong subject pattern."""
+        self._store = store
+        self._strategy = strategy
+        self._judging = judging
+        offered = _offered(store, strategy)
+        weighed = schemas if strategy.dossiers is not None else ()
+        self._dossiers = {
+            schema.name: Dossiers(schema, strategy.dossiers, offered)
+            for schema in weighed
+            if strategy.dossiers is not None
+            and schema.subjects is not None
+            and schema.subjects.fields
+        }
+        self._rules = {
+            schema.name: FileNameRule(schema.subjects)
+            for schema in schemas
+            if schema.name in self._dossiers and schema.subjects is not None
+        }
+        self._schemas = {schema.name: schema for schema in schemas}
+        self._entries: dict[DocumentKey, tuple[str, Entry]] = {}
+        """Key → (schema, what other documents need of it)."""
+        self._sharing: dict[Hashable, set[DocumentKey]] = defaultdict(set)
+        """What documents may have in common → those that have it."""
+        self._paths: dict[_Content, list[DocumentKey]] = defaultdict(list)
+
+    def settle(self) -> None:
+        """Weigh all documents, and write down what that changes, in place of what it changed before."""
+        verdicts = self._verdicts()
+        self._entries.clear()
+        self._sharing.clear()
+        self._paths.clear()
+        judged: dict[DocumentKey, Record] = {}
+        for record in self._store.records(self._strategy.name, alone=True):
+            key = key_of(record.document)
+            content = _content_of(record.document)
+            self._paths[content].append(key)
+            if content in verdicts:
+                record = judged[key] = self._judging.record(record, verdicts[content])
+            self._note(key, record)
+        changes = self._weighed(self._entries)
+        self._store.put_settled(self._strategy.name, self._changed(judged, changes))
+
+    def _changed(
+        self, judged: Mapping[DocumentKey, Record], changes: Mapping[DocumentKey, Settled]
+    ) -> Iterator[Record]:
+        if not judged and not changes:
+            return
+        for alone in self._store.records(self._strategy.name, alone=True):
+            key = key_of(alone.document)
+            record = judged.get(key, alone)
+            settled = changes.get(key)
+            if settled is not None:
+                record = settled_record(record, settled)
+            if record is not alone:
+                yield record
+
+    def after(self, document: DocumentRef) -> list[Record]:
+        """Settle what a judgement on a document may have changed, after `settle` was called once; the
+        records that are now other than they were."""
+        content = _content_of(document)
+        verdicts = verdicts_of(self._store.judgements_of(*content))
+        judged: dict[DocumentKey, Record] = {}
+        touched: set[DocumentKey] = set()
+        for key in self._paths[content]:
+            alone = self._store.record(self._strategy.name, key, alone=True)
+            if alone is None:
+                continue
+            touched |= self._connected(key)
+            judged[key] = self._judging.record(alone, verdicts)
+            self._note(key, judged[key])
+            touched |= self._connected(key)
+        changes = self._weighed(
+            {key: self._entries[key] for key in touched if key in self._entries}
+        )
+        changed: list[Record] = []
+        plain: list[DocumentKey] = []
+        settled: list[Record] = []
+        for key in sorted(touched | judged.keys()):
+            before = self._store.record(self._strategy.name, key)
+            alone = self._store.record(self._strategy.name, key, alone=True)
+            if before is None or alone is None:
+                continue
+            record = judged.get(key) or self._judged_anew(alone)
+            if key in changes:
+                record = settled_record(record, changes[key])
+            if record == before:
+                continue
+            changed.append(record)
+            (plain.append(key) if record == alone else settled.append(record))
+        self._store.change_settled(self._strategy.name, settled, plain)
+        return changed
+
+    def copies(self, document: DocumentRef) -> list[DocumentKey]:
+        """All documents of the same content, this one among them, once `settle` was called."""
+        return self._paths[_content_of(document)]
+
+    def _judged_anew(self, alone: Record) -> Record:
+        judgements = self._store.judgements_of(*_content_of(alone.document))
+        return self._judging.record(alone, verdicts_of(judgements))
+
+    def _verdicts(self) -> dict[_Content, dict[str, Verdict]]:
+        """Content → verdicts, of what people said something of."""
+        given: dict[_Content, list[Judgement]] = defaultdict(list)
+        for each in self._store.judgements():
+            if not each.undone and each.judgement.kind is JudgementKind.VALUE:
+                given[each.sha256, each.page, each.region].append(each.judgement)
+        return {content: verdicts_of(judgements) for content, judgements in given.items()}
+
+    def _note(self, key: DocumentKey, record: Record) -> None:
+        """Keep what other documents need of a record, and by what they find it."""
+        schema = record.schema_name or ""
+        if key in self._entries:
+            for mark in self._marks(*self._entries.pop(key)):
+                self._sharing[mark].discard(key)
+        if schema not in self._dossiers or not record.fields:
+            return
+        wanted = self._dossiers[schema].fields
+        said = {name: said_of(record.fields[name]) for name in wanted if name in record.fields}
+        self._entries[key] = (schema, Entry(record.document, said))
+        for mark in self._marks(*self._entries[key]):
+            self._sharing[mark].add(key)
+
+    def _marks(self, schema: str, entry: Entry) -> Iterator[Hashable]:
+        """What a document may have in common with others that `Dossiers` weighs together."""
+        rule = self._schemas[schema].subjects
+        assert rule is not None
+        yield schema, "page", entry.document.path, entry.document.page
+        named = self._rules[schema].identify(entry.document)
+        if named is not None:
+            yield schema, "name", fold_name(named.name)
+        for field in (rule.name_field, *rule.unique):
+            said = entry.said.get(field)
+            if said is not None and said.value is not None:
+                kind = "name" if field == rule.name_field else field
+                yield schema, kind, fold_name(said.value) if kind == "name" else said.value
+
+    def _connected(self, key: DocumentKey) -> set[DocumentKey]:
+        """The documents that are tied to one, itself among them."""
+        found: set[DocumentKey] = set()
+        waiting = [key]
+        while waiting:
+            here = waiting.pop()
+            if here in found or here not in self._entries:
+                continue
+            found.add(here)
+            for mark in self._marks(*self._entries[here]):
+                waiting += self._sharing[mark]
+        return found
+
+    def _weighed(
+        self, entries: Mapping[DocumentKey, tuple[str, Entry]]
+    ) -> dict[DocumentKey, Settled]:
+        of_schema: dict[str, list[Entry]] = {name: [] for name in self._dossiers}
+        for _, (schema, entry) in sorted(entries.items()):
+            of_schema[schema].append(entry)
+        changes: dict[DocumentKey, Settled] = {}
+        for name, found in of_schema.items():
+            if found:
+                changes |= self._dossiers[name].settle(found)
+        return changes
+
+
+def _content_of(document: DocumentRef) -> _Content:
+    """As the store tells it, whose regions have five places."""
+    region = document.region
+    if region is not None:
+        x0, y0, x1, y1 = (round(side, 5) for side in region)
+        region = (x0, y0, x1, y1)
+    return document.sha256, document.page, region
+
+
+def _offered(store: Store, strategy: Strategy) -> Callable[[DocumentRef, str], Iterable[str]]:
+    """The values that the strategy's experts gave for a field of a document, likely or not."""
+    of_document: dict[_Content, dict[str, set[str]]] = {}
+
+    def offered(document: DocumentRef, field: str) -> Iterable[str]:
+        key = (document.sha256, document.page, document.region)
+        if key not in of_document:
+            values: dict[str, set[str]] = {}
+            for expert, _, answer in store.answers(*key):
+                for reading in answer.readings if expert in strategy.experts else ():
+                    given = (reading.value, *(other.value for other in reading.alternatives))
+                    values.setdefault(reading.field, set()).update(v for v in given if v)
+            of_document[key] = values
+        return of_document[key].get(field, ())
+
+    return offered

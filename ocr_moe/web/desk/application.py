@@ -1,0 +1,22 @@
+"""The review desk as an application: its pages, and what they ask for."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from ocr_moe.review.desk import Desk
+from ocr_moe.web.desk.reviewers import Reviewers
+from ocr_moe.web.pages import Pages
+
+
+def desk_app(desk: Desk) -> FastAPI:
+    """The desk over a run, to be served alone or mounted below a path of the service.
+
+    It trusts whoever asks: `ocr_moe.web.guard` stands before it.
+    """
+    app = FastAPI(title="ocr_moe review desk", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.desk = desk
+    app.state.reviewers = Reviewers(desk.options)
+    app.state.pages = Pages("desk")
+    app.state.pages.mount(app)
+    return app
