@@ -28,12 +28,13 @@ from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.judgements import RELIABILITY
 from ocr_moe.review.cells import SURE, Cell, cell_of, check_of
 from ocr_moe.review.planning import Plan, Planner
+from ocr_moe.review.queue import CellKey
 from ocr_moe.review.reliability import COINCIDENCE
 from ocr_moe.run.batch import STORE
 from ocr_moe.run.exporting import schemas_of
 from ocr_moe.settings import ReviewOptions
 from ocr_moe.store.database import Store
-from ocr_moe.subjects import key_of
+from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import Judgement, Shown, Status
 
 SAMPLES = Path("data_samples/graduation_certificate")
@@ -68,7 +69,7 @@ def documents_of(run: Path, sheet: Path) -> list[list[Known]]:
         for column in np.flatnonzero(grid.scored[row]):
             scored = scoring.fields[column]
             decision = records[document].fields.get(scored.field.name)
-            cell = cell_of(f"{document}#{scored.key}", scored.schema.name, scored.key, decision)
+            cell = cell_of(CellKey(document, scored.key), scored.schema.name, decision)
             is_right = bool(grid.right[row, column])
             found.append(Known(cell, TRUTH if is_right else grid.values[row, column]))
         documents.append(found)
@@ -79,14 +80,14 @@ def documents_of(run: Path, sheet: Path) -> list[list[Known]]:
 class Sheet:
     """A sheet that a simulated reviewer works on."""
 
-    known: dict[str, Known]
+    known: dict[CellKey, Known]
     planner: Planner
     reliability: float
     generator: np.random.Generator
-    said: dict[str, list[Judgement]] = field(default_factory=dict)
+    said: dict[CellKey, list[Judgement]] = field(default_factory=dict)
     looks: int = 0
 
-    def look(self, key: str, *, hidden: bool = False) -> None:
+    def look(self, key: CellKey, *, hidden: bool = False) -> None:
         """The reviewer judges a cell; where a blind word differs from the machine's, twice."""
         machine = self.known[key].machine
         words = self.said.setdefault(key, [])
@@ -208,7 +209,7 @@ def simulate(
             key: Known(known.cell._replace(key=key), known.machine)
             for i, document in enumerate(drawn)
             for known in document
-            for key in [f"{i}#{known.cell.field}"]
+            for key in [CellKey(DocumentKey(str(i)), known.cell.key.field)]
         }
         options = ReviewOptions(target=target)
         planner = Planner((known.cell for known in cells.values()), options, str(repetition))

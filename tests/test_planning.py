@@ -16,9 +16,11 @@ from benchmarks.review import TRUTH, Known, simulate
 from ocr_moe.review.blind import blind_order, evidence_against
 from ocr_moe.review.cells import Cell, Check, cells_of, check_of
 from ocr_moe.review.planning import Plan, Planner, PlanWarning, uncalibrated_fields
+from ocr_moe.review.queue import CellKey
 from ocr_moe.routing.calibration import Calibration, Logistic, Quality
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import ReviewOptions
+from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import (
     Decision,
     DocumentRef,
@@ -35,8 +37,12 @@ WRONG = Check(1, machine_right=False)
 BLIND = Check(1, blind=True, machine_right=True, words=1, agreed=True)
 
 
+def named(number: int) -> CellKey:
+    return CellKey(DocumentKey(f"{number}.jpg"), f"field {number % 3}")
+
+
 def cell(number: int, confidence: float | None, status: Status = Status.ACCEPTED) -> Cell:
-    return Cell(f"cell {number}", "certificate", f"field {number % 3}", status, confidence)
+    return Cell(named(number), "certificate", status, confidence)
 
 
 def sheet(*confidences: float | None) -> list[Cell]:
@@ -108,8 +114,8 @@ def test_work_brings_the_plan_down_to_nothing() -> None:
     cells = sheet(None, None, *np.linspace(0.2, 0.89, 60).tolist(), *[0.9995] * 500)
     planner = Planner(cells, ReviewOptions(), "seed")
     asked = planner.plan().to_check
-    assert planner.queue(2) == ["cell 0", "cell 1"], "what must be typed comes first"
-    assert planner.queue(4)[2:] == ["cell 2", "cell 3"], "then the most doubtful"
+    assert planner.queue(2) == [named(0), named(1)], "what must be typed comes first"
+    assert planner.queue(4)[2:] == [named(2), named(3)], "then the most doubtful"
     seen = 0
     while (plan := planner.plan()).to_check:
         worked(planner, cells, RIGHT if seen % 3 else WRONG, 1)
@@ -184,7 +190,7 @@ def test_a_restart_finds_the_same_plan(done: list[tuple[int, str]]) -> None:
     live = Planner(cells, options, "run 1")
     now = {cell.key: cell for cell in cells}
     for order, (index, action) in enumerate(done):
-        before = now[f"cell {index}"]
+        before = now[named(index)]
         checks = {
             "right": Check(order, blind=index % 2 == 0, machine_right=True, words=1, agreed=True),
             "wrong": Check(order, blind=index % 2 == 0, machine_right=False, words=1),
@@ -254,8 +260,8 @@ def test_cells_outside_the_audit_count_as_wrong_until_checked() -> None:
     planner.update(cells[0]._replace(check=RIGHT))
     assert bound() == 0
     others = [
-        cells[1]._replace(key="another", own=False),
-        cells[2]._replace(key="changed", changed=True),
+        cells[1]._replace(key=named(41), own=False),
+        cells[2]._replace(key=named(42), changed=True),
     ]
     more = Planner([*cells, *others], ReviewOptions(target=0.9, assurance=0.8), "seed")
     plan = more.plan()
@@ -265,7 +271,7 @@ def test_cells_outside_the_audit_count_as_wrong_until_checked() -> None:
 
 
 def test_the_blind_order_is_repeatable_and_fair() -> None:
-    keys = [f"cell {i}" for i in range(20)]
+    keys = [named(i) for i in range(20)]
     order = blind_order(keys, "run")
     assert sorted(order.tolist()) == list(range(20))
     shuffled = list(reversed(keys))
@@ -319,7 +325,7 @@ def test_warnings_say_what_the_plan_cannot() -> None:
     known = {("certificate", "field 1")}
     planner = Planner(varied, ReviewOptions(target=0.98), "seed", uncalibrated=known)
     assert set(planner.plan().warnings) == {PlanWarning.CONFIDENCE_UNCALIBRATED}
-    planner.update(*(each._replace(check=RIGHT) for each in varied if each.field == "field 1"))
+    planner.update(*(each._replace(check=RIGHT) for each in varied if each.key.field == "field 1"))
     assert set(planner.plan().warnings) == set()
 
 
@@ -363,8 +369,8 @@ def test_keys_are_identities() -> None:
     with pytest.raises(ValueError, match="same key"):
         Planner([cells[0], cells[0]], ReviewOptions(), "seed")
     planner = Planner(cells, ReviewOptions(), "seed")
-    with pytest.raises(KeyError, match="elsewhere"):
-        planner.update(cells[0]._replace(key="elsewhere"))
+    with pytest.raises(KeyError, match="9"):
+        planner.update(cells[0]._replace(key=named(9)))
 
 
 def test_risks_of_single_cells() -> None:
@@ -374,9 +380,9 @@ def test_risks_of_single_cells() -> None:
     planner.update(
         cells[1]._replace(check=Check(1, blind=True, open=True)), cells[2]._replace(check=BLIND)
     )
-    assert planner.risk("cell 1") == 0.5
-    assert planner.risk("cell 2") == pytest.approx(0.02 / 201)
-    assert planner.queue() == ["cell 0", "cell 1", "cell 3"]
+    assert planner.risk(named(1)) == 0.5
+    assert planner.risk(named(2)) == pytest.approx(0.02 / 201)
+    assert planner.queue() == [named(0), named(1), named(3)]
     assert planner.plan().must == 2
 
 
@@ -412,7 +418,7 @@ def test_the_cells_of_records() -> None:
             "sex": decision("男", 0.9, Status.ABSTAINED, ceiling=0.5),
         },
     )
-    found = {each.field: each for each in cells_of(record, checks={"name": RIGHT})}
+    found = {each.key.field: each for each in cells_of(record, checks={"name": RIGHT})}
     assert {name: each.confidence for name, each in found.items()} == {
         "name": 0.99,
         "date": 0.97,
@@ -510,7 +516,7 @@ def test_a_reviewer_who_follows_the_plan_keeps_its_promise() -> None:
         [
             Known(
                 cell(number, 0.7 if doubtful else 0.995, status)._replace(
-                    key=f"{document} {number}", field=str(number)
+                    key=CellKey(DocumentKey(str(document)), str(number))
                 ),
                 TRUTH if generator.random() < (0.7 if doubtful else 0.98) else "wrong",
             )

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from ocr_moe.review.blind import blind_order, evidence_against
 from ocr_moe.review.cells import SURE, Cell
 from ocr_moe.review.certifying import Audit, Certificate, certificate
+from ocr_moe.review.queue import CellKey
 from ocr_moe.review.reliability import COINCIDENCE, ErrorRate, ReviewerError, shown_rate
 from ocr_moe.routing.calibration import Calibration
 from ocr_moe.schema import Schema
@@ -189,7 +190,7 @@ class Planner:
         self._sure = np.array([cell.own and cell.status in SURE for cell in given], dtype=bool)
         self._unread = np.array([cell.status is Status.FAILED for cell in given], dtype=bool)
         self._uncalibrated = np.array(
-            [(cell.schema, cell.field) in uncalibrated for cell in given], dtype=bool
+            [(cell.schema, cell.key.field) in uncalibrated for cell in given], dtype=bool
         )
         for i, cell in enumerate(given):
             self._set(i, cell)
@@ -212,7 +213,7 @@ class Planner:
         for cell in cells:
             self._set(self._index[cell.key], cell)
 
-    def next_blind(self) -> str | None:
+    def next_blind(self) -> CellKey | None:
         """The key of the next cell to be shown without its value; None when all are known.
 
         The same one until it is judged; from now on it counts as drawn however that is done. With
@@ -221,13 +222,13 @@ class Planner:
         keys = self.blind_keys(1)
         return keys[0] if keys else None
 
-    def blind_keys(self, count: int) -> list[str]:
+    def blind_keys(self, count: int) -> list[CellKey]:
         """The next so many cells of the blind order that nobody has judged, for work side by side."""
         todo = self._sequence[~self._checked[self._sequence]][:count]
         self._issued[todo] = True
         return [self._keys[i] for i in todo]
 
-    def queue(self, limit: int | None = None) -> list[str]:
+    def queue(self, limit: int | None = None) -> list[CellKey]:
         """Keys of unchecked cells: what must be typed or settled, then by expected gain."""
         todo = np.flatnonzero(~self._checked | self._open)
         sure, doubtful = self._factors()
@@ -235,7 +236,7 @@ class Planner:
         risk[(self._blank | self._open)[todo]] = np.inf
         return [self._keys[i] for i in todo[np.argsort(-risk, kind="stable")][:limit]]
 
-    def risk(self, key: str) -> float:
+    def risk(self, key: CellKey) -> float:
         """Chance that the cell is wrong as it would be handed over now."""
         i = self._index[key]
         if self._open[i]:
@@ -280,7 +281,7 @@ class Planner:
             to_check=to_check,
             to_check_interval=(min(fewest, to_check), max(most, to_check)),
             target=options.target,
-            accuracy=1.0 - wrong / n,
+            accuracy=max(0.0, 1.0 - wrong / n),
             accuracy_interval=(1.0 - interval[1] / n, 1.0 - interval[0] / n),
             reached=wrong <= (1.0 - options.target) * len(self._keys) + 1e-9,
             blind=blind,
