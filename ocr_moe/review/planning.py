@@ -374,9 +374,10 @@ class Planner:
         mean = empty + slips + _DISPUTED * disputed
         variance = slips + reviewer.variance * lone**2 + _DISPUTED**2 * disputed
         for factor, stated in zip(factors, risks, strict=True):
-            chance = np.minimum(factor.mean * stated, 1.0)
-            mean += float(chance.sum())
-            variance += float(chance.sum() - (chance**2).sum())
+            certain = _above(stated, 1.0 / factor.mean)
+            chance = factor.mean * stated[certain:]
+            mean += certain + float(chance.sum())
+            variance += float(chance.sum() - chance @ chance)
             variance += factor.variance * float(stated.sum()) ** 2
         if not variance:
             return mean, (mean, mean)
@@ -393,9 +394,9 @@ class Planner:
         wrong = rate * (self._lone_words() + must)
         worth = []
         for factor, stated in zip(factors, risks, strict=True):
-            chance = np.minimum(factor * stated, 1.0)
-            wrong += float(chance.sum())
-            worth.append(chance[: np.searchsorted(-chance, -rate)])
+            certain, gained = _above(stated, 1.0 / factor), _above(stated, rate / factor)
+            wrong += certain + factor * float(stated[certain:].sum())
+            worth.append(np.minimum(factor * stated[:gained], 1.0))
         # Two sorted runs: a stable sort only merges them.
         gains = -np.sort(-np.concatenate(worth), kind="stable") - rate
         after = wrong - np.r_[0.0, np.cumsum(gains)]
@@ -418,8 +419,8 @@ class Planner:
 
     def _warnings(self, reachable: bool, certified: Certificate) -> Iterable[PlanWarning]:
         unchecked = ~self._checked
-        sure = self._risk[self._sure]
-        if len(sure) >= _FEW and float(np.ptp(sure)) < 1e-6:
+        sure = self._strata[0]
+        if len(sure) >= _FEW and self._risk[sure[0]] - self._risk[sure[-1]] < 1e-6:
             yield PlanWarning.CONFIDENCE_EQUAL
         if (self._uncalibrated & unchecked & ~self._blank).any():
             yield PlanWarning.CONFIDENCE_UNCALIBRATED
@@ -433,3 +434,8 @@ class Planner:
             yield PlanWarning.TARGET_OUT_OF_REACH
         if certified.more is None:
             yield PlanWarning.CERTIFICATE_OUT_OF_REACH
+
+
+def _above(falling: FloatArray, level: float) -> int:
+    """How many of the falling numbers lie above a level."""
+    return len(falling) - int(np.searchsorted(falling[::-1], level, side="right"))
