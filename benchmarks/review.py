@@ -13,6 +13,7 @@ replacement. A promise is kept if the sheet that was called certified really is 
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,8 +41,8 @@ from ocr_moe.types import Judgement, Shown, Status
 SAMPLES = Path("data_samples/graduation_certificate")
 TRUTH, SLIP = "truth", "slip"
 """What stands on the page, and what a reviewer may make of it."""
-STEPS = 200
-"""Times that a sheet's plan is looked at, at least."""
+PARTS = 8
+"""The plan is looked at again after such a part of what it asks for."""
 BLIND_EVERY = 5
 """Cells that are shown for one that is drawn blind, while the blind share is due."""
 
@@ -148,15 +149,15 @@ class Outcome:
 
 def work(sheet: Sheet) -> Outcome:
     """Follow the plan's advice to the end."""
-    step = max(1, len(sheet.known) // STEPS)
     plan = sheet.planner.plan()
     while plan.to_check or plan.blind.drawn < plan.blind.due:
-        for key in sheet.planner.queue(min(step, plan.to_check)):
+        asked = sheet.planner.queue(math.ceil(plan.to_check / PARTS))
+        for key in asked:
             sheet.look(key)
-        if plan.blind.drawn < plan.blind.due:
-            wanted = max(1, step // BLIND_EVERY) if plan.to_check else step
-            for key in sheet.planner.blind_keys(wanted):
-                sheet.look(key, hidden=True)
+        due = plan.blind.due - plan.blind.drawn
+        share = 1 + len(asked) // BLIND_EVERY if asked else due
+        for key in sheet.planner.blind_keys(min(due, share)):
+            sheet.look(key, hidden=True)
         plan = sheet.planner.plan()
     looks, accuracy, expected = sheet.looks, sheet.accuracy, plan
     plan = certify(sheet)
