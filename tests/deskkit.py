@@ -42,7 +42,7 @@ def copy_of(run: Path, folder: Path) -> Path:
 def served(app: ASGIApp, port: int = 0) -> Iterator[str]:
     """Serve an application on loopback; its address, without a slash at the end."""
     bound = listen("127.0.0.1", port)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
     thread.start()
     while not server.started:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from ocr_moe.review.desk import Desk
+from ocr_moe.web.desk.cells import cells_router
+from ocr_moe.web.desk.images import images_router
 from ocr_moe.web.desk.reviewers import Reviewers
 from ocr_moe.web.pages import Pages
 
@@ -19,4 +21,6 @@ def desk_app(desk: Desk) -> FastAPI:
     app.state.reviewers = Reviewers(desk.options)
     app.state.pages = Pages("desk")
     app.state.pages.mount(app)
+    app.include_router(cells_router())
+    app.include_router(images_router())
     return app
