@@ -168,7 +168,12 @@ def with_hostile_texts(run: Path) -> list[str]:
             for name in {"名称", "类型", "住所", "经营范围"} & set(fields):
                 worst = HOSTILE[len(given) % len(HOSTILE)]
                 given.append(worst)
-                told = {"value": worst, "status": Status.ABSTAINED, "characters": (), "notes": (worst,)}
+                told = {
+                    "value": worst,
+                    "status": Status.ABSTAINED,
+                    "characters": (),
+                    "notes": (worst,),
+                }
                 fields[name] = fields[name].model_copy(update=told)
             rows.append(row_of(record.model_copy(update={"fields": fields})))
         store.put_records(rows)

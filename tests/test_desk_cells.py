@@ -114,7 +114,10 @@ def test_ten_cells_by_keys_alone(run: Path, browser: Any) -> None:
     expected: list[tuple[str, str | None]] = []
     with desk_on(run) as address:
         reviewer = Reviewer(browser, address).open()
-        typed = {Kind.DATE: ("1997年10月17日", "1997-10-17"), Kind.TEXT: ("有限责任公司", "有限责任公司")}
+        typed = {
+            Kind.DATE: ("1997年10月17日", "1997-10-17"),
+            Kind.TEXT: ("有限责任公司", "有限责任公司"),
+        }
         for turn in range(10):
             field, value = reviewer.field, reviewer.value
             kind = Kind(outcome_of(address, reviewer.cell)["kind"])
@@ -188,7 +191,9 @@ def test_a_doubtful_code_is_asked_for_twice_and_never_corrected(run: Path, brows
     with desk_on(run) as address:
         reviewer = Reviewer(browser, address).open("?field=" + quote("证书编号"))
         reviewer.press("e")
-        reviewer.page.fill("#input", "１００８６１２０１９０５００")  # full-width, four digits short
+        reviewer.page.fill(
+            "#input", "１００８６１２０１９０５００"
+        )  # full-width, four digits short
         reviewer.page.wait_for_selector("#verdict .as")
         assert "10086120190500" in reviewer.page.inner_text("#verdict")
         assert "14 characters" in reviewer.page.inner_text("#verdict")
@@ -457,7 +462,13 @@ def test_codes_are_grouped_by_the_grammar_they_follow() -> None:
 
 def test_dates_are_taken_as_people_write_them() -> None:
     field = certificate("毕业日期")
-    for typed in ("20190620", "2019年6月20日", "2019-6-20", "民國108年6月20日", "２０１９．６．２０"):
+    for typed in (
+        "20190620",
+        "2019年6月20日",
+        "2019-6-20",
+        "民國108年6月20日",
+        "２０１９．６．２０",
+    ):
         assert check(field, typed).value == "2019-06-20", typed
     today = date(2026, 11, 28)
     keys = {

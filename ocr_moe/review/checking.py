@@ -80,7 +80,9 @@ def check(field: Field, typed: str, today: date | None = None) -> Checked:
 def refusal_of(field: Field, typed: str) -> Phrase:
     """Why a field cannot hold what was typed, and how to write it."""
     shown = typed if len(typed) <= 40 else typed[:40] + "…"
-    return Phrase(f"cell_refused_{field.kind.value}", {"typed": shown, "values": " / ".join(field.values)})
+    return Phrase(
+        f"cell_refused_{field.kind.value}", {"typed": shown, "values": " / ".join(field.values)}
+    )
 
 
 def groups_of(field: Field, code: str) -> tuple[Group, ...]:

@@ -73,7 +73,8 @@ class PickList:
         yield self._ranked(
             i
             for i, name in enumerate(self._names)
-            if (first in self._initials[i] or first in self._folded[i]) and _abbreviates(query, name)
+            if (first in self._initials[i] or first in self._folded[i])
+            and _abbreviates(query, name)
         )
         column = self._pinyin if latin else self._folded
         near = process.extract(
@@ -123,8 +124,6 @@ def _goes_on(query: str, at: int, name: _Name, index: int) -> bool:
         return True
     syllable = name.syllables[index]
     same = 0
-    while (
-        same < len(syllable) and at + same < len(query) and syllable[same] == query[at + same]
-    ):
+    while same < len(syllable) and at + same < len(query) and syllable[same] == query[at + same]:
         same += 1
     return any(_goes_on(query, at + length, name, index + 1) for length in range(same, 0, -1))

@@ -361,7 +361,9 @@ def _groups(groups: Sequence[Group]) -> list[dict[str, Any]]:
     return [{"name": each.name, "start": each.start, "end": each.end} for each in groups]
 
 
-def _evidence(evidence: Evidence | None, spans: bool, value: str | None) -> Mapping[str, Any] | None:
+def _evidence(
+    evidence: Evidence | None, spans: bool, value: str | None
+) -> Mapping[str, Any] | None:
     if evidence is None:
         return None
     span = _span(evidence.text, value) if spans and value else None
