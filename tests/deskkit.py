@@ -159,7 +159,7 @@ def with_hostile_texts(run: Path) -> list[str]:
     from ocr_moe.run.batch import STORE
     from ocr_moe.store.database import Store, row_of
 
-    given = []
+    given: list[str] = []
     with Store(run / STORE) as store:
         [strategy] = store.strategies()
         rows = []

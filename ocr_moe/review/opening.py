@@ -70,8 +70,8 @@ def reviewed_strategy(strategies: Sequence[str], config: Config, wanted: str | N
 
 
 def _with_lists(schema: Schema) -> Schema:
-    """A run's schema with the places of its lists of names on this machine, where the schema of that name
-    has the same lists. A store keeps what a list held and not where it was."""
+    """A run's schema with the places of its lists of names on this machine, where the shipped schema of
+    that name has the same lists. A store keeps what a list held and not where it was."""
     shipped = shipped_schemas().get(schema.name)
     if shipped is None:
         return schema

@@ -101,8 +101,13 @@ def _named(name: str) -> _Name:
     from pypinyin import lazy_pinyin
 
     folded = fold_name(name)
-    syllables = lazy_pinyin(folded, errors=list)
+    syllables = lazy_pinyin(folded, errors=_apart)
     return _Name(name, folded, tuple(syllable.casefold() for syllable in syllables))
+
+
+def _apart(text: str) -> list[str]:
+    """What has no pinyin, character by character."""
+    return [*text]
 
 
 def _abbreviates(query: str, name: _Name) -> bool:
