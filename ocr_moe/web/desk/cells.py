@@ -306,6 +306,7 @@ def _cell(request: Request, desk: Desk, view: CellView) -> dict[str, Any]:
             }
             for each, chance in shares(view.candidates, decision)
         ],
+        "checked": None if value is None else _told(request, check(view.field, value)),
         "choices": [*view.field.values],
         "list": view.field.lexicon is not None,
         "notes": [noted(note, language) for note in decision.notes],

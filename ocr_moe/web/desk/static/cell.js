@@ -244,6 +244,7 @@ function show(next, { quietly = false } = {}) {
     cell.hidden || cell.value === null || cell.confidence === null ? "" : say("sure", { chance: words.chance(cell.confidence) });
   $("regroup").href = `${base}/documents/${cell.document}`;
   page = cell.evidence?.page ?? 1;
+  drawVerdict(cell.checked, cell.value);
   drawValue();
   drawOffered();
   drawMore();
@@ -472,7 +473,7 @@ function leaveEditor() {
   drafts.delete(nameOf(cell));
   checked = null;
   editor.end();
-  $("verdict").textContent = "";
+  drawVerdict(cell.checked, cell.value);
   drawValue();
   drawChoice();
   focusCard();
@@ -508,8 +509,8 @@ async function look(text) {
 }
 
 async function lookAtChoice(value) {
-  $("verdict").replaceChildren();
-  if (typeof value !== "string") return;
+  drawVerdict(value === cell.value ? cell.checked : null, value);
+  if (typeof value !== "string" || value === cell.value) return;
   const of = cell;
   try {
     const found = await ask(`${base}/api/check/${addressOf(of)}`, { value });
@@ -521,6 +522,10 @@ async function lookAtChoice(value) {
 
 function drawVerdict(found, text) {
   const parts = [];
+  if (!found) {
+    $("verdict").replaceChildren();
+    return;
+  }
   if (found.refusal) parts.push(element("span", "bad", found.refusal));
   if (found.value !== null && found.value !== text) {
     parts.push(element("span", "as", say("saved_as", { value: found.value })));
