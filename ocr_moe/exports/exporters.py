@@ -6,12 +6,13 @@ Another format is one module with an `Exporter`, and its line in `EXPORTERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ocr_moe.exports.jsonl import AnswersOf, write_documents, write_jsonl
 from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.schema import Schema
+from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import Record
 
 
@@ -26,6 +27,8 @@ class Exported:
     answers: AnswersOf
     sole: bool = False
     """Whether nobody else writes where it goes: what is there of documents that are gone goes."""
+    told: Mapping[DocumentKey, str] = field(default_factory=dict)
+    """Whose documents are, where people say so."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ EXPORTERS: Mapping[str, Exporter] = {
         lambda path, run: write_documents(path, run.records, run.answers, prune=run.sole),
     ),
     "xlsx": Exporter(
-        "records.xlsx", lambda path, run: write_workbook(path, run.records, run.schemas)
+        "records.xlsx",
+        lambda path, run: write_workbook(path, run.records, run.schemas, told=run.told),
     ),
 }
 """Every run writes them all, in this order."""

@@ -65,6 +65,7 @@ def write_workbook(
     schemas: Sequence[Schema],
     *,
     rows_per_sheet: int = MAX_ROWS,
+    told: Mapping[DocumentKey, str] = {},
 ) -> int:
     """Write the sheets "documents", "subjects", "to clear up" and "failures" in one step; how many
     documents.
@@ -78,7 +79,7 @@ def write_workbook(
         records = list(records)
     fields = _fields_of(schemas)
     rules = {
-        schema.name: (schema, FileNameRule(schema.subjects))
+        schema.name: (schema, FileNameRule(schema.subjects, told))
         for schema in schemas
         if schema.subjects is not None
     }
@@ -98,7 +99,7 @@ def write_workbook(
             for failure in _failures_of(record):
                 failures.add(failure)
             group = _group_of(record, rules)
-            if group is not None and not record.blank:
+            if group is not None and not record.blank and record.set_aside is None:
                 references.setdefault(group, []).append(record.document)
                 name = name_read(rules[group][0], _values(record))
                 if name is not None:
@@ -266,6 +267,8 @@ def _notes(record: Record) -> str:
     notes = [record.error.message] if record.error is not None else []
     if record.blank:
         notes.append("blank page")
+    if record.set_aside is not None:
+        notes.append(f"none of the run's kinds of document, says {record.set_aside}")
     for name, decision in record.fields.items():
         notes += [f"{name}: {note}" for note in decision.notes]
     return "; ".join(notes)

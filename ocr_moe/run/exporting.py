@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +15,7 @@ from ocr_moe.formats.names import folder_name
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import on_page
 from ocr_moe.run.manifest import Manifest, manifest, write_manifest
+from ocr_moe.run.settling import subjects_told
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.types import Answer, Box, Record
@@ -77,7 +78,8 @@ def exported(store: Store, strategy: str) -> Exported:
                 found.setdefault(name, []).append(_on_page(answer, ref.region))
         return found
 
-    return Exported(store.records(strategy), schemas_of(store), answers_of)
+    subjects = subjects_told(store, strategy)
+    return Exported(store.records(strategy), schemas_of(store), answers_of, told=subjects)
 
 
 def write_exports(
@@ -86,22 +88,28 @@ def write_exports(
     strategies: Sequence[Strategy],
     schemas: Sequence[Schema],
     workshop: Workshop,
+    *,
+    snapshot: Store | None = None,
+    begun: Callable[[str], None] = lambda target: None,
 ) -> Manifest:
-    """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store.
+    """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store, or from a
+    `snapshot` of it, so that it can be written meanwhile; `begun` is told of each.
 
     What killed starts left half-written goes. Raises OutputError, or StoreError where the store is
     lost.
     """
     from ocr_moe.exports.exporters import EXPORTERS
 
+    read = snapshot or store
     sweep(out)
-    written = manifest(store, strategies, schemas, workshop)
+    written = manifest(read, strategies, schemas, workshop)
     experts = {name: strategy.experts for name, strategy in written.strategies.items()}
     store.set_meta("experts", experts)
     for strategy in strategies:
         folder = out if len(strategies) == 1 else out / folder_name(strategy.name)
-        run = replace(exported(store, strategy.name), sole=True)
+        run = replace(exported(read, strategy.name), sole=True)
         for exporter in EXPORTERS.values():
+            begun(exporter.target)
             exporter.write(folder / exporter.target, run)
     write_manifest(out / "run.json", written)
     store.check()

@@ -58,7 +58,7 @@ class PageImages:
             if key in self._pages:
                 self._pages.move_to_end(key)
                 return self._pages[key]
-        with self._decoder.open(self._source(document), document.sha256) as opened:
+        with self._decoder.open(self.source(document), document.sha256) as opened:
             image = turn(opened.page(number), document.rotation)
         with self._lock:
             self._pages[key] = image
@@ -76,8 +76,8 @@ class PageImages:
         """End the processes that decode."""
         self._decoder.close()
 
-    def _source(self, document: DocumentRef) -> Source:
-        """Raises DocumentError where nothing is known of the file."""
+    def source(self, document: DocumentRef) -> Source:
+        """Where a document's file is. Raises DocumentError where nothing is known of it."""
         place = self._files.get(document.path)
         if place is not None and Path(place if isinstance(place, str) else str(place[0])).exists():
             return located(document.path, place)
