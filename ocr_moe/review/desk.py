@@ -11,13 +11,15 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from threading import Lock, RLock
+from typing import NamedTuple
 
 from ocr_moe.errors import OcrMoeError, UsageError
+from ocr_moe.formats.names import folder_name
 from ocr_moe.formats.phrases import Language
 from ocr_moe.judgements import verdicts_of
 from ocr_moe.protocols import State
@@ -34,7 +36,7 @@ from ocr_moe.run.settling import Settling, settle
 from ocr_moe.schema import Field, Schema
 from ocr_moe.settings import ReviewOptions
 from ocr_moe.store.database import Judged, RecordRow, Store
-from ocr_moe.subjects import DocumentKey, key_of
+from ocr_moe.subjects import DocumentKey, key_of, shown
 from ocr_moe.types import (
     Box,
     Decision,
@@ -99,8 +101,7 @@ class CellSummary:
     waiting: bool
 
 
-@dataclass(frozen=True)
-class DocumentSummary:
+class DocumentSummary(NamedTuple):
     """A document in a list."""
 
     key: DocumentKey
@@ -305,6 +306,16 @@ class Desk:
         with self._lock:
             return self._document_summary(key)
 
+    def has(self, key: DocumentKey) -> bool:
+        """Whether there is such a document."""
+        return key in self._documents
+
+    @property
+    def export_folder(self) -> Path:
+        """Where the files of the reviewed strategy are written."""
+        sole = len(self.run.strategies) == 1
+        return self.run.folder if sole else self.run.folder / folder_name(self.strategy)
+
     def rereading(self, sha256: str) -> Reread | None:
         """How far a file is that is to be read again; None where its records stand."""
         return self._rereading.of(sha256)
@@ -329,7 +340,7 @@ class Desk:
             decision = record.fields[key.field]
             hidden = self._is_hidden(key)
             given = [each.judgement for each in judged if not each.undone]
-            if self._is_second_look(key, reviewer):
+            if self.is_second_look(key, reviewer):
                 # As the first reviewer saw it: a word given in knowledge of another is no second one.
                 alone = self.store.record(self.strategy, key.document, alone=True)
                 decision = decision if alone is None else alone.fields.get(key.field, decision)
@@ -390,10 +401,39 @@ class Desk:
             stop = None if limit is None else start + limit
             return [self._summary(key) for key in islice(wanted, start, stop)]
 
-    def cells_of(self, key: DocumentKey) -> list[CellSummary]:
-        """All cells of a document. Raises KeyError."""
+    def cells_of(self, key: DocumentKey, reviewer: str | None = None) -> list[CellSummary]:
+        """All cells of a document; what the reviewer is to judge without knowing another's word stands
+        as the run read it. Raises KeyError."""
         with self._lock:
-            return [self._summary(CellKey(key, name)) for name in self._documents[key].statuses]
+            cells = [self._summary(CellKey(key, name)) for name in self._documents[key].statuses]
+            if reviewer is None or not self.options.double_entry:
+                return cells
+            alone = self.store.record(self.strategy, key, alone=True)
+            return [
+                replace(
+                    cell,
+                    value=alone.fields[cell.key.field].value,
+                    status=alone.fields[cell.key.field].status,
+                    confidence=alone.fields[cell.key.field].confidence,
+                )
+                if alone is not None and self.is_second_look(cell.key, reviewer)
+                else cell
+                for cell in cells
+            ]
+
+    def differing(self) -> list[CellKey]:
+        """Cells that wait although several people judged them: those on which they differ, and some that
+        wait for another reason."""
+        with self._lock:
+            found = (key for key, who in self._judges.items() if len(who) > 1)
+            return sorted(key for key in found if key in self._queue)
+
+    def find(self, named: str) -> DocumentKey | None:
+        """The document that is told so (`ocr_moe.subjects.shown`), as conflicts name it."""
+        with self._lock:
+            return next(
+                (key for key, each in self._documents.items() if shown(each.ref) == named), None
+            )
 
     # What people say.
 
@@ -426,7 +466,7 @@ class Desk:
                 at=_now(),
                 via=via,
                 shown=self._shown(view),
-                independent=self._is_second_look(key, reviewer),
+                independent=self.is_second_look(key, reviewer),
             )
             return self._settled(view.document, judgement)
 
@@ -734,7 +774,7 @@ class Desk:
     def _is_hidden(self, key: CellKey) -> bool:
         return False
 
-    def _is_second_look(self, key: CellKey, reviewer: str) -> bool:
+    def is_second_look(self, key: CellKey, reviewer: str) -> bool:
         """Whether the reviewer is to judge without knowing what one other said."""
         judges = self._judges.get(key, set())
         return self.options.double_entry and len(judges) == 1 and reviewer not in judges
