@@ -1,4 +1,4 @@
-"""What people did on a desk: who said what and when, where they differ, and how much each of them did."""
+"""What people did on a desk: who said what and when, where they differ, how much each of them did."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -31,6 +32,9 @@ _HALVES: dict[str, tuple[Box, ...]] = {
 }
 """Ways to divide a page that need no drawing."""
 
+_Sides = Annotated[tuple[str, ...], Form()]
+"""One side of every box, in percent of the page; empty in rows that were not filled in."""
+
 router = APIRouter()
 
 
@@ -46,13 +50,13 @@ class ShownDispute:
 
 
 @router.post("/documents/{id}/schema")
-def name_schema(request: Request, id: str, schema: Annotated[str, Form()]) -> Response:
-    """Say which kind of document it is; `none`, that it is none of those known."""
+def name_schema(request: Request, id: str, kind: Annotated[str, Form()]) -> Response:
+    """Say which kind of document it is; empty, that it is none of those known."""
     known = desk_of(request).schemas
-    if schema and schema not in known:
+    if kind and kind not in known:
         raise RefusedError("problem_schema")
     reviewer = reviewer_of(request)
-    desk_of(request).name_schema(document_of(request, id), schema or None, reviewer)
+    desk_of(request).name_schema(document_of(request, id), kind or None, reviewer)
     return back(request, f"/documents/{id}", done="reread")
 
 
@@ -61,10 +65,10 @@ def divide(
     request: Request,
     id: str,
     how: Annotated[str, Form()] = "boxes",
-    x0: Annotated[list[str], Form()] = [],
-    y0: Annotated[list[str], Form()] = [],
-    x1: Annotated[list[str], Form()] = [],
-    y1: Annotated[list[str], Form()] = [],
+    x0: _Sides = (),
+    y0: _Sides = (),
+    x1: _Sides = (),
+    y1: _Sides = (),
 ) -> Response:
     """Say where on the page documents stand: in percent of it, or by a plain way to divide it."""
     reviewer = reviewer_of(request)
@@ -154,7 +158,7 @@ def decide(request: Request, id: str, field: str, judgement: Annotated[str, Form
     return back(request, "/disputes", done="decided")
 
 
-def _boxes(*sides: list[str]) -> list[Box]:
+def _boxes(*sides: Sequence[str]) -> list[Box]:
     """Boxes by their sides in percent; rows that are empty are left out. Raises RefusedError."""
     if len({len(each) for each in sides}) != 1:
         raise RefusedError("problem_regions")

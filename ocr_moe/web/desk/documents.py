@@ -112,7 +112,7 @@ def document_page(request: Request, id: str) -> Response:
         cells=_placed(desk, record, key, reviewer),
         conflicts=[_linked(desk, each) for each in record.conflicts],
         thumbnails=range(2, min(summary.ref.pages, _THUMBNAILS) + 1),
-        parts=_parts(desk, summary),
+        parts_of_page=_parts(desk, summary),
         subject=_subject(desk, summary),
         groups=schema is None or schema.subjects is not None,
         deeds=history(desk, reviewer, key),

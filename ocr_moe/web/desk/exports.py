@@ -46,7 +46,7 @@ class TakenIn:
 
 
 TakeIn = Callable[[Desk, Path, str, str, Language], TakenIn]
-"""Takes (desk, file, its name, reviewer, language); raises OcrMoeError for a file that cannot be used."""
+"""Takes (desk, file, its name, reviewer, language). Raises OcrMoeError for a file that is of no use."""
 
 router = APIRouter()
 

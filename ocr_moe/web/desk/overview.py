@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Form, Request, Response
 
-from ocr_moe.review.desk import Desk, Overview
+from ocr_moe.review.desk import Desk, Overview, id_of
 from ocr_moe.review.history import shares
 from ocr_moe.review.planning import Plan
-from ocr_moe.review.queue import Order
 from ocr_moe.web.desk.frame import NotFoundError, back, desk_of, inside, reviewer_of, shown
 
 PlanOf = Callable[[], Plan | None]
@@ -65,13 +64,20 @@ def overview_page(request: Request) -> Response:
         "overview.html",
         "",
         **_counted(desk, request.app.state.plan),
-        orders=[*Order],
         worst=worst,
+        id_of=id_of,
         n_waiting_documents=len(waiting),
         shares=shares(desk),
         double_entry=desk.options.double_entry,
         recomputes=desk.recomputes,
     )
+
+
+@router.get("/state")
+def state(request: Request) -> dict[str, int]:
+    """How many files are still to be read again."""
+    left = desk_of(request).overview().rereading
+    return {"busy": left, "files": left}
 
 
 @router.get("/summary")
@@ -90,7 +96,7 @@ def summary_page(request: Request) -> Response:
     )
 
 
-def _counted(desk: Desk, plan: PlanOf) -> dict[str, object]:
+def _counted(desk: Desk, plan: PlanOf) -> dict[str, Any]:
     counts: Overview = desk.overview()
     rows = rows_of(counts.fields)
     return {
