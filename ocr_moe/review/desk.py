@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -368,9 +368,11 @@ class Desk:
         after: CellKey | None = None,
         schema: str | None = None,
         field: str | None = None,
+        document: DocumentKey | None = None,
+        skip: Container[CellKey] = (),
     ) -> CellKey | None:
         """The next cell for a reviewer, behind `after` where it is given; None where nothing waits
-        for them. Documents that others work on are left out."""
+        for them. Documents that others work on, and the cells of `skip`, are left out."""
         with self._lock:
             place = None if after is None else self._waiting(after)
             for cell in self._queue.cells(order, after=place):
@@ -378,7 +380,11 @@ class Desk:
                     continue
                 if field is not None and cell.key.field != field:
                     continue
-                if cell.key != after and self._is_for(cell.key, reviewer):
+                if document is not None and cell.key.document != document:
+                    continue
+                if cell.key == after or cell.key in skip:
+                    continue
+                if self._is_for(cell.key, reviewer):
                     return cell.key
         return None
 
@@ -588,6 +594,12 @@ class Desk:
                 if claim.reviewer == reviewer and other != key:
                     del self._claims[other]
             self._claims[key] = _Claim(reviewer, until)
+
+    def claimed_by(self, key: DocumentKey) -> str | None:
+        """Who keeps a document; None for nobody."""
+        with self._lock:
+            claim = self._standing_claim(key)
+            return None if claim is None else claim.reviewer
 
     def release(self, reviewer: str) -> None:
         """Let go of what a reviewer has claimed."""

@@ -70,7 +70,7 @@ class PageImages:
         """What stands at a box (fractions of the page), a little around it included. Raises
         DocumentError."""
         image = self.page(document, page)
-        return image.crop(pixels_of(_with_margin(box, image.width / image.height), *image.size))
+        return image.crop(pixels_of(surrounded(box, image.width / image.height), *image.size))
 
     def close(self) -> None:
         """End the processes that decode."""
@@ -91,8 +91,9 @@ class PageImages:
         return located(document.path, place)
 
 
-def _with_margin(box: Box, aspect: float) -> Box:
-    """The box with a margin in heights of what stands in it; `aspect` is the page's width : height."""
+def surrounded(box: Box, aspect: float) -> Box:
+    """The part of a page that a crop of the box shows: the box with a margin in heights of what stands
+    in it; `aspect` is the page's width : height."""
     x0, y0, x1, y1 = box
     height = max(y1 - y0, 0.005)
     across, down = _BESIDE * height / aspect, _ABOVE * height

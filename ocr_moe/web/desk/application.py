@@ -6,7 +6,9 @@ from fastapi import FastAPI
 
 from ocr_moe.review.desk import Desk
 from ocr_moe.web.desk import decisions, documents, exports, frame, overview
+from ocr_moe.web.desk.cells import cells_router
 from ocr_moe.web.desk.exports import Exports, TakeIn
+from ocr_moe.web.desk.images import images_router
 from ocr_moe.web.desk.overview import PlanOf
 from ocr_moe.web.desk.reviewers import Reviewers
 from ocr_moe.web.pages import Pages
@@ -29,4 +31,6 @@ def desk_app(desk: Desk, *, plan: PlanOf = lambda: None, take_in: TakeIn | None 
     frame.answer_errors(app)
     for room in (overview, documents, decisions, exports):
         app.include_router(room.router)
+    app.include_router(cells_router())
+    app.include_router(images_router())
     return app
