@@ -316,6 +316,11 @@ class Desk:
         sole = len(self.run.strategies) == 1
         return self.run.folder if sole else self.run.folder / folder_name(self.strategy)
 
+    @property
+    def rereading_files(self) -> Mapping[str, Reread]:
+        """Hash → how far it is, of the files that are to be read again."""
+        return self._rereading.files
+
     def rereading(self, sha256: str) -> Reread | None:
         """How far a file is that is to be read again; None where its records stand."""
         return self._rereading.of(sha256)
