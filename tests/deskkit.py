@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -132,3 +134,58 @@ def line_of(run: Path, name: str) -> dict[str, object]:
     lines = (run / "records.jsonl").read_text(encoding="utf-8").splitlines()
     found = [json.loads(line) for line in lines]
     return next(each for each in found if str(each["document"]["path"]).endswith(name))
+
+
+def desk_settings(**review: object) -> dict[str, object]:
+    """The shipped configuration with other settings of the desk."""
+    from ocr_moe.workshop.config import load_config
+
+    return {**load_config().model_dump(mode="json"), "review": review}
+
+
+HOSTILE = (
+    "<script>window.harmed = 1</script>",
+    "<img src='x' onerror='window.harmed = 1'>",
+    '"><b id="harm">',
+    "\u202egnp.exe\u202c invoice",
+    "长" * 100_000,
+    "{{ 7 * 7 }} ${window.harmed = 1} =HYPERLINK(1)",
+)
+
+
+def with_hostile_texts(run: Path) -> list[str]:
+    """Let experts have read the worst in the texts of a run's licences; what they read."""
+    from ocr_moe.run.batch import STORE
+    from ocr_moe.store.database import Store, row_of
+
+    given = []
+    with Store(run / STORE) as store:
+        [strategy] = store.strategies()
+        rows = []
+        for record in store.records(strategy):
+            fields = dict(record.fields)
+            for name in {"名称", "类型", "住所", "经营范围"} & set(fields):
+                worst = HOSTILE[len(given) % len(HOSTILE)]
+                given.append(worst)
+                told = {"value": worst, "status": "abstained", "characters": (), "notes": (worst,)}
+                fields[name] = fields[name].model_copy(update=told)
+            rows.append(row_of(record.model_copy(update={"fields": fields})))
+        store.put_records(rows)
+    assert len(given) >= len(HOSTILE)
+    return given
+
+
+def chromium() -> Iterator[Any]:
+    """A browser for a fixture; the test is skipped where there is none."""
+    executable = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if executable is None:
+        pytest.skip("no Chromium on this machine: install it to test the desk in a browser")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield started
+        started.close()

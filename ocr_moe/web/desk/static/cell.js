@@ -241,7 +241,7 @@ function show(next, { quietly = false } = {}) {
   $("status").className = `chip ${{ verified: "good", accepted: "good", failed: "bad" }[cell.status] ?? "check"}`;
   $("status").hidden = cell.hidden;
   $("sure").textContent =
-    cell.hidden || cell.confidence === null ? "" : say("sure", { chance: words.chance(cell.confidence) });
+    cell.hidden || cell.value === null || cell.confidence === null ? "" : say("sure", { chance: words.chance(cell.confidence) });
   $("regroup").href = `${base}/documents/${cell.document}`;
   page = cell.evidence?.page ?? 1;
   drawValue();

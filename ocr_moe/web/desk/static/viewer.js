@@ -3,8 +3,8 @@ import { problemOf } from "./asking.js";
 
 const STEP = 1.3; // Of one press or notch.
 const CLOSEST = 6; // Screen pixels a pixel of the image, at most.
-const OF_STAGE = 0.62; // Share of the stage that the place takes up when it is gone to.
-const NEAR = 1.6; // … but no closer than this by itself: the neighbourhood tells what it is.
+const OF_STAGE = 0.5; // Share of the stage that the place takes up when it is gone to.
+const NEAR = 1; // … but no closer than this by itself: the neighbourhood tells what it is.
 const NUDGE = 60; // Pixels of an arrow key.
 const PAGES_KEPT = 10;
 
@@ -98,7 +98,17 @@ export class Viewer {
       ? Math.max(Math.min(OF_STAGE * fit(wide, high), NEAR), whole)
       : 0.97 * fit(wide, high);
     this.focus = [((x0 + x1) / 2) * w, ((y0 + y1) / 2) * h];
+    if (close) this.#fill(quarter ? [stage[1], stage[0]] : stage);
     this.#place();
+  }
+
+  // Move as little as is needed for the page to fill the stage where it is larger.
+  #fill(stage) {
+    this.focus = this.focus.map((at, axis) => {
+      const half = stage[axis] / this.scale / 2;
+      const size = this.size[axis];
+      return size < 2 * half ? size / 2 : Math.min(Math.max(at, half), size - half);
+    });
   }
 
   toggle() {
