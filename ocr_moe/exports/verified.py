@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ocr_moe.exports.workbook.cells import shown_value
 from ocr_moe.formats.phrases import Language, Phrase, Words
 from ocr_moe.formats.xlsx import Cell, Column, Computed, Content, writing
 from ocr_moe.schema import Field, Schema
@@ -92,10 +93,7 @@ def _columns(schema: Schema, language: Language) -> list[Computed[Record]]:
         Computed(heading("document"), 40, lambda record: record.document.path),
         Computed(heading("page"), 7, lambda record: record.document.page, "0"),
         Computed(heading("part"), 7, lambda record: record.document.part, "0"),
-        *(
-            Computed(each.name, _width(each), partial(_cell, name=each.name))
-            for each in schema.fields
-        ),
+        *(Computed(each.name, _width(each), partial(_cell, field=each)) for each in schema.fields),
     ]
 
 
@@ -103,11 +101,13 @@ def _width(field: Field) -> float:
     return max(kind_of(field).width, 2 * len(field.name) + 4)
 
 
-def _cell(record: Record, name: str) -> Content:
-    decision = record.fields.get(name)
+def _cell(record: Record, field: Field) -> Content:
+    decision = record.fields.get(field.name)
     if decision is None or decision.status is not Status.VERIFIED:
         return None
-    return Cell(_ABSENT, "absent") if decision.value is None else decision.value
+    if decision.value is None:
+        return Cell(_ABSENT, "absent")
+    return shown_value(field, decision.value)
 
 
 def _word_columns(language: Language) -> list[Computed[PersonsWord]]:

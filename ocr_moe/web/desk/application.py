@@ -7,17 +7,17 @@ from fastapi import FastAPI
 from ocr_moe.review.desk import Desk
 from ocr_moe.web.desk import decisions, documents, exports, frame, overview
 from ocr_moe.web.desk.cells import cells_router
-from ocr_moe.web.desk.exports import Exports, TakeIn
+from ocr_moe.web.desk.exports import Exports
 from ocr_moe.web.desk.images import images_router
 from ocr_moe.web.desk.overview import PlanOf
 from ocr_moe.web.desk.reviewers import Reviewers
 from ocr_moe.web.pages import Pages
 
 
-def desk_app(desk: Desk, *, plan: PlanOf = lambda: None, take_in: TakeIn | None = None) -> FastAPI:
+def desk_app(desk: Desk, *, plan: PlanOf = lambda: None) -> FastAPI:
     """The desk over a run, to be served alone or mounted below a path of the service.
 
-    `plan` gives the plan as it stands, `take_in` reads judgements from a file that a person corrected.
+    `plan` gives the plan as it stands.
     It trusts whoever asks: `ocr_moe.web.guard` stands before it.
     """
     app = FastAPI(title="ocr_moe review desk", docs_url=None, redoc_url=None, openapi_url=None)
@@ -27,7 +27,6 @@ def desk_app(desk: Desk, *, plan: PlanOf = lambda: None, take_in: TakeIn | None 
     app.state.pages.mount(app)
     app.state.plan = plan
     app.state.exports = Exports(desk)
-    app.state.take_in = take_in
     frame.answer_errors(app)
     for room in (overview, documents, decisions, exports):
         app.include_router(room.router)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +14,11 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
 from ocr_moe.errors import OcrMoeError
+from ocr_moe.formats.names import safe_name
 from ocr_moe.formats.phrases import Language
+from ocr_moe.review.decisions import decisions_in, is_decisions
 from ocr_moe.review.desk import Desk
+from ocr_moe.review.workbooks import judgements_in
 from ocr_moe.web.desk.frame import (
     NotFoundError,
     RefusedError,
@@ -28,25 +30,12 @@ from ocr_moe.web.desk.frame import (
 from ocr_moe.web.pages import language_of
 
 DOCUMENTS = "documents"
-FILES = ("verified.xlsx", "records.xlsx", "records.jsonl", DOCUMENTS)
+FILES = ("verified.xlsx", "records.xlsx", "records.jsonl", "review.html", DOCUMENTS)
 """What is given out, by its name within a run; of a folder, an archive."""
 MAX_UPLOAD = 64 * 1024 * 1024
 """Bytes of a workbook that is taken in; one of 100,000 rows has a fifth of that."""
 _STEP = 1024 * 1024
 
-
-@dataclass(frozen=True)
-class TakenIn:
-    """What came of a file that was given back."""
-
-    new: int
-    """Judgements that were not known before."""
-    problems: tuple[str, ...] = ()
-    """Sentences on what was left out."""
-
-
-TakeIn = Callable[[Desk, Path, str, str, Language], TakenIn]
-"""Takes (desk, file, its name, reviewer, language). Raises OcrMoeError for a file that is of no use."""
 
 router = APIRouter()
 
@@ -136,7 +125,6 @@ def _files(request: Request, *, new: int = -1, problems: tuple[str, ...] = ()) -
         state=state,
         newer=last - max(state.known, 0) if state.known >= 0 else last,
         counts=desk.overview(),
-        takes_in=request.app.state.take_in is not None,
         new=new,
         problems=problems,
     )
@@ -174,14 +162,10 @@ def download(request: Request, name: str) -> Response:
 @router.post("/files/take-in")
 def take_in(request: Request, file: UploadFile) -> Response:
     """Take in what a person corrected or marked as checked."""
-    take: TakeIn | None = request.app.state.take_in
-    reviewer = reviewer_of(request)
-    if take is None:
-        raise NotFoundError
-    name = Path(file.filename or "").name or "file"
+    reviewer, desk = reviewer_of(request), desk_of(request)
+    name = (file.filename or "file").replace("\\", "/").rpartition("/")[2]
     with tempfile.TemporaryDirectory(prefix="ocr_moe-") as folder:
-        # Under a name of ours: that of a client opens nothing.
-        path = Path(folder) / f"given{'.csv' if name.lower().endswith('.csv') else '.xlsx'}"
+        path = Path(folder) / safe_name(name)  # the client's name, but in a folder of its own
         size = 0
         with path.open("wb") as target:
             while chunk := file.file.read(_STEP):
@@ -189,10 +173,15 @@ def take_in(request: Request, file: UploadFile) -> Response:
                 if size > MAX_UPLOAD:
                     raise RefusedError("problem_large", limit=MAX_UPLOAD // _STEP)
                 target.write(chunk)
-        taken = take(desk_of(request), path, name, reviewer, language_of(request))
+        if is_decisions(path):
+            taken = decisions_in(path, desk.store, desk.strategy, desk.run.schemas)
+        else:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            taken = judgements_in(path, desk.store, desk.run.schemas, reviewer, now)
+        new = desk.take_in(taken.judgements)
     if taken.problems:
-        return _files(request, new=taken.new, problems=taken.problems)
-    return back(request, "/files", new=str(taken.new))
+        return _files(request, new=new, problems=tuple(each.message for each in taken.problems))
+    return back(request, "/files", new=str(new))
 
 
 def _folder_of(desk: Desk, name: str) -> Path:
