@@ -1,7 +1,7 @@
-"""The Python API: extract, compare, and what came of it as pandas frames.
+"""The Python API: extract, evaluate, compare, review, and what came of it as pandas frames.
 
 import ocr_moe
-run = ocr_moe.extract(["scans/"], out="run")
+run = ocr_moe.extract(["scans/"], out="run", schema="business_license")
 run.to_frame()
 """
 
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ocr_moe.errors import StoreError
+from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
@@ -23,21 +24,28 @@ from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
 from ocr_moe.run.manifest import StrategyManifest
 from ocr_moe.run.outcome import Notice, Outcome, Progress, ToCheck
+from ocr_moe.run.pictures import PageImages
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
-from ocr_moe.types import Decision, Status
+from ocr_moe.types import Decision, Record, Status
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
 if TYPE_CHECKING:
     import pandas as pd
+    from PIL import Image
 
     from ocr_moe.evaluation.scores import Scores
     from ocr_moe.laboratory.calibrating import CalibrationResult
+    from ocr_moe.review.desk import Desk
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 TruthFiles = str | PathLike[str] | Sequence[str | PathLike[str]]
 """Verified sheets, one a schema."""
+
+
+_NOTEBOOK_PICTURE = (520, 96)
+"""Most pixels of a picture in a notebook's table."""
 
 
 def _silent(*_: object) -> None:
@@ -58,6 +66,8 @@ class Options:
     ocr: Path | None = None
     recorded: Path | None = None
     crops: str | None = None
+    language: Language = "en"
+    """Of the workbooks."""
 
     def load(self) -> Config:
         """Raises ConfigError."""
@@ -101,6 +111,61 @@ class Run:
         with self._store() as store:
             yield store.records(_one_of(store.strategies(), strategy))
 
+    def __iter__(self) -> Iterator[Record]:
+        """The records of the only strategy; the store is open while they are gone through."""
+        with self.records() as records:
+            yield from records
+
+    def to_check(self, strategy: str | None = None) -> pd.DataFrame:
+        """One row a cell at which a person should look, the most doubtful first: path, page, part,
+        schema, field, value, confidence, status, notes."""
+        from ocr_moe.exports.frame import doubts_of
+
+        with self.records(strategy) as records:
+            return doubts_of(records)
+
+    def page(self, record: Record, page: int = 1) -> Image.Image:
+        """A righted page of a record's document, counted from 1. Raises DocumentError where the original
+        is gone or was changed."""
+        with self._pictures() as pictures:
+            return pictures.page(record.document, page)
+
+    def crop(self, record: Record, field: str) -> Image.Image | None:
+        """What stands on the page where a field's value was found; None where none was.
+
+        Raises KeyError for a field that the record does not have, DocumentError as `page` does.
+        """
+        evidence = record.fields[field].evidence
+        if evidence is None:
+            return None
+        with self._pictures() as pictures:
+            return pictures.crop(record.document, evidence.box, evidence.page)
+
+    def evaluate(
+        self, truth: TruthFiles, *, config: Config | None = None, goal: Goal | None = None
+    ) -> Scores:
+        """Score the run against verified sheets; see `evaluate`."""
+        return evaluate(self.folder, truth, config=config, goal=goal)
+
+    def review(self, strategy: str | None = None) -> Desk:
+        """The run under review; see `review`."""
+        return review(self.folder, strategy=strategy)
+
+    def _repr_html_(self) -> str:
+        """The run in numbers, and its most doubtful cells, for notebooks."""
+        from ocr_moe.exports.notebook import html_of
+
+        with self._store() as store, closing(PageImages(store, load_config().images)) as pictures:
+            shown = (
+                html_of(
+                    f"{self.folder}: {name}",
+                    store.records(name),
+                    lambda record, field: pictures.field_jpeg(record, field, _NOTEBOOK_PICTURE),
+                )
+                for name in store.strategies()
+            )
+            return "".join(shown)
+
     def to_frame(self, strategy: str | None = None) -> pd.DataFrame:
         """One row a document: path, page, part, schema, the fields' values, and the error if any."""
         return self._frame(strategy, lambda decision: decision.value)
@@ -120,18 +185,33 @@ class Run:
             return frame_of(records, cell)
 
     def export(
-        self, to: str | PathLike[str], *, format: str = "jsonl", strategy: str | None = None
+        self,
+        to: str | PathLike[str],
+        *,
+        format: str = "jsonl",
+        strategy: str | None = None,
+        language: Language = "en",
+        crops: bool = False,
     ) -> int:
         """Write a strategy's records to a file (or folder) in a format of `ocr_moe.exports.exporters`.
 
-        How many they are. Raises StoreError without a run, KeyError for an unknown name, OutputError.
+        How many they are. With `crops`, a workbook has pictures of its doubtful cells, for which the
+        pages are decoded again. Raises StoreError without a run, KeyError for an unknown name,
+        OutputError.
         """
         from ocr_moe.exports.exporters import EXPORTERS
         from ocr_moe.run.exporting import exported
 
         with self._store() as store:
             name = _one_of(store.strategies(), strategy)
-            return EXPORTERS[format].write(Path(to), exported(store, name))
+            with closing(PageImages(store, load_config().images)) as pictures:
+                run = replace(
+                    exported(store, name),
+                    language=language,
+                    pictures=pictures,
+                    sheet_pictures=crops,
+                )
+                return EXPORTERS[format].write(Path(to), run)
 
     def export_ocr(self, to: str | PathLike[str]) -> int:
         """Write all page OCR as JSONL, for `Options.ocr`; how many pages. Raises as `export` does."""
@@ -143,11 +223,17 @@ class Run:
     def _store(self) -> Store:
         return _store_of(self.folder)
 
+    @contextmanager
+    def _pictures(self) -> Iterator[PageImages]:
+        with self._store() as store, closing(PageImages(store, load_config().images)) as pictures:
+            yield pictures
+
 
 def extract(
     paths: Paths,
     *,
     out: str | PathLike[str] | None = None,
+    schema: str | None = None,
     strategy: str | None = None,
     options: Options | None = None,
     listing: IO[str] | None = None,
@@ -156,13 +242,16 @@ def extract(
 ) -> Run:
     """Read every document with one strategy, and export the run.
 
-    `out` is a new temporary folder when not given; a run that was started there before goes on.
-    `report` hears of every file that is done, `notice` of what is told once. Raises UsageError and
+    `schema` is the name of a kind of document, the path of a schema's file, or `auto`; it goes before
+    that of the options. `out` is a new temporary folder when not given; a run that was started there
+    before goes on. `report` hears of every file that is done, `notice` of what is told once. Raises UsageError and
     its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
     KeyboardInterrupt) on Ctrl-C, once what was under way is stored; a document that fails is in its
     record, not raised.
     """
     options = options or Options()
+    if schema is not None:
+        options = replace(options, schema=schema)
     folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
     with _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
@@ -174,6 +263,7 @@ def extract(
             schemas=schemas,
             max_cost=options.max_cost,
             notice=notice,
+            language=options.language,
         ) as batch:
             outcome = batch.execute(
                 sources,
@@ -316,6 +406,7 @@ def compare(
             schemas=schemas,
             max_cost=options.max_cost,
             notice=notice,
+            language=options.language,
         ) as batch:
             outcome = batch.execute(
                 sources,
@@ -330,6 +421,29 @@ def compare(
         with Store(folder / STORE, write=False) as store:
             scores = evaluate_run(store, truths, folder, config, goal or Goal())
     return Run(folder, outcome), scores
+
+
+def review(
+    folder: str | PathLike[str],
+    *,
+    strategy: str | None = None,
+    config: Config | None = None,
+    originals: str | PathLike[str] | None = None,
+) -> Desk:
+    """Open a run for review: its doubtful cells, and what people say of them.
+
+    with ocr_moe.review("run") as desk:
+        for cell in desk.waiting():
+            desk.judge(cell.key, "…", reviewer="li")
+
+    Nobody else writes the run meanwhile. Without a configuration it is the run's own; `originals` is a
+    folder in which moved files are looked for. Raises StoreError where there is no run or another
+    process writes it, UsageError for a strategy that it does not have.
+    """
+    from ocr_moe.review.desk import Desk
+
+    where = None if originals is None else Path(originals)
+    return Desk.open(Path(folder), config=config, strategy=strategy, originals=where)
 
 
 def calibrate(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.workshop.config import Config, load_config
+from tests.browsing import browser as browser
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "data_samples"

@@ -17,6 +17,7 @@ from ocr_moe.api import Goal, Options, calibrate, evaluate
 from ocr_moe.evaluation import material
 from ocr_moe.evaluation.truth import truthset
 from ocr_moe.exports.jsonl import read_jsonl
+from ocr_moe.formats.notes import note_in
 from ocr_moe.workshop.config import load_config
 from tests.conftest import SAMPLES, Command, clean_samples
 
@@ -238,3 +239,15 @@ def test_a_wrong_sheet_is_refused_before_anything_is_asked_or_written(
         assert done.status == 2
         assert sheet.name in done.err
         assert not (tmp_path / "out").exists()
+
+
+def test_every_note_of_a_run_is_said_in_chinese(comparison: tuple[Path, str]) -> None:
+    notes = {
+        note
+        for file in comparison[0].glob("*/records.jsonl")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        for decision in json.loads(line)["fields"].values()
+        for note in decision["notes"]
+    }
+    assert notes
+    assert [note for note in notes if note.isascii() and note_in(note, "zh") == note] == []

@@ -16,7 +16,6 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.matching import match
 from ocr_moe.evaluation.truth.problems import ProblemKind
 from ocr_moe.evaluation.truth.sheet import Truth, load_truth
-from ocr_moe.evaluation.truth.tables import read_tables
 from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.schema import Field, Kind, Schema, Subjects
 from ocr_moe.settings import TruthOptions
@@ -675,7 +674,8 @@ def test_a_workbook_written_by_extract_can_be_verified_and_used(tmp_path: Path) 
 
     assert (truth.by, truth.rows[0].key, truth.rows[0].page) == ("file", "班级/张三_本科.jpg", 1)
     assert values(truth) == [CODE]
-    assert len(read_tables(tmp_path / "records.xlsx")) == 4
+    with pytest.raises(TruthError, match="no cell in it is marked as checked"):
+        read_truths([tmp_path / "records.xlsx"]).of([SCHEMA])
 
 
 def test_one_sheet_of_records_serves_each_schema_by_its_column(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_phrases_stand_inside_phrases_and_lists_have_the_commas_of_the_language(
         "No cell to check; 1 document, 2 cells, {odd} failed: see the sheet failures of records.xlsx"
     )
     assert WORDS.filled(phrase, "zh", str) == (
-        "没有需要核对的单元格；1 份文档、2 个单元格、{odd}失败，见 records.xlsx 的工作表 failures"
+        "没有需要核对的单元格；1 份文档、2 个单元格、{odd}失败，见 records.xlsx 的工作表“失败”"
     )
 
 

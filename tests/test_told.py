@@ -54,14 +54,14 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
             ToCheck(37, 21, 0, 2),
             "37 cells of 21 documents to check; 2 documents failed: see the sheet failures of "
             "records.xlsx",
-            "有 21 份文档中的 37 个单元格需要核对；2 份文档失败，见 records.xlsx 的工作表 failures",
+            "有 21 份文档中的 37 个单元格需要核对；2 份文档失败，见 records.xlsx 的工作表“失败”",
         ),
         (
             ToCheck(5, 2, 1, 1),
             "5 cells of 2 documents to check; 1 document, 1 cell failed: see the sheet failures of "
             "records.xlsx",
-            "有 2 份文档中的 5 个单元格需要核对；1 份文档、1 个单元格失败，见 records.xlsx 的工作表 "
-            "failures",
+            "有 2 份文档中的 5 个单元格需要核对；1 份文档、1 个单元格失败，见 records.xlsx 的工作表"
+            "“失败”",
         ),
     ],
 )

@@ -44,6 +44,7 @@ def compare(
     from ocr_moe import api
     from ocr_moe.cli.session import finish, progress
     from ocr_moe.cli.tables import print_scores
+    from ocr_moe.cli.words import language
 
     names = [name.strip() for name in (strategies or "").split(",") if name.strip()]
     chosen = api.Options(
@@ -56,6 +57,7 @@ def compare(
         workers=workers,
         ocr=ocr,
         recorded=recorded,
+        language=language(),
     )
     with progress() as (report, notice):
         run, scores = api.compare(

@@ -24,10 +24,17 @@ def export(
     strategy: Annotated[
         str | None, typer.Option("--strategy", help="Of which strategy; default: the only one.")
     ] = None,
+    crops: Annotated[
+        bool,
+        typer.Option(
+            "--crops",
+            help="Of --format xlsx: pictures of the cells to check, from the original files.",
+        ),
+    ] = False,
 ) -> None:
     """Write page OCR or records from the store of a run."""
     from ocr_moe.api import Run
-    from ocr_moe.cli.words import said
+    from ocr_moe.cli.words import language, said
     from ocr_moe.errors import UsageError
     from ocr_moe.exports.exporters import EXPORTERS
 
@@ -35,6 +42,8 @@ def export(
         raise UsageError("nothing to export: name --ocr FILE or --records FILE")
     if format not in EXPORTERS:
         raise UsageError(f"--format {format}: there are {', '.join(EXPORTERS)}")
+    if crops and (records is None or format != "xlsx"):
+        raise UsageError("--crops: pictures go into a workbook: name --records FILE --format xlsx")
     opened = Run(run)
     if ocr is not None:
         typer.echo(said("pages_written", n=opened.export_ocr(ocr), file=ocr))
@@ -44,5 +53,7 @@ def export(
             raise UsageError(f"{run} has several strategies ({', '.join(names)}): name one")
         if strategy is not None and strategy not in names:
             raise UsageError(f"{run} has no strategy {strategy}; it has {', '.join(names)}")
-        count = opened.export(records, format=format, strategy=strategy)
+        count = opened.export(
+            records, format=format, strategy=strategy, language=language(), crops=crops
+        )
         typer.echo(said("records_written", n=count, file=records))

@@ -37,6 +37,7 @@ def extract(
     from ocr_moe import api
     from ocr_moe.cli.estimate import print_estimate
     from ocr_moe.cli.session import finish, progress
+    from ocr_moe.cli.words import language
     from ocr_moe.exports.exporters import EXPORTERS
 
     chosen = api.Options(
@@ -49,6 +50,7 @@ def extract(
         workers=workers,
         ocr=ocr,
         recorded=recorded,
+        language=language(),
         crops=crops,
     )
     if dry_run:

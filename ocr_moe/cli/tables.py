@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ocr_moe.types import Origin
 
 
+_OF_CORRECTIONS = ("checked_cells", "not_taken")
+"""Problems that tell whoever gave back a records.xlsx what became of their work."""
+
+
 def print_scores(scores: Scores) -> None:
     """What is not counted; fields × strategies, in percent, with 95 % intervals; what was not run."""
     from rich.console import Console
@@ -28,10 +32,15 @@ def print_scores(scores: Scores) -> None:
         skipped_together,
     )
     from ocr_moe.evaluation.report.phrases import text
+    from ocr_moe.evaluation.report.sentences import problem_sentence
+    from ocr_moe.evaluation.truth.problems import SHOWN
 
     spoken = language()
     for sentence in left_out(scores):
         typer.echo(text([sentence], spoken))
+    corrections = [problem for problem in scores.problems if problem.kind in _OF_CORRECTIONS]
+    for problem in corrections[:SHOWN]:
+        typer.echo(text([problem_sentence(problem)], spoken))
     remarks = [problem for problem in scores.problems if problem.kind != "field_without_column"]
     if remarks:
         typer.echo(said("remarks", n=len(remarks)))

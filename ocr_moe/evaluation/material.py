@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from ocr_moe.errors import UsageError
+from ocr_moe.evaluation.truth.corrected import Written
 from ocr_moe.evaluation.truth.matching import Match, documents_of, match, said_of_parts
 from ocr_moe.evaluation.truth.truthset import TruthSet
+from ocr_moe.formats.recordbook import document_id, written_document
 from ocr_moe.schema import Schema
 from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import Record
@@ -32,18 +34,32 @@ def gather(
     Raises TruthError when a sheet cannot be used, UsageError when there is nothing to score.
     """
     found = _looked_through(runs)
-    runs = {name: _Written(records) for name, records in runs.items()}
+    runs = {name: _NotBlank(records) for name, records in runs.items()}
     documents = documents_of(runs)
     if not documents:
         raise UsageError("there are no records to score")
     said = said_of_parts(runs)
     used = _used(schemas, found.schemas)
-    matches = tuple(match(truth, documents, said) for truth in truths.of(used))
+    matches = tuple(
+        match(truth, documents, said) for truth in truths.of(used, lambda: _written_by(runs))
+    )
     return Material(runs, matches, len(found.blank))
 
 
+def _written_by(runs: Mapping[str, Iterable[Record]]) -> Written | None:
+    """What a run wrote into its records.xlsx; None where several strategies wrote one."""
+    if len(runs) != 1:
+        return None
+    [records] = runs.values()
+    return {
+        document_id(*key_of(record.document)): written_document(record)
+        for record in records
+        if record.schema_name is not None
+    }
+
+
 @dataclass(frozen=True)
-class _Written:
+class _NotBlank:
     """Records without blank pages, which have nothing to score: a row about one is without document."""
 
     records: Iterable[Record]

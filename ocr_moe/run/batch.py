@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError
 from ocr_moe.exports.ocr import read_ocr
+from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
@@ -53,7 +54,10 @@ class Batch:
         max_cost: float | None = None,
         runner: Runner | None = None,
         notice: Callable[[Notice], None] = lambda notice: None,
+        language: Language = "en",
     ) -> None:
+        self.language: Language = language
+        """Of what exports say to people."""
         self.out = out
         self.strategies = tuple(strategies)
         self.schemas = tuple(schemas)
@@ -230,7 +234,14 @@ class Batch:
         What killed starts left half-written goes. Raises OutputError, or StoreError where the store
         is lost.
         """
-        return write_exports(self.out, self.store, self.strategies, self.schemas, self._workshop)
+        return write_exports(
+            self.out,
+            self.store,
+            self.strategies,
+            self.schemas,
+            self._workshop,
+            language=self.language,
+        )
 
     def _sign(self, identity: Identity, sources: Sequence[Source], *, clear_records: bool) -> None:
         """Write down whose run this is."""

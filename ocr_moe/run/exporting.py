@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -10,14 +11,18 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ocr_moe.errors import StoreError
+from ocr_moe.formats.addresses import file_address
 from ocr_moe.formats.files import sweep
 from ocr_moe.formats.names import folder_name
+from ocr_moe.formats.phrases import Language
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import on_page
 from ocr_moe.run.manifest import Manifest, manifest, write_manifest
+from ocr_moe.run.pictures import PageImages
+from ocr_moe.run.settling import subjects_told
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.types import Answer, Box, Record
+from ocr_moe.types import Answer, Box, DocumentRef, Record
 from ocr_moe.workshop.build import Workshop
 
 if TYPE_CHECKING:
@@ -77,7 +82,19 @@ def exported(store: Store, strategy: str) -> Exported:
                 found.setdefault(name, []).append(_on_page(answer, ref.region))
         return found
 
-    return Exported(store.records(strategy), schemas_of(store), answers_of)
+    files = told(store, "files", dict[str, str | list[str | int]], {})
+
+    def original_of(document: DocumentRef) -> str:
+        place = files.get(document.path)
+        return file_address(place if isinstance(place, str) else str(place[0])) if place else ""
+
+    return Exported(
+        store.records(strategy),
+        schemas_of(store),
+        answers_of,
+        told=subjects_told(store, strategy),
+        original_of=original_of,
+    )
 
 
 def write_exports(
@@ -86,23 +103,34 @@ def write_exports(
     strategies: Sequence[Strategy],
     schemas: Sequence[Schema],
     workshop: Workshop,
+    *,
+    snapshot: Store | None = None,
+    begun: Callable[[str], None] = lambda target: None,
+    language: Language = "en",
 ) -> Manifest:
-    """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store.
+    """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store, or from a
+    `snapshot` of it, so that it can be written meanwhile; `begun` is told of each.
+
+    `language` is that of workbooks; pages are in their reader's.
 
     What killed starts left half-written goes. Raises OutputError, or StoreError where the store is
     lost.
     """
     from ocr_moe.exports.exporters import EXPORTERS
 
+    read = snapshot or store
     sweep(out)
-    written = manifest(store, strategies, schemas, workshop)
+    written = manifest(read, strategies, schemas, workshop)
     experts = {name: strategy.experts for name, strategy in written.strategies.items()}
     store.set_meta("experts", experts)
-    for strategy in strategies:
-        folder = out if len(strategies) == 1 else out / folder_name(strategy.name)
-        run = replace(exported(store, strategy.name), sole=True)
-        for exporter in EXPORTERS.values():
-            exporter.write(folder / exporter.target, run)
+    with closing(PageImages(read, workshop.config.images)) as pictures:
+        for strategy in strategies:
+            folder = out if len(strategies) == 1 else out / folder_name(strategy.name)
+            run = exported(read, strategy.name)
+            run = replace(run, sole=True, language=language, pictures=pictures)
+            for exporter in EXPORTERS.values():
+                begun(exporter.target)
+                exporter.write(folder / exporter.target, run)
     write_manifest(out / "run.json", written)
     store.check()
     return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
 _KEPT = 8
 """Pages that are kept decoded: those that reviewers are at, and the next ones."""
-_BESIDE = 1.2
-"""Heights of a value that are shown of what stands beside it, to the left and right."""
-_ABOVE = 0.8
-"""The same, above and below."""
+_AROUND = 1.0
+"""What is shown around a value, in its heights: its label, and how straight the line lies."""
+_QUALITY = 78
+"""Of JPEG pictures: print of eight pixels can still be read."""
 
 
 class PageImages:
@@ -58,7 +59,7 @@ class PageImages:
             if key in self._pages:
                 self._pages.move_to_end(key)
                 return self._pages[key]
-        with self._decoder.open(self._source(document), document.sha256) as opened:
+        with self._decoder.open(self.source(document), document.sha256) as opened:
             image = turn(opened.page(number), document.rotation)
         with self._lock:
             self._pages[key] = image
@@ -66,18 +67,41 @@ class PageImages:
                 self._pages.popitem(last=False)
         return image
 
-    def crop(self, document: DocumentRef, box: Box, page: int = 1) -> Image.Image:
-        """What stands at a box (fractions of the page), a little around it included. Raises
+    def crop(
+        self, document: DocumentRef, box: Box, page: int = 1, *, around: float = _AROUND
+    ) -> Image.Image:
+        """What stands at a box (fractions of the page), and as much `around` it in its heights. Raises
         DocumentError."""
         image = self.page(document, page)
-        return image.crop(pixels_of(surrounded(box, image.width / image.height), *image.size))
+        return image.crop(
+            pixels_of(surrounded(box, image.width / image.height, around), *image.size)
+        )
+
+    def field_jpeg(
+        self, record: Record, field: str, size: tuple[int, int], *, around: float = _AROUND
+    ) -> bytes | None:
+        """Where a field stands, as a JPEG of at most that size; None where nobody knows, or the page
+        cannot be had."""
+        evidence = record.fields[field].evidence
+        if evidence is None:
+            return None
+        try:
+            image = self.crop(record.document, evidence.box, evidence.page, around=around)
+        except DocumentError:
+            return None
+        return _jpeg(image, size)
+
+    def page_jpeg(self, record: Record, size: tuple[int, int]) -> bytes | None:
+        """A document's first page, in the same way."""
+        image = self(record, 1)
+        return None if image is None else _jpeg(image, size)
 
     def close(self) -> None:
         """End the processes that decode."""
         self._decoder.close()
 
-    def _source(self, document: DocumentRef) -> Source:
-        """Raises DocumentError where nothing is known of the file."""
+    def source(self, document: DocumentRef) -> Source:
+        """Where a document's file is. Raises DocumentError where nothing is known of it."""
         place = self._files.get(document.path)
         if place is not None and Path(place if isinstance(place, str) else str(place[0])).exists():
             return located(document.path, place)
@@ -91,15 +115,18 @@ class PageImages:
         return located(document.path, place)
 
 
-def surrounded(box: Box, aspect: float) -> Box:
+def surrounded(box: Box, aspect: float, around: float = _AROUND) -> Box:
     """The part of a page that a crop of the box shows: the box with a margin in heights of what stands
     in it; `aspect` is the page's width : height."""
     x0, y0, x1, y1 = box
-    height = max(y1 - y0, 0.005)
-    across, down = _BESIDE * height / aspect, _ABOVE * height
-    return (
-        max(x0 - across, 0.0),
-        max(y0 - down, 0.0),
-        min(x1 + across, 1.0),
-        min(y1 + down, 1.0),
-    )
+    down = around * max(y1 - y0, 0.005)
+    across = down / aspect
+    return max(x0 - across, 0.0), max(y0 - down, 0.0), min(x1 + across, 1.0), min(y1 + down, 1.0)
+
+
+def _jpeg(image: Image.Image, size: tuple[int, int]) -> bytes:
+    image = image.convert("RGB")
+    image.thumbnail(size)
+    stream = io.BytesIO()
+    image.save(stream, format="JPEG", quality=_QUALITY)
+    return stream.getvalue()

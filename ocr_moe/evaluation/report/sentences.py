@@ -5,6 +5,7 @@ from __future__ import annotations
 from ocr_moe.evaluation.advice import Advice
 from ocr_moe.evaluation.scores import SheetProblem
 from ocr_moe.evaluation.truth.problems import SHOWN
+from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Phrase
 
 
@@ -38,6 +39,7 @@ def problem_sentence(problem: SheetProblem) -> Phrase:
         {
             "sentence": problem.sentence,
             "message": problem.message,
+            "told": note_in(problem.message, "zh"),
             "where": where,
             "rows": _rows(problem.rows),
         },

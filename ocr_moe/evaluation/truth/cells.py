@@ -17,6 +17,8 @@ class RawCell:
     text: str | None = None
     trouble: Trouble = ""
     numeric: bool = False
+    dated: bool = False
+    """Whether it was a date of the spreadsheet, of which the cell's format may show a part."""
 
 
 BLANK = RawCell()
@@ -34,7 +36,11 @@ class Table:
     merged: tuple[tuple[int, int, int], ...] = ()
     """Vertically merged cells: (first row, last row, column counted from 0)."""
     second_choice: bool = False
-    """Read by a reader that shows neither errors nor how a date is formatted."""
+    """Read by a reader that shows neither errors nor how a date is formatted, nor colours."""
+    green: frozenset[tuple[int, int]] = frozenset()
+    """(row, column counted from 0) of the cells that are filled with a green."""
+    formulas: frozenset[tuple[int, int]] = frozenset()
+    """Of those whose text is the result of a formula."""
 
 
 def trimmed(cells: Iterable[RawCell]) -> tuple[RawCell, ...]:

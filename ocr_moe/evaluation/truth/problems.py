@@ -45,6 +45,10 @@ class ProblemKind(StrEnum):
     OTHER_SCHEMA = "other_schema"
     """Documents that were taken for another kind than the sheet's."""
     FEW_DOCUMENTS = "few_documents"
+    CHECKED_CELLS = "checked_cells"
+    """How many cells of a corrected records.xlsx were checked, and how many were not."""
+    NOT_TAKEN = "not_taken"
+    """A correction in a records.xlsx that cannot be used; what to do is said."""
 
 
 @dataclass(frozen=True, slots=True)

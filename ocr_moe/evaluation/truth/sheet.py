@@ -535,7 +535,7 @@ class _Reader:
         text = raw.text.strip()
         if (fold_heading(text) or text) in self._absent:
             return TruthCell(text, None)
-        if item.kind is Kind.CODE and _SCIENTIFIC.fullmatch(text):
+        if item.kind is Kind.CODE and is_scientific(text):
             message = f"{item.name}: a code in scientific notation has lost its digits"
             self._unusable(ProblemKind.LOST_DIGITS, message, item, number)
             return None
@@ -596,15 +596,13 @@ class _Reader:
         """The date of a day number of Excel; empty where the text is none."""
         if not is_serial(text):
             return ""
-        from openpyxl.utils.datetime import from_excel
-
         self._notes.add(
             ProblemKind.ODD_VALUE,
             f"{item.name}: a plain number, taken for a date of Excel",
             item.name,
             number,
         )
-        return str(from_excel(int(text)).date().isoformat())
+        return from_serial(text)
 
     def _unusable(self, kind: ProblemKind, message: str, item: Field, number: int) -> None:
         self._unscorable += 1
@@ -639,6 +637,18 @@ def is_serial(text: str) -> bool:
     if not (text.isdecimal() and len(text) <= 5):
         return False
     return _DAY_ZERO_RANGE[0] <= int(text) <= _DAY_ZERO_RANGE[1]
+
+
+def from_serial(text: str) -> str:
+    """The ISO date of such a day."""
+    from openpyxl.utils.datetime import from_excel
+
+    return str(from_excel(int(text)).date().isoformat())
+
+
+def is_scientific(text: str) -> bool:
+    """Whether a spreadsheet wrote a long number as 1.06131E+17."""
+    return _SCIENTIFIC.fullmatch(text) is not None
 
 
 def _at(cells: Sequence[RawCell], index: int) -> RawCell:

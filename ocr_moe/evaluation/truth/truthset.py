@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.cells import Row, Table
+from ocr_moe.evaluation.truth.corrected import Written, corrected_in, is_corrected, truths_in
 from ocr_moe.evaluation.truth.sheet import HEADER_ROWS, Truth, load_truth_tables, usable_columns
 from ocr_moe.evaluation.truth.tables import read_tables
 from ocr_moe.schema import Schema
@@ -23,18 +24,30 @@ class TruthSet:
     files: tuple[tuple[Path, tuple[Table, ...]], ...]
     options: TruthOptions
 
-    def of(self, schemas: Sequence[Schema]) -> tuple[Truth, ...]:
+    def of(
+        self, schemas: Sequence[Schema], written: Callable[[], Written | None] = lambda: None
+    ) -> tuple[Truth, ...]:
         """One truth a schema, from files that are told apart by their columns.
 
         A sheet goes to the schema of which it has the most columns; a workbook may have a sheet for
-        each of several schemas. Raises TruthError when a file fits none, or two files fit the same.
+        each of several schemas. Of a corrected records.xlsx only the cells count that were checked;
+        `written` gives what the run wrote, for one that does not say it itself. Raises TruthError when
+        a file fits none, or two files fit the same.
         """
-        if len(schemas) == 1 and len(self.files) == 1:
+        plain = len(self.files) == 1 and not is_corrected(self.files[0][1])
+        if len(schemas) == 1 and plain:
             [(path, tables)] = self.files
             return (load_truth_tables(path, tables, schemas[0], self.options),)
         found: dict[str, Truth] = {}
         for path, tables in self.files:
-            for truth in _truths_of(path, tables, schemas, self.options):
+            if is_corrected(tables):
+                truths = truths_in(
+                    corrected_in(path, tables, schemas, options=self.options, written=written()),
+                    schemas,
+                )
+            else:
+                truths = _truths_of(path, tables, schemas, self.options)
+            for truth in truths:
                 other = found.setdefault(truth.schema.name, truth)
                 if other is not truth:
                     raise TruthError(
@@ -47,10 +60,12 @@ class TruthSet:
         """Find early what `of` will refuse whatever the documents are: which of the schemas they
         have is known when they were read. Raises TruthError.
         """
-        if len(schemas) == 1:
+        if len(schemas) == 1 and not any(is_corrected(tables) for _, tables in self.files):
             self.of(schemas)
             return
         for path, tables in self.files:
+            if is_corrected(tables):
+                continue  # whether something was checked in it, only the run may tell
             fitting = [schema for schema in schemas if usable_columns(tables, schema)]
             refusals = []
             for schema in fitting or schemas[:1]:

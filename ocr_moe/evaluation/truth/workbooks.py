@@ -15,7 +15,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ _LITERALS = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 _MERGED = re.compile(
     rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"'
 )
+_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+"""Of a cell; those of choices and colours that depend on values are none."""
 _CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
 _UNPACKED = 512 * 2**20
 """Bytes of a workbook's XML; a sheet of 100,000 rows and 30 columns has some 150 MB."""
@@ -101,12 +103,76 @@ def _by_openpyxl(data: bytes) -> Iterator[Table]:
         formulas: Any = None
         for sheet in load(results=True).worksheets:
             part = archive.read(sheet._worksheet_path)
-            has_formulas = b"<f" in part
+            has_formulas = _FORMULA.search(part) is not None
             if has_formulas and formulas is None:
                 formulas = load(results=False)
             twin = formulas[sheet.title] if has_formulas else None
-            rows, merged = filled_down(_rows(sheet, twin), _merged(part))
-            yield Table(sheet.title, rows, merged)
+            looks = _Looks(sheet.parent)
+            rows, merged = filled_down(_rows(sheet, twin, looks), _merged(part))
+            yield Table(
+                sheet.title,
+                rows,
+                merged,
+                green=frozenset(looks.green),
+                formulas=frozenset(looks.formulas),
+            )
+
+
+class _Looks:
+    """Where a sheet's cells are green, and where formulas stand."""
+
+    def __init__(self, workbook: Any) -> None:
+        self.green: list[tuple[int, int]] = []
+        self.formulas: list[tuple[int, int]] = []
+        self._theme = _theme_colours(workbook.loaded_theme)
+        self._known: dict[int, bool] = {}
+
+    def note(self, row: int, cells: Iterable[Any]) -> None:
+        for column, cell in enumerate(cells):
+            style = getattr(cell, "_style_id", 0)
+            if style not in self._known:
+                self._known[style] = self._is_green(cell.fill)
+            if self._known[style]:
+                self.green.append((row, column))
+
+    def _is_green(self, fill: Any) -> bool:
+        if getattr(fill, "fill_type", None) != "solid":
+            return False
+        colour = fill.fgColor
+        text = str(colour.rgb)[-6:] if colour.type == "rgb" else ""
+        if colour.type == "theme" and 0 <= colour.theme < len(self._theme):
+            text = self._theme[colour.theme]
+        elif colour.type == "indexed":
+            text = _INDEXED_GREENS.get(colour.indexed, "")
+        try:
+            red, green, blue = bytes.fromhex(text)
+        except ValueError:
+            return False
+        return green - max(red, blue) >= _GREENER
+
+
+_GREENER = 10
+"""By how much green exceeds red and blue, of 255, in what people call green: the palest ones of Excel's
+and LibreOffice's palettes by 13 and 11 (#E2EFDA, #DDE8CB), yellows, greys and blues not at all."""
+_INDEXED_GREENS = {
+    **dict.fromkeys((3, 11), "00FF00"),
+    **{17: "008000", 42: "CCFFCC", 50: "99CC00", 57: "339966", 58: "003300"},
+}
+"""The greens of Excel's palette of 64 colours."""
+_THEME_ORDER = (
+    *("lt1", "dk1", "lt2", "dk2"),
+    *("accent1", "accent2", "accent3", "accent4", "accent5", "accent6", "hlink", "folHlink"),
+)
+"""The colours of a theme as cells count them."""
+_THEME_COLOUR = re.compile(
+    rb"<a:(dk1|lt1|dk2|lt2|accent[1-6]|hlink|folHlink)>\s*"
+    rb'<a:(?:srgbClr val|sysClr [^>]*?lastClr)="([0-9A-Fa-f]{6})"'
+)
+
+
+def _theme_colours(theme: bytes | None) -> list[str]:
+    named = dict(_THEME_COLOUR.findall(theme or b""))
+    return [named.get(name.encode(), b"").decode() for name in _THEME_ORDER]
 
 
 def _merged(part: bytes) -> Iterator[tuple[int, int, int]]:
@@ -123,7 +189,7 @@ def _column(letters: bytes) -> int:
     return number - 1
 
 
-def _rows(sheet: Any, twin: Any | None) -> Iterator[Row]:
+def _rows(sheet: Any, twin: Any | None, looks: _Looks) -> Iterator[Row]:
     """The rows that hold something. `twin` is the same sheet with formulas in place of results."""
     sheet.reset_dimensions()  # what the file says of its size may be wrong, or a trap
     written: Iterator[Any] = repeat(())
@@ -135,8 +201,12 @@ def _rows(sheet: Any, twin: Any | None) -> Iterator[Row]:
             continue
         cells = [_cell(cell) for cell in row]
         for index, counterpart in enumerate(counterparts[: len(cells)]):
-            if cells[index] is BLANK and counterpart.data_type == "f":
+            if counterpart.data_type != "f":
+                continue
+            looks.formulas.append((number, index))
+            if cells[index] is BLANK:
                 cells[index] = RawCell(None, "formula without a result")
+        looks.note(number, row)
         if kept := trimmed(cells):
             yield number, kept
 
@@ -216,7 +286,7 @@ def _value(value: Any, number_format: str = "") -> RawCell:
         case int() | float():
             return _number(value)
         case dt.datetime():
-            return RawCell(_date_text(value, number_format))
+            return RawCell(_date_text(value, number_format), dated=True)
         case dt.date() | dt.time():
             return RawCell(value.isoformat())
         case dt.timedelta():

@@ -1,0 +1,111 @@
+"""From a decision to a cell: its value, its colour, and what a person should know of it in a note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+from ocr_moe.formats.notes import note_in
+from ocr_moe.formats.phrases import Language
+from ocr_moe.formats.recordbook import said
+from ocr_moe.formats.xlsx import FIRST_DATE, Cell, Content, Style
+from ocr_moe.schema import Field, Kind
+from ocr_moe.types import Answer, Decision, DocumentRef, Record, Status
+
+STYLES: Mapping[Status, Style] = {
+    Status.ACCEPTED: "plain",
+    Status.ABSTAINED: "unsure",
+    Status.ABSENT: "absent",
+    Status.FAILED: "failed",
+    Status.VERIFIED: "verified",
+}
+_CANDIDATES = 4
+"""Other candidates in a note: more are no help to whoever looks at the page."""
+_FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+AnswersOf = Callable[[Record], Mapping[str, Sequence[Answer]]]
+LinkOf = Callable[[DocumentRef], str]
+"""The address of something of a document; empty where it has none."""
+
+
+def shown_value(field: Field, value: str | None) -> str | date | None:
+    """A value as a cell holds it: a full date as one of Excel's where Excel counts it as others do."""
+    if field.kind is not Kind.DATE or value is None or not _FULL_DATE.fullmatch(value):
+        return value
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        return value
+    return day if day >= FIRST_DATE else value
+
+
+def cell_of(field: Field, record: Record, language: Language, answers: AnswersOf | None) -> Content:
+    """A field's cell on a sheet of documents."""
+    decision = record.fields.get(field.name)
+    if decision is None:
+        return Cell(None, "failed") if record.error is not None else None
+    style = STYLES[decision.status]
+    note = ""
+    if decision.status is Status.VERIFIED:
+        note = _verified_note(decision, language)
+    elif style in ("unsure", "failed"):
+        note = _doubt_note(decision, _candidates(field.name, record, answers), language)
+    return Cell(shown_value(field, decision.value), style, note)
+
+
+def document_cell(document: DocumentRef, link_of: LinkOf) -> Content:
+    link = link_of(document)
+    return Cell(document.path, "link", link=link) if link else document.path
+
+
+def told_notes(record: Record, language: Language) -> str:
+    """All notes of a record, for the column of notes."""
+    notes = [record.error.message] if record.error is not None else []
+    if record.blank:
+        notes.append(said("blank_page", language))
+    if record.set_aside is not None:
+        notes.append(said("set_aside", language, who=record.set_aside))
+    for name, decision in record.fields.items():
+        for note in decision.notes:
+            text = note_in(note, language)
+            notes.append(text if text.startswith(name) else f"{name}: {text}")
+    return "; ".join(notes)
+
+
+def _verified_note(decision: Decision, language: Language) -> str:
+    who = said("note_verified", language, reviewer=decision.reviewer or "?", at=decision.at or "?")
+    return "\n".join([who, *(note_in(note, language) for note in decision.notes)])
+
+
+def _doubt_note(decision: Decision, candidates: Sequence[str], language: Language) -> str:
+    if decision.status is Status.FAILED:
+        parts = [said("note_failed", language)]
+    elif decision.confidence is None:
+        parts = [said("note_check", language)]
+    else:
+        parts = [said("note_confidence", language, confidence=f"{decision.confidence:.3f}")]
+    if decision.evidence is not None and decision.evidence.text != decision.value:
+        parts.append(said("note_printed", language, text=decision.evidence.text))
+    if candidates:
+        parts.append(said("note_candidates", language, values=" | ".join(candidates)))
+    return "\n".join([*parts, *(note_in(note, language) for note in decision.notes)])
+
+
+def _candidates(name: str, record: Record, answers: AnswersOf | None) -> list[str]:
+    """What else the experts offer for a field, and no note tells already."""
+    if answers is None:
+        return []
+    decision = record.fields[name]
+    offered: dict[str, None] = {}
+    for given in answers(record).values():
+        for answer in given:
+            for reading in answer.readings:
+                if reading.field == name and reading.error is None:
+                    values = [reading.value, *(other.value for other in reading.alternatives)]
+                    offered |= dict.fromkeys(value for value in values if value)
+    return [
+        value
+        for value in offered
+        if value != decision.value and not any(note.endswith(value) for note in decision.notes)
+    ][:_CANDIDATES]

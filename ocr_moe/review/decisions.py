@@ -1,0 +1,146 @@
+"""Decisions that were made on a page without a server (review.html), as judgements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from ocr_moe.errors import TruthError
+from ocr_moe.schema import Schema
+from ocr_moe.store.database import Store
+from ocr_moe.subjects import DocumentKey
+from ocr_moe.types import Box, DocumentRef, Judgement, Probability, Shown, Status, Value
+from ocr_moe.values.normalize import normalize
+
+KIND = "ocr_moe decisions"
+"""What such a file says that it is."""
+_LONGEST = 100_000
+"""Characters of a value or name that are taken in."""
+_MOST = 1_000_000
+"""Decisions of a file that are taken in."""
+
+
+class _Document(Value):
+    path: str
+    sha256: str
+    page: int = 1
+    part: int = 1
+    region: Box | None = None
+
+
+class _Shown(Value):
+    value: str | None
+    confidence: Probability | None
+    status: Status
+
+
+class _Decision(Value):
+    document: _Document
+    schema_name: str | None
+    field: str
+    value: str | None
+    at: str
+    shown: _Shown | None = None
+
+
+class _File(Value):
+    format: Literal[1]
+    kind: Literal["ocr_moe decisions"]
+    strategy: str
+    reviewer: str
+    decisions: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What a file of people's decisions comes to on a run."""
+
+    judgements: tuple[tuple[DocumentRef, Judgement], ...]
+    problems: tuple[str, ...]
+    """What could not be taken in, and why, in the file's order."""
+
+
+def is_decisions(path: Path) -> bool:
+    """Whether a file says that it holds decisions."""
+    if path.suffix.lower() != ".json":
+        return False
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return KIND in stream.read(400)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def decisions_in(path: Path, store: Store, strategy: str, schemas: Sequence[Schema]) -> TakenIn:
+    """The decisions of a file as judgements on the documents of a run.
+
+    What is of another run, of another kind of document, or no value of its field is a problem, and the
+    others are taken. Raises TruthError for a file that holds no decisions.
+    """
+    given = _read(path)
+    known = {schema.name: schema for schema in schemas}
+    judgements: list[tuple[DocumentRef, Judgement]] = []
+    problems: list[str] = []
+    for number, plain in enumerate(given.decisions, 1):
+        where = f"{path.name}, decision {number}"
+        try:
+            one = _Decision.model_validate(_renamed(plain))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            problems.append(f"{where}: not a decision ({first['msg']})")
+            continue
+        where = f"{where} ({one.field} of {one.document.path[:200]})"
+        key = DocumentKey(one.document.path, one.document.page, one.document.part)
+        record = store.record(strategy, key)
+        if record is None or record.document.sha256 != one.document.sha256:
+            problems.append(f"{where}: the run has no such document; was the page of another run?")
+            continue
+        schema = known.get(record.schema_name or "")
+        if schema is None or schema.name != one.schema_name or one.field not in schema.names:
+            problems.append(f"{where}: the document is no longer of the kind that the page showed")
+            continue
+        value = None if one.value is None else normalize(schema.field(one.field), one.value)
+        too_long = len(one.value or "") > _LONGEST
+        if too_long or (one.value is not None and value is None):
+            problems.append(f"{where}: the value cannot stand in the field; type it at the desk")
+            continue
+        shown = None
+        if one.shown is not None:
+            shown = Shown(**one.shown.model_dump(), strategy=given.strategy)
+        judgement = Judgement(
+            field=one.field,
+            value=value,
+            reviewer=given.reviewer.strip()[:100] or "reviewer",
+            at=one.at,
+            via=path.name,
+            shown=shown,
+        )
+        judgements.append((record.document, judgement))
+    return TakenIn(tuple(judgements), tuple(problems))
+
+
+def _read(path: Path) -> _File:
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8-sig"))
+        found = _File.model_validate(plain)
+    except OSError as error:
+        raise TruthError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:
+        raise TruthError(
+            f"{path}: holds no decisions; name the file that was saved from review.html"
+        ) from error
+    if len(found.decisions) > _MOST:
+        raise TruthError(f"{path}: holds more than {_MOST} decisions")
+    return found
+
+
+def _renamed(plain: Any) -> Any:
+    """`schema` is a word of pydantic's own."""
+    if not isinstance(plain, Mapping):
+        return plain
+    return {"schema_name" if name == "schema" else name: value for name, value in plain.items()}

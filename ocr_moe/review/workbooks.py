@@ -1,0 +1,189 @@
+"""Judgements out of a corrected records.xlsx.
+
+What a person checked in the workbook becomes what they would have said at the desk: with who, when, the
+file that it came in, and what they had before them. Taking a file in twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr_moe.evaluation.truth.corrected import CheckedCell, How, Written, read_corrected
+from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind
+from ocr_moe.formats.recordbook import DocumentId, document_id, written_document
+from ocr_moe.schema import Field, Schema
+from ocr_moe.settings import TruthOptions
+from ocr_moe.store.database import Store
+from ocr_moe.subjects import key_of
+from ocr_moe.types import Box, DocumentRef, Judgement, JudgementKind, Record, Shown, Status
+from ocr_moe.values.normalize import equal
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What a workbook adds to a run."""
+
+    judgements: tuple[tuple[DocumentRef, Judgement], ...]
+    """In the order of documents and fields; not in the store yet."""
+    known: int
+    """Checked cells that say nothing new: the store has that person's word already."""
+    untouched: int
+    """Cells of the workbook that nobody looked at."""
+    problems: tuple[Problem, ...]
+
+
+def judgements_in(
+    path: Path,
+    store: Store,
+    schemas: Sequence[Schema],
+    reviewer: str,
+    at: str,
+    *,
+    options: TruthOptions | None = None,
+) -> TakenIn:
+    """What a person said in a workbook about the documents of a run.
+
+    `reviewer` is whose word it is where the workbook names nobody, `at` when it was taken in (ISO 8601
+    in UTC). A document whose file has changed since the workbook was written, that is of another kind
+    now, or that the run does not have, is left out and told. Raises TruthError when the file cannot be
+    read or is no records.xlsx, StoreError where the store is lost.
+    """
+    records = _records_of(store)
+    written: Written = {
+        document: written_document(record)
+        for document, record in records.items()
+        if record.schema_name is not None
+    }
+    corrected = read_corrected(path, schemas, options=options, written=written)
+    notes = Notebook(path.name)
+    said = _Said(store)
+    fields = {schema.name: {field.name: field for field in schema.fields} for schema in schemas}
+    taken: dict[tuple[_Content, str], tuple[DocumentRef, Judgement]] = {}
+    refused: set[tuple[_Content, str]] = set()
+    known = 0
+    for cell in corrected.cells:
+        record = records.get(cell.document)
+        problem = _why_not(cell, record)
+        if problem or record is None:
+            notes.add(ProblemKind.NOT_TAKEN, f"{cell.document.path}: {problem}; not taken")
+            continue
+        judgement = Judgement(
+            kind=JudgementKind.VALUE,
+            field=cell.field,
+            value=cell.value,
+            reviewer=cell.reviewer or reviewer,
+            at=cell.at or at,
+            via=path.name,
+            shown=_shown(cell, record),
+        )
+        content = _content(record.document)
+        key = (content, cell.field)
+        if said.has(content, judgement, only_standing=cell.how is How.VERIFIED):
+            known += 1
+        elif key in refused:
+            continue
+        elif key not in taken:
+            taken[key] = (record.document, judgement)
+        elif not _agree(taken[key][1], judgement, fields[cell.schema][cell.field]):
+            # One file under two names: the store has one answer for both.
+            refused.add(key)
+            other = taken.pop(key)[0].path
+            notes.add(
+                ProblemKind.CONTRADICTION,
+                f"{cell.document.path}, {cell.field}: {other} is the same file and says something else; "
+                "none was taken. Leave the right one",
+            )
+        else:
+            known += 1
+    return TakenIn(
+        tuple(taken.values()), known, corrected.untouched, (*corrected.problems, *notes.problems())
+    )
+
+
+_Content = tuple[str, int, Box | None]
+"""What a judgement is about: hash of the file, page and region."""
+
+
+def _content(document: DocumentRef) -> _Content:
+    return (document.sha256, document.page, document.region)
+
+
+def _records_of(store: Store) -> dict[DocumentId, Record]:
+    """The records of the run by their documents; of several strategies, of the first that has one."""
+    found: dict[DocumentId, Record] = {}
+    for strategy in store.strategies():
+        for record in store.records(strategy):
+            found.setdefault(document_id(*key_of(record.document)), record)
+    return found
+
+
+class _Said:
+    """What people said before, counted or taken back."""
+
+    def __init__(self, store: Store) -> None:
+        self._given: dict[tuple[_Content, str], set[tuple[str | None, str, str]]] = {}
+        self._standing: dict[tuple[_Content, str], Judgement] = {}
+        for each in store.judgements():
+            judgement = each.judgement
+            if judgement.kind is not JudgementKind.VALUE:
+                continue
+            key = ((each.sha256, each.page, each.region), judgement.field)
+            word = (judgement.value, judgement.reviewer, judgement.via)
+            self._given.setdefault(key, set()).add(word)
+            if not each.undone:
+                self._standing[key] = judgement
+
+    def has(self, content: _Content, judgement: Judgement, *, only_standing: bool) -> bool:
+        """Whether that person said so before: it stands, or the same file brought it, and what they
+        did at the desk since then counts more. A word that is only carried along is known where
+        anybody's stands."""
+        key = (content, judgement.field)
+        standing = self._standing.get(key)
+        if standing is not None and only_standing:
+            return True
+        if standing is not None and (standing.value, standing.reviewer) == (
+            judgement.value,
+            judgement.reviewer,
+        ):
+            return True
+        return (judgement.value, judgement.reviewer, judgement.via) in self._given.get(key, ())
+
+
+def _why_not(cell: CheckedCell, record: Record | None) -> str:
+    if record is None:
+        return "the run has no such document"
+    if cell.sha256 and cell.sha256 != record.document.sha256:
+        return "the file is another one than when the workbook was written"
+    if record.schema_name != cell.schema:
+        return f"a {record.schema_name or 'document of no known kind'} now, no {cell.schema}"
+    if cell.field not in record.fields:
+        return f"the run has no field {cell.field}"
+    return ""
+
+
+def _shown(cell: CheckedCell, record: Record) -> Shown:
+    """What the person had before them: the cell as it was written."""
+    written = cell.written
+    strategy = cell.strategy or record.strategy
+    if written is None:
+        decision = record.fields[cell.field]
+        return Shown(
+            value=decision.value,
+            confidence=decision.confidence,
+            status=decision.status,
+            strategy=strategy,
+        )
+    return Shown(
+        value=written.value,
+        confidence=written.confidence,
+        status=Status(written.status),
+        strategy=strategy,
+    )
+
+
+def _agree(one: Judgement, other: Judgement, field: Field) -> bool:
+    if one.value is None or other.value is None:
+        return one.value is other.value
+    return equal(field, one.value, other.value)
