@@ -11,10 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
-import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -179,19 +177,3 @@ def with_hostile_texts(run: Path) -> list[str]:
         store.put_records(rows)
     assert len(given) >= len(HOSTILE)
     return given
-
-
-def chromium() -> Iterator[Any]:
-    """A browser for a fixture; the test is skipped where there is none."""
-    executable = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if executable is None:
-        pytest.skip("no Chromium on this machine: install it to test the desk in a browser")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()

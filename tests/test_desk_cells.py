@@ -20,7 +20,6 @@ from ocr_moe.schema import Field, Kind
 from ocr_moe.workshop.config import find_schema
 from tests.deskkit import (
     DeskProcess,
-    chromium,
     copy_of,
     desk_on,
     desk_settings,
@@ -28,15 +27,9 @@ from tests.deskkit import (
     with_hostile_texts,
 )
 
-sync_api = pytest.importorskip("playwright.sync_api")
 
 WIDE = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from chromium()
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ let filling = null;
 let last = null; // Id of the last judgement that was acknowledged.
 let done = 0;
 let waiting = null;
+let plan = null;
 let claimed = null;
 let page = 1;
 let counting = 0;
@@ -255,7 +256,7 @@ function show(next, { quietly = false } = {}) {
   history.replaceState(null, "", address);
   keep();
   const draft = drafts.get(nameOf(cell));
-  if (draft !== undefined || cell.hidden) edit(draft ?? "");
+  if (draft !== undefined || (cell.hidden && cell.kind !== "enum")) edit(draft ?? "");
   else if (!quietly) focusCard();
   if (!quietly) {
     const value = cell.hidden ? say("is_hidden") : (cell.value ?? say("nothing_read"));
@@ -681,9 +682,16 @@ function tellSaving() {
 function drawCounts() {
   if (waiting === null) return;
   const left = Math.max(waiting - outbox.open.length, 0);
-  $("counts").textContent = say("progress", { done, left });
+  $("counts").textContent = [say("progress", { done, left }), planned()].filter(Boolean).join(" · ");
   $("progress").max = Math.max(done + left, 1);
   $("progress").value = done;
+}
+
+function planned() {
+  if (!plan) return "";
+  if (plan.stop) return say("plan_stop");
+  const target = `${+(plan.target * 100).toFixed(2)} %`;
+  return plan.reached ? say("plan_reached", { target }) : say("plan", { n: plan.to_check, target });
 }
 
 function count() {
@@ -693,7 +701,7 @@ function count() {
     if (scope.field) query.set("field", scope.field);
     if (scope.schema) query.set("schema", scope.schema);
     try {
-      ({ waiting } = await ask(`${base}/api/progress?${query}`));
+      ({ waiting, plan = null } = await ask(`${base}/api/progress?${query}`));
       drawCounts();
     } catch {
       // Counts are an extra: the next decision asks again.
@@ -853,14 +861,15 @@ addEventListener("resize", () => cell && drawValue());
 
 // Which cells, and the first of them.
 
-async function begin() {
+function readScope() {
   const option = $("field").selectedOptions[0];
-  scope = {
-    ...scope,
-    order: $("order").value,
-    field: option.value || null,
-    schema: option.dataset.schema || null,
-  };
+  scope.order = $("order").value;
+  scope.field = option.value || null;
+  scope.schema = option.dataset.schema || null;
+}
+
+async function begin() {
+  readScope();
   waiting = null;
   count();
   await advance();
@@ -888,10 +897,9 @@ if (outbox.open.length) outbox.run();
 const first = root.dataset.cell;
 if (first) {
   const at = first.indexOf(":");
-  scope.order = $("order").value;
-  const option = $("field").selectedOptions[0];
-  scope.field = option.value || null;
-  scope.schema = option.dataset.schema || null;
+  // Who comes to a cell of a document goes on with the others of it.
+  if (scope.document) $("field").value = "";
+  readScope();
   count();
   if (await open({ document: first.slice(0, at), field: first.slice(at + 1) })) fill().catch(() => {});
   else await begin();
