@@ -48,6 +48,15 @@ def verdicts_of(judgements: Iterable[Judgement]) -> dict[str, Verdict]:
     return {name: _verdict(given) for name, given in by_field.items()}
 
 
+def latest(judgements: Iterable[Judgement], kind: JudgementKind) -> Judgement | None:
+    """The last judgement of a kind, which outranks those before it; None where there is none."""
+    found = None
+    for each in judgements:
+        if each.kind is kind:
+            found = each
+    return found
+
+
 def _verdict(given: list[Judgement]) -> Verdict:
     """Of the last judgement that knew of the others, and the independent ones after it; of one
     person's the last counts."""

@@ -151,9 +151,13 @@ class Grouping:
 
 
 class FileNameRule:
-    """A schema's subject rule, ready to be asked. Raises SchemaError for a wrong pattern."""
+    """A schema's subject rule, ready to be asked. Raises SchemaError for a wrong pattern.
 
-    def __init__(self, rule: Subjects) -> None:
+    `told` is what people say of whose documents are: it goes before any file's name.
+    """
+
+    def __init__(self, rule: Subjects, told: Mapping[DocumentKey, str] = {}) -> None:
+        self._told = told
         try:
             self._pattern = re.compile(rule.pattern)
         except re.error as error:
@@ -167,16 +171,18 @@ class FileNameRule:
         self._constant = frozenset(rule.constant)
 
     def identify(self, document: DocumentRef) -> NamedDocument | None:
-        """What the file name says, or None when the pattern does not match the whole stem."""
+        """What people or the file name say, or None when nobody does and the pattern does not match
+        the whole stem."""
+        told = self._told.get(key_of(document))
         stem = unicodedata.normalize("NFC", PurePosixPath(document.path).stem)
         match = self._pattern.fullmatch(stem)
         if match is None or self._is_no_name(match["name"] or ""):
-            return None
+            return None if told is None else NamedDocument(document, told)
         groups = match.groupdict(default="")
         return NamedDocument(
             document=document,
-            name=groups["name"].strip(),
-            identity=groups.get("id", "").strip(),
+            name=told or groups["name"].strip(),
+            identity="" if told else groups.get("id", "").strip(),
             degree=groups.get("degree", "").strip(),
             kind=groups.get("kind", "").strip(),
         )
@@ -203,7 +209,8 @@ class FileNameRule:
         named: dict[tuple[str, str], list[NamedDocument]] = {}
         for document in documents:
             found = self.identify(document)
-            if found is not None and (document.path, document.page) in shared:
+            alone = (document.path, document.page) not in shared
+            if found is not None and not alone and key_of(document) not in self._told:
                 # One name of a file cannot tell whose each of its parts is.
                 known = read.get(key_of(document))
                 found = None if known is not None else found

@@ -305,6 +305,8 @@ class Record(Value):
     error: Failure | None = None
     blank: bool = False
     """Whether the page is blank: nothing to read, nothing to check, and no failure."""
+    set_aside: str | None = None
+    """Who said that it is of no kind that the run knows: nothing to read or check, and no failure."""
     conflicts: tuple[Conflict, ...] = ()
     """What other documents of the run, or the file's name, contradict."""
 

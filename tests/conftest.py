@@ -68,6 +68,18 @@ def ocr_moe() -> Command:
     return run
 
 
+@pytest.fixture(scope="session")
+def reviewed_run(ocr_moe: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with many doubtful cells, really read; to be copied before it is written in
+    (`tests.deskkit.copy_of`)."""
+    from tests.deskkit import DOUBTFUL
+
+    out = tmp_path_factory.mktemp("reviewed") / "run"
+    done = ocr_moe("extract", *DOUBTFUL, "--schema", "auto", "--out", out)
+    assert done.status in (0, 1), done.err
+    return out
+
+
 def clean_samples(schema: str, count: int) -> list[Path]:
     """The first shipped samples of a kind whose damage is `clean` or `scan`."""
     lines = (SAMPLES / schema / "samples.jsonl").read_text(encoding="utf-8").splitlines()
@@ -121,6 +133,7 @@ SLOW_FIXTURES = frozenset(
         "ppocr",
         "rapid",
         "recommendation",
+        "reviewed_run",
         "shipped",
         "specialist",
     }

@@ -144,6 +144,7 @@ INTRUDERS = [
     ("run", "starlette", "HTTP is served in web"),
     ("web", "prometheus_client", "Uploads and metrics are the service's"),
     ("web", "mcp", "Assistants are spoken to in their room"),
+    ("web", "pypinyin", "Pinyin is for picking names at the desk"),
     ("routing", "joblib", "Processes are started by runs"),
     ("experts.rules", "json_repair", "Answers of language models are mended where they are asked"),
     ("values", "stdnum", "Check characters are worked out in codes and generation"),

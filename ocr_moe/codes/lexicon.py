@@ -57,6 +57,11 @@ class Lexicon:
         """All characters of the names."""
         return frozenset("".join(self._spelled.values())) | frozenset("".join(self._known))
 
+    @property
+    def spelled(self) -> tuple[str, ...]:
+        """All names as the list spells them, in its order."""
+        return tuple(self._spelled.values())
+
     def listed(self, name: str) -> str | None:
         """The name as the list spells it, None where it is not listed."""
         return self._spelled.get(fold_name(name))

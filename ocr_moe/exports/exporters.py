@@ -6,7 +6,7 @@ Another format is one module with an `Exporter`, and its line in `EXPORTERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from ocr_moe.exports.reviewpage.page import write_review_page
 from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.formats.phrases import Language
 from ocr_moe.schema import Schema
+from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import DocumentRef, Record
 
 
@@ -51,6 +52,8 @@ class Exported:
     """Of the documents; None where they are not to be decoded anew."""
     sheet_pictures: bool = False
     """Whether the workbook has pictures too: of all doubtful cells, as far as there is room."""
+    told: Mapping[DocumentKey, str] = field(default_factory=dict)
+    """Whose documents are, where people say so."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def _write_workbook(path: Path, run: Exported) -> int:
         original_of=run.original_of,
         desk_of=run.desk_of,
         crop_of=None if pictures is None else crop_of,
+        told=run.told,
     )
 
 

@@ -112,6 +112,9 @@ class RecordLine(Written):
     """Why the document could not be processed."""
     blank: Literal[True] = True
     """The page is blank, which is no failure: `fields` is empty. Left out of all others."""
+    set_aside: str = ""
+    """Who said that the document is of no kind that the run knows: `fields` is empty. Left out of all
+    others."""
     conflicts: tuple[Conflict, ...] = ()
     """What other documents of the run, or the file's name, contradict; left out where there is none."""
 

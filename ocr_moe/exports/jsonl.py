@@ -76,6 +76,8 @@ def record_to_json(record: Record) -> dict[str, Any]:
     }
     if record.blank:
         data["blank"] = True
+    if record.set_aside is not None:
+        data["set_aside"] = record.set_aside
     if record.conflicts:
         data["conflicts"] = [conflict.model_dump(mode="json") for conflict in record.conflicts]
     return data

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
+from typing import NamedTuple
 
 from ocr_moe.errors import OcrMoeError, UsageError
+from ocr_moe.formats.names import folder_name
+from ocr_moe.formats.phrases import Language
 from ocr_moe.judgements import verdicts_of
 from ocr_moe.protocols import State
 from ocr_moe.review.candidates import Candidate, candidates_of
 from ocr_moe.review.opening import OpenedRun, open_run, reviewed_strategy
 from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
+from ocr_moe.review.rereading import Reread, Rereading
+from ocr_moe.review.verified import VERIFIED, export_verified
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.exporting import exported, write_exports
 from ocr_moe.run.judging import Judging
@@ -30,9 +35,10 @@ from ocr_moe.run.pictures import PageImages
 from ocr_moe.run.settling import Settling, settle
 from ocr_moe.schema import Field, Schema
 from ocr_moe.settings import ReviewOptions
-from ocr_moe.store.database import Judged
-from ocr_moe.subjects import DocumentKey, key_of
+from ocr_moe.store.database import Judged, RecordRow, Store
+from ocr_moe.subjects import DocumentKey, key_of, shown
 from ocr_moe.types import (
+    Box,
     Decision,
     DocumentRef,
     Judgement,
@@ -47,6 +53,14 @@ from ocr_moe.workshop.config import Config
 
 _OPEN = (Status.ABSTAINED, Status.FAILED)
 """What a person should look at."""
+
+
+_OF_PAGES = (JudgementKind.SCHEMA, JudgementKind.REGIONS)
+"""What is said of a page before it is read: it has to be read again."""
+_LEAST = 0.05
+"""Share of a page's width and height that a document on it has at least: a bank card on an A4 scan has
+0.3."""
+_LONGEST_NAME = 200
 
 
 class StaleError(OcrMoeError):
@@ -87,6 +101,24 @@ class CellSummary:
     waiting: bool
 
 
+class DocumentSummary(NamedTuple):
+    """A document in a list."""
+
+    key: DocumentKey
+    ref: DocumentRef
+    schema: str
+    """Empty where none was recognised."""
+    error: str | None
+    """Why it could not be processed."""
+    set_aside: str | None
+    """Who said that it is of no kind that the run knows."""
+    cells: int
+    waiting: int
+    """Cells that wait for a look."""
+    verified: int
+    conflicts: int
+
+
 @dataclass(frozen=True)
 class Change:
     """What a judgement made of a cell."""
@@ -114,6 +146,10 @@ class Overview:
     blank: int
     failed: int
     """Documents that could not be processed at all."""
+    set_aside: int
+    """Documents that people say are of no kind that the run knows."""
+    rereading: int
+    """Files that are being read again, or wait for that."""
     cells: int
     waiting: int
     verified: int
@@ -132,7 +168,8 @@ class _Document:
     schema: str
     error: str | None
     blank: bool
-    conflicts: bool
+    set_aside: str | None
+    conflicts: int
     statuses: dict[str, tuple[Status, float]]
     """Field → (status, confidence, or 0 where there is none)."""
 
@@ -176,8 +213,11 @@ class Desk:
         self._claims: dict[DocumentKey, _Claim] = {}
         self._judges: dict[CellKey, set[str]] = defaultdict(set)
         """Cell → who judged it, of the judgements that count."""
+        self._rereading = Rereading(run, self.pictures, self._of_content, self._replaced)
+        self._exporting = Lock()
         self._settling.settle()
         self._load()
+        self._rereading.go_on()
 
     @classmethod
     def open(
@@ -198,6 +238,7 @@ class Desk:
             raise
 
     def close(self) -> None:
+        self._rereading.close()
         self.pictures.close()
         self._judging.close()
         self.store.close()
@@ -238,6 +279,8 @@ class Desk:
             return Overview(
                 documents=sum(not each.blank for each in documents),
                 blank=sum(each.blank for each in documents),
+                set_aside=sum(each.set_aside is not None for each in documents),
+                rereading=len(self._rereading.files),
                 failed=sum(each.error is not None for each in documents),
                 cells=statuses.total(),
                 waiting=len(self._queue),
@@ -249,21 +292,38 @@ class Desk:
                 ),
             )
 
-    def documents(self) -> Iterator[tuple[DocumentKey, DocumentRef, str, str | None, int]]:
-        """(key, document, schema, why it failed, cells that wait), in the order of the records."""
+    def documents(self) -> list[DocumentSummary]:
+        """All documents in the order of the records, without blank pages."""
         with self._lock:
-            found = [
-                (
-                    key,
-                    document.ref,
-                    document.schema,
-                    document.error,
-                    sum(CellKey(key, name) in self._queue for name in document.statuses),
-                )
+            return [
+                self._document_summary(key)
                 for key, document in self._documents.items()
                 if not document.blank
             ]
-        yield from found
+
+    def document(self, key: DocumentKey) -> DocumentSummary:
+        """One of `documents`. Raises KeyError."""
+        with self._lock:
+            return self._document_summary(key)
+
+    def has(self, key: DocumentKey) -> bool:
+        """Whether there is such a document."""
+        return key in self._documents
+
+    @property
+    def export_folder(self) -> Path:
+        """Where the files of the reviewed strategy are written."""
+        sole = len(self.run.strategies) == 1
+        return self.run.folder if sole else self.run.folder / folder_name(self.strategy)
+
+    @property
+    def rereading_files(self) -> Mapping[str, Reread]:
+        """Hash → how far it is, of the files that are to be read again."""
+        return self._rereading.files
+
+    def rereading(self, sha256: str) -> Reread | None:
+        """How far a file is that is to be read again; None where its records stand."""
+        return self._rereading.of(sha256)
 
     def key_of_id(self, id: str) -> DocumentKey:
         """The document that `id_of` names so. Raises KeyError."""
@@ -285,7 +345,7 @@ class Desk:
             decision = record.fields[key.field]
             hidden = self._is_hidden(key)
             given = [each.judgement for each in judged if not each.undone]
-            if self._is_second_look(key, reviewer):
+            if self.is_second_look(key, reviewer):
                 # As the first reviewer saw it: a word given in knowledge of another is no second one.
                 alone = self.store.record(self.strategy, key.document, alone=True)
                 decision = decision if alone is None else alone.fields.get(key.field, decision)
@@ -313,9 +373,11 @@ class Desk:
         after: CellKey | None = None,
         schema: str | None = None,
         field: str | None = None,
+        document: DocumentKey | None = None,
+        skip: Container[CellKey] = (),
     ) -> CellKey | None:
         """The next cell for a reviewer, behind `after` where it is given; None where nothing waits
-        for them. Documents that others work on are left out."""
+        for them. Documents that others work on, and the cells of `skip`, are left out."""
         with self._lock:
             place = None if after is None else self._waiting(after)
             for cell in self._queue.cells(order, after=place):
@@ -323,7 +385,11 @@ class Desk:
                     continue
                 if field is not None and cell.key.field != field:
                     continue
-                if cell.key != after and self._is_for(cell.key, reviewer):
+                if document is not None and cell.key.document != document:
+                    continue
+                if cell.key == after or cell.key in skip:
+                    continue
+                if self._is_for(cell.key, reviewer):
                     return cell.key
         return None
 
@@ -346,10 +412,39 @@ class Desk:
             stop = None if limit is None else start + limit
             return [self._summary(key) for key in islice(wanted, start, stop)]
 
-    def cells_of(self, key: DocumentKey) -> list[CellSummary]:
-        """All cells of a document. Raises KeyError."""
+    def cells_of(self, key: DocumentKey, reviewer: str | None = None) -> list[CellSummary]:
+        """All cells of a document; what the reviewer is to judge without knowing another's word stands
+        as the run read it. Raises KeyError."""
         with self._lock:
-            return [self._summary(CellKey(key, name)) for name in self._documents[key].statuses]
+            cells = [self._summary(CellKey(key, name)) for name in self._documents[key].statuses]
+            if reviewer is None or not self.options.double_entry:
+                return cells
+            alone = self.store.record(self.strategy, key, alone=True)
+            return [
+                replace(
+                    cell,
+                    value=alone.fields[cell.key.field].value,
+                    status=alone.fields[cell.key.field].status,
+                    confidence=alone.fields[cell.key.field].confidence,
+                )
+                if alone is not None and self.is_second_look(cell.key, reviewer)
+                else cell
+                for cell in cells
+            ]
+
+    def differing(self) -> list[CellKey]:
+        """Cells that wait although several people judged them: those on which they differ, and some that
+        wait for another reason."""
+        with self._lock:
+            found = (key for key, who in self._judges.items() if len(who) > 1)
+            return sorted(key for key in found if key in self._queue)
+
+    def find(self, named: str) -> DocumentKey | None:
+        """The document that is told so (`ocr_moe.subjects.shown`), as conflicts name it."""
+        with self._lock:
+            return next(
+                (key for key, each in self._documents.items() if shown(each.ref) == named), None
+            )
 
     # What people say.
 
@@ -382,7 +477,7 @@ class Desk:
                 at=_now(),
                 via=via,
                 shown=self._shown(view),
-                independent=self._is_second_look(key, reviewer),
+                independent=self.is_second_look(key, reviewer),
             )
             return self._settled(view.document, judgement)
 
@@ -394,7 +489,8 @@ class Desk:
         return found
 
     def undo(self, reviewer: str, judgement: int | None = None) -> Outcome | None:
-        """Take back a judgement of the reviewer, by default their last that stands; None for none."""
+        """Take back a judgement of the reviewer, by default their last on a cell that stands; None for
+        none. What was said of a whole document is taken back by its id only."""
         with self._lock:
             mine = [
                 each
@@ -402,11 +498,13 @@ class Desk:
                 if each.judgement.reviewer == reviewer
                 and each.judgement.kind is not JudgementKind.UNDO
                 and not each.undone
-                and judgement in (None, each.id)
+                and judgement in (each.id, None)
+                and (judgement is not None or each.judgement.kind is JudgementKind.VALUE)
             ]
             if not mine:
                 return None
             last = mine[-1]
+            kind = last.judgement.kind
             taken_back = Judgement(
                 kind=JudgementKind.UNDO, field=last.judgement.field, reviewer=reviewer, at=_now()
             )
@@ -422,7 +520,54 @@ class Desk:
                     region=last.region,
                 )
             )
+            if kind in _OF_PAGES:
+                document = document.model_copy(update={"region": last.region})
+                return self._to_be_reread(document, taken_back, undoes=last.id)
             return self._settled(document, taken_back, undoes=last.id)
+
+    def name_schema(self, key: DocumentKey, schema: str | None, reviewer: str) -> Outcome:
+        """Say which kind of document it is, None for none that the run knows; it is then read again
+        in the background. Raises KeyError for no document, UsageError for no schema, ClaimedError."""
+        with self._lock:
+            document = self._documents[key].ref
+            if schema is not None and schema not in self.schemas:
+                known = ", ".join(self.schemas)
+                raise UsageError(f"the run knows no schema {schema!r}; it knows {known}")
+            self._check_claim(key, reviewer)
+            kind = JudgementKind.SCHEMA
+            judgement = Judgement(kind=kind, value=schema, reviewer=reviewer, at=_now())
+            return self._to_be_reread(document, judgement)
+
+    def divide(self, key: DocumentKey, regions: Sequence[Box], reviewer: str) -> Outcome:
+        """Say where on a document's page documents stand, in fractions of the page as it is shown;
+        without any the page is one document. It is then read again in the background.
+
+        Raises KeyError for no document, UsageError for regions that are none, ClaimedError.
+        """
+        with self._lock:
+            page = self._documents[key].ref.model_copy(update={"part": 1, "region": None})
+            self._check_claim(key, reviewer)
+            said = Judgement(
+                kind=JudgementKind.REGIONS,
+                regions=tuple(_sound_region(region) for region in regions),
+                reviewer=reviewer,
+                at=_now(),
+            )
+            return self._to_be_reread(page, said)
+
+    def name_subject(self, key: DocumentKey, name: str, reviewer: str) -> Outcome:
+        """Say whose document it is. Raises KeyError for no document, UsageError, ClaimedError."""
+        with self._lock:
+            document = self._documents[key].ref
+            self._check_claim(key, reviewer)
+            name = " ".join(name.split())
+            if not name or len(name) > _LONGEST_NAME:
+                raise UsageError(
+                    f"a subject's name has 1 to {_LONGEST_NAME} characters, not {len(name)}"
+                )
+            kind = JudgementKind.SUBJECT
+            said = Judgement(kind=kind, value=name, reviewer=reviewer, at=_now())
+            return self._settled(document, said)
 
     def take_in(self, judgements: Iterable[tuple[DocumentRef, Judgement]]) -> int:
         """Add judgements that come from elsewhere, such as a corrected workbook; how many were new.
@@ -455,6 +600,12 @@ class Desk:
                     del self._claims[other]
             self._claims[key] = _Claim(reviewer, until)
 
+    def claimed_by(self, key: DocumentKey) -> str | None:
+        """Who keeps a document; None for nobody."""
+        with self._lock:
+            claim = self._standing_claim(key)
+            return None if claim is None else claim.reviewer
+
     def release(self, reviewer: str) -> None:
         """Let go of what a reviewer has claimed."""
         with self._lock:
@@ -462,15 +613,31 @@ class Desk:
 
     # What comes of it.
 
-    def export(self) -> None:
-        """Write every export of the run anew. Raises OutputError, StoreError."""
-        with self._lock:
-            strategies = [self.run.workshop.strategy(name) for name in self.run.strategies]
-            others = [each for each in strategies if each.name != self.strategy]
-            settle(self.store, others, self.run.schemas, self.run.workshop)
-            write_exports(
-                self.run.folder, self.store, strategies, self.run.schemas, self.run.workshop
-            )
+    def export(
+        self,
+        begun: Callable[[str], None] = lambda target: None,
+        language: Language = "en",
+    ) -> None:
+        """Write every export of the run anew and verified.xlsx, as it stands now, while people may go
+        on; `begun` is told of each. Raises OutputError, StoreError."""
+        run = self.run
+        strategies = [run.workshop.strategy(name) for name in run.strategies]
+        with self._exporting:
+            with self._lock:
+                others = [each for each in strategies if each.name != self.strategy]
+                settle(self.store, others, run.schemas, run.workshop)
+            with Store(self.store.path, write=False) as reader, reader.snapshot():
+                write_exports(
+                    run.folder,
+                    self.store,
+                    strategies,
+                    run.schemas,
+                    run.workshop,
+                    snapshot=reader,
+                    begun=begun,
+                )
+                begun(VERIFIED)
+                export_verified(run.folder / VERIFIED, reader, self.strategy, language)
 
     # Inside.
 
@@ -525,6 +692,55 @@ class Desk:
         changes.sort(key=lambda change: (change.key != own, change.key))
         return Outcome(number, tuple(changes))
 
+    def _to_be_reread(
+        self, document: DocumentRef, judgement: Judgement, *, undoes: int | None = None
+    ) -> Outcome:
+        number = self.store.put_judgement(document, judgement, undoes=undoes)
+        self._rereading.submit(document.sha256)
+        return Outcome(number, ())
+
+    def _of_content(self, sha256: str) -> list[DocumentRef]:
+        with self._lock:
+            return [each.ref for each in self._documents.values() if each.ref.sha256 == sha256]
+
+    def _replaced(self, paths: Sequence[str], rows: Sequence[RecordRow]) -> None:
+        """Take the records of files that were read again, in place of those before."""
+        mine = [
+            Record.model_validate_json(row.record) for row in rows if row.strategy == self.strategy
+        ]
+        with self._lock:
+            self.store.replace_records(paths, rows)
+            changed = self._settling.replaced(set(paths), mine)
+            for key in [key for key in self._documents if key.path in paths]:
+                gone = self._documents.pop(key)
+                del self._ids[id_of(key)]
+                for name in gone.statuses:
+                    self._queue.drop(CellKey(key, name))
+                    self._judges.pop(CellKey(key, name), None)
+            now = {key_of(each.document): each for each in (*mine, *changed)}
+            for key, record in now.items():
+                self._documents[key] = _kept(record)
+                self._ids[id_of(key)] = key
+                for name in record.fields:
+                    self._note_judges(key, name, record.document)
+                    self._requeue(CellKey(key, name))
+            self._documents = dict(sorted(self._documents.items()))
+
+    def _document_summary(self, key: DocumentKey) -> DocumentSummary:
+        document = self._documents[key]
+        names = document.statuses
+        return DocumentSummary(
+            key=key,
+            ref=document.ref,
+            schema=document.schema,
+            error=document.error,
+            set_aside=document.set_aside,
+            cells=len(names),
+            waiting=sum(CellKey(key, name) in self._queue for name in names),
+            verified=sum(status is Status.VERIFIED for status, _ in names.values()),
+            conflicts=document.conflicts,
+        )
+
     def _same_content(self, document: DocumentRef) -> list[DocumentKey]:
         return [key for key in self._settling.copies(document) if key in self._documents]
 
@@ -575,7 +791,7 @@ class Desk:
     def _is_hidden(self, key: CellKey) -> bool:
         return False
 
-    def _is_second_look(self, key: CellKey, reviewer: str) -> bool:
+    def is_second_look(self, key: CellKey, reviewer: str) -> bool:
         """Whether the reviewer is to judge without knowing what one other said."""
         judges = self._judges.get(key, set())
         return self.options.double_entry and len(judges) == 1 and reviewer not in judges
@@ -644,6 +860,17 @@ class Desk:
         return candidates_of(declared, decision, readings, judgements, self._combiner, state)
 
 
+def _sound_region(region: Box) -> Box:
+    """A region to the five places that the store keeps. Raises UsageError for none."""
+    x0, y0, x1, y1 = (round(side, 5) for side in region)
+    if not (x0 >= 0 and x0 + _LEAST <= x1 <= 1 and y0 >= 0 and y0 + _LEAST <= y1 <= 1):
+        raise UsageError(
+            f"a document's place on its page is a box of at least {_LEAST:.0%} each way within the "
+            f"page, not {x0:.0%}–{x1:.0%} by {y0:.0%}–{y1:.0%}"
+        )
+    return x0, y0, x1, y1
+
+
 def id_of(key: DocumentKey) -> str:
     """A name for a document that tells nothing of it, for addresses."""
     return hashlib.sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).hexdigest()[
@@ -657,7 +884,8 @@ def _kept(record: Record) -> _Document:
         schema=record.schema_name or "",
         error=None if record.error is None else record.error.message,
         blank=record.blank,
-        conflicts=bool(record.conflicts),
+        set_aside=record.set_aside,
+        conflicts=len(record.conflicts),
         statuses={name: _state(decision) for name, decision in record.fields.items()},
     )
 

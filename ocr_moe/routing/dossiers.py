@@ -137,16 +137,26 @@ Offered = Callable[[DocumentRef, str], Iterable[str]]
 
 class Dossiers:
     """The documents of one schema, as dossiers; `settle` weighs them. Raises SchemaError for a wrong
-    pattern of file names."""
+    pattern of file names.
 
-    def __init__(self, schema: Schema, params: DossierParams, offered: Offered) -> None:
+    `told` is what people say of whose documents are; of those a file's name says nothing.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        params: DossierParams,
+        offered: Offered,
+        told: Mapping[DocumentKey, str] = {},
+    ) -> None:
         if schema.subjects is None:
             raise ValueError(f"{schema.name} has no rule for subjects")
         self._schema = schema
         self._rule = schema.subjects
         self._params = params
         self._offered = offered
-        self._names = FileNameRule(self._rule)
+        self._told = told
+        self._names = FileNameRule(self._rule, told)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -160,6 +170,8 @@ class Dossiers:
         for entry in entries:
             named = self._names.identify(entry.document)
             alone = (entry.document.path, entry.document.page) not in shared
+            if entry.key in self._told:
+                continue
             if named is not None and alone and self._rule.name_field:
                 work.hold_against_file_name(entry, self._rule.name_field, named.name)
         for name in self._rule.unique:

@@ -125,10 +125,15 @@ class PageReader:
             )
         return self._texts[key]
 
-    def regions(self, page: int, schemas: Sequence[Schema]) -> tuple[Box, ...]:
-        """Where on the page documents stand that do not have it to themselves; mostly none."""
+    def regions(
+        self, page: int, schemas: Sequence[Schema], told: tuple[Box, ...] | None = None
+    ) -> tuple[Box, ...]:
+        """Where on the page documents stand that do not have it to themselves; mostly none.
+
+        `told` is where people say that they stand."""
         if page not in self._regions:
-            self._regions[page] = find_regions(self.text(page), schemas)
+            found = find_regions(self.text(page), schemas) if told is None else told
+            self._regions[page] = found
         return self._regions[page]
 
     def image(self, page: int, region: Box | None = None) -> Image.Image:

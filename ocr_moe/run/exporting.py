@@ -19,6 +19,7 @@ from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import on_page
 from ocr_moe.run.manifest import Manifest, manifest, write_manifest
 from ocr_moe.run.pictures import PageImages
+from ocr_moe.run.settling import subjects_told
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.types import Answer, Box, Record
@@ -86,6 +87,7 @@ def exported(store: Store, strategy: str) -> Exported:
         store.records(strategy),
         schemas_of(store),
         answers_of,
+        told=subjects_told(store, strategy),
         original_of=lambda document: address_of(document.path),
     )
 
@@ -108,9 +110,12 @@ def write_exports(
     schemas: Sequence[Schema],
     workshop: Workshop,
     *,
+    snapshot: Store | None = None,
+    begun: Callable[[str], None] = lambda target: None,
     language: Language = "en",
 ) -> Manifest:
-    """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store.
+    """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store, or from a
+    `snapshot` of it, so that it can be written meanwhile; `begun` is told of each.
 
     `language` is that of workbooks; pages are in their reader's.
 
@@ -119,16 +124,18 @@ def write_exports(
     """
     from ocr_moe.exports.exporters import EXPORTERS
 
+    read = snapshot or store
     sweep(out)
-    written = manifest(store, strategies, schemas, workshop)
+    written = manifest(read, strategies, schemas, workshop)
     experts = {name: strategy.experts for name, strategy in written.strategies.items()}
     store.set_meta("experts", experts)
-    with closing(PageImages(store, workshop.config.images)) as pictures:
+    with closing(PageImages(read, workshop.config.images)) as pictures:
         for strategy in strategies:
             folder = out if len(strategies) == 1 else out / folder_name(strategy.name)
-            run = exported(store, strategy.name)
+            run = exported(read, strategy.name)
             run = replace(run, sole=True, language=language, pictures=pictures)
             for exporter in EXPORTERS.values():
+                begun(exporter.target)
                 exporter.write(folder / exporter.target, run)
     write_manifest(out / "run.json", written)
     store.check()

@@ -49,7 +49,11 @@ class Judging:
         Where it cannot be decided anew (see `course`) their word is put in its place, and nothing
         else changes.
         """
-        if not verdicts or record.schema_name not in self._schemas:
+        if record.schema_name not in self._schemas:
+            return record
+        # What was said of it as another kind of document waits for its return to that kind.
+        verdicts = {name: each for name, each in verdicts.items() if name in record.fields}
+        if not verdicts:
             return record
         try:
             document = self._document(record)

@@ -40,6 +40,8 @@ class StrategyManifest(Value):
     """Documents that could not be processed at all."""
     blank_pages: int = 0
     """Pages that are blank; `documents` does not count them."""
+    set_aside: int = 0
+    """Documents that are of no kind that the run knows, as people say."""
     documents_to_check: int
     """Documents that have fields which abstained or failed."""
     contradicting_documents: int = 0
@@ -116,12 +118,13 @@ def write_manifest(path: Path, written: Manifest) -> None:
 
 
 def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
-    documents = failed = blank = unsure = contradicting = 0
+    documents = failed = blank = aside = unsure = contradicting = 0
     statuses: dict[str, int] = {}
     cost = Cost()
     for record in store.records(strategy.name):
         documents += not record.blank
         blank += record.blank
+        aside += record.set_aside is not None
         failed += record.error is not None
         cost += record.cost
         unsure += bool(to_check(record))
@@ -135,6 +138,7 @@ def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
         documents=documents,
         failed_documents=failed,
         blank_pages=blank,
+        set_aside=aside,
         documents_to_check=unsure,
         contradicting_documents=contradicting,
         fields=dict(sorted(statuses.items())),

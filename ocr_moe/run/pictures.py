@@ -59,7 +59,7 @@ class PageImages:
             if key in self._pages:
                 self._pages.move_to_end(key)
                 return self._pages[key]
-        with self._decoder.open(self._source(document), document.sha256) as opened:
+        with self._decoder.open(self.source(document), document.sha256) as opened:
             image = turn(opened.page(number), document.rotation)
         with self._lock:
             self._pages[key] = image
@@ -73,7 +73,9 @@ class PageImages:
         """What stands at a box (fractions of the page), and as much `around` it in its heights. Raises
         DocumentError."""
         image = self.page(document, page)
-        return image.crop(pixels_of(_widened(box, image.width / image.height, around), *image.size))
+        return image.crop(
+            pixels_of(surrounded(box, image.width / image.height, around), *image.size)
+        )
 
     def field_jpeg(
         self, record: Record, field: str, size: tuple[int, int], *, around: float = _AROUND
@@ -98,8 +100,8 @@ class PageImages:
         """End the processes that decode."""
         self._decoder.close()
 
-    def _source(self, document: DocumentRef) -> Source:
-        """Raises DocumentError where nothing is known of the file."""
+    def source(self, document: DocumentRef) -> Source:
+        """Where a document's file is. Raises DocumentError where nothing is known of it."""
         place = self._files.get(document.path)
         if place is not None and Path(place if isinstance(place, str) else str(place[0])).exists():
             return located(document.path, place)
@@ -113,8 +115,9 @@ class PageImages:
         return located(document.path, place)
 
 
-def _widened(box: Box, aspect: float, around: float) -> Box:
-    """The box with a margin in heights of what stands in it; `aspect` is the page's width : height."""
+def surrounded(box: Box, aspect: float, around: float = _AROUND) -> Box:
+    """The part of a page that a crop of the box shows: the box with a margin in heights of what stands
+    in it; `aspect` is the page's width : height."""
     x0, y0, x1, y1 = box
     down = around * max(y1 - y0, 0.005)
     across = down / aspect

@@ -16,15 +16,16 @@ from ocr_moe.errors import (
 )
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source
+from ocr_moe.judgements import latest
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoredAnswers, course_of, is_not_its_own, record_of, words_of
-from ocr_moe.run.documents import WHOLE, PageReader, Place, open_document
+from ocr_moe.run.documents import WHOLE, FileDocument, PageReader, Place, open_document
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import RecordRow, Store, is_failed, row_of
-from ocr_moe.types import DocumentRef, Failure, PageText, Record
+from ocr_moe.types import DocumentRef, Failure, JudgementKind, PageText, Record
 from ocr_moe.workshop.build import Workshop
 
 
@@ -40,6 +41,7 @@ class Processor:
     """Makes the records of one file after the other. Safe to share between threads.
 
     `schemas` is what documents may be: one schema for all, or several to choose from by recognition.
+    What people said of where documents stand and which kind they are of goes before both.
     Without a ledger nobody is asked and no file is opened: what the store lacks raises
     NotRecordedError.
     """
@@ -89,10 +91,11 @@ class Processor:
         page: int,
         error: OcrMoeError,
         place: Place = WHOLE,
+        rotation: int = 0,
     ) -> list[Record]:
         """What stands for a document that cannot be processed, under every strategy."""
         failure = Failure(type=type(error).__name__, message=str(error))
-        return self._empty(source, sha256, page, place=place, error=failure)
+        return self._empty(source, sha256, page, place=place, rotation=rotation, error=failure)
 
     def _empty(
         self,
@@ -101,19 +104,29 @@ class Processor:
         page: int,
         *,
         place: Place = WHOLE,
+        rotation: int = 0,
         error: Failure | None = None,
         blank: bool = False,
+        set_aside: str | None = None,
     ) -> list[Record]:
         """Records without fields, under every strategy."""
-        part, region = place
-        document = DocumentRef(path=source.name, sha256=sha256, page=page, part=part, region=region)
+        document = DocumentRef(
+            path=source.name,
+            sha256=sha256,
+            page=page,
+            part=place.part,
+            rotation=rotation,
+            region=place.region,
+        )
+        known = len(self._schemas) == 1 and set_aside is None
         return [
             Record(
                 document=document,
-                schema_name=self._schemas[0].name if len(self._schemas) == 1 else None,
+                schema_name=self._schemas[0].name if known else None,
                 strategy=strategy.name,
                 error=error,
                 blank=blank,
+                set_aside=set_aside,
             )
             for strategy in self._strategies
         ]
@@ -151,7 +164,9 @@ class Processor:
                 self._ledger.proceed()
             try:
                 blank = reader.text(page).blank  # the back of a sheet, or a separator
-                regions = () if blank else reader.regions(page, self._schemas)
+                said = latest(self._store.judgements_of(sha256, page), JudgementKind.REGIONS)
+                told = None if said is None else said.regions
+                regions = () if blank else reader.regions(page, self._schemas, told)
             except BaseException as error:
                 yield from self._failed(source, sha256, page, error)
                 page += 1
@@ -163,20 +178,34 @@ class Processor:
             count = 1
             for place in [Place(*each) for each in enumerate(regions, 1)] or [WHOLE]:
                 try:
-                    schema = self._schema_of(source, reader.text(page, place.region))
-                    left = pages - page + 1 if place is WHOLE else 1
-                    count = left if schema.pages is None else min(schema.pages, left)
-                    document = open_document(source, sha256, schema, reader, page, count, place)
-                    digests = self._digests[schema.name]
-                    answers = StoredAnswers(self._store, self._ledger, digests, document)
-                    found = [
-                        record_of(document, each, course_of(document, each, answers))
-                        for each in self._strategies
-                    ]
+                    given = self._store.judgements_of(sha256, page, place.region)
+                    kind = latest(given, JudgementKind.SCHEMA)
+                    turned = reader.text(page).rotation
+                    if kind is not None and kind.value is None:
+                        count, who = 1, kind.reviewer
+                        found = self._empty(
+                            source, sha256, page, place=place, rotation=turned, set_aside=who
+                        )
+                    else:
+                        named = None if kind is None else kind.value
+                        schema = self._schema_of(source, reader.text(page, place.region), named)
+                        left = pages - page + 1 if place is WHOLE else 1
+                        count = left if schema.pages is None else min(schema.pages, left)
+                        document = open_document(source, sha256, schema, reader, page, count, place)
+                        found = self._decided(document)
                 except BaseException as error:
-                    found = self._failed(source, sha256, page, error, place)
+                    turned = reader.text(page).rotation
+                    found = self._failed(source, sha256, page, error, place, turned)
                 yield from found
             page += count
+
+    def _decided(self, document: FileDocument) -> list[Record]:
+        digests = self._digests[document.schema.name]
+        answers = StoredAnswers(self._store, self._ledger, digests, document)
+        return [
+            record_of(document, each, course_of(document, each, answers))
+            for each in self._strategies
+        ]
 
     def _failed(
         self,
@@ -185,6 +214,7 @@ class Processor:
         page: int,
         error: BaseException,
         place: Place = WHOLE,
+        rotation: int = 0,
     ) -> list[Record]:
         """What stands for a document over which something broke. Raises what is about the run."""
         if is_not_its_own(error):
@@ -192,18 +222,21 @@ class Processor:
         if not isinstance(error, DocumentError | ExpertError):
             what = f"{source.name}, page {page}: unexpected error"
             error = UnexpectedError(f"{what} ({type(error).__name__}: {words_of(error)})")
-        return self.broken(source, sha256, page, error, place)
+        return self.broken(source, sha256, page, error, place, rotation)
 
-    def _schema_of(self, source: Source, text: PageText) -> Schema:
+    def _schema_of(self, source: Source, text: PageText, told: str | None) -> Schema:
+        for schema in self._schemas:
+            if schema.name == told:
+                return schema
         if len(self._schemas) == 1:
             return self._schemas[0]
-        schema, _ = recognise(text, self._schemas)
-        if schema is None:
+        found, _ = recognise(text, self._schemas)
+        if found is None:
             known = ", ".join(schema.name for schema in self._schemas)
             raise UnrecognisedError(
                 f"{source.name}: none of the schemas fits ({known}); name one with --schema"
             )
-        return schema
+        return found
 
 
 def _renamed(record: Record, source: Source) -> Record:

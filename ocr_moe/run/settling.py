@@ -11,10 +11,10 @@ that share, directly or through others, a subject's name, a number or a page wit
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 
 from ocr_moe.folds import fold_name
-from ocr_moe.judgements import Verdict, verdicts_of
+from ocr_moe.judgements import Verdict, latest, verdicts_of
 from ocr_moe.routing.dossiers import Dossiers, Entry, Settled, said_of, settled_record
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.judging import Judging
@@ -53,38 +53,45 @@ class Settling:
         self._store = store
         self._strategy = strategy
         self._judging = judging
-        offered = _offered(store, strategy)
+        self._told: dict[DocumentKey, str] = {}
+        """What people say of whose documents are."""
+        self._offers: dict[_Content, dict[str, set[str]]] = {}
+        offered = _offered(store, strategy, self._offers)
         weighed = schemas if strategy.dossiers is not None else ()
         self._dossiers = {
-            schema.name: Dossiers(schema, strategy.dossiers, offered)
+            schema.name: Dossiers(schema, strategy.dossiers, offered, self._told)
             for schema in weighed
             if strategy.dossiers is not None
             and schema.subjects is not None
             and schema.subjects.fields
         }
         self._rules = {
-            schema.name: FileNameRule(schema.subjects)
+            schema.name: FileNameRule(schema.subjects, self._told)
             for schema in schemas
             if schema.name in self._dossiers and schema.subjects is not None
         }
         self._schemas = {schema.name: schema for schema in schemas}
         self._entries: dict[DocumentKey, tuple[str, Entry]] = {}
         """Key → (schema, what other documents need of it)."""
+        self._marked: dict[DocumentKey, tuple[Hashable, ...]] = {}
+        """Key → what it may have in common with others."""
         self._sharing: dict[Hashable, set[DocumentKey]] = defaultdict(set)
         """What documents may have in common → those that have it."""
         self._paths: dict[_Content, list[DocumentKey]] = defaultdict(list)
 
     def settle(self) -> None:
         """Weigh all documents, and write down what that changes, in place of what it changed before."""
-        verdicts = self._verdicts()
-        self._entries.clear()
-        self._sharing.clear()
-        self._paths.clear()
+        verdicts, subjects = self._said()
+        for kept in (self._entries, self._marked, self._sharing, self._paths, self._told):
+            kept.clear()
+        self._offers.clear()
         judged: dict[DocumentKey, Record] = {}
         for record in self._store.records(self._strategy.name, alone=True):
             key = key_of(record.document)
-            content = _content_of(record.document)
+            content = content_of(record.document)
             self._paths[content].append(key)
+            if content in subjects:
+                self._told[key] = subjects[content]
             if content in verdicts:
                 record = judged[key] = self._judging.record(record, verdicts[content])
             self._note(key, record)
@@ -108,18 +115,52 @@ class Settling:
     def after(self, document: DocumentRef) -> list[Record]:
         """Settle what a judgement on a document may have changed, after `settle` was called once; the
         records that are now other than they were."""
-        content = _content_of(document)
-        verdicts = verdicts_of(self._store.judgements_of(*content))
         judged: dict[DocumentKey, Record] = {}
         touched: set[DocumentKey] = set()
-        for key in self._paths[content]:
+        for key in self._paths[content_of(document)]:
             alone = self._store.record(self._strategy.name, key, alone=True)
-            if alone is None:
-                continue
-            touched |= self._connected(key)
-            judged[key] = self._judging.record(alone, verdicts)
-            self._note(key, judged[key])
-            touched |= self._connected(key)
+            if alone is not None:
+                touched |= self._connected(key)
+                touched |= self._taken(key, alone, judged)
+        return self._written(touched, judged)
+
+    def replaced(self, paths: Container[str], records: Iterable[Record]) -> list[Record]:
+        """Settle what follows where the records of some files, as experts alone decide them, were
+        replaced in the store by others; the records that are now other than the store has them."""
+        self._offers.clear()
+        touched: set[DocumentKey] = set()
+        for content, keys in list(self._paths.items()):
+            gone = [key for key in keys if key.path in paths]
+            for key in gone:
+                touched |= self._connected(key)
+                self._forget(key)
+                self._told.pop(key, None)
+                keys.remove(key)
+            if not keys:
+                del self._paths[content]
+        judged: dict[DocumentKey, Record] = {}
+        for record in records:
+            key = key_of(record.document)
+            self._paths[content_of(record.document)].append(key)
+            touched |= self._taken(key, record, judged)
+        return self._written(touched, judged)
+
+    def _taken(
+        self, key: DocumentKey, alone: Record, judged: dict[DocumentKey, Record]
+    ) -> set[DocumentKey]:
+        """Take a document in as people's word leaves it; those that it is tied to."""
+        given = self._store.judgements_of(*content_of(alone.document))
+        self._told.pop(key, None)
+        if (name := _subject_in(given)) is not None:
+            self._told[key] = name
+        judged[key] = self._judging.record(alone, verdicts_of(given))
+        self._note(key, judged[key])
+        return self._connected(key)
+
+    def _written(
+        self, touched: set[DocumentKey], judged: Mapping[DocumentKey, Record]
+    ) -> list[Record]:
+        """Weigh some documents again and write down what that changes; the records that changed."""
         changes = self._weighed(
             {key: self._entries[key] for key in touched if key in self._entries}
         )
@@ -143,33 +184,35 @@ class Settling:
 
     def copies(self, document: DocumentRef) -> list[DocumentKey]:
         """All documents of the same content, this one among them, once `settle` was called."""
-        return self._paths[_content_of(document)]
+        return self._paths[content_of(document)]
 
     def _judged_anew(self, alone: Record) -> Record:
-        judgements = self._store.judgements_of(*_content_of(alone.document))
+        judgements = self._store.judgements_of(*content_of(alone.document))
         return self._judging.record(alone, verdicts_of(judgements))
 
-    def _verdicts(self) -> dict[_Content, dict[str, Verdict]]:
-        """Content → verdicts, of what people said something of."""
-        given: dict[_Content, list[Judgement]] = defaultdict(list)
-        for each in self._store.judgements():
-            if not each.undone and each.judgement.kind is JudgementKind.VALUE:
-                given[each.sha256, each.page, each.region].append(each.judgement)
-        return {content: verdicts_of(judgements) for content, judgements in given.items()}
+    def _said(self) -> tuple[dict[_Content, dict[str, Verdict]], dict[_Content, str]]:
+        """Content → verdicts, and content → whose it is, of what people said something of."""
+        given = _given(self._store)
+        verdicts = {content: verdicts_of(judgements) for content, judgements in given.items()}
+        return verdicts, _subjects_in(given)
 
     def _note(self, key: DocumentKey, record: Record) -> None:
         """Keep what other documents need of a record, and by what they find it."""
         schema = record.schema_name or ""
-        if key in self._entries:
-            for mark in self._marks(*self._entries.pop(key)):
-                self._sharing[mark].discard(key)
+        self._forget(key)
         if schema not in self._dossiers or not record.fields:
             return
         wanted = self._dossiers[schema].fields
         said = {name: said_of(record.fields[name]) for name in wanted if name in record.fields}
         self._entries[key] = (schema, Entry(record.document, said))
-        for mark in self._marks(*self._entries[key]):
+        self._marked[key] = tuple(self._marks(*self._entries[key]))
+        for mark in self._marked[key]:
             self._sharing[mark].add(key)
+
+    def _forget(self, key: DocumentKey) -> None:
+        self._entries.pop(key, None)
+        for mark in self._marked.pop(key, ()):
+            self._sharing[mark].discard(key)
 
     def _marks(self, schema: str, entry: Entry) -> Iterator[Hashable]:
         """What a document may have in common with others that `Dossiers` weighs together."""
@@ -194,7 +237,7 @@ class Settling:
             if here in found or here not in self._entries:
                 continue
             found.add(here)
-            for mark in self._marks(*self._entries[here]):
+            for mark in self._marked[here]:
                 waiting += self._sharing[mark]
         return found
 
@@ -211,8 +254,9 @@ class Settling:
         return changes
 
 
-def _content_of(document: DocumentRef) -> _Content:
-    """As the store tells it, whose regions have five places."""
+def content_of(document: DocumentRef) -> tuple[str, int, Box | None]:
+    """(hash, page, region) as the store tells them, whose regions have five places: what a judgement is
+    about."""
     region = document.region
     if region is not None:
         x0, y0, x1, y1 = (round(side, 5) for side in region)
@@ -220,9 +264,41 @@ def _content_of(document: DocumentRef) -> _Content:
     return document.sha256, document.page, region
 
 
-def _offered(store: Store, strategy: Strategy) -> Callable[[DocumentRef, str], Iterable[str]]:
-    """The values that the strategy's experts gave for a field of a document, likely or not."""
-    of_document: dict[_Content, dict[str, set[str]]] = {}
+def subjects_told(store: Store, strategy: str) -> dict[DocumentKey, str]:
+    """Whose documents are, where people say so."""
+    told = _subjects_in(_given(store))
+    if not told:
+        return {}
+    documents = (record.document for record in store.records(strategy))
+    return {
+        key_of(each): told[content] for each in documents if (content := content_of(each)) in told
+    }
+
+
+def _given(store: Store) -> dict[_Content, list[Judgement]]:
+    """Content → judgements that count, in the order in which they were given."""
+    given: dict[_Content, list[Judgement]] = defaultdict(list)
+    for each in store.judgements():
+        if not each.undone and each.judgement.kind is not JudgementKind.UNDO:
+            given[each.sha256, each.page, each.region].append(each.judgement)
+    return given
+
+
+def _subjects_in(given: Mapping[_Content, Iterable[Judgement]]) -> dict[_Content, str]:
+    found = ((content, _subject_in(judgements)) for content, judgements in given.items())
+    return {content: name for content, name in found if name is not None}
+
+
+def _subject_in(judgements: Iterable[Judgement]) -> str | None:
+    told = latest(judgements, JudgementKind.SUBJECT)
+    return None if told is None else told.value
+
+
+def _offered(
+    store: Store, strategy: Strategy, of_document: dict[_Content, dict[str, set[str]]]
+) -> Callable[[DocumentRef, str], Iterable[str]]:
+    """The values that the strategy's experts gave for a field of a document, likely or not;
+    `of_document` keeps them."""
 
     def offered(document: DocumentRef, field: str) -> Iterable[str]:
         key = (document.sha256, document.page, document.region)

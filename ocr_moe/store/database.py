@@ -393,6 +393,13 @@ class Store:
                 [(row.strategy, row.path, row.page, row.part) for row in rows],
             )
 
+    def replace_records(self, paths: Sequence[str], rows: Sequence[RecordRow]) -> None:
+        """Write records in place of all that there are of some files, under every strategy."""
+        with self._transaction() as db:
+            for table in ("settled", "records"):
+                db.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
+            db.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
+
     def put_settled(self, strategy: str, records: Iterable[Record]) -> int:
         """Write down what other documents changed of a strategy's records, in place of what they
         changed before; how many."""

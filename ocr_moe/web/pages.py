@@ -90,7 +90,11 @@ class Pages:
 
     def text(self, key: str, language: Language, **values: Any) -> str:
         """A phrase as plain text, for what is no HTML. Raises KeyError."""
-        return self._words_with(key).filled(Phrase(key, values), language, str)
+        return self.plain(Phrase(key, values), language)
+
+    def plain(self, phrase: Phrase, language: Language) -> str:
+        """The same of a phrase that stands ready."""
+        return self._words_with(phrase.key).filled(phrase, language, str)
 
     def _words_with(self, key: str) -> Words:
         words = next((each for each in self._words if key in each.all), None)
@@ -108,6 +112,12 @@ class Pages:
         """Serve the files of `static/` below /static/<room>/."""
         for name, folder in self._files.items():
             app.router.routes.append(Mount(f"/static/{name}", StaticFiles(directory=folder)))
+
+    def _words_with(self, key: str) -> Words:
+        for words in self._words:
+            if key in words.all:
+                return words
+        raise KeyError(key)
 
     def _address(self, request: Request, name: str) -> str:
         return f"{request.scope.get('root_path', '')}/static/{name}?v={self._digests[name]}"

@@ -64,6 +64,8 @@ def told_notes(record: Record, language: Language) -> str:
     notes = [record.error.message] if record.error is not None else []
     if record.blank:
         notes.append(said("blank_page", language))
+    if record.set_aside is not None:
+        notes.append(said("set_aside", language, who=record.set_aside))
     for name, decision in record.fields.items():
         for note in decision.notes:
             text = note_in(note, language)

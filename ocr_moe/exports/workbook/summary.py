@@ -60,6 +60,8 @@ class Summary:
         self._count("count_contradicting", found.contradicting, "to_clear_up")
         self._count("count_failed", found.failed, "failures")
         self._count("count_blank", found.blank)
+        if found.set_aside:
+            self._count("count_set_aside", found.set_aside)
         if "other_pages" in self._sheets:
             self._count("count_other", found.documents[""] - found.failed, "other_pages")
         self._count("count_subjects", len(found.subjects), "subjects")

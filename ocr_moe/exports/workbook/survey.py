@@ -24,6 +24,8 @@ class Survey:
     cells: Counter[tuple[str, str, Status]] = field(default_factory=Counter)
     """By schema, field and status."""
     blank: int = 0
+    set_aside: int = 0
+    """Documents that are of no kind that the run knows, as people say."""
     failed: int = 0
     """Documents that could not be read."""
     doubtful: int = 0
@@ -44,11 +46,14 @@ class Survey:
         return sum(n for (_, _, status), n in self.cells.items() if status in statuses)
 
 
-def survey(records: Iterable[Record], schemas: Sequence[Schema]) -> Survey:
-    """Raises SchemaError for a wrong subject pattern."""
+def survey(
+    records: Iterable[Record], schemas: Sequence[Schema], told: Mapping[DocumentKey, str] = {}
+) -> Survey:
+    """`told` is what people say of whose documents are. Raises SchemaError for a wrong subject
+    pattern."""
     found = Survey()
     rules = {
-        schema.name: (schema, FileNameRule(schema.subjects))
+        schema.name: (schema, FileNameRule(schema.subjects, told))
         for schema in schemas
         if schema.subjects is not None
     }
@@ -57,7 +62,7 @@ def survey(records: Iterable[Record], schemas: Sequence[Schema]) -> Survey:
     for record in records:
         _count(found, record)
         group = _group_of(record, rules)
-        if group is not None and not record.blank:
+        if group is not None and not record.blank and record.set_aside is None:
             references.setdefault(group, []).append(record.document)
             name = name_read(rules[group][0], _values(record))
             if name is not None:
@@ -74,6 +79,7 @@ def _count(found: Survey, record: Record) -> None:
     if record.blank:
         found.blank += 1
         return
+    found.set_aside += record.set_aside is not None
     schema = record.schema_name or ""
     found.documents[schema] += 1
     found.failed += record.error is not None

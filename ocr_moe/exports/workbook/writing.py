@@ -7,7 +7,7 @@ carries what was written into it, so that it can be read back with its correctio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ocr_moe.exports.workbook.cells import AnswersOf, LinkOf
@@ -53,6 +53,7 @@ def write_workbook(
     desk_of: LinkOf | None = None,
     crop_of: CropOf | None = None,
     rows_per_sheet: int = MAX_ROWS,
+    told: Mapping[DocumentKey, str] = {},
 ) -> int:
     """Write the workbook in one step; how many documents it has.
 
@@ -60,12 +61,13 @@ def write_workbook(
     the store) keeps memory flat. Documents of a single schema stand on the sheet "documents", those of
     several on a sheet each, named by the schema. A sheet that is full goes on in "documents (2)" and
     so on. `answers` add other candidates to the notes, `original_of` and `desk_of` links to a
-    document's file and its page at the review desk, `crop_of` pictures of the doubtful cells.
+    document's file and its page at the review desk, `crop_of` pictures of the doubtful cells;
+    `told` is what people say of whose documents are.
     Raises OutputError, or SchemaError for a wrong subject pattern.
     """
     if isinstance(records, Iterator):
         records = list(records)
-    found = survey(records, schemas)
+    found = survey(records, schemas, told)
     present = [schema for schema in schemas if found.documents[schema.name]] or list(schemas[:1])
     pictures = Pictures(crop_of)
     columns = Columns(language, answers, original_of, desk_of, pictures)

@@ -1,0 +1,142 @@
+"""verified.xlsx: what people vouch for, and nothing else.
+
+A sheet a schema with the cells that are verified; `ocr-moe evaluate --truth` reads it back.  A cell
+that nobody checked is empty, however sure the run is of it.  A sheet of its own tells who said what.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ocr_moe.exports.workbook.cells import shown_value
+from ocr_moe.formats.phrases import Language, Phrase, Words
+from ocr_moe.formats.xlsx import Cell, Column, Computed, Content, writing
+from ocr_moe.schema import Field, Schema
+from ocr_moe.types import DocumentRef, JudgementKind, Record, Status
+from ocr_moe.values.kinds import kind_of
+
+TARGET = "verified.xlsx"
+"""Name of the file within a run."""
+_ABSENT = "无"
+"""What is written where people say that a field is not on a document; truth sheets are read so."""
+_WORDS = Words("ocr_moe.exports", "verified.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonsWord:
+    """A judgement that counts, beside what was read."""
+
+    document: DocumentRef
+    kind: JudgementKind
+    field: str
+    """Of the kind `value`."""
+    before: str | None
+    """What the run had read, before people and other documents had their say."""
+    after: str | None
+    reviewer: str
+    at: str
+    """ISO 8601 in UTC."""
+    via: str
+
+
+def write_verified(
+    path: Path,
+    records: Iterable[Record],
+    schemas: Sequence[Schema],
+    said: Iterable[PersonsWord],
+    language: Language = "en",
+) -> int:
+    """Write the workbook in one step; how many cells are verified.
+
+    `records` are gone through once, in the order of the rows. Raises OutputError.
+    """
+    text = partial(_said, language=language)
+    counts: Counter[str] = Counter()
+    with writing(path) as book:
+        legend = book.sheet(text("sheet_legend"), [Column("", 34), Column("", 74)])
+        sheets = {
+            schema.name: book.table(schema.name, _columns(schema, language)) for schema in schemas
+        }
+        for record in records:
+            if record.schema_name in sheets and record.fields:
+                sheets[record.schema_name].add(record)
+            counts["documents"] += not record.blank
+            counts["failed"] += record.error is not None
+            counts["set_aside"] += record.set_aside is not None
+            for decision in record.fields.values():
+                counts["cells"] += 1
+                counts["verified"] += decision.status is Status.VERIFIED
+        words = book.table(text("sheet_words"), _word_columns(language))
+        for each in said:
+            words.add(each)
+        counts["left_out"] = counts["cells"] - counts["verified"]
+        legend.append([Cell(text("title"), "strong"), text("what_it_is")])
+        for key in ("documents", "failed", "set_aside", "cells", "verified", "left_out"):
+            legend.append([text(f"n_{key}"), counts[key]])
+        for key in ("empty", "absent", "back"):
+            legend.append([Cell(text(f"legend_{key}"), "muted"), text(f"legend_{key}_means")])
+    return counts["verified"]
+
+
+def _columns(schema: Schema, language: Language) -> list[Computed[Record]]:
+    taken = {each.name for each in schema.fields}
+
+    def heading(key: str) -> str:
+        found = _said(key, language=language)
+        return f"{found} *" if found in taken else found
+
+    return [
+        Computed(heading("document"), 40, lambda record: record.document.path),
+        Computed(heading("page"), 7, lambda record: record.document.page, "0"),
+        Computed(heading("part"), 7, lambda record: record.document.part, "0"),
+        *(Computed(each.name, _width(each), partial(_cell, field=each)) for each in schema.fields),
+    ]
+
+
+def _width(field: Field) -> float:
+    return max(kind_of(field).width, 2 * len(field.name) + 4)
+
+
+def _cell(record: Record, field: Field) -> Content:
+    decision = record.fields.get(field.name)
+    if decision is None or decision.status is not Status.VERIFIED:
+        return None
+    if decision.value is None:
+        return Cell(_ABSENT, "absent")
+    return shown_value(field, decision.value)
+
+
+def _word_columns(language: Language) -> list[Computed[PersonsWord]]:
+    text = partial(_said, language=language)
+    return [
+        Computed(text("document"), 40, lambda each: each.document.path),
+        Computed(text("page"), 7, lambda each: each.document.page, "0"),
+        Computed(text("part"), 7, lambda each: each.document.part, "0"),
+        Computed(text("about"), 18, lambda each: each.field or text(f"kind_{each.kind.value}")),
+        Computed(text("before"), 30, lambda each: each.before),
+        Computed(text("after"), 30, lambda each: _after(each, language)),
+        Computed(text("changed"), 10, lambda each: text("yes") if _is_changed(each) else None),
+        Computed(text("who"), 16, lambda each: each.reviewer),
+        Computed(text("when"), 26, lambda each: each.at),
+        Computed(text("via"), 16, lambda each: each.via),
+    ]
+
+
+def _is_changed(word: PersonsWord) -> bool:
+    return word.kind is not JudgementKind.VALUE or word.before != word.after
+
+
+def _after(word: PersonsWord, language: Language) -> Content:
+    if word.after is not None:
+        return word.after
+    if word.kind is JudgementKind.VALUE:
+        return Cell(_ABSENT, "absent")
+    return _said("none_fits" if word.kind is JudgementKind.SCHEMA else "", language=language)
+
+
+def _said(key: str, *, language: Language) -> str:
+    return _WORDS.filled(Phrase(key), language, str) if key else ""
