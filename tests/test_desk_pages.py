@@ -365,7 +365,7 @@ def test_what_cannot_be_is_refused_in_words(
 
 
 def test_a_form_leads_nowhere_else(run: Path) -> None:
-    with opened(run, reviewers=("李老师", "王老师")) as (_, address):
+    with opened(run, reviewers=("李老师", "王老师")) as (_, address):  # noqa: SIM117
         with httpx.Client(base_url=address) as ask:
             for then in (
                 "//evil.example/",

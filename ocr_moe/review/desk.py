@@ -575,8 +575,8 @@ class Desk:
         What a reviewer said already in the same words is not added again.
         """
         added = 0
-        with self._lock:
-            for document, judgement in judgements:
+        for document, judgement in judgements:
+            with self._lock:  # of each by itself: people go on in between
                 standing = verdicts_of(
                     self.store.judgements_of(document.sha256, document.page, document.region)
                 ).get(judgement.field)
