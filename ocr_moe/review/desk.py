@@ -256,7 +256,7 @@ class Desk:
         """Whether what a decision implies can be recomputed; not where the run was read by another
         release, whose answers today's experts would not give."""
         for document in self._documents.values():
-            if document.error is None and not document.blank:
+            if document.statuses:
                 record = self.record(key_of(document.ref))
                 return record is not None and self._judging.can_decide(record)
         return True
