@@ -11,14 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
-import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
 from ocr_moe.review.desk import Desk
+from ocr_moe.types import Status
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.web.serving import listen
 from tests.conftest import SAMPLES, environment
@@ -158,7 +157,7 @@ def with_hostile_texts(run: Path) -> list[str]:
     from ocr_moe.run.batch import STORE
     from ocr_moe.store.database import Store, row_of
 
-    given = []
+    given: list[str] = []
     with Store(run / STORE) as store:
         [strategy] = store.strategies()
         rows = []
@@ -167,25 +166,14 @@ def with_hostile_texts(run: Path) -> list[str]:
             for name in {"名称", "类型", "住所", "经营范围"} & set(fields):
                 worst = HOSTILE[len(given) % len(HOSTILE)]
                 given.append(worst)
-                told = {"value": worst, "status": "abstained", "characters": (), "notes": (worst,)}
+                told = {
+                    "value": worst,
+                    "status": Status.ABSTAINED,
+                    "characters": (),
+                    "notes": (worst,),
+                }
                 fields[name] = fields[name].model_copy(update=told)
             rows.append(row_of(record.model_copy(update={"fields": fields})))
         store.put_records(rows)
     assert len(given) >= len(HOSTILE)
     return given
-
-
-def chromium() -> Iterator[Any]:
-    """A browser for a fixture; the test is skipped where there is none."""
-    executable = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if executable is None:
-        pytest.skip("no Chromium on this machine: install it to test the desk in a browser")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()

@@ -139,6 +139,7 @@ INTRUDERS = [
     ("run", "rich", "The terminal is the command line's"),
     ("cli", "jinja2", "HTML is made where pages are"),
     ("run", "starlette", "HTTP is served in web"),
+    ("web", "pypinyin", "Pinyin is for picking names at the desk"),
     ("routing", "joblib", "Processes are started by runs"),
     ("experts.rules", "json_repair", "Answers of language models are mended where they are asked"),
     ("values", "stdnum", "Check characters are worked out in codes and generation"),

@@ -1,4 +1,4 @@
-"""What can be told of a value while it is typed: how it would be written down, and what speaks against it.
+"""What can be told of a value while it is typed: how it would be written, and what speaks against it.
 
 Nothing is corrected: what a person typed stands, and they are told what looks wrong with it.
 """
@@ -56,7 +56,7 @@ class Checked:
 
 
 def check(field: Field, typed: str, today: date | None = None) -> Checked:
-    """What a typed text comes to in a field, and what may be told of it (words: `cell_…` of the desk)."""
+    """What a typed text comes to in a field, and what may be told of it in the desk's words."""
     if not typed.strip():
         return Checked(None, Phrase("cell_refused_empty"))
     if len(typed) > LONGEST:
@@ -64,7 +64,8 @@ def check(field: Field, typed: str, today: date | None = None) -> Checked:
     value = normalize(field, typed)
     if value is None:
         return Checked(None, refusal_of(field, typed))
-    doubts, merits = [], []
+    doubts: list[Phrase] = []
+    merits: list[Phrase] = []
     for good, phrase in _remarks(field, value, today or date.today()):
         (merits if good else doubts).append(phrase)
     groups = groups_of(field, value) if field.kind is Kind.CODE else ()

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from ocr_moe.errors import ConfigError, OcrMoeError, StoreError, UsageError
 from ocr_moe.run.batch import STORE
 from ocr_moe.run.exporting import schemas_of, told
-from ocr_moe.schema import Schema
+from ocr_moe.schema import Schema, load_schema
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.build import Workshop
-from ocr_moe.workshop.config import Config, load_config
+from ocr_moe.workshop.config import Config, load_config, shipped_schemas
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def open_run(folder: Path, config: Config | None = None) -> OpenedRun:
             raise UsageError(
                 f"{folder}: the run has no records yet; finish it with `extract` first"
             )
-        schemas = schemas_of(store)
+        schemas = tuple(map(_with_lists, schemas_of(store)))
         chosen = config or _own_configuration(store) or load_config()
         workshop = Workshop(chosen, recorded=store, offline=True)
         workshop.validate()
@@ -67,6 +67,29 @@ def reviewed_strategy(strategies: Sequence[str], config: Config, wanted: str | N
             raise UsageError(f"the run has no strategy {wanted!r}; it has {known}")
         return wanted
     return config.strategy if config.strategy in strategies else strategies[0]
+
+
+def _with_lists(schema: Schema) -> Schema:
+    """A run's schema with the places of its lists of names on this machine, where the shipped schema of
+    that name has the same lists. A store keeps what a list held and not where it was."""
+    shipped = shipped_schemas().get(schema.name)
+    if shipped is None:
+        return schema
+    here = load_schema(shipped)
+    places = {
+        (field.name, field.lexicon.digest): field.lexicon
+        for field in here.fields
+        if field.lexicon is not None
+    }
+    fields = tuple(
+        field.model_copy(
+            update={"lexicon": places.get((field.name, field.lexicon.digest), field.lexicon)}
+        )
+        if field.lexicon is not None
+        else field
+        for field in schema.fields
+    )
+    return schema.model_copy(update={"fields": fields})
 
 
 def _own_configuration(store: Store) -> Config | None:

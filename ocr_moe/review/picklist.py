@@ -101,8 +101,9 @@ def _named(name: str) -> _Name:
     from pypinyin import lazy_pinyin
 
     folded = fold_name(name)
-    syllables = lazy_pinyin(folded, errors=list)
-    return _Name(name, folded, tuple(syllable.casefold() for syllable in syllables))
+    # What has no pinyin comes in runs: it is taken apart again.
+    spoken = "\0".join(lazy_pinyin(folded, errors="\0".join)).casefold()
+    return _Name(name, folded, tuple(spoken.split("\0")))
 
 
 def _abbreviates(query: str, name: _Name) -> bool:

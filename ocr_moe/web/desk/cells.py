@@ -12,20 +12,21 @@ from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ocr_moe.errors import UsageError
+from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Language, Phrase
 from ocr_moe.review.candidates import Candidate
 from ocr_moe.review.checking import LONGEST, Checked, Group, check, groups_of, refusal_of
 from ocr_moe.review.desk import CellView, Change, ClaimedError, Desk, StaleError, id_of
 from ocr_moe.review.picklist import PickList, pick_list
+from ocr_moe.review.planning import Plan
 from ocr_moe.review.queue import CellKey, Order
 from ocr_moe.schema import Kind
 from ocr_moe.types import Decision, Evidence, JudgementKind
+from ocr_moe.web.desk.frame import desk_of, reviewer_of, shown
 from ocr_moe.web.desk.problems import Problem, ProblemRoute
-from ocr_moe.web.desk.reviewers import Reviewers
 from ocr_moe.web.pages import Pages, language_of
 
 _AHEAD = 6
@@ -81,18 +82,15 @@ def cells_router() -> APIRouter:
     @router.get("/cells")
     def cells_page(request: Request) -> Response:
         pages: Pages = request.app.state.pages
-        desk: Desk = request.app.state.desk
-        reviewers: Reviewers = request.app.state.reviewers
-        reviewer = reviewers.of(request)
-        if reviewer is None:
-            return RedirectResponse(f"{request.scope.get('root_path', '')}/", 303)
+        desk = desk_of(request)
+        reviewer_of(request)
         order = request.query_params.get("order", Order.DOUBT)
-        return pages.page(
+        return shown(
             request,
             "cell.html",
-            reviewer=reviewer,
+            "cells",
             phrases=pages.phrases("cell_", language_of(request)),
-            run=_run_of(desk),
+            shelf=_shelf_of(desk),
             order=order if order in [*Order] else Order.DOUBT,
             orders=[*Order],
             schema=request.query_params.get("schema", ""),
@@ -130,11 +128,22 @@ def cells_router() -> APIRouter:
 
     @router.get("/api/progress")
     def progress(request: Request, schema: str = "", field: str = "") -> dict[str, Any]:
-        """How many cells wait and how many are verified: of the run, or of a field of it."""
+        """How many cells wait and how many are verified: of the run with its plan, or of a field."""
         desk, _ = _seat(request)
         overview = desk.overview()
         if not field:
-            return {"waiting": overview.waiting, "verified": overview.verified}
+            plan: Plan | None = request.app.state.plan()
+            return {
+                "waiting": overview.waiting,
+                "verified": overview.verified,
+                "plan": plan
+                and {
+                    "to_check": plan.to_check,
+                    "target": plan.target,
+                    "reached": plan.reached,
+                    "stop": plan.stop,
+                },
+            }
         counts = [
             counts
             for (of, name), counts in overview.fields.items()
@@ -269,8 +278,8 @@ def _claimed(desk: Desk, key: CellKey) -> Problem:
     return Problem(409, Phrase("cell_problem_claimed_by", {"who": who}), kind="claimed", who=who)
 
 
-def _run_of(desk: Desk) -> str:
-    """A name for the run, under which a browser keeps what is not saved yet."""
+def _shelf_of(desk: Desk) -> str:
+    """A name for the run, by which a browser keeps what is not saved yet."""
     first = next(iter(desk.documents()), None)
     return f"{desk.strategy}-{id_of(first[0]) if first else ''}"
 
@@ -306,9 +315,10 @@ def _cell(request: Request, desk: Desk, view: CellView) -> dict[str, Any]:
             }
             for each, chance in shares(view.candidates, decision)
         ],
+        "checked": None if value is None else _told(request, check(view.field, value)),
         "choices": [*view.field.values],
         "list": view.field.lexicon is not None,
-        "notes": [noted(note, language) for note in decision.notes],
+        "notes": [note_in(note, language) for note in decision.notes],
         "evidence": _evidence(decision.evidence, is_code and not view.hidden, value),
         "judgements": [
             {
@@ -342,11 +352,6 @@ def shares(
         else:
             told.append((each, None if each.chance is None else each.chance * scale))
     return told
-
-
-def noted(note: str, language: Language) -> str:
-    """A note in the reader's language."""
-    return note
 
 
 def _expert(request: Request, name: str, language: Language) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 WIDTHS = (480, 1200, 2000)
-"""Widths in which pages are given, in pixels: a thumbnail, a phone, a desk. Few, so that they are kept."""
+"""Widths in which pages are given, in pixels: a thumbnail, a phone, a desk. Few, so they are kept."""
 _WIDEST_CROP = 1600
 _QUALITY = 86
 """Of JPEG: strokes stay clean, and a page is some 300 kB."""

@@ -1,4 +1,4 @@
-"""What goes wrong with a request, as RFC 9457 has it: application/problem+json, in the reader's words."""
+"""What goes wrong with a request, in the reader's words: application/problem+json (RFC 9457)."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ let filling = null;
 let last = null; // Id of the last judgement that was acknowledged.
 let done = 0;
 let waiting = null;
+let plan = null;
 let claimed = null;
 let page = 1;
 let counting = 0;
@@ -244,6 +245,7 @@ function show(next, { quietly = false } = {}) {
     cell.hidden || cell.value === null || cell.confidence === null ? "" : say("sure", { chance: words.chance(cell.confidence) });
   $("regroup").href = `${base}/documents/${cell.document}`;
   page = cell.evidence?.page ?? 1;
+  drawVerdict(cell.checked, cell.value);
   drawValue();
   drawOffered();
   drawMore();
@@ -254,7 +256,7 @@ function show(next, { quietly = false } = {}) {
   history.replaceState(null, "", address);
   keep();
   const draft = drafts.get(nameOf(cell));
-  if (draft !== undefined || cell.hidden) edit(draft ?? "");
+  if (draft !== undefined || (cell.hidden && cell.kind !== "enum")) edit(draft ?? "");
   else if (!quietly) focusCard();
   if (!quietly) {
     const value = cell.hidden ? say("is_hidden") : (cell.value ?? say("nothing_read"));
@@ -472,7 +474,7 @@ function leaveEditor() {
   drafts.delete(nameOf(cell));
   checked = null;
   editor.end();
-  $("verdict").textContent = "";
+  drawVerdict(cell.checked, cell.value);
   drawValue();
   drawChoice();
   focusCard();
@@ -508,8 +510,8 @@ async function look(text) {
 }
 
 async function lookAtChoice(value) {
-  $("verdict").replaceChildren();
-  if (typeof value !== "string") return;
+  drawVerdict(value === cell.value ? cell.checked : null, value);
+  if (typeof value !== "string" || value === cell.value) return;
   const of = cell;
   try {
     const found = await ask(`${base}/api/check/${addressOf(of)}`, { value });
@@ -521,6 +523,10 @@ async function lookAtChoice(value) {
 
 function drawVerdict(found, text) {
   const parts = [];
+  if (!found) {
+    $("verdict").replaceChildren();
+    return;
+  }
   if (found.refusal) parts.push(element("span", "bad", found.refusal));
   if (found.value !== null && found.value !== text) {
     parts.push(element("span", "as", say("saved_as", { value: found.value })));
@@ -676,9 +682,16 @@ function tellSaving() {
 function drawCounts() {
   if (waiting === null) return;
   const left = Math.max(waiting - outbox.open.length, 0);
-  $("counts").textContent = say("progress", { done, left });
+  $("counts").textContent = [say("progress", { done, left }), planned()].filter(Boolean).join(" · ");
   $("progress").max = Math.max(done + left, 1);
   $("progress").value = done;
+}
+
+function planned() {
+  if (!plan) return "";
+  if (plan.stop) return say("plan_stop");
+  const target = `${+(plan.target * 100).toFixed(2)} %`;
+  return plan.reached ? say("plan_reached", { target }) : say("plan", { n: plan.to_check, target });
 }
 
 function count() {
@@ -688,7 +701,7 @@ function count() {
     if (scope.field) query.set("field", scope.field);
     if (scope.schema) query.set("schema", scope.schema);
     try {
-      ({ waiting } = await ask(`${base}/api/progress?${query}`));
+      ({ waiting, plan = null } = await ask(`${base}/api/progress?${query}`));
       drawCounts();
     } catch {
       // Counts are an extra: the next decision asks again.
@@ -848,14 +861,15 @@ addEventListener("resize", () => cell && drawValue());
 
 // Which cells, and the first of them.
 
-async function begin() {
+function readScope() {
   const option = $("field").selectedOptions[0];
-  scope = {
-    ...scope,
-    order: $("order").value,
-    field: option.value || null,
-    schema: option.dataset.schema || null,
-  };
+  scope.order = $("order").value;
+  scope.field = option.value || null;
+  scope.schema = option.dataset.schema || null;
+}
+
+async function begin() {
+  readScope();
   waiting = null;
   count();
   await advance();
@@ -883,10 +897,9 @@ if (outbox.open.length) outbox.run();
 const first = root.dataset.cell;
 if (first) {
   const at = first.indexOf(":");
-  scope.order = $("order").value;
-  const option = $("field").selectedOptions[0];
-  scope.field = option.value || null;
-  scope.schema = option.dataset.schema || null;
+  // Who comes to a cell of a document goes on with the others of it.
+  if (scope.document) $("field").value = "";
+  readScope();
   count();
   if (await open({ document: first.slice(0, at), field: first.slice(at + 1) })) fill().catch(() => {});
   else await begin();
