@@ -17,6 +17,7 @@ PARTS = (
     ["benchmarks.replay"],
     ["benchmarks.simulation"],
     ["benchmarks.intervals"],
+    ["benchmarks.review"],
     ["benchmarks.fuzz_intake"],
     ["benchmarks.mutations"],
     ["benchmarks.fuzz_endpoints"],

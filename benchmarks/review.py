@@ -13,6 +13,7 @@ replacement. A promise is kept if the sheet that was called certified really is 
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,19 +29,20 @@ from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.judgements import RELIABILITY
 from ocr_moe.review.cells import SURE, Cell, cell_of, check_of
 from ocr_moe.review.planning import Plan, Planner
+from ocr_moe.review.queue import CellKey
 from ocr_moe.review.reliability import COINCIDENCE
 from ocr_moe.run.batch import STORE
 from ocr_moe.run.exporting import schemas_of
 from ocr_moe.settings import ReviewOptions
 from ocr_moe.store.database import Store
-from ocr_moe.subjects import key_of
+from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import Judgement, Shown, Status
 
 SAMPLES = Path("data_samples/graduation_certificate")
 TRUTH, SLIP = "truth", "slip"
 """What stands on the page, and what a reviewer may make of it."""
-STEPS = 200
-"""Times that a sheet's plan is looked at, at least."""
+PARTS = 8
+"""The plan is looked at again after such a part of what it asks for."""
 BLIND_EVERY = 5
 """Cells that are shown for one that is drawn blind, while the blind share is due."""
 
@@ -68,9 +70,9 @@ def documents_of(run: Path, sheet: Path) -> list[list[Known]]:
         for column in np.flatnonzero(grid.scored[row]):
             scored = scoring.fields[column]
             decision = records[document].fields.get(scored.field.name)
-            cell = cell_of(f"{document}#{scored.key}", scored.schema.name, scored.key, decision)
+            cell = cell_of(CellKey(document, scored.key), scored.schema.name, decision)
             is_right = bool(grid.right[row, column])
-            found.append(Known(cell, TRUTH if is_right else grid.values[row, column] or "absent"))
+            found.append(Known(cell, TRUTH if is_right else grid.values[row, column]))
         documents.append(found)
     return documents
 
@@ -79,14 +81,14 @@ def documents_of(run: Path, sheet: Path) -> list[list[Known]]:
 class Sheet:
     """A sheet that a simulated reviewer works on."""
 
-    known: dict[str, Known]
+    known: dict[CellKey, Known]
     planner: Planner
     reliability: float
     generator: np.random.Generator
-    said: dict[str, list[Judgement]] = field(default_factory=dict)
+    said: dict[CellKey, list[Judgement]] = field(default_factory=dict)
     looks: int = 0
 
-    def look(self, key: str, *, hidden: bool = False) -> None:
+    def look(self, key: CellKey, *, hidden: bool = False) -> None:
         """The reviewer judges a cell; where a blind word differs from the machine's, twice."""
         machine = self.known[key].machine
         words = self.said.setdefault(key, [])
@@ -147,18 +149,18 @@ class Outcome:
 
 def work(sheet: Sheet) -> Outcome:
     """Follow the plan's advice to the end."""
-    step = max(1, len(sheet.known) // STEPS)
     plan = sheet.planner.plan()
     while plan.to_check or plan.blind.drawn < plan.blind.due:
-        for key in sheet.planner.queue(min(step, plan.to_check)):
+        asked = sheet.planner.queue(math.ceil(plan.to_check / PARTS))
+        for key in asked:
             sheet.look(key)
-        if plan.blind.drawn < plan.blind.due:
-            wanted = max(1, step // BLIND_EVERY) if plan.to_check else step
-            for key in sheet.planner.blind_keys(wanted):
-                sheet.look(key, hidden=True)
+        due = plan.blind.due - plan.blind.drawn
+        share = 1 + len(asked) // BLIND_EVERY if asked else due
+        for key in sheet.planner.blind_keys(min(due, share)):
+            sheet.look(key, hidden=True)
         plan = sheet.planner.plan()
     looks, accuracy, expected = sheet.looks, sheet.accuracy, plan
-    plan = certify(sheet, plan, step)
+    plan = certify(sheet)
     final = sheet.accuracy
     low, high = expected.accuracy_interval
     return Outcome(
@@ -174,14 +176,15 @@ def work(sheet: Sheet) -> Outcome:
     )
 
 
-def certify(sheet: Sheet, plan: Plan, step: int) -> Plan:
+def certify(sheet: Sheet) -> Plan:
     """Check what the audit leaves out, then cells of the blind order, as long as it can help."""
     doubtful = {key for key, known in sheet.known.items() if known.cell.status not in SURE}
     for key in sorted(doubtful - sheet.said.keys()):
         sheet.look(key)
     plan = sheet.planner.plan()
     while not plan.stop and plan.certificate.more is not None:
-        keys = sheet.planner.blind_keys(step)
+        # Fewer cannot certify it, so nothing is missed between.
+        keys = sheet.planner.blind_keys(max(1, plan.certificate.more))
         if not keys:
             break
         for key in keys:
@@ -207,7 +210,7 @@ def simulate(
             key: Known(known.cell._replace(key=key), known.machine)
             for i, document in enumerate(drawn)
             for known in document
-            for key in [f"{i}#{known.cell.field}"]
+            for key in [CellKey(DocumentKey(str(i)), known.cell.key.field)]
         }
         options = ReviewOptions(target=target)
         planner = Planner((known.cell for known in cells.values()), options, str(repetition))

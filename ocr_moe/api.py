@@ -15,19 +15,18 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ocr_moe.errors import StoreError
+from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
-from ocr_moe.run.manifest import StrategyManifest
-from ocr_moe.run.outcome import Notice, Outcome, Progress, ToCheck
+from ocr_moe.run.outcome import Notice, Outcome, Progress
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
-from ocr_moe.types import Decision, Record, Status
+from ocr_moe.types import Decision, Record
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
@@ -244,8 +243,8 @@ def extract(
 
     `schema` is the name of a kind of document, the path of a schema's file, or `auto`; it goes before
     that of the options. `out` is a new temporary folder when not given; a run that was started there
-    before goes on. `report` hears of every file that is done, `notice` of what is told once. Raises UsageError and
-    its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
+    before goes on. `report` hears of every file that is done, `notice` of what is told once. Raises
+    UsageError and its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
     KeyboardInterrupt) on Ctrl-C, once what was under way is stored; a document that fails is in its
     record, not raised.
     """
@@ -272,19 +271,8 @@ def extract(
                 retry_failed=options.retry_failed,
                 report=report,
             )
-            outcome.to_check = _to_check(batch.export().strategies[chosen[0].name])
+            outcome.to_check = batch.export().strategies[chosen[0].name].left_to_check
     return Run(folder, outcome)
-
-
-def _to_check(written: StrategyManifest) -> ToCheck:
-    failed = written.fields.get(Status.FAILED, 0)
-    return ToCheck(
-        cells=written.fields.get(Status.ABSTAINED, 0) + failed,
-        documents=written.documents_to_check,
-        failed_cells=failed,
-        failed_documents=written.failed_documents,
-        contradicting=written.contradicting_documents,
-    )
 
 
 @contextmanager
@@ -327,20 +315,28 @@ def evaluate(
     *,
     config: Config | None = None,
     goal: Goal | None = None,
+    language: Language = "en",
 ) -> Scores:
     """Score a run, or all strategies of a comparison, against verified sheets.
 
-    Writes scores.json, accuracy.xlsx and report.html into the folder, and with a `goal` also
-    recommended.yaml, the cheapest policy that is certified for it. Raises TruthError when a sheet
+    `folder` may also be the records.xlsx in it. Writes scores.json, accuracy.xlsx (in a language) and
+    report.html (in both) into the folder, and with a `goal` also recommended.yaml: the cheapest policy
+    that is certified for it, or else the most accurate strategy that ran. Raises TruthError when a sheet
     cannot be used, StoreError when the folder holds no run.
     """
     from ocr_moe.evaluation.truth.truthset import read_truths
     from ocr_moe.laboratory.evaluating import evaluate_run
 
     config = config or load_config()
-    folder = Path(folder)
+    folder = run_folder(folder)
+    if folder.is_file() and any((sheet / STORE).exists() for sheet in _files(truth)):
+        raise UsageError(
+            f"{folder} is a file, and --truth names the folder of a run: give the folder first, then "
+            "--truth and the sheet"
+        )
     with _store_of(folder) as store:
-        return evaluate_run(store, read_truths(_files(truth), config.truth), folder, config, goal)
+        truths = read_truths(_files(truth), config.truth)
+        return evaluate_run(store, truths, folder, config, goal, language=language)
 
 
 def evaluate_columns(
@@ -350,12 +346,15 @@ def evaluate_columns(
     *,
     out: str | PathLike[str] | None = None,
     config: Config | None = None,
+    language: Language = "en",
 ) -> Scores:
     """Score one column of a sheet against another, each named by heading or by letter.
 
-    Raises TruthError when a column is not there or holds nothing.
+    They are compared by the field that their headings name, of all schemas that are known (dates as
+    dates, amounts as amounts), else by what their values look like; `problems` says which it was
+    (`compared_as`). Raises TruthError when a column is not there or holds nothing.
     """
-    from ocr_moe.evaluation.evaluate import score_columns
+    from ocr_moe.evaluation.evaluate import EvaluationOptions, score_columns
 
     config = config or load_config()
     return score_columns(
@@ -363,8 +362,49 @@ def evaluate_columns(
         truth_column,
         predicted_column,
         None if out is None else Path(out),
+        fields=[field for schema in candidate_schemas(config) for field in schema.fields],
         truth=config.truth,
+        options=EvaluationOptions(language=language),
     )
+
+
+def template(
+    what: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    strategy: str | None = None,
+    language: Language = "en",
+    config: Config | None = None,
+) -> int:
+    """Write a verified sheet to be filled in; how many documents it has.
+
+    `what` is a schema (by name, or by its YAML file), for an empty sheet, or the folder of a run, for
+    one with its documents and what one strategy is sure of: the named one, the configured one, or else
+    the only one. Rows of it count once a person has marked them as checked. Raises UsageError where
+    `out` exists (a person's work may be in it), StoreError, SchemaError, OutputError.
+    """
+    from ocr_moe.exports.template import write_prefilled, write_template
+    from ocr_moe.run.exporting import schemas_of
+
+    config, out, folder = config or load_config(), Path(out), Path(what)
+    if out.suffix.lower() != ".xlsx":
+        raise UsageError(f"{out}: a verified sheet is an Excel workbook; name it something.xlsx")
+    if out.exists():
+        raise UsageError(f"{out} exists, and somebody may have worked in it; name another file")
+    absent = next(iter(config.truth.absent), "")
+    if not absent:
+        raise UsageError("truth.absent of the configuration names no word for what is not there")
+    if not folder.is_dir():
+        write_template(out, find_schema(str(what)), language=language, absent=absent)
+        return 0
+    with _store_of(folder) as store:
+        names = store.strategies()
+        if strategy is None and config.strategy in names:
+            strategy = config.strategy
+        if strategy not in names and (strategy is not None or len(names) != 1):
+            raise UsageError(f"{folder}: name one of its strategies: {', '.join(names) or 'none'}")
+        records = store.records(strategy or names[0])
+        return write_prefilled(out, records, schemas_of(store), language=language, absent=absent)
 
 
 def compare(
@@ -419,7 +459,9 @@ def compare(
             batch.store.set_meta("skipped", skipped)
             batch.export()
         with Store(folder / STORE, write=False) as store:
-            scores = evaluate_run(store, truths, folder, config, goal or Goal())
+            scores = evaluate_run(
+                store, truths, folder, config, goal or Goal(), language=options.language
+            )
     return Run(folder, outcome), scores
 
 
@@ -473,8 +515,20 @@ def calibrate(
     return result, write_calibration(folder, result.calibration, config)
 
 
+def run_folder(what: str | PathLike[str]) -> Path:
+    """The folder of a run that is named by itself or by one of the files that it wrote there."""
+    path = Path(what)
+    return path.parent if path.is_file() and (path.parent / STORE).is_file() else path
+
+
 def _store_of(folder: Path) -> Store:
     """The store of a run, to be read. Raises StoreError, also when the folder is no run's."""
+    if folder.is_file():
+        raise StoreError(
+            f"{folder} is a file, not the folder of a run: name the folder that `extract` or `compare` "
+            "wrote; a verified sheet goes with --truth, and two columns of one sheet are compared with "
+            "--truth-column and --predicted-column"
+        )
     file = folder / STORE
     if not file.exists():
         what = (

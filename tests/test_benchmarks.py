@@ -115,6 +115,23 @@ def test_thresholds_are_moved_over_stored_pages(tmp_path: Path) -> None:
         assert abs(int(change)) <= int(differ) <= int(cells)
 
 
+def test_a_simulated_reviewer_follows_the_plan(tmp_path: Path) -> None:
+    shutil.copy(OLD / "extract.v1.sqlite", tmp_path / STORE)
+    sheet = SAMPLES / "graduation_certificate" / "verified.xlsx"
+    few = ("--repetitions", "2", "--target", "0.9", "--documents", "10")
+    report = benchmark("benchmarks.review", str(tmp_path), str(sheet), *few)
+    [(documents, cells, right)] = re.findall(
+        r"(\d+) documents, (\d+) verified cells, (\d+) of", report
+    )
+    assert documents == "2"
+    assert 0 < int(right) <= int(cells)
+    _, row = rows(report, 10)
+    assert row[0] == "90.0%"
+    assert 0 <= int(row[2]) <= int(row[6]) <= 2 * int(row[1])
+    assert 0.8 < shares(row[8])[0] <= 1
+    assert int(row[9].split()[0]) <= int(row[7]) <= 2
+
+
 def test_speed_is_told_beside_the_peers() -> None:
     report = benchmark("benchmarks.speed", "--repeats", "1", "--limit", "1")
     speeds = [float(speed) for speed in re.findall(r"([\d.]+) documents/s", report)]

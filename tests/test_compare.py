@@ -186,6 +186,31 @@ def test_a_run_is_evaluated_from_python(
     assert "证书编号" in frame
 
 
+def test_what_is_recommended_keeps_what_was_promised(
+    comparison: tuple[Path, str], scans: Path, ocr_moe: Command, tmp_path: Path
+) -> None:
+    promised = comparison[0] / "recommended.yaml"
+    [line] = [x for x in promised.read_text("utf-8").splitlines() if x.startswith("# - recom")]
+    settings = load_config(promised)
+    assert settings.strategy == "recommended"
+    assert settings.strategies["recommended"].dossiers == settings.strategies["moe"].dossiers
+    ready = ocr_moe("extract", scans, "--config", promised, "--out", tmp_path / "no", "--dry-run")
+    assert ready.status == 0, ready.err
+    out = tmp_path / "out"
+    shutil.copytree(comparison[0], out)
+    done = ocr_moe(
+        *("compare", scans, "--truth", TRUTH, "--recorded", RECORDED, "--out", out),
+        *("--config", promised, "--strategies", "recommended"),
+    )
+    assert done.status == 0, done.err
+    assert "0 questions asked" in done.out
+    scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    macro = scores["strategies"]["recommended"]["macro"]
+    assert f"accuracy {macro:.2%}," in line
+    before = json.loads((comparison[0] / "scores.json").read_text(encoding="utf-8"))
+    assert macro >= max(each["macro"] for each in before["strategies"].values())
+
+
 def test_two_columns_of_a_sheet(
     comparison: tuple[Path, str], ocr_moe: Command, tmp_path: Path
 ) -> None:

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from ocr_moe.types import Origin
 
 
-_OF_CORRECTIONS = ("checked_cells", "not_taken")
-"""Problems that tell whoever gave back a records.xlsx what became of their work."""
+_TOLD_HERE = ("checked_cells", "not_taken", "compared_as")
+"""Problems that tell whoever gave back a records.xlsx what became of their work, and how two columns
+were compared."""
 
 
 def print_scores(scores: Scores) -> None:
@@ -27,6 +28,7 @@ def print_scores(scores: Scores) -> None:
     from ocr_moe.evaluation.report.measures import (
         ACCEPTED,
         OVERALL,
+        alarms,
         left_out,
         share_of,
         skipped_together,
@@ -36,10 +38,12 @@ def print_scores(scores: Scores) -> None:
     from ocr_moe.evaluation.truth.problems import SHOWN
 
     spoken = language()
+    loud = alarms(scores)
     for sentence in left_out(scores):
-        typer.echo(text([sentence], spoken))
-    corrections = [problem for problem in scores.problems if problem.kind in _OF_CORRECTIONS]
-    for problem in corrections[:SHOWN]:
+        alarm = sentence in loud
+        typer.secho(text([sentence], spoken), bold=alarm, fg="yellow" if alarm else None)
+    told = [problem for problem in scores.problems if problem.kind in _TOLD_HERE]
+    for problem in told[:SHOWN]:
         typer.echo(text([problem_sentence(problem)], spoken))
     remarks = [problem for problem in scores.problems if problem.kind != "field_without_column"]
     if remarks:

@@ -8,6 +8,8 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_moe.review.queue import CellKey
+
 _FACTORS = (2.0, 4.0, 8.0, 16.0, 32.0)
 """How many times more often than stated a cell may be wrong: the alternatives that are bet on."""
 _MOST = 0.5
@@ -16,7 +18,7 @@ _LEAST = 1e-6
 """Stated chance to be wrong below which none is believed: a confidence of 1 cannot be tested."""
 
 
-def blind_order(keys: Sequence[str], seed: str) -> NDArray[np.int64]:
+def blind_order(keys: Sequence[CellKey], seed: str) -> NDArray[np.int64]:
     """Indices of the keys in a random order without replacement.
 
     The order is that of BLAKE2b over seed and key, as when the ballots of a risk-limiting audit are
@@ -25,10 +27,13 @@ def blind_order(keys: Sequence[str], seed: str) -> NDArray[np.int64]:
     certificate is about one population, and every cell of it comes next with the same chance.
     """
     salt = blake2b(seed.encode(), digest_size=16).digest()
-    ranks = [
-        int.from_bytes(blake2b(key.encode(), digest_size=8, key=salt).digest()) for key in keys
-    ]
+    ranks = [int.from_bytes(blake2b(_name(key), digest_size=8, key=salt).digest()) for key in keys]
     return np.argsort(np.array(ranks, dtype=np.uint64), kind="stable").astype(np.int64)
+
+
+def _name(key: CellKey) -> bytes:
+    """One name a cell; paths are those of the file system, which need not be text."""
+    return "\0".join([*map(str, key.document), key.field]).encode("utf-8", "surrogatepass")
 
 
 def evidence_against(stated: NDArray[np.float64], wrong: NDArray[np.bool_]) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ocr_moe.judgements import verdicts_of
+from ocr_moe.review.queue import CellKey
+from ocr_moe.subjects import key_of
 from ocr_moe.types import Decision, Judgement, JudgementKind, Record, Status
 
 SURE = (Status.ACCEPTED, Status.ABSENT)
@@ -46,10 +48,8 @@ class Check(NamedTuple):
 class Cell(NamedTuple):
     """One field of one document, as the sheet would be handed over."""
 
-    key: str
-    """Identity within the run, the same after a restart."""
+    key: CellKey
     schema: str | None
-    field: str
     status: Status
     """The run's own, before any person's word on any document: what was sure by it is the population
     of the audit, whatever is recomputed later."""
@@ -67,11 +67,6 @@ class Cell(NamedTuple):
     """None: nobody has judged it."""
 
 
-def key_of_cell(record: Record, field: str) -> str:
-    document = record.document
-    return f"{document.path}#{document.page}.{document.part}#{field}"
-
-
 def cells_of(
     record: Record, fields: Sequence[str] = (), checks: Mapping[str, Check] | None = None
 ) -> Iterator[Cell]:
@@ -84,25 +79,25 @@ def cells_of(
         return
     checks = checks or {}
     decisions: Mapping[str, Decision | None] = record.fields or dict.fromkeys(fields)
+    document = key_of(record.document)
     for name, decision in decisions.items():
-        yield cell_of(
-            key_of_cell(record, name), record.schema_name, name, decision, checks.get(name)
-        )
+        key = CellKey(document, name)
+        yield cell_of(key, record.schema_name, decision, checks.get(name))
 
 
 def cell_of(
-    key: str, schema: str | None, field: str, decision: Decision | None, check: Check | None = None
+    key: CellKey, schema: str | None, decision: Decision | None, check: Check | None = None
 ) -> Cell:
     """A cell by the run's own decision on it; None where the document could not be read.
 
     A blank that the run does not stand by is nothing to hand over, however sure of it the run is.
     """
     if decision is None:
-        return Cell(key, schema, field, Status.FAILED, None, check=check)
+        return Cell(key, schema, Status.FAILED, None, check=check)
     confidence = _UNKNOWN if decision.confidence is None else decision.confidence
     if decision.value is None and decision.status is not Status.ABSENT:
-        return Cell(key, schema, field, decision.status, None, check=check)
-    return Cell(key, schema, field, decision.status, confidence, decision.ceiling, check=check)
+        return Cell(key, schema, decision.status, None, check=check)
+    return Cell(key, schema, decision.status, confidence, decision.ceiling, check=check)
 
 
 def check_of(
@@ -121,7 +116,7 @@ def check_of(
     given = [each for each in judgements if each.kind is JudgementKind.VALUE]
     if not given:
         return None
-    [verdict] = verdicts_of([each.model_copy(update={"field": ""}) for each in given]).values()
+    [verdict] = verdicts_of(given).values()
     final = verdict.value
     groups = _groups(given)
     blind = _is_blind(given[0])

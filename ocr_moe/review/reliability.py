@@ -10,12 +10,12 @@ from ocr_moe.types import Probability, Value
 
 FloatArray = NDArray[np.float64]
 
-_PRIOR_WORDS = 1.0 / (1.0 - RELIABILITY)
+_PRIOR_WORDS = round(1.0 / (1.0 - RELIABILITY))
 """The assumption counts as much as so many measured words with one slip among them: 200."""
-COINCIDENCE = 0.05
-"""Share of slips that fall on the very value which another, independent word has as well: what is
-doubtful to one reader is doubtful to the next. A judgement, and a high one: slips differ in place and
-kind."""
+COINCIDENCE = 0.02
+"""Share of slips that fall on the very value which another, independent word has as well. A judgement:
+what is hard for one reader is hard for the next, so that the other may be wrong ten times as often as
+usual, a few times in a hundred, and both then read the same every other time."""
 
 
 class ErrorRate(Value):

@@ -22,7 +22,7 @@ from ocr_moe.run.pictures import PageImages
 from ocr_moe.run.settling import subjects_told
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.types import Answer, Box, DocumentRef, Record
+from ocr_moe.types import Answer, Box, Record
 from ocr_moe.workshop.build import Workshop
 
 if TYPE_CHECKING:
@@ -82,19 +82,25 @@ def exported(store: Store, strategy: str) -> Exported:
                 found.setdefault(name, []).append(_on_page(answer, ref.region))
         return found
 
-    files = told(store, "files", dict[str, str | list[str | int]], {})
-
-    def original_of(document: DocumentRef) -> str:
-        place = files.get(document.path)
-        return file_address(place if isinstance(place, str) else str(place[0])) if place else ""
-
+    address_of = originals_of(store)
     return Exported(
         store.records(strategy),
         schemas_of(store),
         answers_of,
         told=subjects_told(store, strategy),
-        original_of=original_of,
+        original_of=lambda document: address_of(document.path),
     )
+
+
+def originals_of(store: Store) -> Callable[[str], str]:
+    """Path of a document → address of its file as the run found it; empty where none is known."""
+    files = told(store, "files", dict[str, str | list[str | int]], {})
+
+    def address_of(path: str) -> str:
+        place = files.get(path)
+        return file_address(place if isinstance(place, str) else str(place[0])) if place else ""
+
+    return address_of
 
 
 def write_exports(
