@@ -1,6 +1,6 @@
 """Pictures of every page of the review desk, light and dark, in both languages, wide and narrow.
 
-    python -m recipes.screenshots [RUN] [--out reports/screenshots] [--only PAGE] [--keep docs/screenshots]
+    python -m recipes.screenshots [RUN] [--out DIR] [--only PAGE] [--keep docs/screenshots]
 
 RUN is the folder of a run, which is copied before anything is judged in it; without it the samples
 in data_samples are read first (minutes). `--keep` writes the few that the documentation shows, small.
@@ -17,12 +17,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
-from ocr_moe.review.desk import CellKey, Desk, id_of
-from ocr_moe.review.queue import Order
+from ocr_moe.review.desk import Desk, id_of
+from ocr_moe.review.queue import CellKey, Order
 from ocr_moe.types import Status
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.web.serving import listen
@@ -30,7 +30,7 @@ from ocr_moe.web.serving import listen
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data_samples" / "graduation_certificate"
 WIDTHS = {"wide": (1440, 900), "narrow": (390, 844)}
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LANGUAGES = ("en", "zh")
 KEPT = (
     ("overview", "wide", "light", "en"),

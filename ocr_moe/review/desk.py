@@ -256,7 +256,7 @@ class Desk:
         """Whether what a decision implies can be recomputed; not where the run was read by another
         release, whose answers today's experts would not give."""
         for document in self._documents.values():
-            if document.error is None and not document.blank:
+            if document.statuses:
                 record = self.record(key_of(document.ref))
                 return record is not None and self._judging.can_decide(record)
         return True
@@ -575,8 +575,8 @@ class Desk:
         What a reviewer said already in the same words is not added again.
         """
         added = 0
-        with self._lock:
-            for document, judgement in judgements:
+        for document, judgement in judgements:
+            with self._lock:  # of each by itself: people go on in between
                 standing = verdicts_of(
                     self.store.judgements_of(document.sha256, document.page, document.region)
                 ).get(judgement.field)

@@ -113,12 +113,6 @@ class Pages:
         for name, folder in self._files.items():
             app.router.routes.append(Mount(f"/static/{name}", StaticFiles(directory=folder)))
 
-    def _words_with(self, key: str) -> Words:
-        for words in self._words:
-            if key in words.all:
-                return words
-        raise KeyError(key)
-
     def _address(self, request: Request, name: str) -> str:
         return f"{request.scope.get('root_path', '')}/static/{name}?v={self._digests[name]}"
 

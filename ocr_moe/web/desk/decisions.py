@@ -32,6 +32,8 @@ _HALVES: dict[str, tuple[Box, ...]] = {
 }
 """Ways to divide a page that need no drawing."""
 
+_NONE = "-"
+"""What a form says for no kind of document; no schema is called so."""
 _Sides = Annotated[tuple[str, ...], Form()]
 """One side of every box, in percent of the page; empty in rows that were not filled in."""
 
@@ -51,12 +53,14 @@ class ShownDispute:
 
 @router.post("/documents/{id}/schema")
 def name_schema(request: Request, id: str, kind: Annotated[str, Form()]) -> Response:
-    """Say which kind of document it is; empty, that it is none of those known."""
+    """Say which kind of document it is; `-`, that it is none of those known."""
     known = desk_of(request).schemas
-    if kind and kind not in known:
+    if kind != _NONE and kind not in known:
         raise RefusedError("problem_schema")
     reviewer = reviewer_of(request)
-    desk_of(request).name_schema(document_of(request, id), kind or None, reviewer)
+    desk_of(request).name_schema(
+        document_of(request, id), None if kind == _NONE else kind, reviewer
+    )
     return back(request, f"/documents/{id}", done="reread")
 
 

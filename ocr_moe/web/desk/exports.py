@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from ocr_moe.formats.phrases import Language
 from ocr_moe.review.decisions import decisions_in, is_decisions
 from ocr_moe.review.desk import Desk
 from ocr_moe.review.workbooks import judgements_in
+from ocr_moe.types import DocumentRef, Judgement
 from ocr_moe.web.desk.frame import (
     NotFoundError,
     RefusedError,
@@ -173,15 +175,25 @@ def take_in(request: Request, file: UploadFile) -> Response:
                 if size > MAX_UPLOAD:
                     raise RefusedError("problem_large", limit=MAX_UPLOAD // _STEP)
                 target.write(chunk)
-        if is_decisions(path):
-            taken = decisions_in(path, desk.store, desk.strategy, desk.run.schemas)
-        else:
-            now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            taken = judgements_in(path, desk.store, desk.run.schemas, reviewer, now)
-        new = desk.take_in(taken.judgements)
-    if taken.problems:
-        return _files(request, new=new, problems=tuple(each.message for each in taken.problems))
+        judgements, problems = _given(desk, path, reviewer)
+        new = desk.take_in(judgements)
+    if problems:
+        return _files(request, new=new, problems=problems)
     return back(request, "/files", new=str(new))
+
+
+def _given(
+    desk: Desk, path: Path, reviewer: str
+) -> tuple[Sequence[tuple[DocumentRef, Judgement]], tuple[str, ...]]:
+    """The judgements of a corrected workbook, or of the decisions that review.html saved, and what of
+    them is of no use. Raises OcrMoeError."""
+    schemas = desk.run.schemas
+    if is_decisions(path):
+        saved = decisions_in(path, desk.store, desk.strategy, schemas)
+        return saved.judgements, saved.problems
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    found = judgements_in(path, desk.store, schemas, reviewer, now)
+    return found.judgements, tuple(each.message for each in found.problems)
 
 
 def _folder_of(desk: Desk, name: str) -> Path:

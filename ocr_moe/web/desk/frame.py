@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -107,11 +108,15 @@ def answer_errors(app: FastAPI) -> None:
             return not_found(request, error)
         return _problem(request, error.status_code, "problem_request")
 
+    def not_understood(request: Request, _: Exception) -> Response:
+        return _problem(request, 422, "problem_request")
+
     app.add_exception_handler(NobodyError, nobody)
     app.add_exception_handler(NotFoundError, not_found)
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(OcrMoeError, failed)
     app.add_exception_handler(HTTPException, by_status)
+    app.add_exception_handler(RequestValidationError, not_understood)
 
 
 _TOLD: dict[type[Exception], tuple[int, str]] = {
