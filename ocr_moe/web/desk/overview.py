@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,11 +13,8 @@ from fastapi import APIRouter, Form, Request, Response
 
 from ocr_moe.review.desk import Desk, Overview, id_of
 from ocr_moe.review.history import shares
-from ocr_moe.review.planning import Plan
 from ocr_moe.web.desk.frame import NotFoundError, back, desk_of, inside, reviewer_of, shown
 
-PlanOf = Callable[[], Plan | None]
-"""The plan as it stands; None where there is none to be made."""
 _WORST = 8
 """Documents that are named on the first page."""
 
@@ -63,7 +60,7 @@ def overview_page(request: Request) -> Response:
         request,
         "overview.html",
         "",
-        **_counted(desk, request.app.state.plan),
+        **_counted(desk),
         worst=worst,
         id_of=id_of,
         n_waiting_documents=len(waiting),
@@ -89,14 +86,14 @@ def summary_page(request: Request) -> Response:
         request,
         "summary.html",
         "summary",
-        **_counted(desk, request.app.state.plan),
+        **_counted(desk),
         shares=shares(desk),
         today=datetime.now(UTC).date().isoformat(),
         strategy=desk.strategy,
     )
 
 
-def _counted(desk: Desk, plan: PlanOf) -> dict[str, Any]:
+def _counted(desk: Desk) -> dict[str, Any]:
     counts: Overview = desk.overview()
     rows = rows_of(counts.fields)
     return {
@@ -107,7 +104,7 @@ def _counted(desk: Desk, plan: PlanOf) -> dict[str, Any]:
             for schema in desk.run.schemas
             if any(row.schema == schema.name for row in rows)
         },
-        "plan": plan() if counts.cells else None,
+        "plan": desk.plan() if counts.cells else None,
     }
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.types import ASGIApp
 
 from ocr_moe.version import __version__
 from ocr_moe.web.service import descriptions, pages, routes
+from ocr_moe.web.service.desks import Desks, Mounting
 from ocr_moe.web.service.extracts import Extracts
 from ocr_moe.web.service.inspection import Inspector
 from ocr_moe.web.service.jobs import Jobs
@@ -37,8 +37,8 @@ class Hooks:
     """Raises UsageError for an address that is never called."""
     announce: Callable[[Job], None] | None = None
     """Calls a job's webhook. Used only where the options allow `webhooks`."""
-    mount_desk: Callable[[Job, Path], ASGIApp] | None = None
-    """The review desk on a job's run, served below /jobs/<id>/review; its folder is given."""
+    mount_desk: Mounting | None = None
+    """Opens the review desk on a job's run, to be served below /jobs/<id>/review."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Service:
     jobs: Jobs
     extracts: Extracts
     metrics: Metrics
+    desks: Desks | None
 
 
 def service_app(config: Config, data: Path, hooks: Hooks | None = None) -> FastAPI:
@@ -64,14 +65,19 @@ def service_app(config: Config, data: Path, hooks: Hooks | None = None) -> FastA
     options = config.service
     reader, metrics = Reader(config), Metrics()
     announce = hooks.announce if options.webhooks else None
+    jobs = Jobs(data, reader, options, metrics, announce)
+    desks = None if hooks.mount_desk is None else Desks(jobs, hooks.mount_desk)
+    if desks is not None:
+        jobs.before_removal = desks.drop
     service = Service(
         config=config,
         hooks=hooks,
         reader=reader,
         inspector=Inspector(config.images, options),
-        jobs=Jobs(data, reader, options, metrics, announce),
+        jobs=jobs,
         extracts=Extracts(reader, options, metrics),
         metrics=metrics,
+        desks=desks,
     )
 
     @asynccontextmanager
@@ -96,12 +102,14 @@ def service_app(config: Config, data: Path, hooks: Hooks | None = None) -> FastA
     app.add_middleware(Observed, metrics=metrics)  # outside of all else
     tell_problems(app)
     app.include_router(routes.router)
-    pages.add(app, service.jobs, hooks.mount_desk)
+    pages.add(app, desks)
     descriptions.complete(app)
     return app
 
 
 def _close(service: Service) -> None:
+    if service.desks is not None:
+        service.desks.close()
     service.extracts.close()
     service.jobs.close()
     service.reader.close()

@@ -65,6 +65,8 @@ class Jobs:
         self._options = options
         self._metrics = metrics
         self._announce = announce
+        self.before_removal: Callable[[str], None] = lambda id_: None
+        """Told of a job whose files are about to be deleted."""
         try:
             for name in ("jobs", "incoming"):
                 (data / name).mkdir(parents=True, exist_ok=True)
@@ -177,6 +179,7 @@ class Jobs:
             job = self.store[id_]
             if id_ in self._under_way or not self.store.remove(id_):
                 raise Problem(409, "job_not_over", id=job.id)
+        self.before_removal(id_)
         delete(self._data / "jobs" / id_)
         _LOG.info("job %s: deleted", id_)
 
