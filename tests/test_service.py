@@ -25,6 +25,7 @@ import yaml
 from starlette.responses import PlainTextResponse
 
 from ocr_moe.errors import DocumentError, UsageError
+from ocr_moe.web.service import uploads
 from ocr_moe.web.service.application import Hooks, service_app
 from ocr_moe.web.service.jobstore import Job
 from ocr_moe.web.service.problems import WORDS, Problem
@@ -331,6 +332,18 @@ def test_a_body_that_breaks_off_leaves_nothing(service: Running) -> None:
         connection.sendall(head + part + b"\0" * 9000)
         until(lambda: any((service.data / "incoming").iterdir()))
     until(lambda: not any((service.data / "incoming").iterdir()))
+
+
+def test_an_upload_that_stalls_gives_its_place_back(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_STALL_SECONDS", 1)
+    host, port = service.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = b"POST /v1/extract HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n"
+        connection.sendall(head + b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
+    until(lambda: not service.app.state.service.extracts.line.present)
 
 
 # Jobs

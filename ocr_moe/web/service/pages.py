@@ -65,9 +65,11 @@ class _Desks:
         self._made: dict[str, ASGIApp] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        id_ = scope["path_params"]["id"]
         try:
-            job = self._jobs.store[scope["path_params"]["id"]]
+            job = self._jobs.store[id_]
         except KeyError as error:
+            self._made.pop(id_, None)
             raise Problem(404, "no_job") from error
         run = self._jobs.run_folder(job)
         if not job.status.is_over or not (run / "records.jsonl").is_file():
