@@ -7,18 +7,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from ocr_moe.version import __version__
+from ocr_moe.web.lingering import Lingering
 from ocr_moe.web.service import descriptions, pages, routes
 from ocr_moe.web.service.desks import Desks, Mounting
 from ocr_moe.web.service.extracts import Extracts
 from ocr_moe.web.service.inspection import Inspector
 from ocr_moe.web.service.jobs import Jobs
 from ocr_moe.web.service.jobstore import Job
-from ocr_moe.web.service.lingering import Lingering
 from ocr_moe.web.service.metrics import Metrics
 from ocr_moe.web.service.observing import Observed
 from ocr_moe.web.service.problems import tell_problems
@@ -30,8 +31,8 @@ from ocr_moe.workshop.config import Config
 class Hooks:
     """What the service is lent, and goes without where it is not."""
 
-    fetch: Callable[[str, Path, int], str] | None = None
-    """Writes what is behind an https address into a file, at most so many bytes; gives the name of
+    fetch: Callable[[str, BinaryIO, int], str] | None = None
+    """Writes what is behind an https address into a stream, at most so many bytes; gives the name of
     the document. Raises DocumentError. Used only where the options allow `urls`."""
     check_webhook: Callable[[str], None] | None = None
     """Raises UsageError for an address that is never called."""
