@@ -25,7 +25,7 @@ from ocr_moe.review.reliability import ReviewerError
 from ocr_moe.types import Status
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.workshop.config import Config
-from tests.deskkit import chromium, copy_of, desk_settings, served, with_hostile_texts
+from tests.deskkit import copy_of, desk_settings, served, with_hostile_texts
 
 pytestmark = pytest.mark.slow
 WIDE = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light", "locale": "en-GB"}
@@ -58,11 +58,6 @@ PLAN = Plan(
     stop=False,
     warnings=(*PlanWarning,),
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from chromium()
 
 
 @pytest.fixture
