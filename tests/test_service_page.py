@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from ocr_moe.web.service.application import Hooks
 from tests.servicekit import NAME, Running, scan, until
@@ -31,7 +32,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 class Nobody:
     """A desk that is only linked to."""
 
-    async def __call__(self, *_: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError("nobody opens the desk here")
 
     def close(self) -> None:
