@@ -1,7 +1,7 @@
-"""The Python API: extract, compare, and what came of it as pandas frames.
+"""The Python API: extract, evaluate, compare, review, and what came of it as pandas frames.
 
 import ocr_moe
-run = ocr_moe.extract(["scans/"], out="run")
+run = ocr_moe.extract(["scans/"], out="run", schema="business_license")
 run.to_frame()
 """
 
@@ -15,30 +15,36 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ocr_moe.errors import StoreError
+from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
-from ocr_moe.run.manifest import StrategyManifest
-from ocr_moe.run.outcome import Notice, Outcome, Progress, ToCheck
+from ocr_moe.run.outcome import Notice, Outcome, Progress
+from ocr_moe.run.pictures import PageImages
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
-from ocr_moe.types import Decision, Status
+from ocr_moe.types import Decision, Record
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
 if TYPE_CHECKING:
     import pandas as pd
+    from PIL import Image
 
     from ocr_moe.evaluation.scores import Scores
     from ocr_moe.laboratory.calibrating import CalibrationResult
+    from ocr_moe.review.desk import Desk
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 TruthFiles = str | PathLike[str] | Sequence[str | PathLike[str]]
 """Verified sheets, one a schema."""
+
+
+_NOTEBOOK_PICTURE = (520, 96)
+"""Most pixels of a picture in a notebook's table."""
 
 
 def _silent(*_: object) -> None:
@@ -104,6 +110,61 @@ class Run:
         with self._store() as store:
             yield store.records(_one_of(store.strategies(), strategy))
 
+    def __iter__(self) -> Iterator[Record]:
+        """The records of the only strategy; the store is open while they are gone through."""
+        with self.records() as records:
+            yield from records
+
+    def to_check(self, strategy: str | None = None) -> pd.DataFrame:
+        """One row a cell at which a person should look, the most doubtful first: path, page, part,
+        schema, field, value, confidence, status, notes."""
+        from ocr_moe.exports.frame import doubts_of
+
+        with self.records(strategy) as records:
+            return doubts_of(records)
+
+    def page(self, record: Record, page: int = 1) -> Image.Image:
+        """A righted page of a record's document, counted from 1. Raises DocumentError where the original
+        is gone or was changed."""
+        with self._pictures() as pictures:
+            return pictures.page(record.document, page)
+
+    def crop(self, record: Record, field: str) -> Image.Image | None:
+        """What stands on the page where a field's value was found; None where none was.
+
+        Raises KeyError for a field that the record does not have, DocumentError as `page` does.
+        """
+        evidence = record.fields[field].evidence
+        if evidence is None:
+            return None
+        with self._pictures() as pictures:
+            return pictures.crop(record.document, evidence.box, evidence.page)
+
+    def evaluate(
+        self, truth: TruthFiles, *, config: Config | None = None, goal: Goal | None = None
+    ) -> Scores:
+        """Score the run against verified sheets; see `evaluate`."""
+        return evaluate(self.folder, truth, config=config, goal=goal)
+
+    def review(self, strategy: str | None = None) -> Desk:
+        """The run under review; see `review`."""
+        return review(self.folder, strategy=strategy)
+
+    def _repr_html_(self) -> str:
+        """The run in numbers, and its most doubtful cells, for notebooks."""
+        from ocr_moe.exports.notebook import html_of
+
+        with self._store() as store, closing(PageImages(store, load_config().images)) as pictures:
+            shown = (
+                html_of(
+                    f"{self.folder}: {name}",
+                    store.records(name),
+                    lambda record, field: pictures.field_jpeg(record, field, _NOTEBOOK_PICTURE),
+                )
+                for name in store.strategies()
+            )
+            return "".join(shown)
+
     def to_frame(self, strategy: str | None = None) -> pd.DataFrame:
         """One row a document: path, page, part, schema, the fields' values, and the error if any."""
         return self._frame(strategy, lambda decision: decision.value)
@@ -139,7 +200,6 @@ class Run:
         """
         from ocr_moe.exports.exporters import EXPORTERS
         from ocr_moe.run.exporting import exported
-        from ocr_moe.run.pictures import PageImages
 
         with self._store() as store:
             name = _one_of(store.strategies(), strategy)
@@ -162,11 +222,17 @@ class Run:
     def _store(self) -> Store:
         return _store_of(self.folder)
 
+    @contextmanager
+    def _pictures(self) -> Iterator[PageImages]:
+        with self._store() as store, closing(PageImages(store, load_config().images)) as pictures:
+            yield pictures
+
 
 def extract(
     paths: Paths,
     *,
     out: str | PathLike[str] | None = None,
+    schema: str | None = None,
     strategy: str | None = None,
     options: Options | None = None,
     listing: IO[str] | None = None,
@@ -175,13 +241,16 @@ def extract(
 ) -> Run:
     """Read every document with one strategy, and export the run.
 
-    `out` is a new temporary folder when not given; a run that was started there before goes on.
-    `report` hears of every file that is done, `notice` of what is told once. Raises UsageError and
-    its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
+    `schema` is the name of a kind of document, the path of a schema's file, or `auto`; it goes before
+    that of the options. `out` is a new temporary folder when not given; a run that was started there
+    before goes on. `report` hears of every file that is done, `notice` of what is told once. Raises
+    UsageError and its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
     KeyboardInterrupt) on Ctrl-C, once what was under way is stored; a document that fails is in its
     record, not raised.
     """
     options = options or Options()
+    if schema is not None:
+        options = replace(options, schema=schema)
     folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
     with _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
@@ -202,19 +271,8 @@ def extract(
                 retry_failed=options.retry_failed,
                 report=report,
             )
-            outcome.to_check = _to_check(batch.export().strategies[chosen[0].name])
+            outcome.to_check = batch.export().strategies[chosen[0].name].left_to_check
     return Run(folder, outcome)
-
-
-def _to_check(written: StrategyManifest) -> ToCheck:
-    failed = written.fields.get(Status.FAILED, 0)
-    return ToCheck(
-        cells=written.fields.get(Status.ABSTAINED, 0) + failed,
-        documents=written.documents_to_check,
-        failed_cells=failed,
-        failed_documents=written.failed_documents,
-        contradicting=written.contradicting_documents,
-    )
 
 
 @contextmanager
@@ -257,20 +315,28 @@ def evaluate(
     *,
     config: Config | None = None,
     goal: Goal | None = None,
+    language: Language = "en",
 ) -> Scores:
     """Score a run, or all strategies of a comparison, against verified sheets.
 
-    Writes scores.json, accuracy.xlsx and report.html into the folder, and with a `goal` also
-    recommended.yaml, the cheapest policy that is certified for it. Raises TruthError when a sheet
+    `folder` may also be the records.xlsx in it. Writes scores.json, accuracy.xlsx (in a language) and
+    report.html (in both) into the folder, and with a `goal` also recommended.yaml: the cheapest policy
+    that is certified for it, or else the most accurate strategy that ran. Raises TruthError when a sheet
     cannot be used, StoreError when the folder holds no run.
     """
     from ocr_moe.evaluation.truth.truthset import read_truths
     from ocr_moe.laboratory.evaluating import evaluate_run
 
     config = config or load_config()
-    folder = Path(folder)
+    folder = run_folder(folder)
+    if folder.is_file() and any((sheet / STORE).exists() for sheet in _files(truth)):
+        raise UsageError(
+            f"{folder} is a file, and --truth names the folder of a run: give the folder first, then "
+            "--truth and the sheet"
+        )
     with _store_of(folder) as store:
-        return evaluate_run(store, read_truths(_files(truth), config.truth), folder, config, goal)
+        truths = read_truths(_files(truth), config.truth)
+        return evaluate_run(store, truths, folder, config, goal, language=language)
 
 
 def evaluate_columns(
@@ -280,12 +346,15 @@ def evaluate_columns(
     *,
     out: str | PathLike[str] | None = None,
     config: Config | None = None,
+    language: Language = "en",
 ) -> Scores:
     """Score one column of a sheet against another, each named by heading or by letter.
 
-    Raises TruthError when a column is not there or holds nothing.
+    They are compared by the field that their headings name, of all schemas that are known (dates as
+    dates, amounts as amounts), else by what their values look like; `problems` says which it was
+    (`compared_as`). Raises TruthError when a column is not there or holds nothing.
     """
-    from ocr_moe.evaluation.evaluate import score_columns
+    from ocr_moe.evaluation.evaluate import EvaluationOptions, score_columns
 
     config = config or load_config()
     return score_columns(
@@ -293,8 +362,49 @@ def evaluate_columns(
         truth_column,
         predicted_column,
         None if out is None else Path(out),
+        fields=[field for schema in candidate_schemas(config) for field in schema.fields],
         truth=config.truth,
+        options=EvaluationOptions(language=language),
     )
+
+
+def template(
+    what: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    strategy: str | None = None,
+    language: Language = "en",
+    config: Config | None = None,
+) -> int:
+    """Write a verified sheet to be filled in; how many documents it has.
+
+    `what` is a schema (by name, or by its YAML file), for an empty sheet, or the folder of a run, for
+    one with its documents and what one strategy is sure of: the named one, the configured one, or else
+    the only one. Rows of it count once a person has marked them as checked. Raises UsageError where
+    `out` exists (a person's work may be in it), StoreError, SchemaError, OutputError.
+    """
+    from ocr_moe.exports.template import write_prefilled, write_template
+    from ocr_moe.run.exporting import schemas_of
+
+    config, out, folder = config or load_config(), Path(out), Path(what)
+    if out.suffix.lower() != ".xlsx":
+        raise UsageError(f"{out}: a verified sheet is an Excel workbook; name it something.xlsx")
+    if out.exists():
+        raise UsageError(f"{out} exists, and somebody may have worked in it; name another file")
+    absent = next(iter(config.truth.absent), "")
+    if not absent:
+        raise UsageError("truth.absent of the configuration names no word for what is not there")
+    if not folder.is_dir():
+        write_template(out, find_schema(str(what)), language=language, absent=absent)
+        return 0
+    with _store_of(folder) as store:
+        names = store.strategies()
+        if strategy is None and config.strategy in names:
+            strategy = config.strategy
+        if strategy not in names and (strategy is not None or len(names) != 1):
+            raise UsageError(f"{folder}: name one of its strategies: {', '.join(names) or 'none'}")
+        records = store.records(strategy or names[0])
+        return write_prefilled(out, records, schemas_of(store), language=language, absent=absent)
 
 
 def compare(
@@ -349,8 +459,33 @@ def compare(
             batch.store.set_meta("skipped", skipped)
             batch.export()
         with Store(folder / STORE, write=False) as store:
-            scores = evaluate_run(store, truths, folder, config, goal or Goal())
+            scores = evaluate_run(
+                store, truths, folder, config, goal or Goal(), language=options.language
+            )
     return Run(folder, outcome), scores
+
+
+def review(
+    folder: str | PathLike[str],
+    *,
+    strategy: str | None = None,
+    config: Config | None = None,
+    originals: str | PathLike[str] | None = None,
+) -> Desk:
+    """Open a run for review: its doubtful cells, and what people say of them.
+
+    with ocr_moe.review("run") as desk:
+        for cell in desk.waiting():
+            desk.judge(cell.key, "…", reviewer="li")
+
+    Nobody else writes the run meanwhile. Without a configuration it is the run's own; `originals` is a
+    folder in which moved files are looked for. Raises StoreError where there is no run or another
+    process writes it, UsageError for a strategy that it does not have.
+    """
+    from ocr_moe.review.desk import Desk
+
+    where = None if originals is None else Path(originals)
+    return Desk.open(Path(folder), config=config, strategy=strategy, originals=where)
 
 
 def calibrate(
@@ -380,8 +515,20 @@ def calibrate(
     return result, write_calibration(folder, result.calibration, config)
 
 
+def run_folder(what: str | PathLike[str]) -> Path:
+    """The folder of a run that is named by itself or by one of the files that it wrote there."""
+    path = Path(what)
+    return path.parent if path.is_file() and (path.parent / STORE).is_file() else path
+
+
 def _store_of(folder: Path) -> Store:
     """The store of a run, to be read. Raises StoreError, also when the folder is no run's."""
+    if folder.is_file():
+        raise StoreError(
+            f"{folder} is a file, not the folder of a run: name the folder that `extract` or `compare` "
+            "wrote; a verified sheet goes with --truth, and two columns of one sheet are compared with "
+            "--truth-column and --predicted-column"
+        )
     file = folder / STORE
     if not file.exists():
         what = (

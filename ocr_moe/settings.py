@@ -67,10 +67,11 @@ class ServiceOptions(Value):
     """Pages of one request."""
     max_seconds: int = Field(default=300, ge=1)
     """For an answer to /v1/extract; longer work is for /v1/jobs."""
-    concurrency: int = Field(default=1, ge=1)
-    """Requests that are worked on at once; each reads as many documents at once as `workers` says."""
+    concurrency: int = Field(default=4, ge=1)
+    """Requests to /v1/extract that are worked on at once, and jobs likewise; all of them together read
+    as many documents at once as `workers` says."""
     queue: int = Field(default=16, ge=0)
-    """Requests that wait; with more, the answer is 429."""
+    """Requests that wait, and jobs likewise; with more, the answer is 429."""
     keep_days: float = Field(default=30.0, gt=0)
     """Days after which a finished job is deleted with its files."""
     hosts: tuple[str, ...] = ()

@@ -9,7 +9,9 @@ alone where it does not.
 Nor are documents merged on which other people were read: another birth date, and no field in common.
 
 A document whose file name tells nothing joins the subject whose name was read on it, where another
-field agrees as well (a birth date, a school): names alone are shared by too many.
+field agrees as well (a birth date, a school): names alone are shared by too many. Names that cameras,
+scanners and messengers give to files tell nothing (IMG_0231, 微信图片_2024), nor does one under which
+different people were read (全班.pdf).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -29,6 +31,19 @@ from ocr_moe.errors import SchemaError
 from ocr_moe.folds import fold_name
 from ocr_moe.schema import Kind, Schema, Subjects
 from ocr_moe.types import DocumentRef
+
+_OF_A_DEVICE = re.compile(
+    r"""(?xi)
+    (?: img | image | dscf | dscn? | pic(?:ture)? | photo | scan(?:ned)? | camscanner | doc(?:ument)?
+      | page | file | screenshot | screen\ shot | mmexport | wechatimg | wx_camera | untitled | download
+      | (?: 扫描 | 扫描全能王 | 微信 | 图片 | 图像 | 照片 | 相片 | 影像 | 截图 | 截屏 | 屏幕 | 拍照
+          | 复印 | 文档 | 文件 | 附件 | 未命名 | 无标题 | 新建 | 下载 )
+        (?:件|图片|图像|照片|文件|文档|截图|快照|版)*
+    )? [\W\d_年月日时分秒副本]*
+    | [0-9a-f]{8,} (?: [-_] [0-9a-f]+ )*
+    """
+)
+"""What cameras, scanners, messengers and digests call a file; also nothing, and mere digits."""
 
 
 class DocumentKey(NamedTuple):
@@ -155,7 +170,7 @@ class FileNameRule:
         """What the file name says, or None when the pattern does not match the whole stem."""
         stem = unicodedata.normalize("NFC", PurePosixPath(document.path).stem)
         match = self._pattern.fullmatch(stem)
-        if match is None or not (match["name"] or "").strip():
+        if match is None or self._is_no_name(match["name"] or ""):
             return None
         groups = match.groupdict(default="")
         return NamedDocument(
@@ -166,16 +181,23 @@ class FileNameRule:
             kind=groups.get("kind", "").strip(),
         )
 
-    def group(
-        self,
-        documents: Iterable[DocumentRef],
-        read: Mapping[DocumentKey, NameRead] | None = None,
-    ) -> Grouping:
-        """All subjects in the order of their names, each with its chosen document.
+    def _is_no_name(self, name: str) -> bool:
+        """Whether it is what a device calls a file, or words for kinds of documents and no more."""
+        rest = name
+        for word in sorted((*self._kinds, *self._degrees), key=len, reverse=True):
+            rest = rest.replace(word, "") if word else rest
+        return _OF_A_DEVICE.fullmatch(rest.strip()) is not None
 
-        `read` tells what was read on documents; without it file names alone count.
-        """
-        documents, read = list(documents), read or {}
+    def nameless(
+        self, documents: Sequence[DocumentRef], read: Mapping[DocumentKey, NameRead]
+    ) -> list[DocumentRef]:
+        """Documents whose files do not tell whose they are."""
+        return self._by_files(documents, read)[1]
+
+    def _by_files(
+        self, documents: Sequence[DocumentRef], read: Mapping[DocumentKey, NameRead]
+    ) -> tuple[dict[tuple[str, str], list[NamedDocument]], list[DocumentRef]]:
+        """Documents by the name and identity that their files tell, and those whose files do not."""
         shared = shared_pages(documents)
         nameless: list[DocumentRef] = []
         named: dict[tuple[str, str], list[NamedDocument]] = {}
@@ -189,6 +211,23 @@ class FileNameRule:
                 nameless.append(document)
             else:
                 named.setdefault((found.name, found.identity), []).append(found)
+        for (name, identity), members in list(named.items()):
+            if _of_several(name, members, read):
+                del named[name, identity]
+                nameless += [member.document for member in members]
+        return named, nameless
+
+    def group(
+        self,
+        documents: Iterable[DocumentRef],
+        read: Mapping[DocumentKey, NameRead] | None = None,
+    ) -> Grouping:
+        """All subjects in the order of their names, each with its chosen document.
+
+        `read` tells what was read on documents; without it file names alone count.
+        """
+        documents, read = list(documents), read or {}
+        named, nameless = self._by_files(documents, read)
         told = [
             (name, identity, group)
             for (name, identity), members in named.items()
@@ -209,7 +248,7 @@ class FileNameRule:
             fitting = [
                 group
                 for group in by_name.get(fold_name(known.name), [])
-                if any(_belong_together(known, read.get(key_of(m.document))) for m in group)
+                if any(self._belong_together(known, read.get(key_of(m.document))) for m in group)
             ]
             if len(fitting) == 1:
                 [group] = fitting
@@ -294,6 +333,18 @@ class FileNameRule:
             return False
         return bool(shared & self._constant)
 
+    def _belong_together(self, known: NameRead, other: NameRead | None) -> bool:
+        """Whether two documents on which one name was read agree in more than they differ in. School and
+        major are those of a degree: where degrees differ, what never changes tells alone."""
+        if other is None:
+            return False
+        both = known.said.keys() & other.said.keys()
+        degrees = {self._degrees.get(each.degree) for each in (known, other)}
+        if len(degrees) == 2 and None not in degrees:
+            both &= self._constant
+        same = sum(known.said[name] == other.said[name] for name in both)
+        return same > len(both) - same
+
     def _clash(self, members: list[NamedDocument]) -> bool:
         """Two different files for the same degree and kind; pages of one file do not clash."""
         seen: dict[tuple[int, int], str] = {}
@@ -332,18 +383,25 @@ def may_be_misread(read: str, meant: str, misread_of: int = MISREAD_OF) -> bool:
     return Levenshtein.distance(read, meant, score_cutoff=allowed) <= allowed
 
 
+def _of_several(
+    name: str, members: Sequence[NamedDocument], read: Mapping[DocumentKey, NameRead]
+) -> bool:
+    """Whether a name is no subject's: other people were read under it, and not one of that name. Files
+    that somebody named for a degree or kind each were named with care; that they differ is to be told.
+    """
+    several = len({member.document.path for member in members}) > 1
+    if several and any(member.degree or member.kind for member in members):
+        return False
+    known = (read.get(key_of(member.document)) for member in members)
+    names = list(dict.fromkeys(fold_name(each.name) for each in known if each is not None))
+    if any(_alike(fold_name(name), other) for other in names):
+        return False
+    return any(not _alike(one, other) for one in names for other in names)
+
+
 def _alike(one: str, other: str) -> bool:
     shorter, longer = sorted((one, other), key=len)
     return may_be_misread(longer, shorter)
-
-
-def _belong_together(known: NameRead, other: NameRead | None) -> bool:
-    """Whether two documents on which one name was read agree in more than they differ in."""
-    if other is None:
-        return False
-    both = known.said.keys() & other.said.keys()
-    same = sum(known.said[name] == other.said[name] for name in both)
-    return same > len(both) - same
 
 
 def kind_rank(rule: Subjects, text: str) -> int | None:

@@ -53,7 +53,12 @@ ENVIRONMENT = {
     "variable.",
     "OCR_MOE_CACHE": "Folder for what is derived from model weights; by default "
     "`$XDG_CACHE_HOME/ocr_moe`, else `~/.cache/ocr_moe`.",
-    "OCR_MOE_LANGUAGE": "Of the terminal's messages: `zh` or `en`; by default what `LC_ALL`, "
+    "OCR_MOE_TOKEN": "The token of `serve` and `review`, 16 characters or more; needed unless they are "
+    "bound to this machine alone ([security.md](security.md)).",
+    "OCR_MOE_WEBHOOK_SECRET": "What webhooks are signed with, `whsec_` and base64; needed where "
+    "`service.webhooks` is on.",
+    "OCR_MOE_LANGUAGE": "Of the terminal's messages and of workbooks: `zh` or `en`; by default what "
+    "`LC_ALL`, "
     "`LC_MESSAGES` or `LANG` says.",
 }
 FITTED = (Policy,)

@@ -17,6 +17,7 @@ from ocr_moe.api import Goal, Options, calibrate, evaluate
 from ocr_moe.evaluation import material
 from ocr_moe.evaluation.truth import truthset
 from ocr_moe.exports.jsonl import read_jsonl
+from ocr_moe.formats.notes import note_in
 from ocr_moe.workshop.config import load_config
 from tests.conftest import SAMPLES, Command, clean_samples
 
@@ -185,6 +186,31 @@ def test_a_run_is_evaluated_from_python(
     assert "证书编号" in frame
 
 
+def test_what_is_recommended_keeps_what_was_promised(
+    comparison: tuple[Path, str], scans: Path, ocr_moe: Command, tmp_path: Path
+) -> None:
+    promised = comparison[0] / "recommended.yaml"
+    [line] = [x for x in promised.read_text("utf-8").splitlines() if x.startswith("# - recom")]
+    settings = load_config(promised)
+    assert settings.strategy == "recommended"
+    assert settings.strategies["recommended"].dossiers == settings.strategies["moe"].dossiers
+    ready = ocr_moe("extract", scans, "--config", promised, "--out", tmp_path / "no", "--dry-run")
+    assert ready.status == 0, ready.err
+    out = tmp_path / "out"
+    shutil.copytree(comparison[0], out)
+    done = ocr_moe(
+        *("compare", scans, "--truth", TRUTH, "--recorded", RECORDED, "--out", out),
+        *("--config", promised, "--strategies", "recommended"),
+    )
+    assert done.status == 0, done.err
+    assert "0 questions asked" in done.out
+    scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    macro = scores["strategies"]["recommended"]["macro"]
+    assert f"accuracy {macro:.2%}," in line
+    before = json.loads((comparison[0] / "scores.json").read_text(encoding="utf-8"))
+    assert macro >= max(each["macro"] for each in before["strategies"].values())
+
+
 def test_two_columns_of_a_sheet(
     comparison: tuple[Path, str], ocr_moe: Command, tmp_path: Path
 ) -> None:
@@ -238,3 +264,15 @@ def test_a_wrong_sheet_is_refused_before_anything_is_asked_or_written(
         assert done.status == 2
         assert sheet.name in done.err
         assert not (tmp_path / "out").exists()
+
+
+def test_every_note_of_a_run_is_said_in_chinese(comparison: tuple[Path, str]) -> None:
+    notes = {
+        note
+        for file in comparison[0].glob("*/records.jsonl")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        for decision in json.loads(line)["fields"].values()
+        for note in decision["notes"]
+    }
+    assert notes
+    assert [note for note in notes if note.isascii() and note_in(note, "zh") == note] == []

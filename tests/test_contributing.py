@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.schema import load_schema
+from ocr_moe.store.database import Store
 from tests.conftest import ROOT, Command, clean_samples
 
 
@@ -99,15 +100,21 @@ def test_the_schema_in_the_guide_to_codes_loads(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_python_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = blocks("docs/python.md", "python")
+    extracted, compared, reviewed = blocks("docs/python.md", "python")
     folder = tmp_path / "data_samples" / "business_license"
     folder.mkdir(parents=True)
-    for sample in clean_samples("business_license", 2):
+    doubtful = ROOT / "data_samples/business_license/福州市鼓楼区金辉养生馆_营业执照.webp"
+    for sample in (*clean_samples("business_license", 1), doubtful):
         (folder / sample.name).write_bytes(sample.read_bytes())
     sheet = ROOT / "data_samples" / "business_license" / "verified.xlsx"
     (folder / "verified.xlsx").write_bytes(sheet.read_bytes())
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(first + second, names)
+    exec(extracted + compared + reviewed, names)
     assert len(names["frame"]) == 2  # type: ignore[arg-type]
+    shown = names["run"]._repr_html_()  # type: ignore[attr-defined]
+    assert shown.count("<img") == 5
+    assert "福州市鼓楼区金辉养生馆" in shown
+    with Store(tmp_path / "run" / "store.sqlite", write=False) as store:
+        assert [each.undone for each in store.judgements()] == [True, False]
     assert (tmp_path / "comparison" / "recommended.yaml").is_file()

@@ -26,6 +26,8 @@ from ocr_moe.review.workbooks import judgements_in
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Store, row_of
 from ocr_moe.types import Decision, DocumentRef, Judgement, JudgementKind, Record, Status
+from tests.conftest import Command
+from tests.test_store_migrations import FIRST, PAGES, scans
 
 CODE = "106131202505004931"
 DIPLOMA = Schema(
@@ -454,6 +456,29 @@ def test_a_sheet_copied_out_counts_by_its_marks_alone_or_by_the_run(tmp_path: Pa
     }
 
 
+def test_what_another_run_read_differently_nobody_changed(tmp_path: Path) -> None:
+    editor = Editor(written(tmp_path))
+    del editor.book["written"]
+    editor.put(3, "checked", "WL")
+    truths = read_truths([editor.save()])
+    other = [
+        each.model_copy(
+            update={
+                "fields": {
+                    name: decision.model_copy(update={"value": "别的", "confidence": 0.97})
+                    for name, decision in each.fields.items()
+                }
+            }
+        )
+        for each in RECORDS
+    ]
+
+    [match] = gather({"moe": other}, SCHEMAS, truths).matches
+
+    assert {document.key.path for document in match.documents} == {"b.jpg"}
+    assert any("another run" in problem.message for problem in match.truth.problems)
+
+
 def test_a_run_is_scored_on_what_was_checked_of_every_schema(tmp_path: Path) -> None:
     editor = Editor(written(tmp_path))
     editor.put(5, "checked", "WL")
@@ -633,3 +658,50 @@ def test_saved_by_libreoffice(tmp_path: Path, office: Callable[[Path], Path]) ->
     assert said(after) == said(before)
     assert len(after.cells) == 7
     assert after.problems == before.problems
+
+
+@pytest.mark.slow
+def test_from_the_command_line_and_back(tmp_path: Path, ocr_moe: Command) -> None:
+    shutil.copy(PAGES, tmp_path / "pages.jsonl")
+    files = scans(tmp_path / "scans", *FIRST)
+    out = tmp_path / "run"
+    chinese = {"OCR_MOE_LANGUAGE": "zh"}
+    done = ocr_moe(
+        *("extract", files, "--schema", "graduation_certificate", "--strategy", "rules"),
+        *("--ocr", tmp_path / "pages.jsonl", "--out", out),
+        env=chinese,
+    )
+    assert done.status == 0, done.err
+    editor = Editor(out / "records.xlsx")
+    assert editor.book.sheetnames[:2] == ["摘要", "文档"]
+    document = editor.book["文档"]["A2"]
+    assert document.hyperlink.target.lower().endswith(document.value.lower())
+    editor.put(2, "已核对", "王磊", "文档")
+    editor.put(2, "姓名", "某某", "文档")
+    editor.put(2, "证书编号", 106131202505004931, "文档")
+    editor.save()
+
+    done = ocr_moe("evaluate", out, "--truth", out / "records.xlsx", env=chinese)
+
+    assert done.status == 0, done.err
+    assert "已核对 7 个单元格（改动 1 个，确认 6 个）" in done.out
+    assert "（证书编号）：超过 15 位的数字" in done.out
+
+    told = ("export", out, "--records", tmp_path / "crops.xlsx", "--format", "xlsx")
+    assert ocr_moe(*told, "--crops").status == 0
+    sheet = openpyxl.load_workbook(tmp_path / "crops.xlsx")["to check"]
+    with Store(out / "store.sqlite", write=False) as store:
+        seen = [
+            decision.evidence is not None
+            for each in store.records("rules")
+            for decision in each.fields.values()
+            if decision.status is Status.ABSTAINED
+        ]
+    assert len(sheet._images) == sum(seen)
+    assert sum(seen) > 0
+    shutil.rmtree(files)
+    assert ocr_moe(*told, "--crops").status == 0
+    assert not openpyxl.load_workbook(tmp_path / "crops.xlsx")["to check"]._images
+    wrong = ocr_moe("export", out, "--records", tmp_path / "r.jsonl", "--crops")
+    assert wrong.status == 2
+    assert "--format xlsx" in wrong.err

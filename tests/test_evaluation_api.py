@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -12,7 +14,9 @@ import pytest
 from ocr_moe.errors import TruthError, UsageError
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate, score_columns
 from ocr_moe.evaluation.summary import SummaryOptions
+from ocr_moe.formats.notes import note_in
 from ocr_moe.schema import Field, Kind
+from ocr_moe.workshop.config import find_schema, shipped_schemas
 from tests.evaluationkit import material, truth_file
 
 QUICK = EvaluationOptions(summary=SummaryOptions(repeats=100))
@@ -110,6 +114,58 @@ def test_two_columns_of_dates_in_different_forms(tmp_path: Path) -> None:
         scores = score_columns(tmp_path / "t.xlsx", "人工日期", predicted, None, options=QUICK)
         [of] = scores.strategies.values()
         assert (of.fields["人工日期"].n, of.fields["人工日期"].right) == (3, right)
+
+
+FIELDS = [field for name in shipped_schemas() for field in find_schema(name).fields]
+
+
+@pytest.mark.parametrize(
+    ("headings", "rows", "kind", "right"),
+    [
+        # Dates of which most readings are none: the heading says what they should be.
+        (
+            ("毕业日期", "识别毕业日期"),
+            [(dt.date(2019, 6, 20), "2019年6月20日"), ("2019-06-21", "看不清"), ("2020-07", "8")],
+            "date",
+            1,
+        ),
+        (
+            ("人工注册资本", "预测"),
+            [("100万元", "人民币壹佰万元整"), ("50万元", "5万元")],
+            "money",
+            1,
+        ),
+        (("性别", "MOE性别"), [("男", "male"), ("女性", "女"), ("女", "男")], "enum", 2),
+        (("truth", "predicted graduation_date"), [("2019.6.20", "2019-06-20")], "date", 1),
+        (
+            ("证书编号（人工）", "读数"),
+            [("106131202505004931", "1061 3120 2505 004931")],
+            "code",
+            1,
+        ),
+        # Numbers of another kind than the schema's certificates: codes all the same.
+        (("学生编号", "预测"), [("20191234", "20191234"), ("20191235", "20191236")], "code", 1),
+        # A heading that does not keep its word: by the values.
+        (("毕业日期", "读数"), [("春天", "春天"), ("夏天", "秋天")], "text", 1),
+        (("备注", "读数"), [("2019-06-20", "2019年6月20日")], "date", 1),
+    ],
+)
+def test_two_columns_are_compared_by_the_field_that_a_heading_names(
+    tmp_path: Path, headings: Sequence[str], rows: Sequence[Sequence[Any]], kind: str, right: int
+) -> None:
+    book = openpyxl.Workbook()
+    page = book.worksheets[0]
+    for row in (headings, *rows):
+        page.append(list(row))
+    book.save(tmp_path / "t.xlsx")
+    left, predicted = headings
+    path = tmp_path / "t.xlsx"
+    scores = score_columns(path, left, predicted, None, fields=FIELDS, options=QUICK)
+    [of] = scores.strategies.values()
+    assert (of.cells.n, of.cells.right) == (len(rows), right)
+    [told] = [problem for problem in scores.problems if problem.kind == "compared_as"]
+    assert told.message.startswith(f"compared as {kind}, ")
+    assert note_in(told.message, "zh").startswith("按")
 
 
 def test_a_column_that_is_not_there_is_told_with_those_that_are(columns: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pypdfium2 as pdfium
 import pytest
 import yaml
 from PIL import Image
@@ -28,8 +30,12 @@ from ocr_moe.evaluation.report.measures import (
     on_page,
 )
 from ocr_moe.evaluation.report.page import ReportOptions
+from ocr_moe.evaluation.report.phrases import text
+from ocr_moe.evaluation.report.sentences import problem_sentence
+from ocr_moe.evaluation.scores import SheetProblem
 from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.evaluation.truth.problems import ProblemKind
+from ocr_moe.formats.phrases import Patterns
 from ocr_moe.types import Cost, Evidence, Origin, Record
 from tests.evaluationkit import RUNS, decision, material, record, truth_file
 
@@ -92,7 +98,7 @@ def test_it_says_what_decides(report: str) -> None:
         "is the most accurate of 2 strategies",
         "recorded answers of Qwen2.5",
         "Qwen2.5 的已录制回答",
-        "所需的端点或专家不可用：set OCR_MOE_VISION_BASE_URL",
+        "所需的端点或专家不可用（请设置 OCR_MOE_VISION_BASE_URL）。",
         "set OCR_MOE_VISION_BASE_URL",
         "cascade: 姓名 certified for 99.0% accuracy at 90% confidence; check 毕业日期, 证书编号 by "
         "hand. Verify about 40 more documents.",
@@ -149,12 +155,14 @@ def test_every_phrase_has_two_languages_and_is_used() -> None:
     for key, texts in phrases.items():
         assert len(texts) == 2, key
         names = [set(re.findall(r"{(\w+)}", text)) for text in texts]
-        if not key.startswith(("problem_", "recorded_of")):  # English has the whole sentence
+        # English has the whole sentence there.
+        if not key.startswith(("problem_", "recorded_of", "skipped_why", "policy")):
             assert names[0] == names[1], key
         stem = re.sub(
             r"_(money|tokens|seconds|strong|some|none|too_few_errors|no_confidence)$", "_", key
         )
-        stem = re.sub(r"^(role|problem|left|column)_\w+", r"\1_", stem)
+        stem = re.sub(r"^(role|problem|left)_\w+", r"\1_", stem)
+        stem = re.sub(r"^(?:column|sheet)_(\w+)", r'"\1"', stem)  # of the workbook
         assert key in figures or key in sources or stem in sources, f"{key} is never shown"
 
 
@@ -305,15 +313,15 @@ def test_what_is_not_counted_stands_above_the_verdict(
     note = visit.page.locator(".left-out")
     assert note.is_visible()
     assert note.locator("li").all_inner_texts() == [
-        "1 份文档没有核实行，未计入（5.jpg）。",
-        "1 个核实行没有对应的文档，未计入（9.jpg）。",
+        "5 份文档中有 1 份（20\u202f%）没有核实行，未计入（5.jpg）。",
+        "5 个核实行中有 1 个（20\u202f%）没有对应的文档，未计入（9.jpg）。",
         "1 份文档无法读取，其已核实单元格计为失败。",
     ]
     below = visit.page.locator("h1").bounding_box()["y"]
     assert note.bounding_box()["y"] < below
     visit.page.click("[data-do=language]")
     assert note.locator("li").first.inner_text() == (
-        "1 document has no verified row and is not counted (5.jpg)."
+        "1 of 5 documents (20\u202f%) has no verified row and is not counted (5.jpg)."
     )
 
 
@@ -338,6 +346,119 @@ def test_it_can_be_read_without_script_and_prints(
     visit.page.emulate_media(media="print")
     assert not visit.page.locator(".tools").is_visible()
     assert visit.page.pdf().startswith(b"%PDF")
+
+
+def pages_of(pdf: bytes) -> list[str]:
+    """The text of each page."""
+    with closing(pdfium.PdfDocument(pdf)) as document:
+        return [page.get_textpage().get_text_bounded() for page in document]
+
+
+def test_it_prints_light_and_no_heading_stands_alone(
+    browser: Any, report: str, tmp_path: Path
+) -> None:
+    (tmp_path / "report.html").write_text(report, encoding="utf-8")
+    visit = Visit(browser, tmp_path / "report.html", color_scheme="dark")
+    visit.page.click("[data-do=theme]")
+    visit.page.click("[data-do=theme]")
+    assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+    visit.page.emulate_media(media="print", color_scheme="dark")
+    paper = "getComputedStyle(document.querySelector({})).backgroundColor"
+    white = ("rgb(255, 255, 255)", "rgba(0, 0, 0, 0)")
+    for part in ("body", ".tiles", ".tile", "section"):
+        assert visit.page.evaluate(paper.format(repr(part))) in white, part
+    pages = pages_of(visit.page.pdf(prefer_css_page_size=True))
+    for heading, below in (
+        ("Accuracy by field and strategy", "姓名"),
+        ("Accuracy against cost", "LLM tokens a document"),
+        ("What a person should check", "cells checked"),
+        ("What goes wrong", "substituted character"),
+        ("Worst documents", "4.jpg"),
+        ("Is the confidence worth anything?", "毕业日期"),
+    ):
+        [page] = [page for page in pages if heading in page]
+        assert below in page, heading
+
+
+@pytest.mark.parametrize("asked_by", ["button", "address"])
+def test_one_page_has_what_was_counted_what_not_and_how_sure(
+    browser: Any, report: str, tmp_path: Path, asked_by: str
+) -> None:
+    (tmp_path / "report.html").write_text(report, encoding="utf-8")
+    visit = Visit(browser, tmp_path / "report.html", locale="zh-CN")
+    if asked_by == "button":
+        visit.page.evaluate("window.print = () => { window.printed = 1 }")
+        visit.page.click("[data-do=one-page]")
+        assert visit.page.evaluate("window.printed") == 1
+    else:
+        visit.page.evaluate("location.hash = '#one-page'")
+        visit.page.wait_for_function("document.documentElement.dataset.print")
+
+    [page] = pages_of(visit.page.pdf(prefer_css_page_size=True))
+
+    for words in ("1 份文档没有核实行", "2 种策略中", "置信区间", "漏网错误", "未认证", "毕业日期"):
+        assert words in page
+    visit.page.evaluate("location.hash = ''; window.dispatchEvent(new Event('afterprint'))")
+    assert len(pages_of(visit.page.pdf(prefer_css_page_size=True))) > 1
+
+
+def test_a_chinese_page_has_no_english_left(browser: Any, tmp_path: Path) -> None:
+    sheet = truth_file(tmp_path, header=("文件名", "姓名", "没有的列", "证书编号"))
+    options = EvaluationOptions(
+        summary=SummaryOptions(repeats=100),
+        skipped={"vision_all": "set OCR_MOE_VISION_BASE_URL"},
+        field_costs={"moe": {"姓名": Cost(seconds=7.0)}},
+        advice=Advice(
+            name="Each field to the expert that was best at it",
+            target=0.99,
+            confidence=0.9,
+            certified=(),
+            uncertified=("姓名",),
+            missing=40,
+            fallback="less_accurate",
+            instead_of="moe (asks the next expert below a confidence of 0.5)",
+        ),
+    )
+    evaluate(material(sheet), tmp_path, options=options, image_source=page_of)
+
+    visit = Visit(browser, tmp_path / "report.html", locale="zh-CN")
+
+    told = visit.page.evaluate(
+        """[document.title, document.body.innerText,
+            ...[...document.querySelectorAll('[title], [aria-label], [alt]')].map(
+              e => e.title || e.getAttribute('aria-label') || e.alt)].join('\\n')"""
+    )
+    named = re.compile(
+        r"English|ocr-moe|ocr_page_llm|moe|vision_all|OCR_MOE_VISION_BASE_URL|accuracy\.xlsx"
+        r"|verified\.xlsx|\.jpg|LLM|token|Wilson|McNemar|Holm|AUROC|ECE|Brier|Pareto"
+    )
+    left = [line for line in told.splitlines() if re.search("[A-Za-z]{3,}", named.sub("", line))]
+    assert left == []
+    assert "置信度低于 0.5 时询问下一位专家" in told
+    assert "每个字段交给最擅长它的专家" in told
+
+
+def test_what_sheets_tell_has_its_chinese() -> None:
+    file = TEMPLATES / "sentences.yaml"
+    for english, chinese in yaml.safe_load(file.read_text(encoding="utf-8")):
+        names = [set(re.findall(r"{(\w+)}", text)) for text in (english, chinese)]
+        assert names[1] <= names[0], english
+        filled = english.format(**{name: name.upper() for name in names[0]})
+        patterns = Patterns("ocr_moe.evaluation.report", "templates/sentences.yaml")
+        assert patterns.chinese(filled) == chinese.format(**{n: n.upper() for n in names[0]})
+    unknown = SheetProblem(kind="months", sentence="s: no such thing", message="no such thing")
+    assert "该列日期只到月" in text([problem_sentence(unknown)], "zh")
+    listed = SheetProblem(
+        kind="ambiguous",
+        sentence="v.xlsx: the name fits several documents (a, b … and 2 more); write the folder too",
+        message="the name fits several documents (a, b … and 2 more); write the folder too",
+        source="v.xlsx",
+        rows=(3,),
+    )
+    assert text([problem_sentence(listed)], "zh") == (
+        "v.xlsx：该文件名对应多份文档（a、b 等），请连同文件夹一起填写（第 3 行）"
+    )
 
 
 def test_one_strategy_without_an_error_and_without_pictures(tmp_path: Path) -> None:

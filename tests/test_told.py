@@ -19,7 +19,7 @@ from PIL import Image
 from ocr_moe.api import Options, Run, calibrate, evaluate, extract
 from ocr_moe.cli.session import closing, summary
 from ocr_moe.errors import StoreError
-from ocr_moe.evaluation.report.measures import LEFT_OUT, left_out
+from ocr_moe.evaluation.report.measures import LEFT_OUT, alarms, left_out
 from ocr_moe.evaluation.report.phrases import text
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.intake.sources import discover
@@ -60,8 +60,8 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
             ToCheck(5, 2, 1, 1),
             "5 cells of 2 documents to check; 1 document, 1 cell failed: see the sheet failures of "
             "records.xlsx",
-            "有 2 份文档中的 5 个单元格需要核对；1 份文档、1 个单元格失败，"
-            "见 records.xlsx 的工作表“失败”",
+            "有 2 份文档中的 5 个单元格需要核对；1 份文档、1 个单元格失败，见 records.xlsx 的工作表"
+            "“失败”",
         ),
     ],
 )
@@ -128,8 +128,19 @@ def test_what_is_left_out_is_counted(run: Path, scores: Scores) -> None:
         "columns_missing": ["性别"],
         "documents_failed": 1,
         "pages_blank": 1,
+        "rows_unclear": 0,
+        "rows_unchecked": 0,
     }
-    assert [omission.count(scores) for omission in LEFT_OUT] == [2, 1, 1, 1, 1, 1]
+    assert written["matched"] == {
+        "documents": 4,
+        "rows": 3,
+        "by_file_name": 2,
+        "by_subject": 0,
+        "by_name_read": 0,
+        "by_code_read": 0,
+    }
+    counts = [omission.count(scores) for omission in LEFT_OUT]
+    assert counts == [2, 1, 0, 0, 1, 1, 1, 1, 0, 0]
 
 
 def test_nothing_is_told_where_everything_was_counted(scores: Scores) -> None:
@@ -141,23 +152,53 @@ def test_nothing_is_told_where_everything_was_counted(scores: Scores) -> None:
     assert left_out(scores.model_copy(update={"left_out": nothing})) == ()
 
 
+def test_most_of_a_folder_unscored_is_an_alarm(scores: Scores) -> None:
+    def told(documents: int, without: int, rows: int, lost: int) -> list[str]:
+        """Alarms over so many documents without truth and rows without document."""
+        changed = {"documents_without_truth": without, "rows_without_document": lost}
+        such = scores.model_copy(
+            update={
+                "left_out": scores.left_out.model_copy(update=changed),
+                "matched": scores.matched.model_copy(update={"documents": documents, "rows": rows}),
+            }
+        )
+        sentences = alarms(such)
+        assert left_out(such)[: len(sentences)] == sentences
+        return [text([sentence], "en") for sentence in sentences]
+
+    assert told(60, 29, 31, 0) == told(60, 0, 60, 29) == told(0, 0, 0, 0) == []
+    [apart] = told(60, 30, 60, 30)
+    assert apart.startswith(
+        "Only 30 of 60 documents (50\u202f%) are scored; verified rows that found no document: 30."
+    )
+    [sample] = told(1000, 900, 100, 0)
+    assert "(10\u202f%)" in sample
+    assert "drawn by chance" in sample
+    [unused] = told(60, 0, 121, 61)
+    assert unused.startswith("Only 60 of 121 verified rows (50\u202f%)")
+
+
 def test_the_workbook_begins_with_what_is_left_out(run: Path, scores: Scores) -> None:
     rows = openpyxl.load_workbook(run / "accuracy.xlsx")["summary"].iter_rows(values_only=True)
     first = [str(row[0]) for row in rows]
-    assert first[0] == "field"
-    told = first[1 : 1 + len(LEFT_OUT)]
+    assert first[0] == "strategy"
+    sentences = left_out(scores)
+    told = first[1 : 1 + len(sentences)]
     assert told[0].startswith(
-        f"2 documents have no verified row and are not counted (坏.jpg, {FURTHER}). / "
+        "Only 2 of 4 documents (50\u202f%) are scored; verified rows that found no document: 1."
     )
-    assert told[1] == (
-        "1 verified row is about no document of the run and is not counted (没有.jpg). / "
-        "1 个核实行没有对应的文档，未计入（没有.jpg）。"
+    assert told[1].startswith(
+        f"2 of 4 documents (50\u202f%) have no verified row and are not counted (坏.jpg, {FURTHER})."
     )
-    assert told[3].startswith(
+    assert told[2] == (
+        "1 of 3 verified rows (33\u202f%) is about no document of the run and is not counted "
+        "(没有.jpg)."
+    )
+    assert told[4].startswith(
         "1 field has no column in the verified sheet and is not scored (性别)"
     )
-    assert "1 页为空白页" in told[5]
-    assert first[1 + len(LEFT_OUT)] == scores.fields[0]
+    assert told[6].startswith("1 page is blank")
+    assert first[1 + len(sentences)] == scores.strategies[scores.best].title
 
 
 def test_many_names_are_cut(scores: Scores) -> None:
@@ -168,7 +209,7 @@ def test_many_names_are_cut(scores: Scores) -> None:
             "left_out": scores.left_out.model_copy(update={"documents_without_truth": len(names)}),
         }
     )
-    sentence = left_out(many)[0]
+    sentence = LEFT_OUT[0].sentence(many)
     assert text([sentence], "en").endswith("(0.jpg, 1.jpg, 2.jpg … and 6 more).")
     assert text([sentence], "zh").endswith("（0.jpg、1.jpg、2.jpg 等）。")
 
@@ -182,8 +223,8 @@ def test_the_terminal_tells_the_same_first(
     assert done.status == 0, done.err
     assert done.err == ""
     lines = done.out.splitlines()
-    assert lines[: len(LEFT_OUT)] == [text([each], "en") for each in left_out(scores)]
-    assert lines[len(LEFT_OUT)].endswith("see the sheet problems of accuracy.xlsx")
+    assert lines[: len(left_out(scores))] == [text([each], "en") for each in left_out(scores)]
+    assert lines[len(left_out(scores))].endswith("see the sheet problems of accuracy.xlsx")
     chinese = ocr_moe(
         "evaluate",
         out,
@@ -191,7 +232,7 @@ def test_the_terminal_tells_the_same_first(
         material[1],
         env={"OCR_MOE_LANGUAGE": "", "LC_ALL": "zh_CN.UTF-8"},
     ).out
-    assert chinese.splitlines()[: len(LEFT_OUT)] == [
+    assert chinese.splitlines()[: len(left_out(scores))] == [
         text([each], "zh") for each in left_out(scores)
     ]
     assert "准确率（%）[95% 区间]" in chinese

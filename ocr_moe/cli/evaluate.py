@@ -13,7 +13,10 @@ from ocr_moe.cli import options
 def evaluate(
     what: Annotated[
         Path,
-        typer.Argument(metavar="DIR|FILE.xlsx", help="Folder of a run, or a sheet with columns."),
+        typer.Argument(
+            metavar="DIR|FILE.xlsx",
+            help="Folder of a run (or the records.xlsx in it), or a sheet with columns.",
+        ),
     ],
     truth: Annotated[
         list[Path] | None, typer.Option("--truth", help="The verified sheet (one a schema).")
@@ -32,6 +35,7 @@ def evaluate(
     """Score a run against a verified sheet, or two columns of one sheet against each other."""
     from ocr_moe import api
     from ocr_moe.cli.tables import print_scores
+    from ocr_moe.cli.words import language
     from ocr_moe.errors import UsageError
     from ocr_moe.workshop.config import load_config
 
@@ -39,11 +43,13 @@ def evaluate(
     if truth_column is not None or predicted_column is not None:
         if truth_column is None or predicted_column is None:
             raise UsageError("--truth-column and --predicted-column go together")
-        scores = api.evaluate_columns(what, truth_column, predicted_column, out=out, config=chosen)
+        scores = api.evaluate_columns(
+            what, truth_column, predicted_column, out=out, config=chosen, language=language()
+        )
         folder = out
     elif truth:
-        scores = api.evaluate(what, truth, config=chosen)
-        folder = what
+        scores = api.evaluate(what, truth, config=chosen, language=language())
+        folder = api.run_folder(what)
     else:
         raise UsageError(
             "name the verified sheet with --truth, or two columns of one sheet with "

@@ -20,8 +20,11 @@ from ocr_moe.cli import (
     extract,
     generate,
     listings,
+    mcp,
     review,
     screen,
+    serve,
+    template,
 )
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, UsageError
 
@@ -77,11 +80,14 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("review")(review.review)
 app.command("calibrate")(calibrate.calibrate)
+app.command("serve")(serve.serve)
+app.command("template")(template.template)
 app.command("generate")(generate.generate)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 app.command("schemas")(listings.schemas)
 app.command("strategies")(listings.strategies)
+app.command("mcp")(mcp.mcp)
 
 
 @app.callback(invoke_without_command=True)

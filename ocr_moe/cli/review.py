@@ -37,20 +37,24 @@ def review(
 
     from ocr_moe.review.desk import Desk
     from ocr_moe.web.desk.application import desk_app
+    from ocr_moe.web.guard import Access, guarded
     from ocr_moe.web.serving import listen, serve
     from ocr_moe.workshop.config import load_config
 
     chosen = None if config is None else load_config(config)
     with Desk.open(folder, config=chosen, strategy=strategy, originals=originals) as desk:
         bound = listen(host, port)
+        taken = bound.getsockname()[1]
+        # Of this machine's configuration: a run may come from anybody, and trust whomever it likes.
+        access = Access.of(chosen or load_config(), host, taken)
         shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{bound.getsockname()[1]}/"
+        address = f"http://{shown}:{taken}/"
 
         def started() -> None:
             typer.echo(said("review_at", address=address))
             if browser:
                 webbrowser.open(address)
 
-        serve(desk_app(desk), bound, started)
+        serve(guarded(desk_app(desk), access), bound, started)
         desk.export()
         typer.echo(said("reviewed", folder=folder))

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from ocr_moe.types import Origin
 
 
+_TOLD_HERE = ("checked_cells", "not_taken", "compared_as")
+"""Problems that tell whoever gave back a records.xlsx what became of their work, and how two columns
+were compared."""
+
+
 def print_scores(scores: Scores) -> None:
     """What is not counted; fields × strategies, in percent, with 95 % intervals; what was not run."""
     from rich.console import Console
@@ -23,15 +28,23 @@ def print_scores(scores: Scores) -> None:
     from ocr_moe.evaluation.report.measures import (
         ACCEPTED,
         OVERALL,
+        alarms,
         left_out,
         share_of,
         skipped_together,
     )
     from ocr_moe.evaluation.report.phrases import text
+    from ocr_moe.evaluation.report.sentences import problem_sentence
+    from ocr_moe.evaluation.truth.problems import SHOWN
 
     spoken = language()
+    loud = alarms(scores)
     for sentence in left_out(scores):
-        typer.echo(text([sentence], spoken))
+        alarm = sentence in loud
+        typer.secho(text([sentence], spoken), bold=alarm, fg="yellow" if alarm else None)
+    told = [problem for problem in scores.problems if problem.kind in _TOLD_HERE]
+    for problem in told[:SHOWN]:
+        typer.echo(text([problem_sentence(problem)], spoken))
     remarks = [problem for problem in scores.problems if problem.kind != "field_without_column"]
     if remarks:
         typer.echo(said("remarks", n=len(remarks)))

@@ -21,6 +21,11 @@ class PolicyPoint(Value):
     """What `cost` is counted in; charts in another unit leave the point out."""
 
 
+Fallback = Literal["too_few", "nothing_certified", "less_accurate"]
+"""Why the most accurate strategy that ran is recommended: there are too few verified documents to choose
+among others; nothing could be certified of the one that was chosen; it lost to what ran."""
+
+
 class Advice(Value):
     """The policy to use, and the fields in which what it accepts is certified to be right."""
 
@@ -34,6 +39,10 @@ class Advice(Value):
     """Fields that people still have to check."""
     missing: int = 0
     """About how many more verified documents it takes; 0 where more would not help."""
+    fallback: Fallback | None = None
+    """Why it is what ran; None for a policy that was chosen among others."""
+    instead_of: str = ""
+    """The policy that lost to it, where one did."""
 
     @property
     def passed(self) -> bool:

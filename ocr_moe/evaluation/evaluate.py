@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ocr_moe.evaluation.summary import SummaryOptions, summarize
 from ocr_moe.evaluation.truth.columns import read_columns
 from ocr_moe.evaluation.truth.matching import documents_of, match
 from ocr_moe.formats.files import write_text
+from ocr_moe.formats.phrases import Language
 from ocr_moe.schema import Field
 from ocr_moe.settings import TruthOptions
 from ocr_moe.types import Cost, Origin, Record
@@ -42,6 +43,10 @@ class EvaluationOptions:
     """Further points of the accuracy–cost chart: oracle, random mix, recommended policy."""
     advice: Advice | None = None
     """The policy to use."""
+    language: Language = "en"
+    """Of the workbook. The report has both, and scores.json none."""
+    original_of: Callable[[str], str] = lambda path: ""
+    """Path of a document → address of its file, for links in the workbook; empty where unknown."""
 
 
 def evaluate(
@@ -73,16 +78,17 @@ def score_columns(
     out: Path | None,
     *,
     field: Field | None = None,
+    fields: Sequence[Field] = (),
     truth: TruthOptions | None = None,
     options: EvaluationOptions | None = None,
 ) -> Scores:
     """Score one column of a sheet against another, both named by heading or by letter.
 
-    `field` says how values are compared; without it they are a code where the verified column
-    looks like one, else text. Raises TruthError when a column is not there or holds nothing.
+    `field` says how values are compared; without it that of the `fields` does which a heading names,
+    else the values do. Raises TruthError when a column is not there or holds nothing.
     """
     options = options or EvaluationOptions()
-    columns = read_columns(path, truth_column, predicted_column, field, truth)
+    columns = read_columns(path, truth_column, predicted_column, field, truth, fields)
     runs = {columns.strategy: columns.records}
     scoring = score(runs, [match(columns.truth, documents_of(runs))])
     scores = _summarize(scoring, runs, options)
@@ -124,7 +130,13 @@ def _write(
     image_source: ImageSource | None,
 ) -> None:
     write_scores(out / "scores.json", scores)
-    write_accuracy(out / "accuracy.xlsx", scoring, scores)
+    write_accuracy(
+        out / "accuracy.xlsx",
+        scoring,
+        scores,
+        language=options.language,
+        original_of=options.original_of,
+    )
     write_report(
         out / "report.html",
         scoring,

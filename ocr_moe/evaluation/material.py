@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ocr_moe.errors import UsageError
 from ocr_moe.evaluation.truth.corrected import Written
-from ocr_moe.evaluation.truth.matching import Match, documents_of, match, said_of_parts
+from ocr_moe.evaluation.truth.matched import Match
+from ocr_moe.evaluation.truth.matching import Readings, documents_of, match
 from ocr_moe.evaluation.truth.truthset import TruthSet
 from ocr_moe.formats.recordbook import document_id, written_document
 from ocr_moe.schema import Schema
@@ -38,10 +39,10 @@ def gather(
     documents = documents_of(runs)
     if not documents:
         raise UsageError("there are no records to score")
-    said = said_of_parts(runs)
+    read = Readings(runs)
     used = _used(schemas, found.schemas)
     matches = tuple(
-        match(truth, documents, said) for truth in truths.of(used, lambda: _written_by(runs))
+        match(truth, documents, read) for truth in truths.of(used, lambda: _written_by(runs))
     )
     return Material(runs, matches, len(found.blank))
 

@@ -41,9 +41,13 @@ class CellScore(Value):
     interval: Interval
     """Wilson, 95 %."""
     coverage: float | None
-    """Share of cells that the strategy stands by (accepted or absent)."""
+    """Share of cells that the strategy stands by (accepted, absent or verified)."""
     selective_accuracy: float | None
     """right / n among those."""
+    to_check: int
+    """Cells that it does not stand by: n less those."""
+    silent_errors: int
+    """Cells that it stands by and that are not right: the worst outcome."""
     precision: float | None
     """right values / values read."""
     recall: float | None
@@ -163,6 +167,27 @@ class LeftOut(Value):
     documents_failed: int = 0
     """Documents that could not be read under some strategy; their verified cells count as failed."""
     pages_blank: int = 0
+    rows_unclear: int = 0
+    """Rows that fit several documents, or one that other rows fit as well."""
+    rows_unchecked: int = 0
+    """Rows that nobody marked as checked, in a sheet with a column for it."""
+
+
+class Matched(Value):
+    """What says which documents the rows of verified sheets are about."""
+
+    documents: int = 0
+    """Of the run; blank pages are none."""
+    rows: int = 0
+    """Of the verified sheets."""
+    by_file_name: int = 0
+    """Documents that were found by the name of their file."""
+    by_subject: int = 0
+    """By the subject's (student's) name in it."""
+    by_name_read: int = 0
+    """By the subject's name as it was read: where nobody read it right, a document is not found."""
+    by_code_read: int = 0
+    """By a code as it was read: likewise."""
 
 
 class Scores(Value):
@@ -189,4 +214,5 @@ class Scores(Value):
     unverified_cells: int
     unscorable_cells: int
     left_out: LeftOut
+    matched: Matched = Matched()
     problems: tuple[SheetProblem, ...]

@@ -7,7 +7,8 @@ that the document does not have is seen (invented), and a document that broke co
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -15,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_moe.errors import TruthError
-from ocr_moe.evaluation.truth.matching import Match, VerifiedDocument, documents_of
+from ocr_moe.evaluation.truth.matched import Match, MatchedBy, VerifiedDocument
+from ocr_moe.evaluation.truth.matching import documents_of
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import Truth, TruthCell
 from ocr_moe.schema import Field, Schema
 from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 
-SETTLED = (Status.ACCEPTED, Status.ABSENT)
+SETTLED = (Status.ACCEPTED, Status.ABSENT, Status.VERIFIED)
+"""What stands without a further look."""
 
 
 class Outcome(IntEnum):
@@ -56,7 +59,7 @@ class StrategyGrid:
     confidence: NDArray[np.float64]
     """NaN where there is none."""
     settled: NDArray[np.bool_]
-    """Accepted or absent: the strategy stands by its word."""
+    """Accepted, absent or verified: the strategy, or a person, stands by the word."""
     values: NDArray[np.object_]
     """What was read: str or None."""
 
@@ -94,7 +97,15 @@ class Scoring:
     truth: NDArray[np.object_]
     """TruthCell or None, of shape (documents, fields)."""
     grids: Mapping[str, StrategyGrid]
+    matched: Mapping[MatchedBy, int]
+    """How many of the documents were found by what."""
+    n_rows: int
+    """Rows of the sheets that name a document, checked or not."""
+    n_documents: int
+    """Of the runs, scored or not."""
     rows_without_document: tuple[str, ...]
+    rows_unclear: tuple[str, ...]
+    rows_unchecked: int
     documents_without_truth: tuple[str, ...]
     problems: tuple[Problem, ...]
     blank: int
@@ -153,9 +164,14 @@ def score(runs: Mapping[str, Sequence[Record]], matches: Sequence[Match]) -> Sco
         fields=fields,
         truth=cells,
         grids=grids,
+        matched=_matched(matches),
+        n_rows=sum(len(truth.rows) + truth.unchecked for truth in truths),
+        n_documents=len(documents),
         rows_without_document=tuple(
             name for found in matches for name in found.rows_without_document
         ),
+        rows_unclear=tuple(name for found in matches for name in found.rows_unclear),
+        rows_unchecked=sum(truth.unchecked for truth in truths),
         documents_without_truth=tuple(
             shown_key(key) for key in map(key_of, documents) if key not in touched
         ),
@@ -167,6 +183,13 @@ def score(runs: Mapping[str, Sequence[Record]], matches: Sequence[Match]) -> Sco
         blank=sum(truth.blank for truth in truths),
         unscorable=sum(truth.unscorable for truth in truths),
     )
+
+
+def _matched(matches: Iterable[Match]) -> Mapping[MatchedBy, int]:
+    counts = Counter(
+        document.by for found in matches for document in found.documents if document.cells
+    )
+    return {by: counts[by] for by in MatchedBy}
 
 
 def shown_key(key: DocumentKey) -> str:
@@ -319,5 +342,7 @@ def _nothing_in_common(truths: Sequence[Truth], documents: Sequence[DocumentRef]
     )
     there = listed([repr(document.path) for document in documents], 3)
     return (
-        f"no row of the verified sheet belongs to a document: {sheets}; the documents are {there}"
+        f"no row of the verified sheet belongs to a document: {sheets}; the documents are {there}. "
+        "Neither file names nor names or codes that were read tell which is about which: is it the "
+        "sheet of these documents? If so, name each row's file in a column 文件名"
     )

@@ -19,6 +19,7 @@ from ocr_moe.evaluation.scores import (
     Confusion,
     CostRate,
     LeftOut,
+    Matched,
     McNemar,
     PairScore,
     Review,
@@ -28,6 +29,7 @@ from ocr_moe.evaluation.scores import (
     StrategyScore,
 )
 from ocr_moe.evaluation.scoring import Outcome, Scoring, StrategyGrid
+from ocr_moe.evaluation.truth.matched import MatchedBy
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
 from ocr_moe.subjects import key_of
 from ocr_moe.types import LIVE, Cost, Origin, Record, Value
@@ -113,6 +115,14 @@ def summarize(
         unverified_cells=scoring.blank,
         unscorable_cells=scoring.unscorable,
         left_out=_left_out(scoring, runs, pages_blank),
+        matched=Matched(
+            documents=scoring.n_documents,
+            rows=scoring.n_rows,
+            by_file_name=scoring.matched[MatchedBy.FILE_NAME],
+            by_subject=scoring.matched[MatchedBy.SUBJECT],
+            by_name_read=scoring.matched[MatchedBy.NAME_READ],
+            by_code_read=scoring.matched[MatchedBy.CODE_READ],
+        ),
         problems=tuple(
             SheetProblem(
                 kind=problem.kind.value,
@@ -146,6 +156,8 @@ def _left_out(scoring: Scoring, runs: Mapping[str, Sequence[Record]], pages_blan
         columns_missing=tuple(dict.fromkeys(missing)),
         documents_failed=len(failed),
         pages_blank=pages_blank,
+        rows_unclear=len(scoring.rows_unclear),
+        rows_unchecked=scoring.rows_unchecked,
     )
 
 
@@ -316,6 +328,8 @@ def _cell_score(
         interval=metrics.wilson(hits, n, options.level),
         coverage=_ratio(int(settled.sum()), n),
         selective_accuracy=_ratio(int((right & settled).sum()), int(settled.sum())),
+        to_check=int((~settled).sum()),
+        silent_errors=int((settled & ~right).sum()),
         precision=precision,
         recall=recall,
         f1=_f1(precision, recall),

@@ -7,6 +7,7 @@ A phrase may stand inside another, and a list is told with the commas of the lan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -61,3 +62,47 @@ class Words:
             comma = safe(self.unfilled("comma", language))
             return comma.join([self._said(part, language, safe) for part in value])
         return value
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """English sentences that are made where something is noticed, known again and said in Chinese.
+
+    The file of a package is YAML: pairs of an English sentence with {names} and the Chinese one.
+    """
+
+    package: str
+    name: str
+
+    @cached_property
+    def _all(self) -> Sequence[tuple[re.Pattern[str], str]]:
+        import yaml
+
+        file = resources.files(self.package).joinpath(*self.name.split("/"))
+        pairs = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return [(_pattern(english), chinese) for english, chinese in pairs]
+
+    def chinese(self, sentence: str, said: Callable[[str, str], str] | None = None) -> str | None:
+        """The Chinese of the first sentence that fits; None where none does. `said` makes of a name and
+        what stands for it what is to stand in the Chinese; by default {names} is a list."""
+        for pattern, chinese in self._all:
+            found = pattern.fullmatch(sentence)
+            if found is not None:
+                given = found.groupdict()
+                return chinese.format_map({n: (said or _said)(n, given[n]) for n in given})
+        return None
+
+
+_NAME = re.compile(r"\{(\w+)\}")
+_MORE = re.compile(r" … and \d+ more$")
+
+
+def _pattern(english: str) -> re.Pattern[str]:
+    parts = _NAME.split(english)
+    made = [re.escape(part) if i % 2 == 0 else f"(?P<{part}>.+?)" for i, part in enumerate(parts)]
+    return re.compile("".join(made), re.DOTALL)
+
+
+def _said(name: str, text: str) -> str:
+    """A list of names, cut short or not, has Chinese commas; anything else stays as it is."""
+    return _MORE.sub(" 等", text).replace(", ", "、") if name == "names" else text

@@ -20,6 +20,8 @@ WRITTEN_SHEET = "written"
 WRITTEN_HEADINGS = ("document", "page", "part", "sha256", "schema", "strategy", "cells as written")
 ABSENT_MARK = "无"
 """What a person writes where the document has no such thing."""
+_PLACES = 6
+"""Of a confidence."""
 _LONGEST = 30_000
 """Characters of a cell of the sheet of what was written; Excel takes 32,767."""
 
@@ -96,7 +98,8 @@ def written_rows(document: DocumentId, what: WrittenDocument) -> Iterator[tuple[
     some: dict[str, list[object]] = {}
     length = 0
     for name, cell in what.cells.items():
-        said: list[object] = [cell.value, cell.status, cell.confidence]
+        confidence = None if cell.confidence is None else round(cell.confidence, _PLACES)
+        said: list[object] = [cell.value, cell.status, confidence]
         if cell.reviewer is not None:
             said += [cell.reviewer, cell.at]
         size = len(json.dumps({name: said}, ensure_ascii=False))

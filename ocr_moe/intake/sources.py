@@ -132,6 +132,17 @@ def discover(
     return _told_apart(sources)
 
 
+def under_names(files: Sequence[tuple[Path, str]], limits: ImageLimits) -> list[Source]:
+    """Files under names that others gave them, which are labels and no paths. Sorted by name.
+
+    ZIP archives and Office documents are opened as by `discover`; whether a file is one, its bytes
+    say. Names that are the same get a number, in the order of the files' own.
+    """
+    return _told_apart(
+        [each for file, name in files for each in _opened(Source(file, readable(name)), limits)]
+    )
+
+
 class _Search:
     """What was found behind PATHs, and what was not."""
 

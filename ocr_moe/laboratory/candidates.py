@@ -18,6 +18,7 @@ from ocr_moe.laboratory.learning import fit_policy, today, vote_weights
 from ocr_moe.protocols import Combiner, Gate
 from ocr_moe.routing.calibration import Provenance
 from ocr_moe.routing.combiners import Priority, Votes
+from ocr_moe.routing.dossiers import DossierParams
 from ocr_moe.routing.gates import Fixed, Learned
 from ocr_moe.routing.tuning import Tunable
 from ocr_moe.settings import Component
@@ -41,6 +42,8 @@ class PolicyCandidate:
     combiner: Component
     configured: bool = True
     """Whether it is one of the user's strategies, not one that the laboratory made up."""
+    dossiers: DossierParams | None = None
+    """How documents of one subject weigh on one another, as in the strategy's settings."""
 
 
 def tuned(configured: Sequence[PolicyCandidate], build: PolicyBuilder) -> list[PolicyCandidate]:
@@ -52,6 +55,7 @@ def tuned(configured: Sequence[PolicyCandidate], build: PolicyBuilder) -> list[P
             Component(kind=policy.gate.kind, **(policy.gate.params | dict(variant.changes))),
             policy.combiner,
             configured=False,
+            dossiers=policy.dossiers,
         )
         for policy in configured
         if (gate := _tunable(policy, build)) is not None
@@ -161,6 +165,7 @@ def _learned_gates(
                 _gate(Learned, policy=settings, separate=separate),
                 instead_of.combiner,
                 configured=False,
+                dossiers=instead_of.dossiers,
             )
         )
     return found

@@ -11,7 +11,7 @@ other, those of one field over different documents do not.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,9 +167,26 @@ def _refusal(
         sentence = (
             f"{field}: not certified. {goal} takes {needed} accepted cells with "
             f"{'no error' if wrong == 0 else f'at most {wrong} wrong'} to test on; there were "
-            f"{accepted}: verify about {missing} more documents"
+            f"{accepted}, which promise {certified_accuracy(accepted, wrong, confidence):.1%} at best: "
+            f"verify about {missing} more documents"
         )
     return Certificate(field, None, n, accepted, wrong, bound, missing, sentence)
+
+
+def withheld(certificate: Certificate, share: float = 1.0) -> Certificate:
+    """What is to be said of a policy that was chosen on the very documents of its test.
+
+    That it passed there is no evidence then: as many others have to be verified. `share` as in
+    `certify`.
+    """
+    if not certificate.passed:
+        return certificate
+    missing = max(1, math.ceil(certificate.cells / share))
+    sentence = (
+        f"{certificate.field}: not certified. The policy was chosen on the documents that were to "
+        f"test it; as many others may certify it: verify about {missing} more documents"
+    )
+    return replace(certificate, threshold=None, bound=None, missing=missing, sentence=sentence)
 
 
 def certified_accuracy(n: int, wrong: int, confidence: float) -> float:

@@ -15,7 +15,7 @@ from ocr_moe.protocols import Ask, Combiner, Gate
 from ocr_moe.routing.loop import Course, decide
 from ocr_moe.routing.recall import digest_fields, recall, unrecorded
 from ocr_moe.schema import Field, Schema
-from ocr_moe.types import Answer, Decision, Reading, Recorded, Status
+from ocr_moe.types import Answer, Box, Decision, DocumentRef, Reading, Recorded, Status
 
 Judge = Callable[[Field, str | None], bool]
 """Whether a value is right for a field of one document."""
@@ -39,6 +39,20 @@ class RecordedDocument:
     today: str | None = None
     """The day of the run (see `ocr_moe.protocols.State`)."""
     part: int = 1
+    path: str = ""
+    """Of its file, whose name may tell whose document it is."""
+    region: Box | None = None
+
+    @property
+    def ref(self) -> DocumentRef:
+        """Which document it is; one without a path goes by its hash."""
+        return DocumentRef(
+            path=self.path or self.sha256,
+            sha256=self.sha256,
+            page=self.page,
+            part=self.part,
+            region=self.region,
+        )
 
     @property
     def experts(self) -> frozenset[str]:

@@ -10,11 +10,12 @@ from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.evaluate import EvaluationOptions, evaluate
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.truth.truthset import TruthSet
+from ocr_moe.formats.phrases import Language
 from ocr_moe.laboratory.files import write_recommendation, write_refusal
 from ocr_moe.laboratory.goal import Goal
 from ocr_moe.laboratory.laboratory import Laboratory, open_laboratory, run_material
 from ocr_moe.laboratory.study import study_points
-from ocr_moe.run.exporting import told
+from ocr_moe.run.exporting import originals_of, told
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.store.database import Store
 from ocr_moe.types import Origin
@@ -23,9 +24,15 @@ from ocr_moe.workshop.config import Config
 
 
 def evaluate_run(
-    store: Store, truths: TruthSet, folder: Path, config: Config, goal: Goal | None = None
+    store: Store,
+    truths: TruthSet,
+    folder: Path,
+    config: Config,
+    goal: Goal | None = None,
+    *,
+    language: Language = "en",
 ) -> Scores:
-    """Score all strategies of a run, and write the scores into its folder.
+    """Score all strategies of a run, and write the scores into its folder, the workbook in a language.
 
     With a `goal` the bounds and the policy to use go into the report, and the policy into
     recommended.yaml. Raises TruthError when a sheet cannot be used.
@@ -35,6 +42,8 @@ def evaluate_run(
         skipped=told(store, "skipped", dict[str, str], {}),
         titles=told(store, "titles", dict[str, str], {}),
         origins=told(store, "origins", dict[str, Origin], {}),
+        language=language,
+        original_of=originals_of(store),
     )
     if goal is not None:
         laboratory = open_laboratory(store, material, Workshop(config, recorded=store))
@@ -58,6 +67,6 @@ def _advised(
     write_recommendation(folder, recommended)
     return replace(
         options,
-        points=study_points(study, laboratory.try_out(recommended.candidate)),
+        points=study_points(study, recommended.trial),
         advice=recommended.advice,
     )

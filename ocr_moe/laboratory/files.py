@@ -13,9 +13,10 @@ from ocr_moe.workshop.config import Config
 RECOMMENDED = "recommended.yaml"
 
 
-def write_recommendation(folder: Path, recommended: Recommendation) -> None:
+def write_recommendation(folder: Path, recommended: Recommendation) -> Path:
     """Write the configuration of the policy, headed by what is promised. Raises OutputError."""
     write_text(folder / RECOMMENDED, recommended.to_yaml())
+    return folder / RECOMMENDED
 
 
 def write_refusal(folder: Path, why: str) -> None:

@@ -11,25 +11,24 @@ from pathlib import Path
 
 from ocr_moe.errors import ConfigError, TruthError
 from ocr_moe.evaluation.material import Material, gather
-from ocr_moe.evaluation.truth.matching import Match
+from ocr_moe.evaluation.truth.matched import Match
 from ocr_moe.evaluation.truth.sheet import TruthCell
 from ocr_moe.evaluation.truth.truthset import TruthSet, read_truths
 from ocr_moe.laboratory.calibrating import CalibratedBuilder, CalibrationResult, calibrate
 from ocr_moe.laboratory.candidates import PolicyCandidate
-from ocr_moe.laboratory.documents import Judge, RecordedDocument, experts_of, unit_of
+from ocr_moe.laboratory.documents import Judge, RecordedDocument, experts_of
 from ocr_moe.laboratory.learning import today
 from ocr_moe.laboratory.recommending import Recommendation, recommend
 from ocr_moe.laboratory.study import Study, study
-from ocr_moe.laboratory.trials import Trial, try_out
 from ocr_moe.protocols import Combiner, Gate, State
 from ocr_moe.routing.calibration import Calibration, Provenance
 from ocr_moe.routing.consistency import day_of
 from ocr_moe.run.exporting import schemas_of
-from ocr_moe.schema import Field
+from ocr_moe.schema import Field, Schema
 from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
-from ocr_moe.subjects import FileNameRule, key_of
-from ocr_moe.types import Box, DocumentRef
+from ocr_moe.subjects import DocumentKey, FileNameRule, key_of, name_read
+from ocr_moe.types import Box, DocumentRef, Record
 from ocr_moe.workshop.build import Workshop, fingerprint_of
 from ocr_moe.workshop.config import Config, StrategyConfig
 
@@ -40,6 +39,8 @@ class Laboratory:
 
     documents: tuple[RecordedDocument, ...]
     workshop: Workshop
+    fellows: tuple[RecordedDocument, ...] = ()
+    """Documents without verified cells that are of the same subjects as those with."""
 
     @property
     def experts(self) -> frozenset[str]:
@@ -66,6 +67,7 @@ class Laboratory:
                         title=settings.title or name,
                         gate=settings.gate,
                         combiner=settings.combiner,
+                        dossiers=settings.dossiers,
                     )
                 )
         return found
@@ -81,11 +83,7 @@ class Laboratory:
 
     def study(self) -> Study:
         """All configured strategies with the oracle and the single experts as bounds."""
-        return study(self.documents, self.candidates(), self.build)
-
-    def try_out(self, candidate: PolicyCandidate) -> Trial:
-        """One policy over all documents, as the study has the others."""
-        return try_out(candidate, self.documents, self.build, unit_of(self.documents))
+        return study(self.documents, self.candidates(), self.build, fellows=self.fellows)
 
     def recommend(self, target: float, confidence: float) -> Recommendation:
         """The cheapest policy, with thresholds certified for the target. Raises TruthError."""
@@ -96,6 +94,7 @@ class Laboratory:
             target=target,
             confidence=confidence,
             fitted_on=self.workshop.fitted_on(),
+            fellows=self.fellows,
         )
 
     def calibrate(
@@ -141,65 +140,97 @@ def run_material(store: Store, truths: TruthSet, *, listed: bool = False) -> Mat
 
 def open_laboratory(store: Store, material: Material, workshop: Workshop) -> Laboratory:
     """The verified documents of a run with all answers. Raises TruthError when there are none."""
-    readable: dict[str, dict[DocumentRef, float]] = {}
+    readable: dict[str, dict[DocumentRef, Record]] = {}
     for records in material.runs.values():
         for record in records:
             if record.schema_name is not None and record.error is None and not record.blank:
-                of_schema = readable.setdefault(record.schema_name, {})
-                of_schema[record.document] = record.cost.ocr_seconds
+                readable.setdefault(record.schema_name, {}).setdefault(record.document, record)
     current = {
         name: found
         for name in workshop.available_experts()
         if (found := fingerprint_of(workshop.expert(name))) is not None
     }
-    documents = [
-        document
-        for found in material.matches
-        for document in _documents_of(
-            found, readable.get(found.truth.schema.name, {}), store, current
-        )
-    ]
+    documents: list[RecordedDocument] = []
+    fellows: list[RecordedDocument] = []
+    for match in material.matches:
+        of_schema = readable.get(match.truth.schema.name, {})
+        scored, others = _documents_of(match, of_schema, store, current)
+        documents += scored
+        fellows += others
     if not documents:
         raise TruthError("no verified document of this run has recorded answers")
-    return Laboratory(tuple(documents), workshop)
+    return Laboratory(tuple(documents), workshop, tuple(fellows))
 
 
 def _documents_of(
     sheet: Match,
-    refs: Mapping[DocumentRef, float],
+    records: Mapping[DocumentRef, Record],
     store: Store,
     current: Mapping[str, str],
-) -> list[RecordedDocument]:
-    """The sheet's documents that could be read and were taken for its schema, with `refs` → what
-    their page OCR took."""
+) -> tuple[list[RecordedDocument], list[RecordedDocument]]:
+    """The sheet's documents that could be read and were taken for its schema, and the others of their
+    subjects. `records` has one of each document of the schema, whatever the strategy."""
     verified = {document.key: document for document in sheet.documents}
     schema = sheet.truth.schema
-    rule = FileNameRule(schema.subjects) if schema.subjects is not None else None
-    found: dict[tuple[str, int, Box | None], RecordedDocument] = {}
+    subjects = _subjects_of(schema, records)
+    people = {subjects.get(key_of(ref)) for ref in records if key_of(ref) in verified} - {None}
+    scored: list[RecordedDocument] = []
+    others: list[RecordedDocument] = []
+    found: set[tuple[str, int, Box | None]] = set()
     day = day_of(store.get_meta("started"))
-    for ref, seconds in refs.items():
+    # Of the same bytes under two names, the one that has a row is to be found first.
+    for ref in sorted(records, key=lambda ref: key_of(ref) not in verified):
         document = verified.get(key_of(ref))
-        if document is None or (ref.sha256, ref.page, ref.region) in found:
+        subject = subjects.get(key_of(ref))
+        if (ref.sha256, ref.page, ref.region) in found:
             continue
-        named = rule.identify(ref) if rule is not None else None
-        answers = tuple(
-            entry
-            for entry in store.answers(ref.sha256, ref.page, ref.region)
-            if current.get(entry.expert, entry.answer.expert) == entry.answer.expert
+        if document is None and subject not in people:
+            continue
+        found.add((ref.sha256, ref.page, ref.region))
+        cells = {} if document is None else document.cells
+        (others if document is None else scored).append(
+            RecordedDocument(
+                sha256=ref.sha256,
+                page=ref.page,
+                part=ref.part,
+                path=ref.path,
+                region=ref.region,
+                subject=subject,
+                schema=schema,
+                answers=tuple(
+                    entry
+                    for entry in store.answers(ref.sha256, ref.page, ref.region)
+                    if current.get(entry.expert, entry.answer.expert) == entry.answer.expert
+                ),
+                verified=frozenset(cells),
+                judge=_judge(cells),
+                ocr_seconds=records[ref].cost.ocr_seconds,
+                today=day,
+            )
         )
-        found[ref.sha256, ref.page, ref.region] = RecordedDocument(
-            sha256=ref.sha256,
-            page=ref.page,
-            part=ref.part,
-            subject=named.name if named is not None else None,
-            schema=schema,
-            answers=answers,
-            verified=frozenset(document.cells),
-            judge=_judge(document.cells),
-            ocr_seconds=seconds,
-            today=day,
-        )
-    return list(found.values())
+    return scored, others
+
+
+def _subjects_of(
+    schema: Schema, records: Mapping[DocumentRef, Record]
+) -> Mapping[DocumentKey, str]:
+    """Whom documents are about by their file names, else by what was read on them."""
+    if schema.subjects is None:
+        return {}
+    read = {
+        key_of(ref): name
+        for ref, record in records.items()
+        if (name := name_read(schema, _values(record))) is not None
+    }
+    return {
+        key_of(member.document): subject.name
+        for subject in FileNameRule(schema.subjects).group(records, read).subjects
+        for member in subject.documents
+    }
+
+
+def _values(record: Record) -> dict[str, str]:
+    return {n: each.value for n, each in record.fields.items() if each.value is not None}
 
 
 def _judge(cells: Mapping[str, TruthCell]) -> Judge:

@@ -1,14 +1,18 @@
-"""The policy to recommend: chosen, certified and reported, each on documents of its own."""
+"""The policy to recommend: chosen, certified and reported, each on documents of its own.
+
+Never one that is less accurate than what ran at no lower cost. Where nothing can be certified, or what
+was chosen loses to what ran, the most accurate strategy that ran is recommended, and nothing is promised
+of it: the documents that speak for it then include those of the test."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import numpy as np
-
-from ocr_moe.evaluation.advice import Advice
+from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.advice import Advice, Fallback
 from ocr_moe.evaluation.costs import Unit
 from ocr_moe.evaluation.metrics import Interval, wilson
 from ocr_moe.evaluation.report.phrases import text
@@ -16,11 +20,17 @@ from ocr_moe.evaluation.report.sentences import advice_sentences
 from ocr_moe.formats.yamlfile import write_yaml
 from ocr_moe.laboratory.bounds import Bound, oracle
 from ocr_moe.laboratory.candidates import PolicyBuilder, PolicyCandidate
-from ocr_moe.laboratory.certify import Cells, Certificate, certify
-from ocr_moe.laboratory.choosing import cheapest_good, honest_trials
-from ocr_moe.laboratory.documents import RecordedDocument, unit_of
+from ocr_moe.laboratory.certify import Certificate, certify, withheld
+from ocr_moe.laboratory.choosing import (
+    beaten_by,
+    cheapest_good,
+    falls_short,
+    honest_trials,
+    most_accurate,
+)
+from ocr_moe.laboratory.documents import RecordedDocument, fields_of, unit_of
 from ocr_moe.laboratory.splitting import demand, groups_of, split
-from ocr_moe.laboratory.trials import Trial, try_out
+from ocr_moe.laboratory.trials import Trial, joined, try_out
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class PolicyLine:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The cheapest policy, its certified thresholds, and how it did on untouched documents."""
+    """A policy with its certified thresholds, beside what ran on the same documents."""
 
     candidate: PolicyCandidate
     target: float
@@ -62,12 +72,17 @@ class Recommendation:
     """For choosing, for the tests, for the report."""
     certificates: tuple[Certificate, ...]
     report: tuple[FieldReport, ...]
-    result: PolicyLine
-    """The policy on the report's documents."""
+    trial: Trial
+    """The policy over all verified documents; a fitted one is tried on no document that it was fitted
+    on."""
     against: tuple[PolicyLine, ...]
     """The configured strategies on the same documents."""
     oracle: Bound
     """The best possible choice of experts for them."""
+    fallback: Fallback | None
+    """Why it is the most accurate strategy that ran; None for one that was chosen and certified."""
+    set_aside_policy: str
+    """The title of the policy that lost to what ran; empty where none did."""
     tried: tuple[PolicyLine, ...]
     """Every policy that was compared, on the documents for choosing."""
     set_aside: int
@@ -80,14 +95,19 @@ class Recommendation:
         return tuple(c.field for c in self.certificates if c.passed)
 
     @property
+    def result(self) -> PolicyLine:
+        """The policy on all verified documents."""
+        return replace(line_of(self.trial), name="recommended")
+
+    @property
     def accuracy(self) -> float:
-        """Macro accuracy of the policy on the report's documents."""
-        return self.result.accuracy
+        """Macro accuracy of the policy on all verified documents."""
+        return self.trial.accuracy
 
     @property
     def mean_amount(self) -> float:
         """Its mean cost of a document there."""
-        return self.result.mean_amount
+        return self.trial.mean_amount
 
     @property
     def missing(self) -> int:
@@ -104,6 +124,8 @@ class Recommendation:
             certified=self.certified,
             uncertified=tuple(c.field for c in self.certificates if not c.passed),
             missing=self.missing,
+            fallback=self.fallback,
+            instead_of=self.set_aside_policy,
         )
 
     @property
@@ -116,8 +138,8 @@ class Recommendation:
         chosen, tested, reported = self.documents
         lines = [
             self.verdict,
-            f"Chosen among {len(self.tried)} policies on {chosen} documents, certified on {tested} "
-            f"others, reported once on the remaining {reported}:",
+            f"{len(self.tried)} policies were compared on {chosen} documents; {tested} others were "
+            f"for the test, {reported} for the report. On all {chosen + tested + reported}:",
             *(
                 f"- {each.name}: accuracy {each.accuracy:.2%}, "
                 f"{each.mean_amount:.6g} {self.unit} a document"
@@ -140,54 +162,132 @@ def recommend(
     fitted_on: Sequence[str] = (),
     shares: tuple[float, float, float] = (0.3, 0.5, 0.2),
     seed: int = 0,
+    fellows: Sequence[RecordedDocument] = (),
 ) -> Recommendation:
     """Choose a policy on one part of the documents, certify it on another, report on the rest.
 
     `fitted_on` are the hash beginnings of the documents behind the calibration in use; they help to
-    choose and are kept out of the test and the report. Raises TruthError when a part stays empty.
+    choose and are kept out of the test and the report. `fellows` are further documents of the same
+    subjects, as for `try_out`. Raises TruthError without a recorded answer or a policy to recommend.
     """
+    demand(documents, 1)
+    if not configured:
+        raise TruthError("no configured strategy has all its answers recorded")
     unit = unit or unit_of(documents)
+    fields = fields_of(documents)
+
+    def tried(candidate: PolicyCandidate, some: Sequence[RecordedDocument]) -> Trial:
+        return try_out(candidate, some, build, unit, fields, fellows)
+
     starts = tuple(fitted_on)
     seen = [d for d in documents if starts and d.sha256.startswith(starts)]
     fresh = [d for d in documents if not (starts and d.sha256.startswith(starts))]
-    demand(fresh, 3)
-    choosing, testing, reporting = _three_parts(fresh, seen, shares, seed)
-    choosing = [*choosing, *seen]
-    demand(choosing, 1)
-    trials = honest_trials(choosing, configured, build, unit)
-    chosen = cheapest_good(trials, target)
-    tuning = next(trial for trial in trials if trial.candidate is chosen)
-    tested = try_out(chosen, testing, build, unit)
-    names = [name for name in tested.fields if tested.cells(name).right.size]
-    certificates = tuple(
-        certify(
-            name,
-            tuning.cells(name) if name in tuning.fields else Cells(np.zeros(0), np.zeros(0, bool)),
-            tested.cells(name),
-            target=target,
-            confidence=confidence,
-            share=len(testing) / len(documents),
-        )
-        for name in names
+    parts = _three_parts(fresh, seen, shares, seed)
+    choosing, testing, reporting = parts or (list(documents), [], [])
+    trials = honest_trials(choosing, configured, build, unit, fields=fields, fellows=fellows)
+    of_choice = {trial.candidate.name: trial for trial in trials}
+    ran = [_Course.of(of_choice[c.name], testing, reporting, tried) for c in configured]
+    best = max(ran, key=lambda each: each.whole is most_accurate([r.whole for r in ran]))
+    chosen = best
+    if parts is not None:
+        name = cheapest_good(trials, target).name
+        found = [each for each in ran if each.candidate.name == name]
+        chosen = found[0] if found else _Course.of(of_choice[name], testing, reporting, tried)
+    certified = partial(
+        _certificates, target=target, confidence=confidence, share=len(testing) / len(documents)
     )
-    final = try_out(chosen, reporting, build, unit)
+    certificates = certified(chosen)
+    fallback: Fallback | None = None
+    set_aside = ""
+    if parts is None:
+        fallback = "too_few"
+    elif not any(each.passed for each in certificates):
+        fallback = "nothing_certified"
+    elif chosen is not best and _loses(chosen, ran):
+        fallback, set_aside = "less_accurate", chosen.candidate.title
+    if fallback is not None and chosen is not best:
+        chosen = best
+        share = len(testing) / len(documents)
+        certificates = tuple(withheld(each, share) for each in certified(best))
     thresholds = {c.field: c.threshold for c in certificates}
     return Recommendation(
-        candidate=chosen,
+        candidate=chosen.candidate,
         target=target,
         confidence=confidence,
         unit=unit,
         documents=(len(choosing), len(testing), len(reporting)),
         certificates=certificates,
-        report=tuple(_report(final, name, thresholds.get(name)) for name in final.fields),
-        result=replace(line_of(final), name="recommended"),
-        against=tuple(
-            line_of(try_out(candidate, reporting, build, unit)) for candidate in configured
+        report=tuple(
+            _report(chosen.reporting, name, thresholds.get(name))
+            for name in fields
+            if len(chosen.reporting.cells(name))
         ),
-        oracle=oracle(reporting, unit),
+        trial=chosen.whole,
+        against=tuple(line_of(each.whole) for each in ran),
+        oracle=oracle(documents, unit),
+        fallback=fallback,
+        set_aside_policy=set_aside,
         tried=tuple(line_of(trial) for trial in trials),
         set_aside=len(seen),
-        overlay=_overlay(chosen, certificates),
+        overlay=_overlay(chosen.candidate, certificates),
+    )
+
+
+@dataclass(frozen=True)
+class _Course:
+    """A policy over the three parts of the documents."""
+
+    choosing: Trial
+    testing: Trial
+    reporting: Trial
+    held_out: Trial
+    """Over the documents that it was not chosen on."""
+    whole: Trial
+
+    @property
+    def candidate(self) -> PolicyCandidate:
+        return self.choosing.candidate
+
+    @classmethod
+    def of(
+        cls,
+        choosing: Trial,
+        testing: Sequence[RecordedDocument],
+        reporting: Sequence[RecordedDocument],
+        tried: Callable[[PolicyCandidate, Sequence[RecordedDocument]], Trial],
+    ) -> _Course:
+        candidate = choosing.candidate
+        tested, reported = tried(candidate, testing), tried(candidate, reporting)
+        held_out = joined(candidate, tested, reported)
+        return cls(choosing, tested, reported, held_out, joined(candidate, choosing, held_out))
+
+
+def _loses(chosen: _Course, ran: Sequence[_Course]) -> bool:
+    """Whether what ran is more accurate at no higher cost, or has more cells right beyond chance."""
+    others = [each for each in ran if each is not chosen]
+    return (
+        beaten_by(chosen.whole, [each.whole for each in others]) is not None
+        or beaten_by(chosen.held_out, [each.held_out for each in others]) is not None
+        or any(falls_short(chosen.held_out, each.held_out) for each in others)
+    )
+
+
+def _certificates(
+    policy: _Course, *, target: float, confidence: float, share: float
+) -> tuple[Certificate, ...]:
+    """One a field of which the test has cells; where there was no test, of which any document has."""
+    testing = policy.testing if len(policy.testing.asked) else policy.choosing
+    return tuple(
+        certify(
+            name,
+            policy.choosing.cells(name),
+            testing.cells(name),
+            target=target,
+            confidence=confidence,
+            share=share or 1.0,
+        )
+        for name in testing.fields
+        if len(testing.cells(name))
     )
 
 
@@ -212,29 +312,32 @@ def _report(trial: Trial, name: str, threshold: float | None) -> FieldReport:
 def _overlay(candidate: PolicyCandidate, certificates: Sequence[Certificate]) -> dict[str, Any]:
     """The candidate with its certified thresholds; a field without one always needs a person.
 
-    Where nothing is certified the thresholds stay as they were, and the title says so.
+    Where nothing is certified the thresholds stay as they were, and the title says so. Dossiers, which
+    have the last word on whether a value stands, get the same thresholds.
     """
     combiner = candidate.combiner.model_dump(mode="json")
+    dossiers = candidate.dossiers
+    weighing = None if dossiers is None else dossiers.model_dump(mode="json", exclude_defaults=True)
     title = candidate.title
     if any(c.passed for c in certificates):
-        accept = dict(combiner.get("accept", {}))
-        accept["fields"] = {
-            **accept.get("fields", {}),
-            **{c.field: c.threshold for c in certificates},
-        }
-        combiner["accept"] = accept
+        for settings in (combiner, weighing):
+            if settings is not None:
+                accept = dict(settings.get("accept", {}))
+                accept["fields"] = {
+                    **accept.get("fields", {}),
+                    **{c.field: c.threshold for c in certificates},
+                }
+                settings["accept"] = accept
     else:
         title += " (not certified)"
-    return {
-        "strategy": "recommended",
-        "strategies": {
-            "recommended": {
-                "title": title,
-                "gate": candidate.gate.model_dump(mode="json"),
-                "combiner": combiner,
-            }
-        },
+    strategy = {
+        "title": title,
+        "gate": candidate.gate.model_dump(mode="json"),
+        "combiner": combiner,
     }
+    if weighing is not None:
+        strategy["dossiers"] = weighing
+    return {"strategy": "recommended", "strategies": {"recommended": strategy}}
 
 
 def _three_parts(
@@ -242,14 +345,15 @@ def _three_parts(
     seen: Sequence[RecordedDocument],
     shares: tuple[float, float, float],
     seed: int,
-) -> list[list[RecordedDocument]]:
-    """Documents that share a subject with what the calibration has seen go to the first part."""
+) -> list[list[RecordedDocument]] | None:
+    """For choosing, for the test, for the report; None where one of them stays empty.
+
+    What the calibration has seen, and what shares a subject with it, only helps to choose.
+    """
     labels = groups_of([*seen, *fresh])
     known = set(labels[: len(seen)])
     related = [d for d, label in zip(fresh, labels[len(seen) :], strict=True) if label in known]
     unrelated = [d for d in fresh if not any(d is other for other in related)]
-    parts = split(unrelated, shares, seed)
-    parts[0].extend(related)
-    demand(parts[1], 1)
-    demand(parts[2], 1)
-    return parts
+    choosing, testing, reporting = split(unrelated, shares, seed)
+    choosing = [*choosing, *related, *seen]
+    return [choosing, testing, reporting] if choosing and testing and reporting else None

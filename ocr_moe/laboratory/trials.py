@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,11 @@ from ocr_moe.evaluation.metrics import macro
 from ocr_moe.evaluation.scoring import SETTLED
 from ocr_moe.laboratory.candidates import PolicyBuilder, PolicyCandidate
 from ocr_moe.laboratory.certify import Cells
+from ocr_moe.laboratory.company import weighed
 from ocr_moe.laboratory.documents import RecordedDocument, fields_of, is_right, right_experts
-from ocr_moe.types import Cost
+from ocr_moe.protocols import Combiner, Gate
+from ocr_moe.routing.loop import Course
+from ocr_moe.types import Cost, Decision
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,13 @@ def try_out(
     build: PolicyBuilder,
     unit: Unit,
     fields: tuple[str, ...] | None = None,
+    fellows: Sequence[RecordedDocument] = (),
 ) -> Trial:
-    """Replay one policy. `fields`: the columns of the result, by default the verified ones."""
+    """Replay one policy. `fields`: the columns of the result, by default the verified ones.
+
+    `fellows` are further documents of the same subjects: where the policy weighs a subject's documents
+    together they are heard, and neither scored nor paid for.
+    """
     gate, combiner = build(candidate.gate, candidate.combiner)
     fields = fields_of(documents) if fields is None else fields
     shape = (len(documents), len(fields))
@@ -100,8 +108,12 @@ def try_out(
     total, questions = Cost(), Counter[str]()
     bills: list[tuple[tuple[str, ...], Cost]] = []
     winnable = reached = won = 0
-    for i, document in enumerate(documents):
-        result = document.replay(gate, combiner)
+    courses = [_course(document, gate, combiner) for document in documents]
+    decided: Sequence[Mapping[str, Decision]] = [course.decisions for course in courses]
+    if candidate.dossiers is not None:
+        heard = [*courses, *(_course(fellow, gate, combiner) for fellow in fellows)]
+        decided = weighed([*documents, *fellows], heard, candidate.dossiers)
+    for i, (document, result) in enumerate(zip(documents, courses, strict=True)):
         total += result.cost
         bills += [(ask.fields, answer.cost) for ask, answer in result.exchanges]
         amounts[i] = amount(result.cost, unit)
@@ -109,7 +121,7 @@ def try_out(
         for j, name in enumerate(fields):
             if name not in document.verified:
                 continue
-            decision = result.decisions[name]
+            decision = decided[i][name]
             asked[i, j] = True
             right[i, j] = is_right(document, name, decision)
             accepted[i, j] = decision.status in SETTLED
@@ -133,6 +145,11 @@ def try_out(
         dict(sorted(questions.items())),
         Routing(winnable, reached, won),
     )
+
+
+def _course(document: RecordedDocument, gate: Gate, combiner: Combiner) -> Course:
+    """A replay without what was known on the way, which takes most of its memory."""
+    return replace(document.replay(gate, combiner), states=())
 
 
 def joined(candidate: PolicyCandidate, a: Trial, b: Trial) -> Trial:

@@ -523,13 +523,13 @@ def said_of(decision: Decision) -> Said:
     return Said(decision.value, decision.confidence, decision.status, decision.ceiling)
 
 
-def settled_record(record: Record, settled: Settled) -> Record:
-    """The record with what its dossier changed."""
-    fields = dict(record.fields)
+def settled_decisions(decisions: Mapping[str, Decision], settled: Settled) -> dict[str, Decision]:
+    """A document's decisions (field → decision) with what its dossier changed."""
+    changed = dict(decisions)
     for name, said in settled.fields.items():
-        decision = fields[name]
+        decision = changed[name]
         same = said.value == decision.value
-        fields[name] = decision.model_copy(
+        changed[name] = decision.model_copy(
             update={
                 "value": said.value,
                 "confidence": said.confidence,
@@ -538,4 +538,10 @@ def settled_record(record: Record, settled: Settled) -> Record:
                 "notes": (*decision.notes, *said.notes),
             }
         )
+    return changed
+
+
+def settled_record(record: Record, settled: Settled) -> Record:
+    """The record with what its dossier changed."""
+    fields = settled_decisions(record.fields, settled)
     return record.model_copy(update={"fields": fields, "conflicts": tuple(settled.conflicts)})

@@ -82,6 +82,11 @@ class Batch:
             notice=self._notice,
         )
 
+    def stop(self) -> None:
+        """Have `execute` stop as on Ctrl-C, from any thread, also before it has begun: what is under
+        way is finished and kept, then it raises InterruptedRunError."""
+        self._ledger.stop(StoppedError())
+
     def close(self) -> None:
         if "_processor" in vars(self):
             self._processor.close()
@@ -160,7 +165,7 @@ class Batch:
         done = outcome.resumed + broken
         results = self._results(groups)
         try:
-            with stopping(lambda: self._ledger.stop(StoppedError())):
+            with stopping(self.stop):
                 for some in results:
                     self.store.put_records([row for result in some for row in result.rows])
                     for result in some:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from ocr_moe.run.manifest import Manifest, manifest, write_manifest
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.types import Answer, Box, DocumentRef, Record
+from ocr_moe.types import Answer, Box, Record
 from ocr_moe.workshop.build import Workshop
 
 if TYPE_CHECKING:
@@ -81,13 +81,24 @@ def exported(store: Store, strategy: str) -> Exported:
                 found.setdefault(name, []).append(_on_page(answer, ref.region))
         return found
 
+    address_of = originals_of(store)
+    return Exported(
+        store.records(strategy),
+        schemas_of(store),
+        answers_of,
+        original_of=lambda document: address_of(document.path),
+    )
+
+
+def originals_of(store: Store) -> Callable[[str], str]:
+    """Path of a document → address of its file as the run found it; empty where none is known."""
     files = told(store, "files", dict[str, str | list[str | int]], {})
 
-    def original_of(document: DocumentRef) -> str:
-        place = files.get(document.path)
+    def address_of(path: str) -> str:
+        place = files.get(path)
         return file_address(place if isinstance(place, str) else str(place[0])) if place else ""
 
-    return Exported(store.records(strategy), schemas_of(store), answers_of, original_of=original_of)
+    return address_of
 
 
 def write_exports(

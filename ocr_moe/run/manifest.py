@@ -17,9 +17,10 @@ from ocr_moe.formats.files import write_text
 from ocr_moe.protocols import Package
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.documents import page_key
+from ocr_moe.run.outcome import ToCheck
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
-from ocr_moe.types import Cost, Origin, Value
+from ocr_moe.types import Cost, Origin, Status, Value
 from ocr_moe.version import __version__
 from ocr_moe.workshop.build import Workshop, fingerprint_of
 from ocr_moe.workshop.config import Config
@@ -46,6 +47,18 @@ class StrategyManifest(Value):
     fields: dict[str, int]
     """Status → how many fields have it."""
     cost: Cost
+
+    @property
+    def left_to_check(self) -> ToCheck:
+        """What a person should look at."""
+        failed = self.fields.get(Status.FAILED, 0)
+        return ToCheck(
+            cells=self.fields.get(Status.ABSTAINED, 0) + failed,
+            documents=self.documents_to_check,
+            failed_cells=failed,
+            failed_documents=self.failed_documents,
+            contradicting=self.contradicting_documents,
+        )
 
 
 class Manifest(Value):

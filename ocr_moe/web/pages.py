@@ -6,9 +6,11 @@ Whatever is filled in is escaped; nothing on a page comes from elsewhere, and no
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,10 @@ _CHOICE = "language"
 _YEAR = 365 * 24 * 3600
 _SHARED = "web"
 """The room of what all pages share."""
+_BREAKS = "\t\n"
+_SPACES = "Zs"
+_UNSEEN = Markup('<span class="unseen">{}</span>')
+_CUT = Markup('<span class="soft">… ({:,})</span>')
 
 
 class Pages:
@@ -35,11 +41,15 @@ class Pages:
 
     A template may extend and include those of `ocr_moe.web` by the prefix `web/`, and its own by the
     room's name; words are looked for in the room first. In templates, `t("key", …)` is a phrase,
-    `language` the language, `static("room/file")` the address of a file.
+    `language` the language, `static("room/file")` the address of a file. What documents say is shown
+    by the filters `data` (see `shown`) and, in attributes, `visible`. The room `web` is that of what
+    all pages share.
     """
 
     def __init__(self, room: str) -> None:
-        packages = {_SHARED: "ocr_moe.web", room: f"ocr_moe.web.{room}"}
+        packages = {_SHARED: "ocr_moe.web"}
+        if room != _SHARED:
+            packages[room] = f"ocr_moe.web.{room}"
         self._room = room
         self._words = [Words(package, "words.yaml") for package in reversed(packages.values())]
         self._files = {
@@ -54,6 +64,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.filters |= {"data": shown, "visible": visible}
 
     def page(
         self, request: Request, template: str, *, status: int = 200, **context: Any
@@ -75,10 +86,17 @@ class Pages:
 
     def said(self, key: str, language: Language, **values: Any) -> Markup:
         """A phrase, with what fills it in escaped. Raises KeyError."""
+        return Markup(self._words_with(key).filled(Phrase(key, values), language, escape))
+
+    def text(self, key: str, language: Language, **values: Any) -> str:
+        """A phrase as plain text, for what is no HTML. Raises KeyError."""
+        return self._words_with(key).filled(Phrase(key, values), language, str)
+
+    def _words_with(self, key: str) -> Words:
         words = next((each for each in self._words if key in each.all), None)
         if words is None:
             raise KeyError(key)
-        return Markup(words.filled(Phrase(key, values), language, escape))
+        return words
 
     def phrases(self, prefix: str, language: Language) -> Mapping[str, str]:
         """What stands under keys with a prefix, unfilled, for the scripts of a page."""
@@ -104,6 +122,52 @@ class Pages:
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
+
+
+def visible(text: object) -> str:
+    """A text in which nothing hides: each control, format, private or unassigned character, such as a
+    NUL, U+202E (what follows runs backwards) or U+200B (no width), as its number; spaces, line breaks
+    and tabs stay.
+
+    None is the empty text. What it comes to is still to be escaped, and `shown` is to be preferred:
+    Hebrew and Arabic letters run backwards too.
+
+    >>> visible("abc\u202efdp.exe")
+    'abc[U+202E]fdp.exe'
+    """
+    return "".join(_numbered(each) if _hides(each) else each for each in _text(text))
+
+
+def shown(text: object, limit: int | None = None) -> Markup:
+    """What a document, a file's name or a person says, as HTML that cannot touch what stands around it:
+    escaped, with a direction of its own (`<bdi>`), and nothing in it hidden (see `visible`).
+
+    Beyond `limit` characters it is cut, and tells how many there are.
+    """
+    whole = _text(text)
+    pieces = [
+        _UNSEEN.format("".join(map(_numbered, run))) if hidden else escape("".join(run))
+        for hidden, run in groupby(whole[:limit], _hides)
+    ]
+    if limit is not None and len(whole) > limit:
+        pieces.append(_CUT.format(len(whole)))
+    return Markup("<bdi>{}</bdi>").format(Markup().join(pieces))
+
+
+def _text(text: object) -> str:
+    return "" if text is None else str(text)
+
+
+def _hides(character: str) -> bool:
+    return not (
+        character.isprintable()
+        or character in _BREAKS
+        or unicodedata.category(character) == _SPACES
+    )
+
+
+def _numbered(character: str) -> str:
+    return f"[U+{ord(character):04X}]"
 
 
 def language_of(request: Request) -> Language:

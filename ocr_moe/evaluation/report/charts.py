@@ -59,7 +59,8 @@ class Plot:
     """Horizontal lines with their words."""
     drops: Sequence[tuple[float, float]] = ()
     """Points from which dotted lines fall to the x axis."""
-    title: str = ""
+    label: Markup | str = ""
+    """The attribute that tells what is drawn to those who do not see it."""
     words: Words = field(default=lambda key: Markup(escape(key)))
 
 
@@ -93,9 +94,9 @@ def draw(plot: Plot) -> Markup:
         )
     parts += [_curve(curve, x, y) for curve in plot.curves]
     parts += _marks(plot, x, y)
-    return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
-    ).format(plot.width, plot.height, plot.title, Markup("").join(parts))
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" {}>{}</svg>').format(
+        plot.width, plot.height, plot.label, Markup("").join(parts)
+    )
 
 
 def interval_bar(value: float, low: float, high: float, start: float, *, best: bool) -> Markup:

@@ -13,6 +13,7 @@ from ocr_moe.evaluation import metrics
 from ocr_moe.evaluation.advice import PolicyPoint
 from ocr_moe.evaluation.costs import Unit, amount
 from ocr_moe.evaluation.report.charts import Curve, Mark, Plot, Words, draw, pareto
+from ocr_moe.evaluation.report.phrases import attribute
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Scoring
 
@@ -92,7 +93,7 @@ def _cost_chart(
                 Curve(pareto(reachable), "front", steps=True),
             ),
             marks=placed,
-            title="accuracy against cost",
+            label=attribute("aria-label", "cost_title"),
             words=words,
         )
     )
@@ -125,7 +126,7 @@ def review_chart(scoring: Scoring, scores: Scores, order: Sequence[str], words: 
             marks=(mark,),
             drops=((mark.x, mark.y),),
             rules=((100 * scores.target, words("target_line")),),
-            title="accuracy after review",
+            label=attribute("aria-label", "review_chart"),
             words=words,
         )
     )
@@ -172,7 +173,7 @@ def risk_chart(
             curves=clipped,
             marks=chosen,
             rules=((100 * (1 - scores.target), words("target_line")),),
-            title="risk and coverage",
+            label=attribute("aria-label", "risk_chart"),
             words=words,
         )
     )

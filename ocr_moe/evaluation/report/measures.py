@@ -33,11 +33,15 @@ class Display:
     """Of the column in Excel."""
     places: int | None = None
     """To which Excel gets it rounded where the number format does not."""
+    words: str = ""
+    """How the keys of words.yaml begin that say a figure which is a word."""
 
     def shown(self, value: Figure) -> str:
         return "–" if value is None else self.text(value)
 
-    def rounded(self, value: Figure) -> Figure:
+    def in_excel(self, value: Figure, language: Language) -> Figure:
+        if self.words and value is not None:
+            return unfilled(f"{self.words}{value}", language)
         return (
             value
             if self.places is None or not isinstance(value, float)
@@ -55,11 +59,6 @@ class Headed:
     def words(self) -> str:
         """The key of its headings in words.yaml."""
         return f"figure_{self.key}"
-
-    @property
-    def heading(self) -> str:
-        """In workbooks, where other programs look for it."""
-        return self.heading_in("en")
 
     def heading_in(self, language: Language) -> str:
         return unfilled(self.words, language)
@@ -102,8 +101,10 @@ class Omission:
 
     key: str
     count: Callable[[Scores], int]
-    names: Callable[[Scores], Sequence[str]]
+    names: Callable[[Scores], Sequence[str]] = lambda _: ()
     """Of what was left out, where names are known."""
+    of: Callable[[Scores], int] = lambda _: 0
+    """How many there are in all, where the sentence tells the share."""
 
     @property
     def words(self) -> str:
@@ -117,7 +118,7 @@ class Omission:
         if len(names) > _NAMED:
             some = Phrase("problem_rows_more", {"some": some, "more": len(names) - _NAMED})
         told = Phrase("left_names", {"names": some}) if names else ""
-        return Phrase(self.words, {"n": self.count(scores), "names": told})
+        return Phrase(self.words, {**_part(self.count(scores), self.of(scores)), "names": told})
 
 
 COUNT = Display("{:,}".format, "0")
@@ -156,14 +157,14 @@ OVERALL: tuple[Overall, ...] = (
 
 REVIEW: tuple[Measure[StrategyScore], ...] = (
     Measure("target", lambda score: score.review.target, _share(1, "0.0#%"), on_page=False),
-    Measure("to_check", lambda score: score.review.checked, COUNT),
+    Measure("to_target", lambda score: score.review.checked, COUNT),
     Measure("of_cells", lambda score: score.review.cells, COUNT),
     Measure("up_to_confidence", lambda score: score.review.threshold, _decimal(12)),
     Measure("after_check", lambda score: score.review.accuracy, _share(2, width=13), on_page=False),
     Measure("coverage", lambda score: score.cells.coverage, _share(1)),
     Measure("selective", lambda score: score.cells.selective_accuracy, _share(2, width=13)),
 )
-"""What a person has to check, a row a strategy: page, workbook (review)."""
+"""What a person has to check, a row a strategy: page, workbook (strategies)."""
 
 ACCEPTED: tuple[Measure[StrategyScore], ...] = tuple(
     measure for measure in REVIEW if measure.key in ("coverage", "selective")
@@ -179,7 +180,7 @@ COSTS: tuple[Measure[Cost | CostRate], ...] = (
     Measure("seconds", lambda cost: cost.seconds, Display("{:,.1f}".format, width=12, places=3)),
     Measure("money", lambda cost: cost.money, Display(money, width=12, places=6)),
 )
-"""What was spent, a row a strategy: page, workbook (costs; in all and a document)."""
+"""What was spent, a row a strategy: page, workbook (strategies; in all and a document)."""
 
 CELLS: tuple[Measure[CellScore], ...] = (
     Measure("n", lambda cells: cells.n, COUNT, on_page=False),
@@ -193,6 +194,8 @@ CELLS: tuple[Measure[CellScore], ...] = (
     Measure("high", lambda cells: cells.interval[1] if cells.n else None, _share(1), on_page=False),
     Measure("coverage", lambda cells: cells.coverage, _share(1), on_page=False),
     Measure("selective_accuracy", lambda c: c.selective_accuracy, _share(2), on_page=False),
+    Measure("to_check", lambda cells: cells.to_check, COUNT, on_page=False),
+    Measure("silent_errors", lambda cells: cells.silent_errors, COUNT, on_page=False),
     Measure("precision", lambda cells: cells.precision, _share(1), on_page=False),
     Measure("recall", lambda cells: cells.recall, _share(1), on_page=False),
     Measure("f1", lambda cells: cells.f1, _share(1), on_page=False),
@@ -204,8 +207,8 @@ CELLS: tuple[Measure[CellScore], ...] = (
     Measure("brier", lambda cells: cells.confidence.brier, _decimal()),
     Measure(
         "signal",
-        lambda cells: cells.confidence.signal.replace("_", " "),
-        Display(str, width=16),
+        lambda cells: cells.confidence.signal,
+        Display(str, width=24, words="signal_"),
         on_page=False,
     ),
 )
@@ -217,27 +220,72 @@ LEFT_OUT: tuple[Omission, ...] = (
         "documents_without_truth",
         lambda scores: scores.left_out.documents_without_truth,
         lambda scores: scores.documents_without_truth,
+        lambda scores: scores.matched.documents,
     ),
     Omission(
         "rows_without_document",
         lambda scores: scores.left_out.rows_without_document,
         lambda scores: scores.rows_without_document,
+        lambda scores: scores.matched.rows,
     ),
-    Omission("damaged_cells", lambda scores: scores.left_out.damaged_cells, lambda _: ()),
+    Omission(
+        "rows_unclear",
+        lambda scores: scores.left_out.rows_unclear,
+        of=lambda scores: scores.matched.rows,
+    ),
+    Omission(
+        "rows_unchecked",
+        lambda scores: scores.left_out.rows_unchecked,
+        of=lambda scores: scores.matched.rows,
+    ),
+    Omission("damaged_cells", lambda scores: scores.left_out.damaged_cells),
     Omission(
         "columns_missing",
         lambda scores: len(scores.left_out.columns_missing),
         lambda scores: scores.left_out.columns_missing,
     ),
-    Omission("documents_failed", lambda scores: scores.left_out.documents_failed, lambda _: ()),
-    Omission("pages_blank", lambda scores: scores.left_out.pages_blank, lambda _: ()),
+    Omission("documents_failed", lambda scores: scores.left_out.documents_failed),
+    Omission("pages_blank", lambda scores: scores.left_out.pages_blank),
+    Omission(
+        "found_by_name_read",
+        lambda scores: scores.matched.by_name_read,
+        of=lambda scores: scores.n_documents,
+    ),
+    Omission(
+        "found_by_code_read",
+        lambda scores: scores.matched.by_code_read,
+        of=lambda scores: scores.n_documents,
+    ),
 )
 """What is said first: at the head of the page, of the workbook (summary) and on the terminal."""
+MOST = 0.5
+"""Share of documents or rows from which on being left out is an alarm: the figures are then about the
+lesser part of the material."""
+
+
+def alarms(scores: Scores) -> tuple[Phrase, ...]:
+    """What to do where most of the documents are not scored, or most of the rows not used."""
+    documents, rows = scores.matched.documents, scores.matched.rows
+    lost = scores.left_out.rows_without_document + scores.left_out.rows_unclear
+    unverified = scores.left_out.documents_without_truth
+    found = []
+    if unverified and unverified >= MOST * documents:
+        values = _part(documents - unverified, documents) | {"rows": lost}
+        found.append(Phrase("alarm_apart" if lost else "alarm_sample", values))
+    if lost and lost >= MOST * rows and not (unverified and found):
+        found.append(Phrase("alarm_unused", _part(rows - lost, rows)))
+    return tuple(found)
 
 
 def left_out(scores: Scores) -> tuple[Phrase, ...]:
-    """A sentence each on what was left out; none where everything was counted."""
-    return tuple(omission.sentence(scores) for omission in LEFT_OUT if omission.count(scores))
+    """A sentence each on what was left out, alarms first; none where everything was counted."""
+    told = (omission.sentence(scores) for omission in LEFT_OUT if omission.count(scores))
+    return (*alarms(scores), *told)
+
+
+def _part(n: int, of: int) -> dict[str, int | str]:
+    of = max(n, of)
+    return {"n": n, "of": of, "share": percent(n / of if of else 0.0, 0)}
 
 
 def skipped_together(scores: Scores) -> tuple[tuple[str, str], ...]:

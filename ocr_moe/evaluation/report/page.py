@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from ocr_moe.evaluation.advice import Advice, PolicyPoint
 from ocr_moe.evaluation.report.crops import ImageSource
-from ocr_moe.evaluation.report.phrases import asset, markup, unfilled
+from ocr_moe.evaluation.report.phrases import asset, attribute, markup, unfilled
 from ocr_moe.evaluation.report.view import PageView, ViewOptions, build_view
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Scoring
@@ -85,6 +85,9 @@ def render(view: PageView, lang: str = "auto") -> str:
         told=_told,
         origin=_origin,
         plain=lambda key: unfilled(key, opening),
+        in_en=lambda key: unfilled(key, "en"),
+        in_zh=lambda key: unfilled(key, "zh"),
+        both=lambda name, key: attribute(name, key, opening),
         strong=lambda text: Markup("<b>{}</b>").format(text),
     )
 

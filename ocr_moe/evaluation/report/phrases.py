@@ -29,6 +29,14 @@ def unfilled(key: str, language: Language) -> str:
     return _WORDS.unfilled(key, language)
 
 
+def attribute(name: str, key: str, opening: Language = "en") -> Markup:
+    """An attribute of an element in the language in which the page opens, with both for its script."""
+    english, chinese = unfilled(key, "en"), unfilled(key, "zh")
+    return Markup('{}="{}" data-of="{}" data-en="{}" data-zh="{}"').format(
+        name, chinese if opening == "zh" else english, name, english, chinese
+    )
+
+
 @cache
 def asset(name: str) -> str:
     """A file of the report's templates. Raises FileNotFoundError."""

@@ -34,7 +34,12 @@ from ocr_moe.evaluation.report.numbers import (
     points,
     round_percent,
 )
-from ocr_moe.evaluation.report.sentences import advice_sentences, problem_sentence
+from ocr_moe.evaluation.report.sentences import (
+    advice_sentences,
+    policy_title,
+    problem_sentence,
+    why_skipped,
+)
 from ocr_moe.evaluation.report.worst import WorstDocument, WorstDocuments, WorstOptions
 from ocr_moe.evaluation.scores import CellScore, Confusion, PairScore, Scores, StrategyScore
 from ocr_moe.evaluation.scoring import Scoring
@@ -73,6 +78,7 @@ class PageView:
     strategies: tuple[StrategyView, ...]
     versus: Versus | None
     advice: Advice | None
+    advice_name: Phrase | None
     advice_words: tuple[Phrase, ...]
     bar_start: str
     field_rows: tuple[FieldRow, ...]
@@ -96,7 +102,7 @@ class PageView:
     cost_headings: tuple[str, ...]
     field_costs: tuple[FieldCostRow, ...]
     origins: tuple[tuple[str, Origin], ...]
-    skipped: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[str, Phrase], ...]
     problems: tuple[Phrase, ...]
     unverified: int
     unscorable: int
@@ -116,6 +122,8 @@ class StrategyView:
     perfect: str
     checked: str
     review_cells: str
+    accepted: str
+    silent: int
     review_words: str
     review: tuple[str, ...]
     """Under the `review_headings`."""
@@ -266,6 +274,7 @@ def build_view(
         strategies=strategies,
         versus=_versus(scores, order),
         advice=advice,
+        advice_name=policy_title(advice.name) if advice is not None else None,
         advice_words=advice_sentences(advice) if advice is not None else (),
         bar_start=percent(start, 0),
         field_rows=_field_rows(scores, order, start),
@@ -302,7 +311,7 @@ def build_view(
             for name in order
             if scores.strategies[name].origin
         ),
-        skipped=skipped_together(scores),
+        skipped=tuple((names, why_skipped(why)) for names, why in skipped_together(scores)),
         problems=tuple(map(problem_sentence, scores.problems)),
         unverified=scores.unverified_cells,
         unscorable=scores.unscorable_cells,
@@ -331,6 +340,8 @@ def _strategy(name: str, scores: Scores) -> StrategyView:
         perfect=percent(score.perfect, 1),
         checked=f"{review.checked:,}",
         review_cells=f"{review.cells:,}",
+        accepted=f"{cells.n - cells.to_check:,}",
+        silent=cells.silent_errors,
         review_words=words,
         review=tuple(measure.shown(score) for measure in on_page(REVIEW)),
         cost_tile=_cost_tile(score, scores.cost_measure),

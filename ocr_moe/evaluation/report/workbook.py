@@ -1,11 +1,17 @@
-"""accuracy.xlsx: the figures, and every cell beside the verified one with its differences marked."""
+"""accuracy.xlsx: first what a person reads, then every value beside the verified one, then statistics.
+
+In English or Chinese; the note of a heading has it in the other language, by which other programs find
+it as well.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from ocr_moe.evaluation.mistakes import Mistake, marks
+from ocr_moe.evaluation.mistakes import marks
 from ocr_moe.evaluation.report.measures import (
     ALL_CELLS,
     CELLS,
@@ -20,38 +26,323 @@ from ocr_moe.evaluation.report.measures import (
     share_of,
     skipped_together,
 )
+from ocr_moe.evaluation.report.numbers import round_percent
 from ocr_moe.evaluation.report.phrases import text, unfilled
-from ocr_moe.evaluation.scores import Scores
-from ocr_moe.evaluation.scoring import Outcome, ScoredField, Scoring, shown_key, worst_first
-from ocr_moe.formats.phrases import LANGUAGES, Phrase
-from ocr_moe.formats.xlsx import MAX_ROWS, Book, Cell, Column, Content, Style, writing
+from ocr_moe.evaluation.report.sentences import problem_sentence, why_skipped
+from ocr_moe.evaluation.scores import CellScore, McNemar, Scores, StrategyScore
+from ocr_moe.evaluation.scoring import (
+    CellView,
+    Outcome,
+    ScoredField,
+    Scoring,
+    shown_key,
+    worst_first,
+)
+from ocr_moe.evaluation.summary import mistake_at
+from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase
+from ocr_moe.formats.xlsx import MAX_ROWS, Book, Cell, Column, Content, Sheet, Style, writing
 from ocr_moe.values.kinds import kind_of
 
 _PERCENT = "0.00%"
-_OUTCOMES = {
-    Outcome.NOT_SCORED: "",
-    Outcome.RIGHT: "right",
-    Outcome.WRONG: "wrong",
-    Outcome.MISSING: "missing",
-    Outcome.INVENTED: "invented",
-    Outcome.FAILED: "failed",
-}
+_SIGNED = "+0.00%;-0.00%;0.00%"
 
 
 def write_accuracy(
-    path: Path, scoring: Scoring, scores: Scores, *, rows_per_sheet: int = MAX_ROWS
+    path: Path,
+    scoring: Scoring,
+    scores: Scores,
+    *,
+    language: Language = "en",
+    original_of: Callable[[str], str] = lambda path: "",
+    rows_per_sheet: int = MAX_ROWS,
 ) -> None:
-    """Write the workbook in one step. Raises OutputError when writing fails."""
+    """Write the workbook in one step; `original_of` gives the address of a document's file by its path.
+
+    Raises OutputError when writing fails.
+    """
     with writing(path, rows_per_sheet=rows_per_sheet) as book:
-        _summary(book, scores)
-        _side_by_side(book, scoring, scores)
-        _worst_documents(book, scoring, scores)
-        _fields(book, scores)
-        _review(book, scores)
-        _mistakes(book, scores)
-        _pairs(book, scores)
-        _costs(book, scores)
-        _problems(book, scores)
+        _Workbook(book, scoring, scores, language, original_of).write()
+
+
+@dataclass(frozen=True)
+class _Workbook:
+    """The sheets of one evaluation, in the order of their methods."""
+
+    book: Book
+    scoring: Scoring
+    scores: Scores
+    language: Language
+    original_of: Callable[[str], str]
+
+    def write(self) -> None:
+        self._summary()
+        self._mistakes()
+        self._side_by_side()
+        self._problems()
+        self._strategies()
+        self._fields()
+        self._pairs()
+
+    def _summary(self) -> None:
+        """What is not counted; then each strategy over all cells, and field by field."""
+        sheet = self._sheet(
+            "summary",
+            self._column("strategy", 22),
+            self._column("field", 26),
+            self._column("accuracy", 11, _PERCENT),
+            self._column("low", 11, _PERCENT),
+            self._column("high", 11, _PERCENT),
+            self._column("right", 9, "0"),
+            self._column("n", 9, "0"),
+            self._column("coverage", 11, _PERCENT),
+            self._column("silent_errors", 10, "0"),
+            self._column("to_check", 10, "0"),
+            frozen=2,
+        )
+        for sentence in left_out(self.scores):
+            sheet.append([Cell(self._said(sentence), "unsure")])
+        for name in self._order:
+            score = self.scores.strategies[name]
+            for overall in OVERALL:
+                cells = score.cells if overall is ALL_CELLS else None
+                heading = Cell(overall.heading_in(self.language), "strong")
+                row = self._share(overall.of(score), cells, "strong")
+                sheet.append([Cell(score.title, "strong"), heading, *row])
+            for field, cells in score.fields.items():
+                sheet.append([score.title, field, *self._share(share_of(cells), cells)])
+            sheet.append([Cell(score.title, "muted"), Cell(self._to_target(score), "muted")])
+            if score.origin:
+                told = {"told": str(score.origin), "models": score.origin.recorded}
+                said = self._said(Phrase("recorded_of", told))
+                sheet.append([Cell(score.title, "muted"), Cell(said, "muted")])
+            sheet.append([])
+        for names, reason in skipped_together(self.scores):
+            said = self._said(Phrase("skipped", {"names": names, "why": why_skipped(reason)}))
+            sheet.append([Cell(said, "muted")])
+
+    def _share(self, share: Share, cells: CellScore | None, look: Style = "plain") -> list[Content]:
+        if share.value is None:
+            return [None, None, None, share.right, share.n]
+        row: list[Content] = [Cell(share.value, look), *share.interval, share.right, share.n]
+        if cells is not None:
+            row.append(cells.coverage)
+            row.append(Cell(cells.silent_errors, "bad" if cells.silent_errors else "plain"))
+            row.append(Cell(cells.to_check, "unsure" if cells.to_check else "plain"))
+        return row
+
+    def _to_target(self, score: StrategyScore) -> str:
+        values = {
+            "target": round_percent(score.review.target),
+            "checked": f"{score.review.checked:,}",
+            "cells": f"{score.review.cells:,}",
+        }
+        key = "review_some" if score.review.checked else "review_none"
+        return self._said(Phrase(key, values))
+
+    def _mistakes(self) -> None:
+        """Row per cell that a strategy has not right: the best strategy first, in it what nobody would
+        have looked at, then the worst documents."""
+        sheet = self._sheet(
+            "mistakes",
+            self._column("document", 34),
+            self._column("field", 16),
+            self._column("verified", 30),
+            self._column("read", 30),
+            self._column("strategy", 18),
+            self._column("silent", 10),
+            self._column("kind", 20),
+            self._column("confidence", 11, "0.000"),
+            frozen=2,
+        )
+        for name in self._order:
+            rank = {document: n for n, document in enumerate(worst_first(self.scoring, name))}
+            wrong = [x for x in self.scoring.cells(name) if x.outcome is not Outcome.RIGHT]
+            for cell in sorted(wrong, key=lambda x: (not x.settled, rank[x.document], x.column)):
+                sheet.append(self._mistake(name, cell))
+
+    def _mistake(self, strategy: str, cell: CellView) -> list[Content]:
+        in_truth, in_value = marks(cell.truth.value or "", cell.value or "")
+        printed = cell.truth.value == cell.truth.raw
+        kind = mistake_at(self.scoring, strategy, cell.document, cell.column)
+        return [
+            self._document(cell.document),
+            cell.field.key,
+            Cell(cell.truth.raw, "plain", "", in_truth if printed else ()),
+            Cell(cell.value, "plain", "", in_value),
+            self.scores.strategies[strategy].title,
+            Cell(self._word("mistake_silent"), "bad") if cell.settled else None,
+            self._word(kind.value),
+            cell.confidence,
+        ]
+
+    def _side_by_side(self) -> None:
+        """Row per document; per field the verified value and beside it a column per strategy."""
+        columns = [self._column("document", 34), self._column("cells_not_right", 10, "0")]
+        for scored in self.scoring.fields:
+            width = kind_of(scored.field).width_compared
+            columns.append(Column(scored.key, width))
+            columns += [
+                Column(heading(self.scores.strategies[name].title, scored.key), width)
+                for name in self._order
+            ]
+        sheet = self._sheet("side_by_side", *columns, frozen=1)
+        best = self.scoring.grids[self.scores.best]
+        for row in worst_first(self.scoring, self.scores.best):
+            errors = int((best.scored[row] & ~best.right[row]).sum())
+            cells: list[Content] = [self._document(row), errors]
+            for column, scored in enumerate(self.scoring.fields):
+                cells += self._compared(row, column, scored)
+            sheet.append(cells)
+
+    def _compared(self, row: int, column: int, scored: ScoredField) -> list[Content]:
+        truth = self.scoring.truth[row, column]
+        if truth is None:
+            return [Cell(None, "absent")] * (len(self._order) + 1)
+        cells: list[Content] = [truth.raw]
+        for name in self._order:
+            grid = self.scoring.grids[name]
+            outcome = Outcome(int(grid.outcomes[row, column]))
+            value = grid.values[row, column]
+            if outcome in (Outcome.RIGHT, Outcome.NOT_SCORED):
+                cells.append(value)
+                continue
+            kind = self._word(mistake_at(self.scoring, name, row, column).value)
+            if value is None:
+                cells.append(Cell(None, "bad", kind))
+                continue
+            _, spans = marks(truth.value or "", value)
+            # A value that only lacks characters has nothing of its own to mark.
+            told = {"kind": kind, "field": scored.key, "value": truth.raw}
+            note = "" if spans else self._said(Phrase("mistake_note", told))
+            cells.append(Cell(value, "bad", note, spans))
+        return cells
+
+    def _problems(self) -> None:
+        sheet = self._sheet(
+            "problems",
+            self._column("what", 100),
+            self._column("field", 16),
+            self._column("rows", 40),
+        )
+        for problem in self.scores.problems:
+            rows = ", ".join(str(row) for row in problem.rows)
+            sheet.append([self._said(problem_sentence(problem)), problem.field, rows])
+        for key, names in (
+            ("row_without", self.scores.rows_without_document),
+            ("document_without", self.scores.documents_without_truth),
+        ):
+            for name in names:
+                sheet.append([self._said(Phrase(key, {"name": name}))])
+
+    def _strategies(self) -> None:
+        """Row per strategy: what a person has to check, and what was spent."""
+        spent = in_workbook(COSTS)
+        dearest = self.scores.strategies[self.scores.cost_reference].title
+        sheet = self._sheet(
+            "strategies",
+            self._column("strategy", 18),
+            self._column("documents", 11, "0"),
+            *(self._column("accuracy", 11, _PERCENT),),
+            *(self._headed(f"figure_{key}", 13, _PERCENT) for key in ("macro", "perfect")),
+            *self._columns(REVIEW),
+            *self._columns(COSTS),
+            *(self._headed("column_each", 12, "0.0000", what=Phrase(m.words)) for m in spent),
+            self._headed("column_saved", 14, "0.0%", other=dearest),
+            frozen=1,
+        )
+        for name in self._order:
+            score = self.scores.strategies[name]
+            sheet.append(
+                [
+                    *(score.title, score.n_documents),
+                    *(score.cells.accuracy, score.macro, score.perfect),
+                    *self._figures(REVIEW, score),
+                    *self._figures(COSTS, score.cost.total),
+                    *(measure.of(score.cost.per_document) for measure in spent),
+                    score.cost.saving,
+                ]
+            )
+
+    def _fields(self) -> None:
+        sheet = self._sheet(
+            "fields",
+            self._column("strategy", 18),
+            self._column("field", 18),
+            *self._columns(CELLS),
+            frozen=2,
+        )
+        for name in self._order:
+            score = self.scores.strategies[name]
+            every = (ALL_CELLS.heading_in(self.language), score.cells)
+            for field, cells in [*score.fields.items(), every]:
+                sheet.append([score.title, field, *self._figures(CELLS, cells)])
+
+    def _pairs(self) -> None:
+        if not self.scores.pairs:
+            return
+        sheet = self._sheet(
+            "pairs",
+            self._column("first", 18),
+            self._column("second", 18),
+            self._column("what", 26),
+            self._column("documents", 11, "0"),
+            self._column("difference", 10, _SIGNED),
+            self._column("low", 10, _SIGNED),
+            self._column("high", 10, _SIGNED),
+            self._column("only_first", 10, "0"),
+            self._column("only_second", 10, "0"),
+            self._column("p", 12, "0.0000"),
+            self._column("p_holm", 10, "0.0000"),
+        )
+        for pair in self.scores.pairs:
+            titles = [self.scores.strategies[name].title for name in (pair.a, pair.b)]
+            low, high = pair.macro_interval
+            macro: list[Content] = [pair.n_documents, pair.macro_difference, low, high]
+            sheet.append([*titles, self._word("figure_macro"), *macro])
+            perfect = self._word("figure_perfect")
+            for what, test in [(perfect, pair.perfect), *pair.fields.items()]:
+                sheet.append([*titles, what, *_test(test)])
+
+    def _document(self, row: int) -> Cell:
+        """Which document it is, linked to its file where that is known."""
+        key = self.scoring.documents[row]
+        link = self.original_of(key.path)
+        return Cell(shown_key(key), "link" if link else "plain", link=link)
+
+    @cached_property
+    def _order(self) -> list[str]:
+        """The strategies, the best one first."""
+        rest = [name for name in self.scores.strategies if name != self.scores.best]
+        return [self.scores.best, *rest]
+
+    def _sheet(self, key: str, *columns: Column, frozen: int = 0) -> Sheet:
+        return self.book.sheet(self._word(f"sheet_{key}"), columns, frozen=frozen)
+
+    def _word(self, key: str) -> str:
+        return unfilled(key, self.language)
+
+    def _said(self, phrase: Phrase) -> str:
+        return text([phrase], self.language)
+
+    def _column(self, key: str, width: float, number: str = "General") -> Column:
+        return self._headed(f"column_{key}", width, number)
+
+    def _columns(self, measures: Sequence[Measure[S]]) -> list[Column]:
+        return [
+            self._headed(m.words, m.display.width, m.display.number) for m in in_workbook(measures)
+        ]
+
+    def _headed(self, words: str, width: float, number: str, **values: str | Phrase) -> Column:
+        """In the language of the workbook, with the other one in a note."""
+        [other] = [language for language in LANGUAGES if language != self.language]
+        told = [Phrase(words, values)]
+        return Column(text(told, self.language), width, number, text(told, other))
+
+    def _figures(self, measures: Sequence[Measure[S]], score: S) -> list[Content]:
+        return [
+            measure.display.in_excel(measure.of(score), self.language)
+            for measure in in_workbook(measures)
+        ]
 
 
 def heading(title: str, field: str) -> str:
@@ -59,240 +350,6 @@ def heading(title: str, field: str) -> str:
     return f"{title}策略{field}"
 
 
-def _summary(book: Book, scores: Scores) -> None:
-    columns = [_column("field", 24)]
-    for score in scores.strategies.values():
-        columns += [
-            _column("accuracy", 13, _PERCENT, of=score.title),
-            _column("n", 8, "0", of=score.title),
-            _column("low", 10, _PERCENT, of=score.title),
-            _column("high", 10, _PERCENT, of=score.title),
-        ]
-    sheet = book.sheet("summary", columns)
-    for sentence in left_out(scores):
-        both = " / ".join(text([sentence], language) for language in LANGUAGES)
-        sheet.append([Cell(both, "unsure")])
-    for field in scores.fields:
-        parts = [share_of(score.fields[field]) for score in scores.strategies.values()]
-        sheet.append([field, *_shares(parts)])
-    for overall in OVERALL:
-        parts = [overall.of(score) for score in scores.strategies.values()]
-        sheet.append([Cell(overall.heading, "strong"), *_shares(parts)])
-    sheet.append([])
-    for score in scores.strategies.values():
-        if score.origin:
-            sheet.append([Cell(f"{score.title}: {score.origin}", "muted")])
-    for names, reason in skipped_together(scores):
-        sheet.append([Cell(f"skipped {names}: {reason}", "muted")])
-
-
-def _column(key: str, width: float, number: str = "General", of: str = "") -> Column:
-    """Headed in English, where other programs look for it, with the Chinese heading in a note."""
-    if of:
-        return _told_column("column_of", width, number, title=of, what=Phrase(f"column_{key}"))
-    return _told_column(f"column_{key}", width, number)
-
-
-def _told_column(words: str, width: float, number: str, **values: str | Phrase) -> Column:
-    heading = [Phrase(words, values)]
-    return Column(text(heading, "en"), width, number, text(heading, "zh"))
-
-
-def _shares(parts: Sequence[Share]) -> list[Content]:
-    best = max((part.value for part in parts if part.value is not None), default=None)
-    cells: list[Content] = []
-    for part in parts:
-        if part.value is None:
-            cells += [None, part.n, None, None]
-        else:
-            look: Style = "strong" if part.value == best else "plain"
-            cells += [Cell(part.value, look), part.n, *part.interval]
-    return cells
-
-
-def _columns(measures: Sequence[Measure[S]]) -> list[Column]:
-    return [
-        Column(m.heading, m.display.width, m.display.number, m.heading_in("zh"))
-        for m in in_workbook(measures)
-    ]
-
-
-def _figures(measures: Sequence[Measure[S]], score: S) -> list[Content]:
-    return [measure.display.rounded(measure.of(score)) for measure in in_workbook(measures)]
-
-
-def _side_by_side(book: Book, scoring: Scoring, scores: Scores) -> None:
-    """Row per document; per field the verified value and beside it a column per strategy."""
-    columns = [_column("document", 34), _column("cells_not_right", 10, "0")]
-    for scored in scoring.fields:
-        width = kind_of(scored.field).width_compared
-        columns.append(Column(scored.key, width))
-        columns += [
-            Column(heading(score.title, scored.key), width) for score in scores.strategies.values()
-        ]
-    sheet = book.sheet("side by side", columns)
-    best = scoring.grids[scores.best]
-    for row in worst_first(scoring, scores.best):
-        errors = int((best.scored[row] & ~best.right[row]).sum())
-        cells: list[Content] = [shown_key(scoring.documents[row]), errors]
-        for column, scored in enumerate(scoring.fields):
-            cells += _compared(scoring, scores, row, column, scored)
-        sheet.append(cells)
-
-
-def _compared(
-    scoring: Scoring, scores: Scores, row: int, column: int, scored: ScoredField
-) -> list[Content]:
-    truth = scoring.truth[row, column]
-    if truth is None:
-        return [Cell(None, "absent")] * (len(scores.strategies) + 1)
-    cells: list[Content] = [truth.raw]
-    for name in scores.strategies:
-        grid = scoring.grids[name]
-        outcome = Outcome(int(grid.outcomes[row, column]))
-        value = grid.values[row, column]
-        if outcome in (Outcome.RIGHT, Outcome.NOT_SCORED):
-            cells.append(value)
-        elif value is None:
-            cells.append(Cell(None, "bad", _OUTCOMES[outcome]))
-        else:
-            _, spans = marks(truth.value or "", value)
-            # A value that only lacks characters has nothing of its own to mark.
-            note = f"{_OUTCOMES[outcome]}: {scored.key} is {truth.raw}" if not spans else ""
-            cells.append(Cell(value, "bad", note, spans))
-    return cells
-
-
-def _worst_documents(book: Book, scoring: Scoring, scores: Scores) -> None:
-    """Row per cell that the best strategy has not right, worst documents first."""
-    columns = [
-        _column("document", 34),
-        _column("field", 16),
-        _column("verified", 26),
-        Column(scores.strategies[scores.best].title, 26),
-        _column("outcome", 11),
-        _column("confidence", 11, "0.000"),
-    ]
-    sheet = book.sheet("not right", columns)
-    rank = {document: place for place, document in enumerate(worst_first(scoring, scores.best))}
-    wrong = [cell for cell in scoring.cells(scores.best) if cell.outcome is not Outcome.RIGHT]
-    for cell in sorted(wrong, key=lambda cell: rank[cell.document]):
-        in_truth, in_value = marks(cell.truth.value or "", cell.value or "")
-        printed = cell.truth.value == cell.truth.raw
-        sheet.append(
-            [
-                shown_key(scoring.documents[cell.document]),
-                cell.field.key,
-                Cell(cell.truth.raw, "plain", "", in_truth if printed else ()),
-                Cell(cell.value, "plain", "", in_value),
-                _OUTCOMES[cell.outcome],
-                cell.confidence,
-            ]
-        )
-
-
-def _fields(book: Book, scores: Scores) -> None:
-    columns = [_column("strategy", 18), _column("field", 18), *_columns(CELLS)]
-    sheet = book.sheet("fields", columns)
-    for name, score in scores.strategies.items():
-        for field, cells in [*score.fields.items(), (ALL_CELLS.heading, score.cells)]:
-            sheet.append([name, field, *_figures(CELLS, cells)])
-
-
-def _review(book: Book, scores: Scores) -> None:
-    sheet = book.sheet("review", [_column("strategy", 18), *_columns(REVIEW)])
-    for name, score in scores.strategies.items():
-        sheet.append([name, *_figures(REVIEW, score)])
-
-
-def _mistakes(book: Book, scores: Scores) -> None:
-    kinds = [kind.value for kind in Mistake]
-    columns = [_column("strategy", 18), _column("field", 18)]
-    columns += [Column(kind.replace("_", " "), 12, "0", unfilled(kind, "zh")) for kind in kinds]
-    sheet = book.sheet("mistakes", columns)
-    for name, score in scores.strategies.items():
-        for field, cells in [*score.fields.items(), (ALL_CELLS.heading, score.cells)]:
-            sheet.append([name, field, *(cells.mistakes.get(kind, 0) for kind in kinds)])
-    confused = book.sheet(
-        "confused characters",
-        [
-            _column("strategy", 18),
-            _column("verified", 10),
-            _column("read", 10),
-            _column("times", 9, "0"),
-        ],
-    )
-    for name, score in scores.strategies.items():
-        for item in score.confusions:
-            confused.append(
-                [name, item.verified or "(nothing)", item.read or "(nothing)", item.count]
-            )
-
-
-def _pairs(book: Book, scores: Scores) -> None:
-    columns = [
-        _column("first", 18),
-        _column("second", 18),
-        _column("what", 22),
-        _column("documents", 11, "0"),
-        _column("difference", 10, "+0.00%;-0.00%;0.00%"),
-        _column("low", 10, "+0.00%;-0.00%;0.00%"),
-        _column("high", 10, "+0.00%;-0.00%;0.00%"),
-        _column("only_first", 10, "0"),
-        _column("only_second", 10, "0"),
-        _column("p", 12, "0.0000"),
-        _column("p_holm", 10, "0.0000"),
-    ]
-    sheet = book.sheet("pairs", columns)
-    for pair in scores.pairs:
-        low, high = pair.macro_interval
-        blank: list[Content] = [None] * 4
-        difference = pair.macro_difference
-        sheet.append(
-            [pair.a, pair.b, "macro accuracy", pair.n_documents, difference, low, high, *blank]
-        )
-        for what, test in [("perfect documents", pair.perfect), *pair.fields.items()]:
-            share = (test.only_a - test.only_b) / test.n if test.n else None
-            sheet.append(
-                [
-                    *(pair.a, pair.b, what, test.n, share, None, None),
-                    *(test.only_a, test.only_b, test.p, test.p_holm),
-                ]
-            )
-
-
-def _costs(book: Book, scores: Scores) -> None:
-    spent = in_workbook(COSTS)
-    columns = [
-        _column("strategy", 18),
-        _column("field", 18),
-        _column("documents", 11, "0"),
-        *_columns(COSTS),
-        *(_told_column("column_each", 12, "0.0000", what=Phrase(m.words)) for m in spent),
-        _told_column("column_saved", 14, "0.0%", other=scores.cost_reference),
-    ]
-    sheet = book.sheet("costs", columns)
-    for name, score in scores.strategies.items():
-        cost = score.cost
-        each = [measure.of(cost.per_document) for measure in spent]
-        total = _figures(COSTS, cost.total)
-        sheet.append([name, "all", cost.documents, *total, *each, cost.saving])
-        for field, part in score.field_costs.items():
-            sheet.append([name, field, cost.documents, *_figures(COSTS, part)])
-
-
-def _problems(book: Book, scores: Scores) -> None:
-    columns = [
-        _column("kind", 24),
-        _column("what", 100),
-        _column("field", 16),
-        _column("rows", 40),
-    ]
-    sheet = book.sheet("problems", columns)
-    for problem in scores.problems:
-        rows = ", ".join(str(row) for row in problem.rows)
-        sheet.append([problem.kind.replace("_", " "), problem.sentence, problem.field, rows])
-    for name in scores.rows_without_document:
-        sheet.append(["row without a document", name])
-    for name in scores.documents_without_truth:
-        sheet.append(["document without truth", name])
+def _test(test: McNemar) -> list[Content]:
+    share = (test.only_a - test.only_b) / test.n if test.n else None
+    return [test.n, share, None, None, test.only_a, test.only_b, test.p, test.p_holm]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.cells import BLANK, RawCell, Table
-from ocr_moe.evaluation.truth.problems import listed
+from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import (
     FILE_HEADINGS,
     HEADER_ROWS,
@@ -20,10 +22,12 @@ from ocr_moe.evaluation.truth.sheet import (
     same_heading,
 )
 from ocr_moe.evaluation.truth.tables import read_tables
+from ocr_moe.folds import fold_heading, has_cjk
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 from ocr_moe.values.dates import parse_date
+from ocr_moe.values.normalize import normalize
 from ocr_moe.values.printed import clean_text
 
 _LETTERS = re.compile(r"[A-Z]{1,3}")
@@ -46,8 +50,13 @@ def read_columns(
     predicted_column: str,
     field: Field | None = None,
     options: TruthOptions | None = None,
+    fields: Sequence[Field] = (),
 ) -> Columns:
     """Read two columns, named by their heading or by their letter (`A`, `AB`).
+
+    They are compared as `field` says, else as that of the `fields` which their headings name
+    (人工证书编号 names 证书编号) if the verified values are such, else by what the values look like:
+    dates, codes or text. Which it was is among the truth's problems.
 
     An empty verified cell is left out as the options say; an empty predicted one is a missing
     value. Numbers that lost digits are left out on either side and told. Raises TruthError.
@@ -58,9 +67,16 @@ def read_columns(
     headings = table.rows[header][1]
     name = _text(headings, left) or truth_column
     strategy = _text(headings, right) or predicted_column
+    notebook = Notebook(path.name)
     if field is None:
-        kind = _kind(*([_text(cells, column) for _, cells in body] for column in (left, right)))
-        field = Field(name=name, kind=kind)
+        verified, read = ([_text(cells, column) for _, cells in body] for column in (left, right))
+        field = _named_by((name, strategy), fields, _present(verified, options))
+        why = f"as the heading says, which names {field.name}" if field is not None else ""
+        if field is None:
+            field = Field(name=name, kind=_kind(_present(verified, options), read))
+            why = "by what the values look like: no heading names a known field of such values"
+        notebook.add(ProblemKind.COMPARED_AS, f"compared as {field.kind.value}, {why}", name)
+        field = field.model_copy(update={"name": name})
     schema = Schema(name="columns", fields=(field,))
     names = _names(table, header)
     if not names:
@@ -83,7 +99,7 @@ def read_columns(
         )
         for row in known
     )
-    verified = Truth(
+    known_truth = Truth(
         schema=schema,
         source=path,
         sheet=table.name,
@@ -92,9 +108,9 @@ def read_columns(
         rows=known,
         blank=truth.blank,
         unscorable=truth.unscorable + lost,
-        problems=truth.problems + predicted.problems,
+        problems=notebook.problems() + truth.problems + predicted.problems,
     )
-    return Columns(verified, strategy, records)
+    return Columns(known_truth, strategy, records)
 
 
 def _find(path: Path, left: str, right: str, sheet: str | None) -> tuple[Table, int, int, int]:
@@ -135,8 +151,60 @@ def _column(cells: Sequence[RawCell], name: str) -> int | None:
     return None
 
 
+def _named_by(
+    headings: Sequence[str], fields: Sequence[Field], verified: Sequence[str]
+) -> Field | None:
+    """The field that a heading names, the verified column's before the other one, if most of the
+    verified values are of its kind."""
+    for heading in headings:
+        named = {
+            form: item
+            for item in fields
+            for form in (*item.aliases, item.name)
+            if _is_named(form, heading)
+        }
+        longest = max(map(len, named), default=0)
+        found = [item for form, item in named.items() if len(form) == longest]
+        if found and len({item.kind for item in found}) == 1:
+            item = found[0]
+            if _mostly(verified, partial(_is_of, item)):
+                return item
+            # Such values, but of other forms than the schema knows: a register's own numbers.
+            plain = Field(name=item.name, kind=item.kind)
+            if item.kind is not Kind.ENUM and _mostly(verified, partial(_is_of, plain)):
+                return plain
+    return None
+
+
+def _is_named(form: str, heading: str) -> bool:
+    """Whether a heading names a field: as a part of it in Chinese, in whole words in Latin letters."""
+    if has_cjk(form):
+        return len(form) > 1 and fold_heading(form) in fold_heading(heading)
+    words, wanted = (
+        re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", text)).casefold().strip()
+        for text in (heading, form)
+    )
+    return re.search(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])", words) is not None
+
+
+def _is_of(item: Field, text: str) -> bool:
+    """Whether a text is a value of the field."""
+    if item.kind is Kind.DATE:
+        return _is_date(text) or is_serial(text)
+    value = normalize(item, text)
+    if item.kind is Kind.CODE and item.grammars:
+        return value is not None and item.has_code_length(value)
+    return value is not None
+
+
+def _present(values: Sequence[str], options: TruthOptions) -> list[str]:
+    """The values that say something: neither empty nor a word for what is absent."""
+    absent = {"", *map(fold_heading, options.absent)}
+    return [value for value in values if fold_heading(value) not in absent]
+
+
 def _kind(verified: Sequence[str], predicted: Sequence[str]) -> Kind:
-    """How the columns are compared: as dates where both hold such, as codes where the first does.
+    """What the values look like: dates where both columns hold such, codes where the first does.
 
     Days as numbers are dates beside a column that writes them out.
     """

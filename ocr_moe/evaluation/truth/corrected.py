@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -60,6 +60,8 @@ _NOT_CHECKED = frozenset(
 _DIGITS_KEPT = 15
 """Digits that a spreadsheet keeps of a number."""
 _MONTH = len("2019-06")
+_SAME_CONFIDENCE = 1e-9
+"""Spreadsheets keep 15 digits of a number; two runs' confidences differ in the first few."""
 
 
 class How(StrEnum):
@@ -132,8 +134,9 @@ def read_corrected(
 ) -> Corrected:
     """The checked cells of a records.xlsx, for all of these schemas.
 
-    `written` is what a run wrote, for a workbook that lacks its hidden sheet. Raises TruthError when
-    the file cannot be read, or is no records.xlsx.
+    `written` is what a run wrote, for a workbook that lacks its hidden sheet: it counts for the rows
+    whose confidence is the run's. Raises TruthError when the file cannot be read, or is no
+    records.xlsx.
     """
     return corrected_in(path, read_tables(path), schemas, options=options, written=written)
 
@@ -302,6 +305,7 @@ class _Reader:
             for _, cells in table.rows[1:]
         )
         self._written: Written = own or written or {}
+        self._is_own = bool(own)
         self._pages: dict[str, list[DocumentId]] = defaultdict(list)
         for document in self._written:
             self._pages[document.path].append(document)
@@ -354,21 +358,24 @@ class _Reader:
                 continue
             ours = {
                 key: self._our_column(key, columns, schema.names)
-                for key in ("document", "page", "part", "checked", "schema")
+                for key in ("document", "page", "part", "checked", "schema", "lowest_confidence")
             }
             self._columns[schema.name] |= fields.keys()
             for row in table.rows[index + 1 :]:
                 document = self._document(table, row, ours, schema, fields)
                 if document is None:
                     continue
+                known = self._written.get(document)
+                if known is not None and not self._is_own:
+                    known = self._of_this_run(known, _at(row, ours["lowest_confidence"]), row[0])
                 mark = self._mark(row, ours["checked"])
                 for name, column in fields.items():
                     place = _Place(table.name, row[0], column, name)
-                    self._take(table, place, row, schema, document, mark)
+                    self._take(table, place, row, schema, document, known, mark)
 
     def _read_doubts(self, table: Table, header: _Header) -> None:
         index, columns = header
-        keys = ("document", "page", "part", "checked", "field", "value")
+        keys = ("document", "page", "part", "checked", "field", "value", "confidence")
         ours = {key: self._our_column(key, columns, ()) for key in keys}
         value_column = ours["value"]
         assert value_column is not None
@@ -377,16 +384,43 @@ class _Reader:
             document = self._identify(table, row, ours)
             if document is None or not name:
                 continue
-            of_schema = self._written.get(document)
-            named = {of_schema.schema} if of_schema is not None else set(self._schemas)
+            known = self._written.get(document)
+            named = {known.schema} if known is not None else set(self._schemas)
             schema = next(
                 (s for s in self._schemas.values() if s.name in named and name in s.names), None
             )
             if schema is None:
                 continue
             self._columns[schema.name].add(name)
+            if known is not None and not self._is_own:
+                cells = {each: cell for each, cell in known.cells.items() if each == name}
+                known = replace(known, cells=cells)
+                known = self._of_this_run(known, _at(row, ours["confidence"]), row[0])
             place = _Place(table.name, row[0], value_column, name)
-            self._take(table, place, row, schema, document, self._mark(row, ours["checked"]))
+            self._take(table, place, row, schema, document, known, self._mark(row, ours["checked"]))
+
+    def _of_this_run(
+        self, known: WrittenDocument, confidence: RawCell, row: int
+    ) -> WrittenDocument | None:
+        """What a run wrote into a row, if the row's confidence is that of the run's record: what another
+        run read differently nobody changed."""
+        lowest = min(
+            (c.confidence for c in known.cells.values() if c.confidence is not None), default=None
+        )
+        try:
+            told = float(confidence.text or "")
+        except ValueError:
+            told = None
+        if told == lowest or (
+            told is not None and lowest is not None and abs(told - lowest) < _SAME_CONFIDENCE
+        ):
+            return known
+        self._notes.add(
+            ProblemKind.NOT_TAKEN,
+            "the row was written by another run, and does not say what was written: only marks count",
+            row=row,
+        )
+        return None
 
     def _field_columns(
         self, table: Table, schema: Schema, columns: Mapping[str, tuple[int, ...]]
@@ -491,10 +525,10 @@ class _Reader:
         row: Row,
         schema: Schema,
         document: DocumentId,
+        known: WrittenDocument | None,
         mark: _Mark,
     ) -> None:
         """Look at one cell, and keep it if somebody checked it."""
-        known = self._written.get(document)
         written = None if known is None else known.cells.get(place.field)
         raw = _at(row, place.column)
         if known is not None and written is None and raw is BLANK:

@@ -34,6 +34,16 @@ FILE_HEADINGS = (
 )
 PAGE_HEADINGS = ("page", "page number", "页", "页码", "页号")
 PART_HEADINGS = ("part", "part number", "部分", "份")
+CHECKED_HEADINGS = ("checked", "checked by", "已核对", "核对人")
+"""Of the column in which whoever checked a row says so: where there is one, only rows that are marked in
+it count."""
+UNCHECKED = frozenset(
+    (
+        *("", "no", "n", "false", "0", "-", "–", "?", "todo"),
+        *("否", "未", "未核对", "待核对", "没有"),
+    )
+)
+"""What marks no row there."""
 SUBJECT_HEADINGS = ("subject", "student", "学生", "学生姓名", "姓名", "name")
 HEADER_ROWS = 30
 """Rows that hold something, among which the headings are looked for."""
@@ -63,6 +73,10 @@ class TruthCell:
         )
 
 
+Place = tuple[str, int, str, int, int]
+"""Sheet, row, key, page and part."""
+
+
 @dataclass(frozen=True, slots=True)
 class TruthRow:
     """A row of the sheet: `cells` holds only what can be scored, by field name."""
@@ -76,6 +90,12 @@ class TruthRow:
     `kind_order`): a sheet may keep 毕业证书编号 and 学位证书编号 in one row."""
     part: int | None = None
     """Which of the documents on the page, where the sheet says so."""
+    sheet: str = ""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the file, and of what: of no other row both are the same."""
+        return self.sheet, self.number, self.key, self.page or 0, self.part or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +103,8 @@ class Truth:
     schema: Schema
     source: Path
     sheet: str
-    by: Literal["file", "subject"]
+    by: Literal["file", "subject", "code"]
+    """What the rows say which document they are about by."""
     fields: tuple[str, ...]
     """The schema's fields that have a column, in the schema's order."""
     rows: tuple[TruthRow, ...]
@@ -92,6 +113,8 @@ class Truth:
     unscorable: int
     """Cells left out because their content was damaged."""
     problems: tuple[Problem, ...]
+    unchecked: int = 0
+    """Rows left out because nobody marked them as checked."""
 
 
 def load_truth(path: Path, schema: Schema, options: TruthOptions | None = None) -> Truth:
@@ -113,6 +136,11 @@ def load_truth_tables(
     if not found:
         raise TruthError(_no_column(path, tables, schema))
     table, header = max(found, key=lambda item: len(item[1].columns))
+    # A class a sheet, or one that was full: sheets of the same headings are one.
+    alike = [
+        (other, its) for other, its in found if _named(its.headings) == _named(header.headings)
+    ]
+    used = [pair for pair in alike if len(pair[0].rows) > pair[1].row + 1] or [(table, header)]
     notebook = Notebook(path.name)
     if table.second_choice:
         notebook.add(
@@ -120,13 +148,51 @@ def load_truth_tables(
             "only the values of this workbook could be read: errors look like empty cells, and "
             "dates of months like full ones; save it anew in Excel to be sure",
         )
-    others = [other.name for other, _ in found if other is not table]
+    others = [other.name for other, its in found if (other, its) not in alike]
     if others:
         notebook.add(
             ProblemKind.OTHER_SHEET,
             f"sheet {table.name!r} was used; {listed(map(repr, others))} would have fitted too",
         )
-    return _Reader(path, table, header, schema, options, notebook).read()
+    truths = []
+    for each, its in used:
+        notes = Notebook(f"{path.name}, {each.name}") if len(used) > 1 else notebook
+        truths.append(_Reader(path, each, its, schema, options, notes).read())
+    return _together(path, truths, notebook if len(used) > 1 else Notebook())
+
+
+def _together(path: Path, truths: Sequence[Truth], notebook: Notebook) -> Truth:
+    """Sheets of the same headings as one truth. Raises TruthError when there is no row in them."""
+    filled = [truth for truth in truths if truth.rows]
+    if not filled:
+        if any(truth.unchecked for truth in truths):
+            raise TruthError(
+                f"{path}: no row is marked as checked: write into the column "
+                f"{CHECKED_HEADINGS[0]!r} (已核对) who checked a row, or take the "
+                "column out where every row is"
+            )
+        raise TruthError(f"{path}: there are no rows below the headings")
+    used = [truth for truth in filled if truth.by == filled[0].by]
+    for other in filled:
+        if other not in used:
+            notebook.add(
+                ProblemKind.OTHER_SHEET,
+                f"sheet {other.sheet!r} was not used: it names {other.by}s, {used[0].sheet!r} "
+                f"{used[0].by}s",
+            )
+    told: dict[tuple[object, ...], Problem] = {}
+    for problem in (problem for truth in truths for problem in truth.problems):
+        where = problem.source if problem.rows else ""
+        told.setdefault((problem.kind, problem.message, problem.field, where), problem)
+    return replace(
+        used[0],
+        sheet=", ".join(truth.sheet for truth in used),
+        rows=tuple(row for truth in used for row in truth.rows),
+        blank=sum(truth.blank for truth in used),
+        unscorable=sum(truth.unscorable for truth in used),
+        unchecked=sum(truth.unchecked for truth in truths),
+        problems=(*notebook.problems(), *told.values()),
+    )
 
 
 def usable_columns(tables: Iterable[Table], schema: Schema) -> int:
@@ -195,6 +261,11 @@ def _match_fields(headings: Sequence[str], schema: Schema) -> dict[str, tuple[in
     return fields
 
 
+def _named(headings: Iterable[str]) -> list[str]:
+    """The headings, folded, without empty ones."""
+    return list(filter(None, map(fold_heading, headings)))
+
+
 def _bare(heading: str) -> str:
     """Without a remark in brackets: 证书编号(必填) is 证书编号."""
     return re.sub(r"[(\[【].*?[)\]】]", "", fold_heading(heading))
@@ -250,6 +321,7 @@ class _Reader:
         by, key_column = self._key_column()
         page_column = self._column_of(PAGE_HEADINGS)
         part_column = self._column_of(PART_HEADINGS)
+        checked_column = self._column_of(CHECKED_HEADINGS)
         self._note_columns()
         self._suspects = {
             column: self._rounded_texts(column)
@@ -258,10 +330,14 @@ class _Reader:
             for column in self._header.columns[item.name]
         }
         rows: list[TruthRow] = []
+        unchecked: list[int] = []
         for number, cells in self._body:
             if not any(cell.text or cell.trouble for cell in cells):
                 continue
-            key = _key_text(_at(cells, key_column))
+            key = _key_text(_at(cells, key_column)) or self._other_key(cells)
+            if key and checked_column is not None and not _is_marked(_at(cells, checked_column)):
+                unchecked.append(number)
+                continue
             if not key:
                 if all(_at(cells, column) is BLANK for column in self._header.taken):
                     continue
@@ -275,8 +351,14 @@ class _Reader:
             page = self._counted(cells, page_column, number, "page")
             part = self._counted(cells, part_column, number, "part")
             rows.append(replace(row, page=page, part=part))
-        if not rows:
-            raise TruthError(f"{self._path}: there are no rows below the headings")
+        if checked_column is not None:
+            for number in unchecked:
+                self._notes.add(
+                    ProblemKind.UNCHECKED,
+                    f"the column {self._header.headings[checked_column]!r} is empty: nobody checked "
+                    "the row; left out as unverified",
+                    row=number,
+                )
         return Truth(
             schema=self._schema,
             source=self._path,
@@ -287,7 +369,18 @@ class _Reader:
             blank=self._blank,
             unscorable=self._unscorable,
             problems=self._notes.problems(),
+            unchecked=len(unchecked),
         )
+
+    def _other_key(self, cells: Sequence[RawCell]) -> str:
+        """What else says which document a row is about: a person's or subject's name, or a code."""
+        rule = self._schema.subjects
+        for item in self._fields():
+            if item.kind is Kind.CODE or (rule is not None and item.name == rule.name_field):
+                for column in self._header.columns[item.name]:
+                    if text := _key_text(_at(cells, column)):
+                        return text
+        return ""
 
     def _told_by_values(self) -> dict[str, tuple[int, ...]]:
         """Columns of closed lists under headings of the sheet's own: 文化程度 with 本科 and 硕士.
@@ -341,7 +434,7 @@ class _Reader:
                 cell = self._filled(item, cells, columns, number)
                 if cell is not None:
                     (scored if kind is None else of_kind.setdefault(kind, {}))[item.name] = cell
-        return TruthRow(number, key, None, scored, of_kind)
+        return TruthRow(number, key, None, scored, of_kind, sheet=self._table.name)
 
     def _by_kind(self, item: Field) -> Mapping[int | None, Sequence[int]]:
         """A field's columns, parted where their headings name different kinds of document."""
@@ -404,7 +497,7 @@ class _Reader:
             for row in rows
         )
 
-    def _key_column(self) -> tuple[Literal["file", "subject"], int]:
+    def _key_column(self) -> tuple[Literal["file", "subject", "code"], int]:
         options = self._options
         if options.file_column is not None:
             return "file", self._column_named(options.file_column)
@@ -416,9 +509,10 @@ class _Reader:
         column = self._column_with_file_names()
         if column is not None:
             return "file", column
-        if self._schema.subjects is not None:
-            column = self._column_of(SUBJECT_HEADINGS)
-            if column is None:
+        if (rule := self._schema.subjects) is not None:
+            named = self._header.columns.get(rule.name_field, ())
+            column = named[0] if named else self._column_of(SUBJECT_HEADINGS)
+            if column is None and not rule.name_field:
                 column = next(
                     (
                         self._header.columns[item.name][0]
@@ -429,6 +523,13 @@ class _Reader:
                 )
             if column is not None:
                 return "subject", column
+        code = next((item for item in self._fields() if item.kind is Kind.CODE), None)
+        if code is not None:
+            self._notes.add(
+                ProblemKind.BY_CODE,
+                f"no column names files: documents are found by {code.name} as it was read",
+            )
+            return "code", self._header.columns[code.name][0]
         subject = (
             f" or the subject ({listed(SUBJECT_HEADINGS, 4)})" if self._schema.subjects else ""
         )
@@ -657,6 +758,10 @@ def _at(cells: Sequence[RawCell], index: int) -> RawCell:
 
 def _key_text(cell: RawCell) -> str:
     return unicodedata.normalize("NFC", cell.text.strip()) if cell.text else ""
+
+
+def _is_marked(cell: RawCell) -> bool:
+    return fold_heading(cell.text or "") not in UNCHECKED
 
 
 def _is_short(item: Field, value: str) -> bool:

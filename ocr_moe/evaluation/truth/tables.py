@@ -15,6 +15,9 @@ from ocr_moe.evaluation.truth.workbooks import read_workbook
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_RECORDS = "records.xlsx"
+_OPEN = "~$"
+"""How the name of the file begins that Excel puts beside one that is open."""
 _LARGEST = 256 * 2**20
 """Bytes of a file; verified sheets of 100,000 rows are a tenth of that."""
 
@@ -36,9 +39,19 @@ def read_tables(path: Path) -> tuple[Table, ...]:
     except FileNotFoundError as error:
         raise TruthError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
-        raise TruthError(f"{path}: is a folder; an .xlsx or .csv file is wanted") from error
+        what = "is a folder; an .xlsx or .csv file is wanted"
+        if (path / _RECORDS).is_file():
+            what = (
+                f"is the folder of a run, not a verified sheet: give {_RECORDS} in it once somebody "
+                "has checked it, or have a sheet to be checked written with `ocr-moe template`"
+            )
+        raise TruthError(f"{path}: {what}") from error
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         raise TruthError(f"{path}: cannot be read ({error})") from error
+    if path.name.startswith(_OPEN):
+        raise TruthError(
+            f"{path}: only says that {path.name.removeprefix(_OPEN)} is open in Excel; name that file"
+        )
     if not data:
         raise TruthError(f"{path}: the file is empty")
     suffix = path.suffix.lower()

@@ -30,6 +30,8 @@ _LITERALS = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 _MERGED = re.compile(
     rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"'
 )
+_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
+"""Of a cell; those of choices and colours that depend on values are none."""
 _CELL = re.compile(rb'<(?:\w+:)?c\s[^>]*?\br="([A-Z]{1,3})(\d{1,7})"')
 _UNPACKED = 512 * 2**20
 """Bytes of a workbook's XML; a sheet of 100,000 rows and 30 columns has some 150 MB."""
@@ -101,7 +103,7 @@ def _by_openpyxl(data: bytes) -> Iterator[Table]:
         formulas: Any = None
         for sheet in load(results=True).worksheets:
             part = archive.read(sheet._worksheet_path)
-            has_formulas = b"<f" in part
+            has_formulas = _FORMULA.search(part) is not None
             if has_formulas and formulas is None:
                 formulas = load(results=False)
             twin = formulas[sheet.title] if has_formulas else None

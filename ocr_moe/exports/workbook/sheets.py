@@ -114,10 +114,7 @@ class Columns:
             Computed(head("subject"), 14, self._subject_name),
             Computed(head("degree"), 10, chosen(lambda named: named.degree)),
             Computed(head("kind"), 10, chosen(lambda named: named.kind)),
-            Computed(
-                *(head("document"), 36),
-                chosen(lambda named: document_cell(named.document, self.original_of)),
-            ),
+            Computed(head("document"), 36, chosen(lambda named: named.document.path)),
             Computed(head("page"), 7, chosen(lambda named: named.document.page), "0"),
             *(
                 Computed(column.heading, column.width, partial(_shown_at, index=i), column.number)

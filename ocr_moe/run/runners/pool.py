@@ -11,15 +11,19 @@ Result = TypeVar("Result")
 
 
 class PoolRunner:
-    """Keeps `workers` documents under way, and no more than twice that many in memory."""
+    """Keeps `workers` documents under way, and no more than twice that many in memory.
 
-    def __init__(self, workers: int) -> None:
+    `shared` is a pool whose threads other batches use as well; it is never shut down here.
+    """
+
+    def __init__(self, workers: int, shared: ThreadPoolExecutor | None = None) -> None:
         self._workers = workers
+        self._shared = shared
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Results as they come. The first exception ends the run once the running items are done,
         and what came of those is given before it is raised. KeyboardInterrupt waits for nobody."""
-        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="document")
+        pool = self._shared or ThreadPoolExecutor(self._workers, thread_name_prefix="document")
         waiting: set[Future[Result]] = set()
         failed: list[BaseException] = []
         patient = True
@@ -51,4 +55,9 @@ class PoolRunner:
             patient = False
             raise
         finally:
-            pool.shutdown(wait=patient, cancel_futures=True)
+            for future in waiting:
+                future.cancel()
+            if patient:
+                wait(waiting)
+            if pool is not self._shared:
+                pool.shutdown(wait=patient)

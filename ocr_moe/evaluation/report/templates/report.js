@@ -10,6 +10,10 @@
   function speak(language) {
     root.dataset.lang = language;
     root.lang = language === "zh" ? "zh-CN" : "en";
+    document.querySelectorAll("[data-en]").forEach(function (element) {
+      var words = element.dataset[language];
+      if (element.dataset.of) { element.setAttribute(element.dataset.of, words); } else { element.textContent = words; }
+    });
   }
   var language = remembered("ocr-moe-lang");
   if (language !== "en" && language !== "zh") {
@@ -30,4 +34,15 @@
     remember("ocr-moe-theme", root.dataset.theme);
   });
   document.querySelector("[data-do=print]").addEventListener("click", function () { window.print(); });
+  document.querySelector("[data-do=one-page]").addEventListener("click", function () {
+    root.dataset.print = "one-page";
+    window.print();
+  });
+  /* report.html#one-page prints so from the browser's own menu. */
+  function asked() {
+    if (window.location.hash === "#one-page") { root.dataset.print = "one-page"; } else { delete root.dataset.print; }
+  }
+  window.addEventListener("hashchange", asked);
+  window.addEventListener("afterprint", asked);
+  asked();
 })();

@@ -1,0 +1,199 @@
+"""A verified sheet to be filled in: empty for a schema, or with the documents and values of a run.
+
+Only what a person vouches for may count as verified. In a sheet that was filled in beforehand,
+therefore, what the program is not sure of is left empty, with its guess in a note, and no row counts
+before somebody marks it in the column "checked" (`ocr_moe.evaluation.truth.sheet` reads it so). An empty
+sheet has no such column: whatever stands in it somebody typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
+from ocr_moe.formats.recordbook import heading
+from ocr_moe.formats.recordbook import said as said_of_records
+from ocr_moe.formats.xlsx import Book, Cell, Column, Computed, Content, writing
+from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.types import Decision, Record, Status
+from ocr_moe.values.kinds import kind_of
+
+EMPTY_ROWS = 500
+"""Rows below the headings of an empty sheet that have the lists to choose from."""
+_WORDS = Words("ocr_moe.exports", "template.yaml")
+_DOCUMENT_WIDTH = 36
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A document of a run, or nothing yet."""
+
+    record: Record | None = None
+
+
+def write_template(
+    path: Path, schema: Schema, *, language: Language = "en", absent: str = "无"
+) -> None:
+    """Write an empty verified sheet for a schema, and how to fill it in.
+
+    `absent` is what is written where the document has no such thing. Raises OutputError.
+    """
+    with writing(path) as book:
+        sheet = book.table(schema.name, _columns(schema, language, absent, of_run=False), frozen=1)
+        for _ in range(EMPTY_ROWS):
+            sheet.add(_Row())
+        _write_how(book, [schema], language, absent, of_run=False)
+
+
+def write_prefilled(
+    path: Path,
+    records: Iterable[Record],
+    schemas: Sequence[Schema],
+    *,
+    language: Language = "en",
+    absent: str = "无",
+) -> int:
+    """Write a verified sheet for each schema with the documents of a run; how many documents.
+
+    `records` are gone through once, in the order of the rows. Documents of no known schema are listed
+    on a sheet of their own, where there are several schemas. Raises OutputError.
+    """
+    rows: dict[str, list[Record]] = {schema.name: [] for schema in schemas}
+    others: list[Record] = []
+    for record in records:
+        if record.blank:
+            continue
+        name = record.schema_name
+        if name is None and len(schemas) == 1:
+            name = schemas[0].name
+        rows.get(name or "", others).append(record)
+    used = [schema for schema in schemas if rows[schema.name]] or schemas[:1]
+    with writing(path) as book:
+        for schema in used:
+            columns = _columns(schema, language, absent, of_run=True)
+            sheet = book.table(schema.name, columns, frozen=1)
+            for record in rows[schema.name]:
+                sheet.add(_Row(record))
+        _write_how(book, used, language, absent, of_run=True)
+        if others:
+            head = partial(heading, language=language)
+            other_pages = said_of_records("sheet_other_pages", language)
+            left = book.sheet(
+                other_pages,
+                [Column(head("document"), _DOCUMENT_WIDTH), Column(head("message"), 80)],
+            )
+            for record in others:
+                left.append([record.document.path, record.error.message if record.error else ""])
+    return sum(map(len, rows.values()))
+
+
+def _said(key: str, language: Language, **values: object) -> str:
+    return _WORDS.filled(Phrase(key, values), language, str)
+
+
+def _columns(
+    schema: Schema, language: Language, absent: str, *, of_run: bool
+) -> list[Computed[_Row]]:
+    head = partial(heading, language=language, fields=schema.names)
+    warning = (_said("choices_title", language), _said("choices_message", language))
+    places = [
+        Computed(head("page"), 7, _page, "0"),
+        Computed(head("part"), 7, _part, "0"),
+    ]
+    checked = Computed(head("checked"), 14, _checked, note=_said("note_checked", language))
+    return [
+        Computed(head("document"), _DOCUMENT_WIDTH, _path),
+        *(places if of_run else ()),
+        *(
+            Computed(
+                field.name,
+                max(kind_of(field).width, 2 * len(field.name) + 4),
+                partial(_cell, field=field, language=language, absent=absent),
+                note=field.description,
+                choices=(*field.values, absent) if field.kind is Kind.ENUM else (),
+                warning=warning,
+            )
+            for field in schema.fields
+        ),
+        *([checked] if of_run else ()),
+    ]
+
+
+def _path(row: _Row) -> Content:
+    return row.record.document.path if row.record is not None else None
+
+
+def _page(row: _Row) -> Content:
+    return row.record.document.page if row.record is not None else None
+
+
+def _part(row: _Row) -> Content:
+    return row.record.document.part if row.record is not None else None
+
+
+def _checked(row: _Row) -> Content:
+    """Who checked the row: known where people verified every cell of it."""
+    decisions = list(row.record.fields.values()) if row.record is not None else []
+    if not decisions or any(each.status is not Status.VERIFIED for each in decisions):
+        return None
+    return ", ".join(dict.fromkeys(each.reviewer or "?" for each in decisions))
+
+
+def _cell(row: _Row, field: Field, language: Language, absent: str) -> Content:
+    """A value that the program stands by; else nothing, and its guess in a note."""
+    if row.record is None:
+        return None
+    decision = row.record.fields.get(field.name)
+    if decision is None:
+        return Cell(None, "failed", _said("nothing_read", language))
+    if decision.status in (Status.ABSTAINED, Status.FAILED):
+        return Cell(None, "unsure" if decision.value else "failed", _guess(decision, language))
+    if decision.value is None:
+        return Cell(absent, "absent")
+    return Cell(decision.value, "verified" if decision.status is Status.VERIFIED else "plain")
+
+
+def _guess(decision: Decision, language: Language) -> str:
+    if decision.value is None:
+        return _said("nothing_read", language)
+    if decision.confidence is None:
+        return _said("guess", language, value=decision.value)
+    return _said(
+        "guess_confidence",
+        language,
+        value=decision.value,
+        confidence=f"{decision.confidence:.3f}",
+    )
+
+
+def _write_how(
+    book: Book, schemas: Sequence[Schema], language: Language, absent: str, *, of_run: bool
+) -> None:
+    """The instructions, in the language of the headings and then in the other one."""
+    sheet = book.sheet(_said("sheet_how", language), [Column("", 110)], header=False)
+    for spoken in sorted(LANGUAGES, key=lambda each: each != language):
+        told = partial(_said, language=spoken)
+        names = [schema.name for schema in schemas]
+        sheet.append([Cell(told("how_title", sheet=names), "title")])
+        head = partial(heading, language=language)
+        lines = [
+            told("how_row", document=head("document")),
+            *([told("how_filled"), told("how_coloured")] if of_run else []),
+            told("how_values"),
+            told("how_dates"),
+            told("how_absent", absent=absent),
+            *(
+                told("how_choices", field=field.name, values=[*field.values, absent])
+                for schema in schemas
+                for field in schema.fields
+                if field.kind is Kind.ENUM
+            ),
+            *([told("how_checked", checked=head("checked"))] if of_run else []),
+            told("how_back"),
+        ]
+        for line in lines:
+            sheet.append([f"· {line}"])
+        sheet.append([])

@@ -1,0 +1,57 @@
+"""What the service is lent to reach others with, as far as the configuration allows it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ocr_moe.settings import ServiceOptions
+from ocr_moe.web.fetching import fetch
+from ocr_moe.web.outward import Outside, Unreachable
+from ocr_moe.web.service.application import Hooks
+from ocr_moe.web.service.jobstore import Job
+from ocr_moe.web.webhooks import JobEnded, check_address, secret_of, send
+
+FETCH_SECONDS = 60.0
+"""For one address of a document, and each that it leads on to."""
+
+
+def hooks(
+    options: ServiceOptions,
+    environment: Mapping[str, str] = os.environ,
+    outside: Outside | None = None,
+) -> Hooks:
+    """Documents by address, and webhooks. Raises UsageError where webhooks lack their secret."""
+    way = outside or Outside()
+    announce = None
+    if options.webhooks:
+        announce = partial(_announce, way, secret_of(environment))
+    return Hooks(
+        fetch=partial(_fetch, way) if options.urls else None,
+        check_webhook=check_address,
+        announce=announce,
+    )
+
+
+def _fetch(outside: Outside, url: str, path: Path, limit: int) -> str:
+    with path.open("wb") as into:
+        return fetch(url, into, limit=limit, seconds=FETCH_SECONDS, outside=outside)
+
+
+def _announce(outside: Outside, secret: bytes, job: Job) -> None:
+    """Raises Unreachable where nobody took it."""
+    result: Mapping[str, Any] = job.result or {}
+    event = JobEnded(
+        job=job.id,
+        status=job.status.value,  # type: ignore[arg-type]  # of a job that is over
+        at=job.finished or "",
+        documents=result.get("documents", 0),
+        failed=job.failed,
+        to_check=result.get("to_check", {}).get("cells", 0),
+    )
+    delivery = send(job.webhook or "", event, secret, outside=outside)
+    if delivery.problem is not None:
+        raise Unreachable(delivery.problem)
