@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from ocr_moe.review.desk import Desk
-from ocr_moe.web.desk import decisions, documents, exports, frame, overview
+from ocr_moe.web.desk import decisions, documents, exports, frame, learning, overview
 from ocr_moe.web.desk.cells import cells_router
 from ocr_moe.web.desk.exports import Exports
 from ocr_moe.web.desk.images import images_router
+from ocr_moe.web.desk.learning import Learning
 from ocr_moe.web.desk.reviewers import Reviewers
 from ocr_moe.web.pages import Pages
 
@@ -24,8 +25,9 @@ def desk_app(desk: Desk) -> FastAPI:
     app.state.pages = Pages("desk")
     app.state.pages.mount(app)
     app.state.exports = Exports(desk)
+    app.state.learning = Learning(desk)
     frame.answer_errors(app)
-    for room in (overview, documents, decisions, exports):
+    for room in (overview, documents, decisions, learning, exports):
         app.include_router(room.router)
     app.include_router(cells_router())
     app.include_router(images_router())

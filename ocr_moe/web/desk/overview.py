@@ -18,6 +18,9 @@ from ocr_moe.web.desk.frame import NotFoundError, back, desk_of, inside, reviewe
 _WORST = 8
 """Documents that are named on the first page."""
 
+_DRAWN_AT_ONCE = 20
+"""Blind cells that are put into the queue at a time: a few minutes' work."""
+
 router = APIRouter()
 
 
@@ -106,6 +109,15 @@ def _counted(desk: Desk) -> dict[str, Any]:
         },
         "plan": desk.plan() if counts.cells else None,
     }
+
+
+@router.post("/plan/blind")
+def draw_blind(request: Request) -> Response:
+    """Put further sure cells into the queue without their values."""
+    reviewer_of(request)
+    desk = desk_of(request)
+    desk.draw_blind(min(desk.plan().certificate.more or 0, _DRAWN_AT_ONCE))
+    return back(request, "/")
 
 
 @router.get("/reviewer")
