@@ -21,6 +21,7 @@ PARTS = (
     ["benchmarks.mutations"],
     ["benchmarks.fuzz_endpoints"],
     ["benchmarks.kills"],
+    ["benchmarks.service"],
 )
 
 
