@@ -22,6 +22,7 @@ PARTS = (
     ["benchmarks.mutations"],
     ["benchmarks.fuzz_endpoints"],
     ["benchmarks.kills"],
+    ["benchmarks.service"],
 )
 
 
