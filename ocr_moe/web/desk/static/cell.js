@@ -384,7 +384,7 @@ function drawOffered() {
     draw(shown, offer.value, { groups: offer.groups ?? [], marks });
     button.append(shown);
     if (!cell.hidden && (offer.experts.length || cell.kind !== "enum")) {
-      const who = offer.experts.length ? say("read_by", { experts: offer.experts.join(" · ") }) : "";
+      const who = offer.experts.join(" · ");
       const odds = element("span", "odds");
       odds.append(element("b", "", words.chance(offer.chance)), element("span", "by", who));
       button.append(odds);
