@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -12,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -95,9 +95,9 @@ class DeskProcess:
         for _ in range(600):
             assert self._process.poll() is None
             try:
-                httpx.get(f"{self.address}/api/next", timeout=5)
+                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
                 return
-            except httpx.TransportError:
+            except OSError:
                 time.sleep(0.1)
         raise AssertionError("the desk did not start")
 

@@ -271,13 +271,18 @@ class Desk:
             for schema in self.run.schemas:
                 for each in schema.fields:
                     fields[schema.name, each.name] = Counter()
+            # Asked for after every few decisions: no step of Python's a cell where it can be spared.
+            counted = Counter(
+                (document.schema, name, status)
+                for document in self._documents.values()
+                for name, (status, _) in document.statuses.items()
+            )
             statuses: Counter[Status] = Counter()
-            for key, document in self._documents.items():
-                for name, (status, _) in document.statuses.items():
-                    statuses[status] += 1
-                    counts = fields.setdefault((document.schema, name), Counter())
-                    counts[status.value] += 1
-                    counts["waiting"] += CellKey(key, name) in self._queue
+            for (schema_name, name, status), n in counted.items():
+                statuses[status] += n
+                fields.setdefault((schema_name, name), Counter())[status.value] += n
+            for cell in self._queue.cells(Order.DOUBT):
+                fields[cell.schema, cell.key.field]["waiting"] += 1
             documents = self._documents.values()
             return Overview(
                 documents=sum(not each.blank for each in documents),

@@ -6,13 +6,15 @@ All answers are JSON, in the words of the reader's language; errors are problems
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as BodyField
 
 from ocr_moe.errors import UsageError
 from ocr_moe.formats.notes import note_in
@@ -22,7 +24,7 @@ from ocr_moe.review.checking import LONGEST, Checked, Group, check, groups_of, r
 from ocr_moe.review.desk import CellView, Change, ClaimedError, Desk, StaleError, id_of
 from ocr_moe.review.picklist import PickList, pick_list
 from ocr_moe.review.queue import CellKey, Order
-from ocr_moe.schema import Kind
+from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Decision, Evidence, JudgementKind
 from ocr_moe.web.desk.frame import desk_of, reviewer_of, shown
 from ocr_moe.web.desk.problems import Problem, ProblemRoute
@@ -41,7 +43,7 @@ class _Body(BaseModel):
 class JudgementBody(_Body):
     """A reviewer's word on a cell."""
 
-    value: str | None = Field(max_length=4 * LONGEST)
+    value: str | None = BodyField(max_length=4 * LONGEST)
     """None: it is not on the document."""
     revision: int | None = None
     """As the cell had it that the reviewer saw."""
@@ -61,16 +63,16 @@ class NextBody(_Body):
     """Which cells a page wants next."""
 
     order: Order = Order.DOUBT
-    schema_name: str | None = Field(default=None, alias="schema")
+    schema_name: str | None = BodyField(default=None, alias="schema")
     field: str | None = None
     document: str | None = None
-    skip: tuple[tuple[str, str], ...] = Field(default=(), max_length=_SKIPPED)
+    skip: tuple[tuple[str, str], ...] = BodyField(default=(), max_length=_SKIPPED)
     """(document, field) of those that it has."""
-    limit: int = Field(default=1, ge=1, le=_AHEAD)
+    limit: int = BodyField(default=1, ge=1, le=_AHEAD)
 
 
 class TypedBody(_Body):
-    value: str = Field(max_length=4 * LONGEST)
+    value: str = BodyField(max_length=4 * LONGEST)
 
 
 def cells_router() -> APIRouter:
@@ -165,35 +167,39 @@ def cells_router() -> APIRouter:
         """
         desk, reviewer = _seat(request)
         key = CellKey(desk.key_of_id(doc_id), field)
-        view = desk.view(key, reviewer)
-        value = None if body.value is None else _fitting(view, body.value)
-        seen = view.revision if body.revision is None else body.revision
+        record = desk.record(key.document)
+        if record is None or field not in record.fields:
+            raise KeyError(field)
+        declared = desk.schemas[record.schema_name or ""].field(field)
+        value = None if body.value is None else _fitting(declared, body.value)
+        of = record.document
+        on_it = desk.store.judgements_on(of.sha256, of.page, of.region)
+        latest = on_it[-1].id if on_it else 0
+        seen = latest if body.revision is None else body.revision
         given = [
             each.judgement
-            for each in desk.store.judgements_on(
-                view.document.sha256, view.document.page, view.document.region
-            )
+            for each in on_it
             if each.id > seen and not each.undone and each.judgement.kind is JudgementKind.VALUE
         ]
         since = [each for each in given if each.field == field]
         if since and (since[-1].reviewer, since[-1].value) == (reviewer, value):
-            return {"judgement": None, "changes": [], "revision": view.revision}
+            return {"judgement": None, "changes": [], "revision": latest}
         others = [each.reviewer for each in given if each in since or each.reviewer != reviewer]
         if others:
             who = {"who": others[-1]}
             raise Problem(409, Phrase("cell_problem_stale_by", who), kind="stale")
         try:
-            outcome = desk.judge(key, value, reviewer, revision=view.revision)
+            outcome = desk.judge(key, value, reviewer, revision=latest)
         except ClaimedError:
             raise _claimed(desk, key) from None
         except UsageError:
-            raise Problem(422, refusal_of(view.field, body.value or "")) from None
+            raise Problem(422, refusal_of(declared, body.value or "")) from None
         except StaleError:
             raise Problem(409, Phrase("cell_problem_stale"), kind="stale") from None
         return {
             "judgement": outcome.judgement,
             "changes": _changes(desk, outcome.changes, key),
-            "revision": desk.view(key, reviewer).revision,
+            "revision": outcome.judgement,
         }
 
     @router.post("/api/undo")
@@ -262,9 +268,9 @@ def _known(desk: Desk, named: Sequence[tuple[str, str]]) -> Iterator[CellKey]:
             continue
 
 
-def _fitting(view: CellView, typed: str) -> str:
+def _fitting(field: Field, typed: str) -> str:
     """The value as it is written down. Raises Problem for what the field cannot hold."""
-    found = check(view.field, typed)
+    found = check(field, typed)
     if found.value is None:
         assert found.refusal is not None
         raise Problem(422, found.refusal, kind="refused")
@@ -278,8 +284,7 @@ def _claimed(desk: Desk, key: CellKey) -> Problem:
 
 def _shelf_of(desk: Desk) -> str:
     """A name for the run, by which a browser keeps what is not saved yet."""
-    first = next(iter(desk.documents()), None)
-    return f"{desk.strategy}-{id_of(first[0]) if first else ''}"
+    return hashlib.sha256(str(desk.run.folder.resolve()).encode()).hexdigest()[:16]
 
 
 def _cell(request: Request, desk: Desk, view: CellView) -> dict[str, Any]:

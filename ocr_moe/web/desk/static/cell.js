@@ -12,6 +12,7 @@ const PASSED = 200; // Cells that are passed over before they come again.
 const NARROWEST = 7; // Pixels of a character below which no strip is drawn under a crop.
 const ABSENT = Symbol("absent");
 const PAUSE = 1200; // Milliseconds after the last decision before the counts are asked for.
+const GLANCE = 200; // Milliseconds that nobody decides in: an Enter so soon was meant for the cell before.
 const OPEN = new Set(["abstained", "failed"]);
 
 const $ = (id) => document.getElementById(id);
@@ -42,6 +43,7 @@ let plan = null;
 let claimed = null;
 let page = 1;
 let counting = 0;
+let shownAt = 0;
 
 const crops = new Map(); // Name of a cell → promise of {url, box} or {said}.
 
@@ -225,6 +227,7 @@ async function back() {
 // A cell on the page.
 
 function show(next, { quietly = false } = {}) {
+  if (!same(cell, next)) shownAt = performance.now();
   cell = next;
   chosen = undefined;
   checked = null;
@@ -381,7 +384,7 @@ function drawOffered() {
     draw(shown, offer.value, { groups: offer.groups ?? [], marks });
     button.append(shown);
     if (!cell.hidden && (offer.experts.length || cell.kind !== "enum")) {
-      const who = offer.experts.length ? say("read_by", { experts: offer.experts.join(" · ") }) : "";
+      const who = offer.experts.join(" · ");
       const odds = element("span", "odds");
       odds.append(element("b", "", words.chance(offer.chance)), element("span", "by", who));
       button.append(odds);
@@ -538,7 +541,7 @@ function drawVerdict(found, text) {
 }
 
 async function accept() {
-  if (!cell) return;
+  if (!cell || performance.now() - shownAt < GLANCE) return;
   const of = cell;
   let value = wanted();
   if (value === null || (typeof value === "string" && !value.trim())) {
