@@ -269,12 +269,13 @@ class Desk:
                 for each in schema.fields:
                     fields[schema.name, each.name] = Counter()
             statuses: Counter[Status] = Counter()
-            for key, document in self._documents.items():
+            for document in self._documents.values():
                 for name, (status, _) in document.statuses.items():
                     statuses[status] += 1
                     counts = fields.setdefault((document.schema, name), Counter())
                     counts[status.value] += 1
-                    counts["waiting"] += CellKey(key, name) in self._queue
+            for cell in self._queue.cells(Order.DOUBT):
+                fields[cell.schema, cell.key.field]["waiting"] += 1
             documents = self._documents.values()
             return Overview(
                 documents=sum(not each.blank for each in documents),
@@ -295,8 +296,9 @@ class Desk:
     def documents(self) -> list[DocumentSummary]:
         """All documents in the order of the records, without blank pages."""
         with self._lock:
+            waiting = Counter(cell.key.document for cell in self._queue.cells(Order.DOUBT))
             return [
-                self._document_summary(key)
+                self._document_summary(key, waiting[key])
                 for key, document in self._documents.items()
                 if not document.blank
             ]
@@ -304,7 +306,9 @@ class Desk:
     def document(self, key: DocumentKey) -> DocumentSummary:
         """One of `documents`. Raises KeyError."""
         with self._lock:
-            return self._document_summary(key)
+            names = self._documents[key].statuses
+            waiting = sum(CellKey(key, name) in self._queue for name in names)
+            return self._document_summary(key, waiting)
 
     def has(self, key: DocumentKey) -> bool:
         """Whether there is such a document."""
@@ -726,7 +730,7 @@ class Desk:
                     self._requeue(CellKey(key, name))
             self._documents = dict(sorted(self._documents.items()))
 
-    def _document_summary(self, key: DocumentKey) -> DocumentSummary:
+    def _document_summary(self, key: DocumentKey, waiting: int) -> DocumentSummary:
         document = self._documents[key]
         names = document.statuses
         return DocumentSummary(
@@ -736,7 +740,7 @@ class Desk:
             error=document.error,
             set_aside=document.set_aside,
             cells=len(names),
-            waiting=sum(CellKey(key, name) in self._queue for name in names),
+            waiting=waiting,
             verified=sum(status is Status.VERIFIED for status, _ in names.values()),
             conflicts=document.conflicts,
         )
