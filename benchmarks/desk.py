@@ -235,7 +235,9 @@ def many(run: Path, documents: int, decisions: int) -> None:
             times = [timed(lambda path=path: client.get(path)) for _ in range(20)]
             print(f"  {path}: ms {spread(times, 1000)}")
         before = resident(process)
-        took, next_took, skip = [], [], []
+        took: list[float] = []
+        next_took: list[float] = []
+        skip: list[Any] = []
         for _ in range(decisions):
             start = time.perf_counter()
             asked = {"order": "doubt", "limit": 1, "skip": skip[-8:]}

@@ -140,7 +140,7 @@ def main() -> None:
             one = extract(scans(chosen.images, 1), chosen.strategy, folder / f"one {which}")
             files = scans(chosen.images, chosen.compared + 1)
             all_ = extract(files, chosen.strategy, folder / f"all {which}")
-            return chosen.compared / (all_ - one)
+            return int(chosen.compared) / (all_ - one)
 
         before = rate("before")
         found = load(

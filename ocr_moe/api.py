@@ -53,7 +53,7 @@ def _silent(*_: object) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """What a batch is run with; every field has the name of its command-line option."""
+    """What a batch is run with; every field but `language` has the name of its command-line option."""
 
     schema: str = "auto"
     config: Path | Config | None = None

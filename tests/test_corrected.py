@@ -600,15 +600,20 @@ def test_what_is_no_records_workbook_is_refused(tmp_path: Path) -> None:
         read_corrected(tmp_path / "verified.xlsx", SCHEMAS)
 
 
-def spoilt_records(editor: Editor) -> None:
-    sheet = editor.book["written"]
-    sheet["G2"] = '{"姓名": 5'
-    sheet["B3"] = "x"
-
-
-def test_a_hidden_sheet_that_somebody_spoilt_costs_its_rows_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        *('{"姓名": 5', "[]", '{"姓名": 5}', '{"姓名": [5, "accepted", 0.5]}'),
+        *('{"姓名": ["a", "fine", 0.5]}', '{"姓名": ["a", "accepted", 7]}', "[" * 100_000),
+    ],
+)
+def test_a_hidden_sheet_that_somebody_spoilt_costs_its_rows_only(
+    tmp_path: Path, spoilt: str
+) -> None:
     editor = Editor(written(tmp_path))
-    spoilt_records(editor)
+    sheet = editor.book["written"]
+    sheet["G2"] = spoilt[:32_000]
+    sheet["B3"] = "9" * 5000
     editor.put(2, "checked", "WL")
     editor.put(4, "姓名", "王武")
     corrected = read_corrected(editor.save(), SCHEMAS)

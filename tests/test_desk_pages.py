@@ -17,11 +17,8 @@ import pytest
 from openpyxl import load_workbook
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ocr_moe.review.certifying import Certificate
 from ocr_moe.review.desk import Desk, id_of
-from ocr_moe.review.planning import BlindShare, Plan, PlanWarning
 from ocr_moe.review.queue import CellKey
-from ocr_moe.review.reliability import ReviewerError
 from ocr_moe.types import Status
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.workshop.config import Config
@@ -34,30 +31,6 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 )
 """Stricter than what stands before the desk."""
-PLAN = Plan(
-    cells=40,
-    checked=3,
-    must=2,
-    to_check=7,
-    to_check_interval=(5, 12),
-    target=0.995,
-    accuracy=0.981,
-    accuracy_interval=(0.96, 0.99),
-    reached=False,
-    blind=BlindShare(sure=25, due=2, drawn=1, right=1, open=0, expected_wrong=0.01, accuracy=0.7),
-    reviewer=ReviewerError(words=4, slips=0, rate=0.004, interval=(0.0, 0.02)),
-    certificate=Certificate(
-        target=0.995,
-        assurance=0.95,
-        bound=0.9,
-        wrong_at_most=4,
-        allowed=0,
-        certified=False,
-        more=20,
-    ),
-    stop=False,
-    warnings=(*PlanWarning,),
-)
 
 
 @pytest.fixture
@@ -85,7 +58,7 @@ def opened(run: Path, **review: Any) -> Iterator[tuple[Desk, str]]:
     config = Config.model_validate(desk_settings(**review)) if review else None
     with (
         Desk.open(run, config=config) as desk,
-        served(with_policy(desk_app(desk, plan=lambda: PLAN))) as address,
+        served(with_policy(desk_app(desk))) as address,
     ):
         yield desk, address
 

@@ -19,7 +19,6 @@ from ocr_moe.laboratory.goal import Goal
 from ocr_moe.review.scoring import (
     DOCUMENTS_NEEDED,
     ERRORS_NEEDED,
-    own_records,
     refit,
     said,
     score_verified,
@@ -27,12 +26,12 @@ from ocr_moe.review.scoring import (
 )
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.batch import STORE, Batch
-from ocr_moe.run.settling import settle
+from ocr_moe.run.settling import own_records, settle
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import key_of
 from ocr_moe.testing.pages import page
-from ocr_moe.types import DocumentRef, Judgement, JudgementKind, Shown, Status
+from ocr_moe.types import DocumentRef, Judgement, JudgementKind, Record, Shown, Status
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, find_schema, load_config
 
@@ -184,15 +183,19 @@ def test_the_verdicts_are_a_sheet_without_what_is_disputed_or_taken_back(run: Ru
 def test_strategies_are_held_against_it_without_peoples_words(run: Run, tmp_path: Path) -> None:
     store, workshop, strategies = run
     as_it_ran = {name: list(store.records(name)) for name in NAMES}
-    assert own_records(store, strategies, SCHEMAS) == as_it_ran
+
+    def own() -> dict[str, list[Record]]:
+        return {each.name: list(own_records(store, each, SCHEMAS)) for each in strategies}
+
+    assert own() == as_it_ran
     judge(store, lambda number, field: field in ("证书编号", "姓名"))
     settle(store, strategies, SCHEMAS, workshop)
-    assert own_records(store, strategies, SCHEMAS) == as_it_ran
+    assert own() == as_it_ran
     for name in NAMES:  # people's words are in the run's own records
         assert all(
             record.fields["证书编号"].status is Status.VERIFIED for record in store.records(name)
         )
-    for records in own_records(store, strategies, SCHEMAS).values():
+    for records in own().values():
         assert all(
             each.status is not Status.VERIFIED
             for record in records

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import openpyxl
@@ -25,6 +25,7 @@ import yaml
 from starlette.responses import PlainTextResponse
 
 from ocr_moe.errors import DocumentError, UsageError
+from ocr_moe.web.service import uploads
 from ocr_moe.web.service.application import Hooks, service_app
 from ocr_moe.web.service.jobstore import Job
 from ocr_moe.web.service.problems import WORDS, Problem
@@ -190,7 +191,7 @@ def test_scans_in_archives_are_documents(service: Running) -> None:
         ({"schema": "x" * 9000}, "field-long"),
     ],
 )
-def test_fields_that_are_wrong(service: Running, fields: dict[str, str], name: str) -> None:
+def test_fields_that_are_wrong(service: Running, fields: dict[str, Any], name: str) -> None:
     problem(service.extract(scan(1), **fields), 422, name)
     assert not any((service.data / "incoming").iterdir())
 
@@ -212,8 +213,8 @@ def test_forms_that_are_none(service: Running) -> None:
     problem(post("/v1/jobs", content=auto[:-6], headers=head), 400, "multipart")
     twice = auto.replace(b"--x--\r\n", b"") + auto
     problem(post("/v1/extract", content=twice, headers=head), 422, "no-files")
-    twice = [*files(scan(1)), ("schema", (None, b"auto")), ("schema", (None, b"auto"))]
-    problem(post("/v1/extract", files=twice), 422, "field-twice")
+    auto_twice = [*files(scan(1)), *[("schema", (None, b"auto"))] * 2]
+    problem(post("/v1/extract", files=auto_twice), 422, "field-twice")
 
 
 def test_too_much_is_refused_before_it_is_read(service: Running) -> None:
@@ -331,6 +332,18 @@ def test_a_body_that_breaks_off_leaves_nothing(service: Running) -> None:
         connection.sendall(head + part + b"\0" * 9000)
         until(lambda: any((service.data / "incoming").iterdir()))
     until(lambda: not any((service.data / "incoming").iterdir()))
+
+
+def test_an_upload_that_stalls_gives_its_place_back(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_STALL_SECONDS", 1)
+    host, port = service.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = b"POST /v1/extract HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n"
+        connection.sendall(head + b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
+    until(lambda: not service.app.state.service.extracts.line.present)
 
 
 # Jobs
@@ -590,11 +603,11 @@ def test_models_that_cannot_be_loaded_are_told(tmp_path: Path) -> None:
 def test_addresses_and_webhooks_are_lent(start: Start) -> None:
     called: list[tuple[str, str | None]] = []
 
-    def fetch(address: str, to: Path, most: int) -> str:
+    def fetch(address: str, into: BinaryIO, most: int) -> str:
         if "private" in address:
             raise DocumentError(f"{address}: is in a private network")
         assert 0 < most <= 512 << 20
-        to.write_bytes(scan(7))
+        into.write(scan(7))
         return "../fetched.png"
 
     def check(address: str) -> None:
@@ -680,6 +693,7 @@ def test_schemathesis_finds_no_error_of_ours(tmp_path: Path) -> None:
     from hypothesis import HealthCheck, Phase, given, seed
     from hypothesis import settings as how
     from schemathesis.checks import not_a_server_error
+    from schemathesis.core.result import Ok
     from schemathesis.specs.openapi.checks import (
         content_type_conformance,
         response_schema_conformance,
@@ -696,6 +710,7 @@ def test_schemathesis_finds_no_error_of_ours(tmp_path: Path) -> None:
         described = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
         seen: dict[str, int] = {}
         for found in described.get_all_operations():
+            assert isinstance(found, Ok)
             operation = found.ok()
 
             @seed(1)

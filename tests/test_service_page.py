@@ -4,49 +4,39 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from ocr_moe.web.service.application import Hooks
 from tests.servicekit import NAME, Running, scan, until
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = (
-    "--no-sandbox --disable-gpu --disable-sync --no-first-run --disable-background-networking"
-)
 HOSTILE = "<img src=x onerror=document.title='owned'>\u202e.txt"
 PATIENCE = 20_000
 """Milliseconds until a page that does not come to something has failed."""
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    executable = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if executable is None:
-        pytest.skip("no Chromium on this machine: install it to test the pages in a browser")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM.split())
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    async def desk(*_: Any) -> None:
-        raise AssertionError("nobody opens the desk here")
-
-    hooks = Hooks(mount_desk=lambda job, run: desk)
+    hooks = Hooks(mount_desk=lambda job, run: Nobody())
     with Running(tmp_path_factory.mktemp("service"), hooks, concurrency=1, max_files=30) as running:
         yield running
+
+
+class Nobody:
+    """A desk that is only linked to."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("nobody opens the desk here")
+
+    def close(self) -> None:
+        raise AssertionError("it is never open")
 
 
 class Visit:

@@ -36,6 +36,7 @@ def review(
     import webbrowser
 
     from ocr_moe.review.desk import Desk
+    from ocr_moe.review.taking import taken_in
     from ocr_moe.web.desk.application import desk_app
     from ocr_moe.web.guard import Access, guarded
     from ocr_moe.web.serving import listen, serve
@@ -43,6 +44,11 @@ def review(
 
     chosen = None if config is None else load_config(config)
     with Desk.open(folder, config=chosen, strategy=strategy, originals=originals) as desk:
+        for sheet in truth or ():
+            new, problems = taken_in(desk, sheet)
+            typer.echo(said("taken_in", n=new, file=sheet))
+            for problem in problems:
+                typer.echo(f"  {problem}", err=True)
         bound = listen(host, port)
         taken = bound.getsockname()[1]
         # Of this machine's configuration: a run may come from anybody, and trust whomever it likes.

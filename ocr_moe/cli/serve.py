@@ -38,7 +38,7 @@ def serve(
     settings = load_config(config)
     bound = listen(host, port)
     taken = bound.getsockname()[1]
-    access, lent = Access.of(settings, host, taken), hooks(settings.service)
+    access, lent = Access.of(settings, host, taken), hooks(settings.service, config=settings)
     app = guarded(service_app(settings, data, lent), access)
     address = f"[{host}]" if ":" in host else host
     url = f"http://{address}:{taken}/"

@@ -181,7 +181,7 @@ def _write_how(
         head = partial(heading, language=language)
         lines = [
             told("how_row", document=head("document")),
-            *([told("how_filled"), told("how_coloured")] if of_run else []),
+            *([told("how_coloured"), told("how_filled")] if of_run else []),
             told("how_values"),
             told("how_dates"),
             told("how_absent", absent=absent),

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
 from ocr_moe.formats.xlsx import cell_text
-from ocr_moe.types import Record
+from ocr_moe.types import Record, Status
 
 WORDS = Words("ocr_moe.formats", "recordbook.yaml")
 WRITTEN_SHEET = "written"
@@ -141,14 +141,30 @@ def document_id(path: str, page: int, part: int) -> DocumentId:
 
 def _document(row: Sequence[str | None]) -> DocumentId | None:
     path, page, part = (*row[:3], None, None, None)[:3]
-    if not path or not (page or "").isdecimal() or not (part or "").isdecimal():
+    if not path or not _is_number(page) or not _is_number(part):
         return None
     return DocumentId(path, int(page or 1), int(part or 1))
+
+
+def _is_number(text: str | None) -> bool:
+    return text is not None and text.isdecimal() and len(text) < 10
+
+
+def _cell(
+    value: Any, status: Any, confidence: Any, reviewer: Any = None, at: Any = None
+) -> WrittenCell:
+    """Raises TypeError or ValueError for what nobody wrote here."""
+    for text in (value, reviewer, at):
+        if not isinstance(text, str | None):
+            raise TypeError
+    if not (confidence is None or (isinstance(confidence, int | float) and 0 <= confidence <= 1)):
+        raise ValueError
+    return WrittenCell(value, Status(status).value, confidence, reviewer, at)
 
 
 def _cells(text: str | None) -> dict[str, WrittenCell] | None:
     try:
         data = json.loads(text or "")
-        return {str(name): WrittenCell(*said) for name, said in data.items()}
+        return {str(name): _cell(*said) for name, said in data.items()}
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None

@@ -205,8 +205,14 @@ class Sheet:
     def _finish(self) -> None:
         if not self._columns or not self._header:
             return
+        from xlsxwriter.utility import xl_col_to_name
+
         last = max(self._row, 1)
-        self._sheet.autofilter(0, 0, last, len(self._columns) - 1)
+        right = len(self._columns) - 1
+        self._sheet.autofilter(0, 0, last, right)
+        # Else Excel offers to make numbers of codes, which costs them their last digits.
+        area = f"A1:{xl_col_to_name(right)}{last + 1}"
+        self._sheet.ignore_errors({"number_stored_as_text": area})
         for index, column in enumerate(self._columns):
             if column.choices:
                 title, message = column.warning

@@ -25,6 +25,8 @@ from ocr_moe.judgements import verdicts_of
 from ocr_moe.protocols import State
 from ocr_moe.review.candidates import Candidate, candidates_of
 from ocr_moe.review.opening import OpenedRun, open_run, reviewed_strategy
+from ocr_moe.review.planning import Plan
+from ocr_moe.review.progress import Progress
 from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
 from ocr_moe.review.rereading import Reread, Rereading
 from ocr_moe.review.verified import VERIFIED, export_verified
@@ -216,6 +218,7 @@ class Desk:
         self._rereading = Rereading(run, self.pictures, self._of_content, self._replaced)
         self._exporting = Lock()
         self._settling.settle()
+        self._progress = Progress(self.store, built, run.schemas, options)
         self._load()
         self._rereading.go_on()
 
@@ -347,7 +350,7 @@ class Desk:
             declared = schema.field(key.field)
             judged = self._judged(record.document, key.field)
             decision = record.fields[key.field]
-            hidden = self._is_hidden(key)
+            hidden = self._progress.is_hidden(key)
             given = [each.judgement for each in judged if not each.undone]
             if self.is_second_look(key, reviewer):
                 # As the first reviewer saw it: a word given in knowledge of another is no second one.
@@ -594,6 +597,20 @@ class Desk:
                 added += 1
         return added
 
+    def plan(self) -> Plan:
+        """What is still to be checked, what the sheet is worth, and whether work may stop."""
+        with self._lock:
+            return self._progress.plan()
+
+    def draw_blind(self, count: int) -> int:
+        """Put further sure cells into the queue, to be judged without seeing their values, for a
+        certificate; how many there were."""
+        with self._lock:
+            drawn = self._progress.draw(count)
+            for key in drawn:
+                self._requeue(key)
+            return len(drawn)
+
     def claim(self, key: DocumentKey, reviewer: str) -> None:
         """Keep a document for a reviewer for some minutes. Raises ClaimedError where another has it."""
         with self._lock:
@@ -672,6 +689,9 @@ class Desk:
             if (record := self.record(key)) is not None:
                 before[key] = record
         changed = self._settling.after(document)
+        standing = {**before, **{key_of(record.document): record for record in changed}}
+        for record in standing.values():
+            self._progress.update(record)
         for key in before:
             self._note_judges(key, judgement.field, document)
         changes: list[Change] = []
@@ -729,6 +749,10 @@ class Desk:
                     self._note_judges(key, name, record.document)
                     self._requeue(CellKey(key, name))
             self._documents = dict(sorted(self._documents.items()))
+            hidden = self._progress.hidden
+            self._progress.begin()
+            for cell in hidden ^ self._progress.hidden:
+                self._requeue(cell)
 
     def _document_summary(self, key: DocumentKey, waiting: int) -> DocumentSummary:
         document = self._documents[key]
@@ -769,7 +793,8 @@ class Desk:
             return None
         status, _ = document.statuses[key.field]
         second = self.options.double_entry and len(self._judges[key]) == 1
-        return self._waiting(key) if status in _OPEN or second else None
+        audited = self._progress.is_hidden(key) or self._progress.is_contradicted(key)
+        return self._waiting(key) if status in _OPEN or second or audited else None
 
     def _waiting(self, key: CellKey) -> Waiting | None:
         document = self._documents.get(key.document)
@@ -783,7 +808,7 @@ class Desk:
         record = self.record(key.document)
         assert record is not None
         decision = record.fields[key.field]
-        hidden = self._is_hidden(key)
+        hidden = self._progress.is_hidden(key)
         return CellSummary(
             key,
             None if hidden else decision.value,
@@ -791,9 +816,6 @@ class Desk:
             None if hidden else decision.confidence,
             key in self._queue,
         )
-
-    def _is_hidden(self, key: CellKey) -> bool:
-        return False
 
     def is_second_look(self, key: CellKey, reviewer: str) -> bool:
         """Whether the reviewer is to judge without knowing what one other said."""
@@ -805,8 +827,10 @@ class Desk:
         if claim is not None and claim.reviewer != reviewer:
             return False
         status, _ = self._documents[key.document].statuses[key.field]
-        # What one reviewer settled waits for another's second look only.
-        return status in _OPEN or reviewer not in self._judges[key]
+        # What one reviewer settled waits for another's second look only, or for whoever sees that their
+        # blind word and what was read differ.
+        contradicted = self._progress.is_contradicted(key)
+        return status in _OPEN or contradicted or reviewer not in self._judges[key]
 
     def _standing_claim(self, key: DocumentKey) -> _Claim | None:
         claim = self._claims.get(key)

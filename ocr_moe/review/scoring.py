@@ -13,7 +13,7 @@ sure cells, is marked for that.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,14 +35,14 @@ from ocr_moe.laboratory.files import write_calibration, write_recommendation
 from ocr_moe.laboratory.goal import Goal
 from ocr_moe.laboratory.laboratory import Laboratory, open_laboratory
 from ocr_moe.laboratory.recommending import Recommendation
-from ocr_moe.routing.dossiers import Dossiers, Entry, Settled, said_of, settled_record
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.exporting import originals_of, told
+from ocr_moe.run.settling import own_records
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Judged as GivenJudgement
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey, key_of
-from ocr_moe.types import Box, DocumentRef, JudgementKind, Origin, Record
+from ocr_moe.types import Box, JudgementKind, Origin
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config
 
@@ -154,24 +154,6 @@ def verified_cells(store: Store, schemas: Sequence[Schema]) -> VerifiedCells:
     return VerifiedCells(truths, cells_in_all, frozenset(blind), disputed)
 
 
-def own_records(
-    store: Store, strategies: Sequence[Strategy], schemas: Sequence[Schema]
-) -> dict[str, list[Record]]:
-    """Each strategy's records as it decides them itself, documents of a subject weighed, without
-    people's words. Raises SchemaError for a wrong subject pattern, StoreError."""
-    found = {}
-    for strategy in strategies:
-        alone = list(store.records(strategy.name, alone=True))
-        changes = _weighed(store, strategy, schemas, alone)
-        found[strategy.name] = [
-            record
-            if (settled := changes.get(key_of(record.document))) is None
-            else settled_record(record, settled)
-            for record in alone
-        ]
-    return found
-
-
 def verified_material(
     store: Store, strategies: Sequence[Strategy], schemas: Sequence[Schema]
 ) -> tuple[Material, VerifiedCells]:
@@ -181,7 +163,7 @@ def verified_material(
         raise TruthError(
             "nobody has verified a cell of this run yet: check some with `ocr-moe review` first"
         )
-    runs = own_records(store, strategies, schemas)
+    runs = {each.name: list(own_records(store, each, schemas)) for each in strategies}
     blank = {key_of(r.document) for records in runs.values() for r in records if r.blank}
     runs = {name: [r for r in records if not r.blank] for name, records in runs.items()}
     documents = documents_of(runs)
@@ -372,44 +354,3 @@ def _was_hidden(judgements: Iterable[GivenJudgement], field: str) -> bool:
     """Whether the first word on a cell was given blind."""
     first = next(each.judgement for each in judgements if each.judgement.field == field)
     return first.shown is not None and first.shown.hidden
-
-
-def _weighed(
-    store: Store, strategy: Strategy, schemas: Sequence[Schema], records: Sequence[Record]
-) -> Mapping[DocumentKey, Settled]:
-    """What documents of one subject change of one another, by document."""
-    changes: dict[DocumentKey, Settled] = {}
-    if strategy.dossiers is None:
-        return changes
-    for schema in schemas:
-        if schema.subjects is None or not schema.subjects.fields:
-            continue
-        dossiers = Dossiers(schema, strategy.dossiers, _Offers(store, frozenset(strategy.experts)))
-        entries = [
-            Entry(
-                record.document,
-                {n: said_of(record.fields[n]) for n in dossiers.fields if n in record.fields},
-            )
-            for record in records
-            if record.schema_name == schema.name and record.fields
-        ]
-        if entries:
-            changes |= dossiers.settle(entries)
-    return changes
-
-
-@dataclass(frozen=True)
-class _Offers:
-    """The values that a strategy's experts gave for a field of a document, likely or not."""
-
-    store: Store
-    experts: Set[str]
-
-    def __call__(self, document: DocumentRef, field: str) -> Iterator[str]:
-        for expert, _, answer in self.store.answers(
-            document.sha256, document.page, document.region
-        ):
-            for reading in answer.readings if expert in self.experts else ():
-                if reading.field == field:
-                    given = (reading.value, *(other.value for other in reading.alternatives))
-                    yield from (value for value in given if value)

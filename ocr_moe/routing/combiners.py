@@ -220,6 +220,11 @@ class FieldCombiner:
         mixed_up = [name for name in _mixed_up(state) if name not in state.verdicts]
         return decisions | {name: _withheld(decisions[name]) for name in mixed_up}
 
+    @property
+    def calibration(self) -> Calibration:
+        """The confidence models."""
+        return self._calibration
+
     def chance(self, field: Field, readings: Readings, value: str) -> float:
         """The calibrated chance of one value among the readings of its field, before the rest of the
         record is looked at."""

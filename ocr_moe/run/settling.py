@@ -43,13 +43,26 @@ def settle(
         Settling(store, strategy, schemas, Judging(store, workshop, strategy, schemas)).settle()
 
 
+def own_records(store: Store, strategy: Strategy, schemas: Sequence[Schema]) -> Iterator[Record]:
+    """A strategy's records as experts and documents of one subject leave them, without people's word.
+
+    Nothing is written. Raises SchemaError for a wrong subject pattern, StoreError.
+    """
+    return Settling(store, strategy, schemas).records()
+
+
 class Settling:
     """The documents of one strategy, and what is said of them. Not to be shared between threads."""
 
     def __init__(
-        self, store: Store, strategy: Strategy, schemas: Sequence[Schema], judging: Judging
+        self,
+        store: Store,
+        strategy: Strategy,
+        schemas: Sequence[Schema],
+        judging: Judging | None = None,
     ) -> None:
-        """Raises SchemaError for a wrong subject pattern."""
+        """Without `judging` people's word does not count. Raises SchemaError for a wrong subject
+        pattern."""
         self._store = store
         self._strategy = strategy
         self._judging = judging
@@ -81,6 +94,18 @@ class Settling:
 
     def settle(self) -> None:
         """Weigh all documents, and write down what that changes, in place of what it changed before."""
+        judged, changes = self._weighed_all()
+        changed = self._changed(judged, changes) if judged or changes else ()
+        self._store.put_settled(self._strategy.name, changed)
+
+    def records(self) -> Iterator[Record]:
+        """All records as they are once all documents are weighed; nothing is written."""
+        judged, changes = self._weighed_all()
+        for alone in self._store.records(self._strategy.name, alone=True):
+            yield self._as_settled(alone, judged, changes)
+
+    def _weighed_all(self) -> tuple[dict[DocumentKey, Record], dict[DocumentKey, Settled]]:
+        """Take all documents in; those that people judged, and what the others change."""
         verdicts, subjects = self._said()
         for kept in (self._entries, self._marked, self._sharing, self._paths, self._told):
             kept.clear()
@@ -93,24 +118,30 @@ class Settling:
             if content in subjects:
                 self._told[key] = subjects[content]
             if content in verdicts:
-                record = judged[key] = self._judging.record(record, verdicts[content])
+                record = judged[key] = self._judged(record, verdicts[content])
             self._note(key, record)
-        changes = self._weighed(self._entries)
-        self._store.put_settled(self._strategy.name, self._changed(judged, changes))
+        return judged, self._weighed(self._entries)
 
     def _changed(
         self, judged: Mapping[DocumentKey, Record], changes: Mapping[DocumentKey, Settled]
     ) -> Iterator[Record]:
-        if not judged and not changes:
-            return
         for alone in self._store.records(self._strategy.name, alone=True):
-            key = key_of(alone.document)
-            record = judged.get(key, alone)
-            settled = changes.get(key)
-            if settled is not None:
-                record = settled_record(record, settled)
+            record = self._as_settled(alone, judged, changes)
             if record is not alone:
                 yield record
+
+    def _as_settled(
+        self,
+        alone: Record,
+        judged: Mapping[DocumentKey, Record],
+        changes: Mapping[DocumentKey, Settled],
+    ) -> Record:
+        key = key_of(alone.document)
+        record = judged.get(key, alone)
+        return settled_record(record, changes[key]) if key in changes else record
+
+    def _judged(self, record: Record, verdicts: Mapping[str, Verdict]) -> Record:
+        return record if self._judging is None else self._judging.record(record, verdicts)
 
     def after(self, document: DocumentRef) -> list[Record]:
         """Settle what a judgement on a document may have changed, after `settle` was called once; the
@@ -153,7 +184,7 @@ class Settling:
         self._told.pop(key, None)
         if (name := _subject_in(given)) is not None:
             self._told[key] = name
-        judged[key] = self._judging.record(alone, verdicts_of(given))
+        judged[key] = self._judged(alone, verdicts_of(given))
         self._note(key, judged[key])
         return self._connected(key)
 
@@ -188,10 +219,12 @@ class Settling:
 
     def _judged_anew(self, alone: Record) -> Record:
         judgements = self._store.judgements_of(*content_of(alone.document))
-        return self._judging.record(alone, verdicts_of(judgements))
+        return self._judged(alone, verdicts_of(judgements))
 
     def _said(self) -> tuple[dict[_Content, dict[str, Verdict]], dict[_Content, str]]:
         """Content → verdicts, and content → whose it is, of what people said something of."""
+        if self._judging is None:
+            return {}, {}
         given = _given(self._store)
         verdicts = {content: verdicts_of(judgements) for content, judgements in given.items()}
         return verdicts, _subjects_in(given)

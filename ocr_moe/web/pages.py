@@ -88,13 +88,19 @@ class Pages:
         """A phrase, with what fills it in escaped. Raises KeyError."""
         return Markup(self._words_with(key).filled(Phrase(key, values), language, escape))
 
-    def plain(self, phrase: Phrase, language: Language) -> str:
-        """A phrase as plain text, for answers that are no pages. Raises KeyError."""
-        return self._words_with(phrase.key).filled(phrase, language, str)
-
     def text(self, key: str, language: Language, **values: Any) -> str:
         """A phrase as plain text, for what is no HTML. Raises KeyError."""
-        return self._words_with(key).filled(Phrase(key, values), language, str)
+        return self.plain(Phrase(key, values), language)
+
+    def plain(self, phrase: Phrase, language: Language) -> str:
+        """The same of a phrase that stands ready."""
+        return self._words_with(phrase.key).filled(phrase, language, str)
+
+    def _words_with(self, key: str) -> Words:
+        words = next((each for each in self._words if key in each.all), None)
+        if words is None:
+            raise KeyError(key)
+        return words
 
     def phrases(self, prefix: str, language: Language) -> Mapping[str, str]:
         """What stands under keys with a prefix, unfilled, for the scripts of a page."""
@@ -106,12 +112,6 @@ class Pages:
         """Serve the files of `static/` below /static/<room>/."""
         for name, folder in self._files.items():
             app.router.routes.append(Mount(f"/static/{name}", StaticFiles(directory=folder)))
-
-    def _words_with(self, key: str) -> Words:
-        for words in self._words:
-            if key in words.all:
-                return words
-        raise KeyError(key)
 
     def _address(self, request: Request, name: str) -> str:
         return f"{request.scope.get('root_path', '')}/static/{name}?v={self._digests[name]}"

@@ -23,10 +23,10 @@ from ocr_moe.evaluation.truth.sheet import (
     TruthCell,
     TruthRow,
     from_serial,
-    is_scientific,
     is_serial,
 )
 from ocr_moe.evaluation.truth.tables import read_tables
+from ocr_moe.evaluation.truth.touched import Mark, is_unchanged, mark_of, spoilt
 from ocr_moe.folds import fold_heading
 from ocr_moe.formats.recordbook import (
     DocumentId,
@@ -36,7 +36,6 @@ from ocr_moe.formats.recordbook import (
     is_written,
     read_written,
 )
-from ocr_moe.formats.xlsx import cell_text
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.values.kinds import kind_of
@@ -45,21 +44,6 @@ from ocr_moe.values.printed import clean_text
 
 Written = Mapping[DocumentId, WrittenDocument]
 
-_MERE_MARKS = frozenset(
-    fold_heading(mark)
-    for mark in ("x", "v", "y", "yes", "ok", "true", "1", "done", "checked", "是", "对", "已", "好")
-) | frozenset(("✓", "✔", "√", "☑", "●", "○", "已核对", "已核", "已检查", "核对", "无误", "正确"))
-"""What says in the column "checked" that somebody looked, but not who."""
-_NOT_CHECKED = frozenset(
-    (
-        *("no", "n", "false", "0", "-", "–", "?", "？", "todo"),
-        *("否", "未", "未核对", "待核对", "没有"),
-    )
-)
-"""What says there that nobody did."""
-_DIGITS_KEPT = 15
-"""Digits that a spreadsheet keeps of a number."""
-_MONTH = len("2019-06")
 _SAME_CONFIDENCE = 1e-9
 """Spreadsheets keep 15 digits of a number; two runs' confidences differ in the first few."""
 
@@ -276,14 +260,6 @@ def _letters(column: int) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """Whether a row was marked as checked, and by whom."""
-
-    checked: bool
-    reviewer: str | None = None
-
-
 class _Reader:
     def __init__(
         self,
@@ -368,7 +344,7 @@ class _Reader:
                 known = self._written.get(document)
                 if known is not None and not self._is_own:
                     known = self._of_this_run(known, _at(row, ours["lowest_confidence"]), row[0])
-                mark = self._mark(row, ours["checked"])
+                mark = mark_of(_at(row, ours["checked"]).text or "")
                 for name, column in fields.items():
                     place = _Place(table.name, row[0], column, name)
                     self._take(table, place, row, schema, document, known, mark)
@@ -397,7 +373,15 @@ class _Reader:
                 known = replace(known, cells=cells)
                 known = self._of_this_run(known, _at(row, ours["confidence"]), row[0])
             place = _Place(table.name, row[0], value_column, name)
-            self._take(table, place, row, schema, document, known, self._mark(row, ours["checked"]))
+            self._take(
+                table,
+                place,
+                row,
+                schema,
+                document,
+                known,
+                mark_of(_at(row, ours["checked"]).text or ""),
+            )
 
     def _of_this_run(
         self, known: WrittenDocument, confidence: RawCell, row: int
@@ -510,14 +494,6 @@ class _Reader:
         )
         return None
 
-    def _mark(self, row: Row, column: int | None) -> _Mark:
-        text = (_at(row, column).text or "").strip()
-        if not text or text.casefold() in _NOT_CHECKED:
-            return _Mark(False)
-        if text in _MERE_MARKS or fold_heading(text) in _MERE_MARKS:
-            return _Mark(True)
-        return _Mark(True, clean_text(text) or None)
-
     def _take(
         self,
         table: Table,
@@ -526,7 +502,7 @@ class _Reader:
         schema: Schema,
         document: DocumentId,
         known: WrittenDocument | None,
-        mark: _Mark,
+        mark: Mark,
     ) -> None:
         """Look at one cell, and keep it if somebody checked it."""
         written = None if known is None else known.cells.get(place.field)
@@ -600,7 +576,7 @@ class _Reader:
             return None, written is not None and was is not None
         if (fold_heading(text) or text) in self._absent:
             return None, written is not None
-        if written is not None and was is not None and _is_unchanged(field, raw, text, was):
+        if written is not None and was is not None and is_unchanged(field, raw, text, was):
             return was, False
         value = self._value(field, raw, text, was, place)
         if value is None:
@@ -611,8 +587,8 @@ class _Reader:
         self, field: Field, raw: RawCell, text: str, was: str | None, place: _Place
     ) -> str | None:
         """What was typed into a cell, as the field writes it down; None where it cannot be used."""
-        if field.kind is Kind.CODE and (spoilt := _spoilt(field, raw, text, was)):
-            self._refuse(place, spoilt)
+        if field.kind is Kind.CODE and (why := spoilt(field, raw, text, was)):
+            self._refuse(place, why)
             return None
         if field.kind is Kind.DATE and is_serial(text):
             text = from_serial(text)
@@ -689,7 +665,7 @@ class _Reader:
                     text = (raw.text or "").strip()
                     if written is None or not text:
                         continue
-                    if written.value is None or not _is_unchanged(
+                    if written.value is None or not is_unchanged(
                         schema.field(name), raw, text, written.value
                     ):
                         place = _Place(table.name, row[0], column, name)
@@ -720,46 +696,3 @@ def _number(cell: RawCell) -> int | None:
 
 def _same(field: Field, a: str | None, b: str | None) -> bool:
     return a == b or (a is not None and b is not None and equal(field, a, b))
-
-
-def _is_unchanged(field: Field, raw: RawCell, text: str, was: str) -> bool:
-    """Whether a cell holds what was written, whatever a spreadsheet made of its form."""
-    if text in (was, cell_text(was).strip()) or raw.text == cell_text(was):
-        return True
-    if field.kind is Kind.DATE:
-        if raw.dated and len(text) <= _MONTH and was.startswith(f"{text}-"):
-            return True  # a format that shows no day
-        if raw.numeric and is_serial(text):
-            return from_serial(text) == was
-    if raw.numeric and field.kind is not Kind.CODE:
-        return normalize(field, text) == was
-    return clean_text(text) == clean_text(cell_text(was))
-
-
-def _spoilt(field: Field, raw: RawCell, text: str, was: str | None) -> str:
-    """How a spreadsheet spoilt a code, in words; empty where it did not."""
-    if is_scientific(text):
-        return (
-            "a code in scientific notation, which has lost its digits; not taken. Format the cell as "
-            "text and type the code again"
-        )
-    before = was or ""
-    rounded = (
-        text.isdecimal()
-        and len(text) > _DIGITS_KEPT
-        and len(text) == len(before)
-        and not text[_DIGITS_KEPT:].strip("0")
-        and text[: _DIGITS_KEPT - 1] == before[: _DIGITS_KEPT - 1]
-    )
-    if rounded:
-        return (
-            "the code ends in zeros, as a spreadsheet makes of long numbers; not taken. Format the cell "
-            "as text and type the code again"
-        )
-    short = field.grammars and not field.has_code_length(text)
-    if raw.numeric and (text == before.lstrip("0") or short):
-        return (
-            "a code that was stored as a number and may have lost its leading zeros; not taken. Format "
-            "the cell as text and type the code again"
-        )
-    return ""

@@ -21,7 +21,6 @@ from ocr_moe.review.candidates import Candidate
 from ocr_moe.review.checking import LONGEST, Checked, Group, check, groups_of, refusal_of
 from ocr_moe.review.desk import CellView, Change, ClaimedError, Desk, StaleError, id_of
 from ocr_moe.review.picklist import PickList, pick_list
-from ocr_moe.review.planning import Plan
 from ocr_moe.review.queue import CellKey, Order
 from ocr_moe.schema import Kind
 from ocr_moe.types import Decision, Evidence, JudgementKind
@@ -132,12 +131,11 @@ def cells_router() -> APIRouter:
         desk, _ = _seat(request)
         overview = desk.overview()
         if not field:
-            plan: Plan | None = request.app.state.plan()
+            plan = desk.plan()
             return {
                 "waiting": overview.waiting,
                 "verified": overview.verified,
-                "plan": plan
-                and {
+                "plan": {
                     "to_check": plan.to_check,
                     "target": plan.target,
                     "reached": plan.reached,

@@ -58,7 +58,9 @@ def name_schema(request: Request, id: str, kind: Annotated[str, Form()]) -> Resp
     if kind != _NONE and kind not in known:
         raise RefusedError("problem_schema")
     reviewer = reviewer_of(request)
-    desk_of(request).name_schema(document_of(request, id), None if kind == _NONE else kind, reviewer)
+    desk_of(request).name_schema(
+        document_of(request, id), None if kind == _NONE else kind, reviewer
+    )
     return back(request, f"/documents/{id}", done="reread")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import threading
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +16,8 @@ from starlette.responses import FileResponse
 from ocr_moe.errors import OcrMoeError
 from ocr_moe.formats.names import safe_name
 from ocr_moe.formats.phrases import Language
-from ocr_moe.review.decisions import decisions_in, is_decisions
 from ocr_moe.review.desk import Desk
-from ocr_moe.review.workbooks import judgements_in
-from ocr_moe.types import DocumentRef, Judgement
+from ocr_moe.review.taking import taken_in
 from ocr_moe.web.desk.frame import (
     NotFoundError,
     RefusedError,
@@ -175,25 +172,10 @@ def take_in(request: Request, file: UploadFile) -> Response:
                 if size > MAX_UPLOAD:
                     raise RefusedError("problem_large", limit=MAX_UPLOAD // _STEP)
                 target.write(chunk)
-        judgements, problems = _given(desk, path, reviewer)
-        new = desk.take_in(judgements)
+        new, problems = taken_in(desk, path, reviewer)
     if problems:
         return _files(request, new=new, problems=problems)
     return back(request, "/files", new=str(new))
-
-
-def _given(
-    desk: Desk, path: Path, reviewer: str
-) -> tuple[Sequence[tuple[DocumentRef, Judgement]], tuple[str, ...]]:
-    """The judgements of a corrected workbook, or of the decisions that review.html saved, and what of
-    them is of no use. Raises OcrMoeError."""
-    schemas = desk.run.schemas
-    if is_decisions(path):
-        saved = decisions_in(path, desk.store, desk.strategy, schemas)
-        return saved.judgements, saved.problems
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    found = judgements_in(path, desk.store, schemas, reviewer, now)
-    return found.judgements, tuple(each.message for each in found.problems)
 
 
 def _folder_of(desk: Desk, name: str) -> Path:

@@ -15,7 +15,7 @@ from ocr_moe.errors import OcrMoeError, StoreError, UsageError
 from ocr_moe.review.desk import ClaimedError, Desk, StaleError
 from ocr_moe.web.pages import Pages
 
-_PAGES = ("", "cells", "documents", "disputes", "history", "files", "summary")
+_PAGES = ("", "cells", "documents", "disputes", "history", "learning", "files", "summary")
 """Of the navigation, by their addresses."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,13 +13,13 @@ from fastapi import APIRouter, Form, Request, Response
 
 from ocr_moe.review.desk import Desk, Overview, id_of
 from ocr_moe.review.history import shares
-from ocr_moe.review.planning import Plan
 from ocr_moe.web.desk.frame import NotFoundError, back, desk_of, inside, reviewer_of, shown
 
-PlanOf = Callable[[], Plan | None]
-"""The plan as it stands; None where there is none to be made."""
 _WORST = 8
 """Documents that are named on the first page."""
+
+_DRAWN_AT_ONCE = 20
+"""Blind cells that are put into the queue at a time: a few minutes' work."""
 
 router = APIRouter()
 
@@ -63,7 +63,7 @@ def overview_page(request: Request) -> Response:
         request,
         "overview.html",
         "",
-        **_counted(desk, request.app.state.plan),
+        **_counted(desk),
         worst=worst,
         id_of=id_of,
         n_waiting_documents=len(waiting),
@@ -89,14 +89,14 @@ def summary_page(request: Request) -> Response:
         request,
         "summary.html",
         "summary",
-        **_counted(desk, request.app.state.plan),
+        **_counted(desk),
         shares=shares(desk),
         today=datetime.now(UTC).date().isoformat(),
         strategy=desk.strategy,
     )
 
 
-def _counted(desk: Desk, plan: PlanOf) -> dict[str, Any]:
+def _counted(desk: Desk) -> dict[str, Any]:
     counts: Overview = desk.overview()
     rows = rows_of(counts.fields)
     return {
@@ -107,8 +107,17 @@ def _counted(desk: Desk, plan: PlanOf) -> dict[str, Any]:
             for schema in desk.run.schemas
             if any(row.schema == schema.name for row in rows)
         },
-        "plan": plan() if counts.cells else None,
+        "plan": desk.plan() if counts.cells else None,
     }
+
+
+@router.post("/plan/blind")
+def draw_blind(request: Request) -> Response:
+    """Put further sure cells into the queue without their values."""
+    reviewer_of(request)
+    desk = desk_of(request)
+    desk.draw_blind(min(desk.plan().certificate.more or 0, _DRAWN_AT_ONCE))
+    return back(request, "/")
 
 
 @router.get("/reviewer")

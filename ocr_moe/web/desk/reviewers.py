@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ocr_moe.review.taking import whoever
 from ocr_moe.settings import ReviewOptions
 
 REVIEWER_COOKIE = "ocr_moe_reviewer"
@@ -32,7 +32,7 @@ class Reviewers:
         if isinstance(given, str) and given:
             return given
         if not self.names:
-            return _whoever()
+            return whoever()
         chosen = unquote(request.cookies.get(REVIEWER_COOKIE, ""))
         if chosen in self.names:
             return chosen
@@ -43,10 +43,3 @@ class Reviewers:
         if name not in self.names:
             raise KeyError(name)
         response.set_cookie(REVIEWER_COOKIE, quote(name), httponly=True, samesite="strict")
-
-
-def _whoever() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "reviewer"

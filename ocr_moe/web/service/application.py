@@ -7,18 +7,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.types import ASGIApp
 
 from ocr_moe.version import __version__
+from ocr_moe.web.lingering import Lingering
 from ocr_moe.web.service import descriptions, pages, routes
+from ocr_moe.web.service.desks import Desks, Mounting
 from ocr_moe.web.service.extracts import Extracts
 from ocr_moe.web.service.inspection import Inspector
 from ocr_moe.web.service.jobs import Jobs
 from ocr_moe.web.service.jobstore import Job
-from ocr_moe.web.service.lingering import Lingering
 from ocr_moe.web.service.metrics import Metrics
 from ocr_moe.web.service.observing import Observed
 from ocr_moe.web.service.problems import tell_problems
@@ -30,15 +31,15 @@ from ocr_moe.workshop.config import Config
 class Hooks:
     """What the service is lent, and goes without where it is not."""
 
-    fetch: Callable[[str, Path, int], str] | None = None
-    """Writes what is behind an https address into a file, at most so many bytes; gives the name of
+    fetch: Callable[[str, BinaryIO, int], str] | None = None
+    """Writes what is behind an https address into a stream, at most so many bytes; gives the name of
     the document. Raises DocumentError. Used only where the options allow `urls`."""
     check_webhook: Callable[[str], None] | None = None
     """Raises UsageError for an address that is never called."""
     announce: Callable[[Job], None] | None = None
     """Calls a job's webhook. Used only where the options allow `webhooks`."""
-    mount_desk: Callable[[Job, Path], ASGIApp] | None = None
-    """The review desk on a job's run, served below /jobs/<id>/review; its folder is given."""
+    mount_desk: Mounting | None = None
+    """Opens the review desk on a job's run, to be served below /jobs/<id>/review."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Service:
     jobs: Jobs
     extracts: Extracts
     metrics: Metrics
+    desks: Desks | None
 
 
 def service_app(config: Config, data: Path, hooks: Hooks | None = None) -> FastAPI:
@@ -64,14 +66,19 @@ def service_app(config: Config, data: Path, hooks: Hooks | None = None) -> FastA
     options = config.service
     reader, metrics = Reader(config), Metrics()
     announce = hooks.announce if options.webhooks else None
+    jobs = Jobs(data, reader, options, metrics, announce)
+    desks = None if hooks.mount_desk is None else Desks(jobs, hooks.mount_desk)
+    if desks is not None:
+        jobs.before_removal = desks.drop
     service = Service(
         config=config,
         hooks=hooks,
         reader=reader,
         inspector=Inspector(config.images, options),
-        jobs=Jobs(data, reader, options, metrics, announce),
+        jobs=jobs,
         extracts=Extracts(reader, options, metrics),
         metrics=metrics,
+        desks=desks,
     )
 
     @asynccontextmanager
@@ -96,12 +103,14 @@ def service_app(config: Config, data: Path, hooks: Hooks | None = None) -> FastA
     app.add_middleware(Observed, metrics=metrics)  # outside of all else
     tell_problems(app)
     app.include_router(routes.router)
-    pages.add(app, service.jobs, hooks.mount_desk)
+    pages.add(app, desks)
     descriptions.complete(app)
     return app
 
 
 def _close(service: Service) -> None:
+    if service.desks is not None:
+        service.desks.close()
     service.extracts.close()
     service.jobs.close()
     service.reader.close()

@@ -281,6 +281,7 @@ _STRATEGY = {
 _PROBLEMS = {
     400: Problem(400, "multipart"),
     404: Problem(404, "no_job"),
+    408: Problem(408, "stalled", seconds=60),
     409: Problem(409, "no_records", status=Phrase("js_status_running")),
     413: Problem(413, "too_large_upload", n=512),
     415: Problem(415, "no_document", files=[("notes.txt", "not an image or PDF; save it as PDF")]),
@@ -294,6 +295,7 @@ _PROBLEMS = {
 _MEANINGS = {
     400: "The request is damaged",
     404: "There is no such job",
+    408: "The upload stalled",
     409: "Not at this stage of the job",
     413: "More than the service takes at once",
     415: "No form of files, or no document among the files",
@@ -382,7 +384,7 @@ _WEBHOOK = {
         "description": "https address that is called when the job is over, where that is allowed.",
     }
 }
-_UPLOAD = (400, 413, 415, 422, 429, 500, 507)
+_UPLOAD = (400, 408, 413, 415, 422, 429, 500, 507)
 
 EXTRACT: dict[str, Any] = {
     "tags": ["reading"],

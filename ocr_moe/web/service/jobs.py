@@ -65,6 +65,8 @@ class Jobs:
         self._options = options
         self._metrics = metrics
         self._announce = announce
+        self.before_removal: Callable[[str], None] = lambda id_: None
+        """Told of a job whose files are about to be deleted."""
         try:
             for name in ("jobs", "incoming"):
                 (data / name).mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,7 @@ class Jobs:
         self.store = JobStore(data / "jobs.sqlite")
         self._changed = threading.Condition()
         self._under_way: dict[str, Reading[StrategyManifest]] = {}
-        self._closing = False
+        self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -84,17 +86,19 @@ class Jobs:
             _LOG.info("%d jobs of an earlier start go on", again)
         work: list[Callable[[], None]] = [self._work] * self._options.concurrency
         work.append(self._keep_house)
-        if self._announce is not None:
-            work.append(partial(self._call_webhooks, self._announce))
         for each in work:
             thread = threading.Thread(target=each, name="jobs", daemon=True)
             thread.start()
             self._threads.append(thread)
+        if self._announce is not None:
+            # Never waited for: who is called may take a minute, and is called again otherwise.
+            call = partial(self._call_webhooks, self._announce)
+            threading.Thread(target=call, name="webhooks", daemon=True).start()
 
     def close(self) -> None:
         """Stop once what is under way is done; what runs goes on with the next start."""
         with self._changed:
-            self._closing = True
+            self._closing.set()
             for reading in self._under_way.values():
                 reading.stop()
             self._changed.notify_all()
@@ -177,6 +181,7 @@ class Jobs:
             job = self.store[id_]
             if id_ in self._under_way or not self.store.remove(id_):
                 raise Problem(409, "job_not_over", id=job.id)
+        self.before_removal(id_)
         delete(self._data / "jobs" / id_)
         _LOG.info("job %s: deleted", id_)
 
@@ -184,7 +189,7 @@ class Jobs:
         while True:
             with self._changed:
                 job = None
-                while not self._closing and (job := self._next()) is None:
+                while not self._closing.is_set() and (job := self._next()) is None:
                     self._changed.wait(_RETRY_SECONDS)
                 if job is None:
                     return
@@ -275,16 +280,19 @@ class Jobs:
         """One after the other; one that a killed process did not call is called by the next."""
         while True:
             with self._changed:
-                while not self._closing and not (over := self._settled()):
+                while not self._closing.is_set() and not (over := self._settled()):
                     self._changed.wait()
-                if self._closing:
+                if self._closing.is_set():
                     return
             for job in over:
                 try:
                     announce(job)
                 except Exception as error:
                     _LOG.warning("job %s: its webhook failed: %s", job.id, type(error).__name__)
-                self.store.announced(job.id)
+                with self._changed:
+                    if self._closing.is_set():
+                        return
+                    self.store.announced(job.id)
 
     def _settled(self) -> list[Job]:
         """Jobs whose webhooks are to be called, with all that is to be told of them."""
@@ -296,7 +304,7 @@ class Jobs:
                 with suppress(KeyError, Problem):
                     self.remove(id_)
             with self._changed:
-                if self._changed.wait_for(lambda: self._closing, _SWEEP_SECONDS):
+                if self._changed.wait_for(self._closing.is_set, _SWEEP_SECONDS):
                     return
 
     def _sweep(self) -> None:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
+
+from ocr_moe.review.desk import Desk
 from ocr_moe.settings import ServiceOptions
+from ocr_moe.web.desk.application import desk_app
 from ocr_moe.web.fetching import fetch
 from ocr_moe.web.outward import Outside, Unreachable
 from ocr_moe.web.service.application import Hooks
 from ocr_moe.web.service.jobstore import Job
 from ocr_moe.web.webhooks import JobEnded, check_address, secret_of, send
+from ocr_moe.workshop.config import Config
 
 FETCH_SECONDS = 60.0
 """For one address of a document, and each that it leads on to."""
@@ -23,8 +29,13 @@ def hooks(
     options: ServiceOptions,
     environment: Mapping[str, str] = os.environ,
     outside: Outside | None = None,
+    *,
+    config: Config | None = None,
 ) -> Hooks:
-    """Documents by address, and webhooks. Raises UsageError where webhooks lack their secret."""
+    """Documents by address, webhooks, and with a configuration the review desk.
+
+    Raises UsageError where webhooks lack their secret.
+    """
     way = outside or Outside()
     announce = None
     if options.webhooks:
@@ -33,7 +44,30 @@ def hooks(
         fetch=partial(_fetch, way) if options.urls else None,
         check_webhook=check_address,
         announce=announce,
+        mount_desk=None if config is None else partial(_mounted, config),
     )
+
+
+class _DeskOfJob:
+    """The review desk on a job's run."""
+
+    def __init__(self, config: Config, run: Path) -> None:
+        self._desk = Desk.open(run, config=config)
+        self._app = desk_app(self._desk)
+        self._seen = self._desk.store.last_judgement()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        """Bring the job's files up to date where somebody decided something."""
+        with closing(self._desk):
+            if self._desk.store.last_judgement() > self._seen:
+                self._desk.export()
+
+
+def _mounted(config: Config, job: Job, run: Path) -> _DeskOfJob:
+    return _DeskOfJob(config, run)
 
 
 def _fetch(outside: Outside, url: str, path: Path, limit: int) -> str:

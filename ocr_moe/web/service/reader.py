@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from PIL import Image
 
-from ocr_moe.errors import EndpointMissingError, OcrMoeError
+from ocr_moe.errors import EndpointMissingError, OcrMoeError, SchemaError
 from ocr_moe.exports.jsonl import record_to_json
 from ocr_moe.intake.sources import Source
 from ocr_moe.run.batch import Batch
@@ -104,8 +104,15 @@ class Reader:
         return schema, strategy
 
     def batch(self, request: Request, out: Path) -> Batch:
-        """A batch over the shared models and workers, its run in `out`."""
+        """A batch over the shared models and workers, its run in `out`.
+
+        Raises ConfigError or SchemaError where the configuration no longer has what is asked for.
+        """
         every = tuple(self.schemas.values())
+        if request.schema != AUTO and request.schema not in self.schemas:
+            raise SchemaError(
+                f"there is no schema {request.schema!r} any more; send the files again"
+            )
         return Batch(
             out,
             workshop=self._workshop,

@@ -273,8 +273,10 @@ def _fetch(service: Service, upload: Upload, folder: Path) -> None:
             raise Problem(413, "too_many_files", n=options.max_files)
         path = file_path(folder, number)
         try:
-            name = fetch(address, path, options.max_upload * MIB - upload.size)
+            with path.open("xb") as into:
+                name = fetch(address, into, options.max_upload * MIB - upload.size)
         except DocumentError as error:
+            path.unlink()
             refused.append((label(address, "urls"), str(error)))
             continue
         upload.size += path.stat().st_size

@@ -6,8 +6,9 @@ of it, and what a file is, its bytes say.
 
 from __future__ import annotations
 
+import asyncio
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ FIELDS = frozenset({"schema", "strategy", "urls", "webhook"})
 _FIELD_BYTES = 8192
 """Of a text field; addresses are the longest, and servers take no more of one either."""
 _FIELD_COUNT = 1000
+_STALL_SECONDS = 60
+"""Without a byte, after which an upload is given up: nginx waits as long (client_body_timeout)."""
 _HEADER_BYTES = 1 << 20
 """Of one header of a part: a file's name of 100,000 characters, each percent-encoded, fits in."""
 _LABEL = 200
@@ -65,8 +68,8 @@ class Upload:
 async def receive(request: Request, folder: Path, options: ServiceOptions) -> Upload:
     """Write the files of a request into a folder that is there, as 000001, 000002, ….
 
-    Raises Problem (400, 413, 415, 422), before all is read where possible; OSError where the disk is
-    full; ClientDisconnect.
+    Raises Problem (400, 408, 413, 415, 422), before all is read where possible; ClientDisconnect, and
+    OSError where the disk is full.
     """
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     boundary = parameters.get(b"boundary")
@@ -80,7 +83,7 @@ async def receive(request: Request, folder: Path, options: ServiceOptions) -> Up
     try:
         try:
             parser = parts.parser(boundary)
-            async for chunk in request.stream():
+            async for chunk in _lively(request):
                 parts.upload.size += len(chunk)
                 if parts.upload.size > most:
                     raise _too_large(options)
@@ -93,6 +96,20 @@ async def receive(request: Request, folder: Path, options: ServiceOptions) -> Up
     if not parts.ended:
         raise Problem(400, "multipart")
     return parts.upload
+
+
+async def _lively(request: Request) -> AsyncIterator[bytes]:
+    """A body as it comes. Raises Problem (408) where it stalls: a place must not be held for nothing."""
+    stream = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(_STALL_SECONDS):
+                chunk = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise Problem(408, "stalled", seconds=_STALL_SECONDS) from error
+        yield chunk
 
 
 class _Parts:

@@ -1,0 +1,166 @@
+"""How far a review is: every cell as the run left it, and what people made of it, for the plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ocr_moe.review.cells import Cell, Check, cells_of, check_of
+from ocr_moe.review.planning import Plan, Planner, uncalibrated_fields
+from ocr_moe.review.queue import CellKey
+from ocr_moe.routing.combiners import FieldCombiner
+from ocr_moe.routing.loop import Strategy
+from ocr_moe.run.settling import content_of, own_records
+from ocr_moe.schema import Schema
+from ocr_moe.settings import ReviewOptions
+from ocr_moe.store.database import Judged, Store
+from ocr_moe.subjects import key_of
+from ocr_moe.types import JudgementKind, Record, Status
+from ocr_moe.values.normalize import equal
+
+_OF_PAGES = (JudgementKind.SCHEMA, JudgementKind.REGIONS)
+
+
+class _Own(NamedTuple):
+    """What the run itself made of a cell, before anybody said anything."""
+
+    value: str | None
+    cell: Cell
+
+
+class Progress:
+    """Keeps the plan's cells in step with the records. Not for several threads at once."""
+
+    def __init__(
+        self, store: Store, strategy: Strategy, schemas: Sequence[Schema], options: ReviewOptions
+    ) -> None:
+        """Raises SchemaError for a wrong subject pattern, StoreError."""
+        self._store = store
+        self._strategy = strategy
+        self._schemas = {schema.name: schema for schema in schemas}
+        self._options = options
+        combiner = strategy.combiner
+        self._uncalibrated = (
+            uncalibrated_fields(schemas, combiner.calibration)
+            if isinstance(combiner, FieldCombiner)
+            else frozenset((s.name, field.name) for s in schemas for field in s.fields)
+        )
+        self._own: dict[CellKey, _Own] = {}
+        self._hidden: set[CellKey] = set()
+        self._contradicted: set[CellKey] = set()
+        self.begin()
+
+    def begin(self) -> None:
+        """Count all cells anew: at the start, and where files were read again."""
+        reread = {
+            (each.sha256, each.page)
+            for each in self._store.judgements()
+            if not each.undone and each.judgement.kind in _OF_PAGES
+        }
+        self._own.clear()
+        for record in own_records(self._store, self._strategy, tuple(self._schemas.values())):
+            own = (record.document.sha256, record.document.page) not in reread
+            for cell in cells_of(record, self._names(record)):
+                decision = record.fields.get(cell.key.field)
+                value = None if decision is None else decision.value
+                self._own[cell.key] = _Own(value, cell._replace(own=own))
+        self._contradicted.clear()
+        self._planner = Planner(
+            (each.cell for each in self._own.values()),
+            self._options,
+            self._seed(),
+            uncalibrated=self._uncalibrated,
+        )
+        for record in self._store.records(self._strategy.name):
+            self.update(record)
+        plan = self._planner.plan()
+        self._hidden = set(self._planner.blind_keys(max(plan.blind.due - plan.blind.drawn, 0)))
+
+    def update(self, record: Record) -> None:
+        """Take a record in as it stands now."""
+        judged = self._store.judgements_on(*content_of(record.document))
+        document = key_of(record.document)
+        cells = []
+        for name, decision in record.fields.items():
+            key = CellKey(document, name)
+            own = self._own.get(key)
+            if own is None:
+                continue
+            check = self._check(record, name, own.value, judged)
+            cell = own.cell._replace(check=check)
+            if decision.status is not Status.VERIFIED and check is None:
+                now = self._as_now(record, name)
+                changed = decision.value != own.value
+                cell = cell._replace(
+                    confidence=now.confidence, ceiling=now.ceiling, changed=changed
+                )
+            cells.append(cell)
+            if check is not None:
+                self._hidden.discard(key)
+            settled = check is None or not (check.blind and check.open)
+            (self._contradicted.discard if settled else self._contradicted.add)(key)
+        self._planner.update(*cells)
+
+    def draw(self, count: int) -> list[CellKey]:
+        """Hide further cells of the blind order, to be shown without their values; which."""
+        waiting = set(self._planner.blind_keys(len(self._hidden) + count))
+        drawn = sorted(waiting - self._hidden)
+        self._hidden |= waiting
+        return drawn
+
+    def is_hidden(self, key: CellKey) -> bool:
+        """Whether the cell is one of the blind share that nobody has judged."""
+        return key in self._hidden
+
+    def is_contradicted(self, key: CellKey) -> bool:
+        """Whether a word that was given blind differs from what was read, and nobody who sees both has
+        said which is right."""
+        return key in self._contradicted
+
+    @property
+    def hidden(self) -> frozenset[CellKey]:
+        """The cells of the blind share that wait."""
+        return frozenset(self._hidden)
+
+    @property
+    def contradicted(self) -> frozenset[CellKey]:
+        return frozenset(self._contradicted)
+
+    def plan(self) -> Plan:
+        """The plan as it stands."""
+        return self._planner.plan()
+
+    def _names(self, record: Record) -> tuple[str, ...]:
+        """The fields of a document that could not be read, which are to be typed."""
+        schema = self._schemas.get(record.schema_name or "")
+        return schema.names if schema is not None and record.error is not None else ()
+
+    def _as_now(self, record: Record, name: str) -> Cell:
+        [now] = cells_of(record.model_copy(update={"fields": {name: record.fields[name]}}))
+        return now
+
+    def _check(
+        self, record: Record, name: str, machine: str | None, judged: Iterable[Judged]
+    ) -> Check | None:
+        given = [
+            each
+            for each in judged
+            if not each.undone
+            and each.judgement.kind is JudgementKind.VALUE
+            and each.judgement.field == name
+        ]
+        if not given:
+            return None
+        field = self._schemas[record.schema_name or ""].field(name)
+
+        def same(one: str | None, other: str | None) -> bool:
+            if one is None or other is None:
+                return one is other
+            return equal(field, one, other)
+
+        return check_of(machine, [each.judgement for each in given], given[-1].id, same)
+
+    def _seed(self) -> str:
+        """The run's own, so that a restart goes on in the same order."""
+        return json.dumps([self._store.get_meta("started"), self._strategy.name])
