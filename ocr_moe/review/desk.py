@@ -303,8 +303,9 @@ class Desk:
     def documents(self) -> list[DocumentSummary]:
         """All documents in the order of the records, without blank pages."""
         with self._lock:
+            waiting = Counter(cell.key.document for cell in self._queue.cells(Order.DOUBT))
             return [
-                self._document_summary(key)
+                self._document_summary(key, waiting[key])
                 for key, document in self._documents.items()
                 if not document.blank
             ]
@@ -312,7 +313,9 @@ class Desk:
     def document(self, key: DocumentKey) -> DocumentSummary:
         """One of `documents`. Raises KeyError."""
         with self._lock:
-            return self._document_summary(key)
+            names = self._documents[key].statuses
+            waiting = sum(CellKey(key, name) in self._queue for name in names)
+            return self._document_summary(key, waiting)
 
     def has(self, key: DocumentKey) -> bool:
         """Whether there is such a document."""
@@ -755,7 +758,7 @@ class Desk:
             for cell in hidden ^ self._progress.hidden:
                 self._requeue(cell)
 
-    def _document_summary(self, key: DocumentKey) -> DocumentSummary:
+    def _document_summary(self, key: DocumentKey, waiting: int) -> DocumentSummary:
         document = self._documents[key]
         names = document.statuses
         return DocumentSummary(
@@ -765,7 +768,7 @@ class Desk:
             error=document.error,
             set_aside=document.set_aside,
             cells=len(names),
-            waiting=sum(CellKey(key, name) in self._queue for name in names),
+            waiting=waiting,
             verified=sum(status is Status.VERIFIED for status, _ in names.values()),
             conflicts=document.conflicts,
         )
