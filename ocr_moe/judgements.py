@@ -15,6 +15,8 @@ from ocr_moe.types import HUMAN, Decision, Judgement, JudgementKind, Status
 RELIABILITY = 0.995
 """Chance that a person's word is right, where nothing was measured: what careful keying of one cell
 from its picture comes to. It is the confidence of a verified value, and never 1."""
+OF_PAGES = (JudgementKind.SCHEMA, JudgementKind.REGIONS)
+"""What is said of a page before it is read: it has to be read again."""
 _DISPUTED = 0.5
 """Confidence of a value on which reviewers differ."""
 

@@ -19,7 +19,8 @@ from ocr_moe.api import Options, extract
 from ocr_moe.errors import UsageError
 from ocr_moe.evaluation.truth.sheet import load_truth
 from ocr_moe.exports.jsonl import read_jsonl
-from ocr_moe.review.desk import ClaimedError, Desk, StaleError
+from ocr_moe.review.claims import ClaimedError
+from ocr_moe.review.desk import Desk, StaleError
 from ocr_moe.review.history import differing_parts, disputes, history, shares
 from ocr_moe.review.queue import CellKey
 from ocr_moe.review.rereading import Phase

@@ -17,8 +17,9 @@ import pytest
 from openpyxl import load_workbook
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ocr_moe.review.desk import Desk, id_of
+from ocr_moe.review.desk import Desk
 from ocr_moe.review.queue import CellKey
+from ocr_moe.review.standing import id_of
 from ocr_moe.types import Status
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.workshop.config import Config

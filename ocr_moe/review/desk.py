@@ -7,179 +7,47 @@ documents of its subject, is then decided anew over recorded answers (`ocr_moe.r
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from threading import Lock, RLock
-from typing import NamedTuple
 
 from ocr_moe.errors import OcrMoeError, UsageError
 from ocr_moe.formats.names import folder_name
 from ocr_moe.formats.phrases import Language
-from ocr_moe.judgements import verdicts_of
-from ocr_moe.protocols import State
-from ocr_moe.review.candidates import Candidate, candidates_of
+from ocr_moe.judgements import OF_PAGES, verdicts_of
+from ocr_moe.review.claims import Claims
+from ocr_moe.review.exporting import export_run
 from ocr_moe.review.opening import OpenedRun, open_run, reviewed_strategy
 from ocr_moe.review.planning import Plan
 from ocr_moe.review.progress import Progress
-from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
+from ocr_moe.review.queue import CellKey, Order
 from ocr_moe.review.rereading import Reread, Rereading
-from ocr_moe.review.verified import VERIFIED, export_verified
-from ocr_moe.run.answers import NotRecordedError
-from ocr_moe.run.exporting import exported, write_exports
+from ocr_moe.review.sayings import region_of, subject_name, value_of
+from ocr_moe.review.showing import Showing
+from ocr_moe.review.standing import Standing
+from ocr_moe.review.views import (
+    CellSummary,
+    CellView,
+    Change,
+    DocumentSummary,
+    Outcome,
+    Overview,
+)
 from ocr_moe.run.judging import Judging
 from ocr_moe.run.pictures import PageImages
-from ocr_moe.run.settling import Settling, settle
-from ocr_moe.schema import Field, Schema
+from ocr_moe.run.settling import Settling
 from ocr_moe.settings import ReviewOptions
-from ocr_moe.store.database import Judged, RecordRow, Store
-from ocr_moe.subjects import DocumentKey, key_of, shown
-from ocr_moe.types import (
-    Box,
-    Decision,
-    DocumentRef,
-    Judgement,
-    JudgementKind,
-    Reading,
-    Record,
-    Shown,
-    Status,
-)
-from ocr_moe.values.normalize import normalize
+from ocr_moe.store.database import RecordRow
+from ocr_moe.subjects import DocumentKey, key_of
+from ocr_moe.types import Box, Decision, DocumentRef, Judgement, JudgementKind, Record, Shown
 from ocr_moe.workshop.config import Config
-
-_OPEN = (Status.ABSTAINED, Status.FAILED)
-"""What a person should look at."""
-
-
-_OF_PAGES = (JudgementKind.SCHEMA, JudgementKind.REGIONS)
-"""What is said of a page before it is read: it has to be read again."""
-_LEAST = 0.05
-"""Share of a page's width and height that a document on it has at least: a bank card on an A4 scan has
-0.3."""
-_LONGEST_NAME = 200
 
 
 class StaleError(OcrMoeError):
     """Somebody else judged the cell since it was shown."""
-
-
-class ClaimedError(OcrMoeError):
-    """Somebody else works on the document."""
-
-
-@dataclass(frozen=True)
-class CellView:
-    """A cell as a reviewer sees it."""
-
-    key: CellKey
-    document: DocumentRef
-    schema: Schema
-    field: Field
-    decision: Decision
-    """As it stands; of a hidden one, what may be seen: nothing of the value."""
-    hidden: bool
-    """Whether the value is kept from the reviewer, so that their word says something of it."""
-    candidates: tuple[Candidate, ...]
-    judgements: tuple[Judged, ...]
-    """What people said of it, in the order in which they did."""
-    revision: int
-    """To be handed back with a decision: it tells whether somebody else decided meanwhile."""
-
-
-@dataclass(frozen=True)
-class CellSummary:
-    """A cell in a list."""
-
-    key: CellKey
-    value: str | None
-    status: Status
-    confidence: float | None
-    waiting: bool
-
-
-class DocumentSummary(NamedTuple):
-    """A document in a list."""
-
-    key: DocumentKey
-    ref: DocumentRef
-    schema: str
-    """Empty where none was recognised."""
-    error: str | None
-    """Why it could not be processed."""
-    set_aside: str | None
-    """Who said that it is of no kind that the run knows."""
-    cells: int
-    waiting: int
-    """Cells that wait for a look."""
-    verified: int
-    conflicts: int
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a judgement made of a cell."""
-
-    key: CellKey
-    before: Decision
-    after: Decision
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a judgement."""
-
-    judgement: int
-    """Its id."""
-    changes: tuple[Change, ...]
-    """The cells that it changed, the judged one first."""
-
-
-@dataclass(frozen=True)
-class Overview:
-    """A run in numbers."""
-
-    documents: int
-    blank: int
-    failed: int
-    """Documents that could not be processed at all."""
-    set_aside: int
-    """Documents that people say are of no kind that the run knows."""
-    rereading: int
-    """Files that are being read again, or wait for that."""
-    cells: int
-    waiting: int
-    verified: int
-    accepted: int
-    """Accepted or absent, and not verified."""
-    fields: Mapping[tuple[str, str], Counter[str]] = field(default_factory=dict)
-    """(schema, field) → counts by status, and `waiting`."""
-    disputed: int = 0
-
-
-@dataclass(slots=True)
-class _Document:
-    """What is kept of a document in memory."""
-
-    ref: DocumentRef
-    schema: str
-    error: str | None
-    blank: bool
-    set_aside: str | None
-    conflicts: int
-    statuses: dict[str, tuple[Status, float]]
-    """Field → (status, confidence, or 0 where there is none)."""
-
-
-@dataclass
-class _Claim:
-    reviewer: str
-    until: datetime
 
 
 class Desk:
@@ -205,21 +73,18 @@ class Desk:
         self.schemas = {schema.name: schema for schema in run.schemas}
         self._lock = RLock()
         built = run.workshop.strategy(strategy)
-        self._combiner = built.combiner
         self._judging = Judging(self.store, run.workshop, built, run.schemas)
         self._settling = Settling(self.store, built, run.schemas, self._judging)
-        self._answers = exported(self.store, strategy).answers
-        self._documents: dict[DocumentKey, _Document] = {}
-        self._ids: dict[str, DocumentKey] = {}
-        self._queue = Queue()
-        self._claims: dict[DocumentKey, _Claim] = {}
-        self._judges: dict[CellKey, set[str]] = defaultdict(set)
-        """Cell → who judged it, of the judgements that count."""
-        self._rereading = Rereading(run, self.pictures, self._of_content, self._replaced)
-        self._exporting = Lock()
         self._settling.settle()
         self._progress = Progress(self.store, built, run.schemas, options)
-        self._load()
+        self._standing = Standing(run.schemas, self._progress, double_entry=options.double_entry)
+        self._standing.fill(self.store.records(strategy), self._judges())
+        self._showing = Showing(
+            self.store, built, run.schemas, self._judging, self._standing, self._progress
+        )
+        self._claims = Claims(options.claim_minutes)
+        self._exporting = Lock()
+        self._rereading = Rereading(run, self.pictures, self._of_content, self._replaced)
         self._rereading.go_on()
 
     @classmethod
@@ -258,68 +123,29 @@ class Desk:
     def recomputes(self) -> bool:
         """Whether what a decision implies can be recomputed; not where the run was read by another
         release, whose answers today's experts would not give."""
-        for document in self._documents.values():
-            if document.statuses:
-                record = self.record(key_of(document.ref))
-                return record is not None and self._judging.can_decide(record)
-        return True
+        with self._lock:
+            key = self._standing.first_read()
+            record = None if key is None else self.record(key)
+            return key is None or (record is not None and self._judging.can_decide(record))
 
     def overview(self) -> Overview:
         """The run in numbers, as it stands."""
         with self._lock:
-            fields: dict[tuple[str, str], Counter[str]] = {}
-            for schema in self.run.schemas:
-                for each in schema.fields:
-                    fields[schema.name, each.name] = Counter()
-            # Asked for after every few decisions: no step of Python's a cell where it can be spared.
-            counted = Counter(
-                (document.schema, name, status)
-                for document in self._documents.values()
-                for name, (status, _) in document.statuses.items()
-            )
-            statuses: Counter[Status] = Counter()
-            for (schema_name, name, status), n in counted.items():
-                statuses[status] += n
-                fields.setdefault((schema_name, name), Counter())[status.value] += n
-            for cell in self._queue.cells(Order.DOUBT):
-                fields[cell.schema, cell.key.field]["waiting"] += 1
-            documents = self._documents.values()
-            return Overview(
-                documents=sum(not each.blank for each in documents),
-                blank=sum(each.blank for each in documents),
-                set_aside=sum(each.set_aside is not None for each in documents),
-                rereading=len(self._rereading.files),
-                failed=sum(each.error is not None for each in documents),
-                cells=statuses.total(),
-                waiting=len(self._queue),
-                verified=statuses[Status.VERIFIED],
-                accepted=statuses[Status.ACCEPTED] + statuses[Status.ABSENT],
-                fields={key: counts for key, counts in fields.items() if counts},
-                disputed=sum(
-                    len(self._judges[key]) > 1 for key in self._judges if key in self._queue
-                ),
-            )
+            return self._standing.overview(len(self._rereading.files))
 
     def documents(self) -> list[DocumentSummary]:
         """All documents in the order of the records, without blank pages."""
         with self._lock:
-            waiting = Counter(cell.key.document for cell in self._queue.cells(Order.DOUBT))
-            return [
-                self._document_summary(key, waiting[key])
-                for key, document in self._documents.items()
-                if not document.blank
-            ]
+            return self._standing.documents()
 
     def document(self, key: DocumentKey) -> DocumentSummary:
         """One of `documents`. Raises KeyError."""
         with self._lock:
-            names = self._documents[key].statuses
-            waiting = sum(CellKey(key, name) in self._queue for name in names)
-            return self._document_summary(key, waiting)
+            return self._standing.document(key)
 
     def has(self, key: DocumentKey) -> bool:
         """Whether there is such a document."""
-        return key in self._documents
+        return key in self._standing
 
     @property
     def export_folder(self) -> Path:
@@ -338,7 +164,7 @@ class Desk:
 
     def key_of_id(self, id: str) -> DocumentKey:
         """The document that `id_of` names so. Raises KeyError."""
-        return self._ids[id]
+        return self._standing.key_of_id(id)
 
     def record(self, key: DocumentKey) -> Record | None:
         """A document's record as it stands."""
@@ -347,34 +173,7 @@ class Desk:
     def view(self, key: CellKey, reviewer: str) -> CellView:
         """A cell as the reviewer is to see it. Raises KeyError where there is none."""
         with self._lock:
-            record = self.record(key.document)
-            if record is None or key.field not in record.fields:
-                raise KeyError(key)
-            schema = self.schemas[record.schema_name or ""]
-            declared = schema.field(key.field)
-            judged = self._judged(record.document, key.field)
-            decision = record.fields[key.field]
-            hidden = self._progress.is_hidden(key)
-            given = [each.judgement for each in judged if not each.undone]
-            if self.is_second_look(key, reviewer):
-                # As the first reviewer saw it: a word given in knowledge of another is no second one.
-                alone = self.store.record(self.strategy, key.document, alone=True)
-                decision = decision if alone is None else alone.fields.get(key.field, decision)
-                given, judged = [], []
-            candidates = () if hidden else self._candidates(record, declared, decision, given)
-            if hidden:
-                decision = Decision(status=decision.status, evidence=decision.evidence)
-            return CellView(
-                key=key,
-                document=record.document,
-                schema=schema,
-                field=declared,
-                decision=decision,
-                hidden=hidden,
-                candidates=candidates,
-                judgements=tuple(judged),
-                revision=self._revision(record.document),
-            )
+            return self._showing.view(key, reviewer)
 
     def next_cell(
         self,
@@ -390,8 +189,7 @@ class Desk:
         """The next cell for a reviewer, behind `after` where it is given; None where nothing waits
         for them. Documents that others work on, and the cells of `skip`, are left out."""
         with self._lock:
-            place = None if after is None else self._waiting(after)
-            for cell in self._queue.cells(order, after=place):
+            for cell in self._standing.waiting(order, after=after):
                 if schema is not None and cell.schema != schema:
                     continue
                 if field is not None and cell.key.field != field:
@@ -400,7 +198,9 @@ class Desk:
                     continue
                 if cell.key == after or cell.key in skip:
                     continue
-                if self._is_for(cell.key, reviewer):
+                if not self._claims.is_open_to(cell.key.document, reviewer):
+                    continue
+                if self._standing.is_for(cell.key, reviewer):
                     return cell.key
         return None
 
@@ -417,45 +217,32 @@ class Desk:
         with self._lock:
             wanted = (
                 cell.key
-                for cell in self._queue.cells(order)
+                for cell in self._standing.waiting(order)
                 if schema in (None, cell.schema) and field in (None, cell.key.field)
             )
             stop = None if limit is None else start + limit
-            return [self._summary(key) for key in islice(wanted, start, stop)]
+            return [self._showing.summary(key) for key in islice(wanted, start, stop)]
 
     def cells_of(self, key: DocumentKey, reviewer: str | None = None) -> list[CellSummary]:
         """All cells of a document; what the reviewer is to judge without knowing another's word stands
         as the run read it. Raises KeyError."""
         with self._lock:
-            cells = [self._summary(CellKey(key, name)) for name in self._documents[key].statuses]
-            if reviewer is None or not self.options.double_entry:
-                return cells
-            alone = self.store.record(self.strategy, key, alone=True)
-            return [
-                replace(
-                    cell,
-                    value=alone.fields[cell.key.field].value,
-                    status=alone.fields[cell.key.field].status,
-                    confidence=alone.fields[cell.key.field].confidence,
-                )
-                if alone is not None and self.is_second_look(cell.key, reviewer)
-                else cell
-                for cell in cells
-            ]
+            return self._showing.summaries(key, reviewer)
 
     def differing(self) -> list[CellKey]:
         """Cells that wait although several people judged them: those on which they differ, and some that
         wait for another reason."""
         with self._lock:
-            found = (key for key, who in self._judges.items() if len(who) > 1)
-            return sorted(key for key in found if key in self._queue)
+            return self._standing.differing()
 
     def find(self, named: str) -> DocumentKey | None:
         """The document that is told so (`ocr_moe.subjects.shown`), as conflicts name it."""
         with self._lock:
-            return next(
-                (key for key, each in self._documents.items() if shown(each.ref) == named), None
-            )
+            return self._standing.find(named)
+
+    def is_second_look(self, key: CellKey, reviewer: str) -> bool:
+        """Whether the reviewer is to judge without knowing what one other said."""
+        return self._standing.is_second_look(key, reviewer)
 
     # What people say.
 
@@ -476,14 +263,14 @@ class Desk:
         """
         with self._lock:
             view = self.view(key, reviewer)
-            self._check_claim(key.document, reviewer)
+            self._claims.check(key.document, reviewer)
             if revision is not None and revision != view.revision:
                 raise StaleError(
                     f"{key.field} of {key.document.path} was judged since it was shown"
                 )
             judgement = Judgement(
                 field=key.field,
-                value=None if value is None else self.normalized(view.field, value),
+                value=None if value is None else value_of(view.field, value),
                 reviewer=reviewer,
                 at=_now(),
                 via=via,
@@ -491,13 +278,6 @@ class Desk:
                 independent=self.is_second_look(key, reviewer),
             )
             return self._settled(view.document, judgement)
-
-    def normalized(self, field: Field, value: str) -> str:
-        """What a person typed, as the field holds it. Raises UsageError for what it cannot hold."""
-        found = normalize(field, value)
-        if found is None:
-            raise UsageError(f"{field.name}: {value!r} is no {field.kind.value}")
-        return found
 
     def undo(self, reviewer: str, judgement: int | None = None) -> Outcome | None:
         """Take back a judgement of the reviewer, by default their last on a cell that stands; None for
@@ -531,7 +311,7 @@ class Desk:
                     region=last.region,
                 )
             )
-            if kind in _OF_PAGES:
+            if kind in OF_PAGES:
                 document = document.model_copy(update={"region": last.region})
                 return self._to_be_reread(document, taken_back, undoes=last.id)
             return self._settled(document, taken_back, undoes=last.id)
@@ -540,11 +320,11 @@ class Desk:
         """Say which kind of document it is, None for none that the run knows; it is then read again
         in the background. Raises KeyError for no document, UsageError for no schema, ClaimedError."""
         with self._lock:
-            document = self._documents[key].ref
+            document = self._standing.ref(key)
             if schema is not None and schema not in self.schemas:
                 known = ", ".join(self.schemas)
                 raise UsageError(f"the run knows no schema {schema!r}; it knows {known}")
-            self._check_claim(key, reviewer)
+            self._claims.check(key, reviewer)
             kind = JudgementKind.SCHEMA
             judgement = Judgement(kind=kind, value=schema, reviewer=reviewer, at=_now())
             return self._to_be_reread(document, judgement)
@@ -556,11 +336,11 @@ class Desk:
         Raises KeyError for no document, UsageError for regions that are none, ClaimedError.
         """
         with self._lock:
-            page = self._documents[key].ref.model_copy(update={"part": 1, "region": None})
-            self._check_claim(key, reviewer)
+            page = self._standing.ref(key).model_copy(update={"part": 1, "region": None})
+            self._claims.check(key, reviewer)
             said = Judgement(
                 kind=JudgementKind.REGIONS,
-                regions=tuple(_sound_region(region) for region in regions),
+                regions=tuple(region_of(region) for region in regions),
                 reviewer=reviewer,
                 at=_now(),
             )
@@ -569,15 +349,10 @@ class Desk:
     def name_subject(self, key: DocumentKey, name: str, reviewer: str) -> Outcome:
         """Say whose document it is. Raises KeyError for no document, UsageError, ClaimedError."""
         with self._lock:
-            document = self._documents[key].ref
-            self._check_claim(key, reviewer)
-            name = " ".join(name.split())
-            if not name or len(name) > _LONGEST_NAME:
-                raise UsageError(
-                    f"a subject's name has 1 to {_LONGEST_NAME} characters, not {len(name)}"
-                )
+            document = self._standing.ref(key)
+            self._claims.check(key, reviewer)
             kind = JudgementKind.SUBJECT
-            said = Judgement(kind=kind, value=name, reviewer=reviewer, at=_now())
+            said = Judgement(kind=kind, value=subject_name(name), reviewer=reviewer, at=_now())
             return self._settled(document, said)
 
     def take_in(self, judgements: Iterable[tuple[DocumentRef, Judgement]]) -> int:
@@ -612,29 +387,23 @@ class Desk:
         with self._lock:
             drawn = self._progress.draw(count)
             for key in drawn:
-                self._requeue(key)
+                self._standing.requeue(key)
             return len(drawn)
 
     def claim(self, key: DocumentKey, reviewer: str) -> None:
         """Keep a document for a reviewer for some minutes. Raises ClaimedError where another has it."""
         with self._lock:
-            self._check_claim(key, reviewer)
-            until = datetime.now(UTC) + timedelta(minutes=self.options.claim_minutes)
-            for other, claim in list(self._claims.items()):
-                if claim.reviewer == reviewer and other != key:
-                    del self._claims[other]
-            self._claims[key] = _Claim(reviewer, until)
+            self._claims.claim(key, reviewer)
 
     def claimed_by(self, key: DocumentKey) -> str | None:
         """Who keeps a document; None for nobody."""
         with self._lock:
-            claim = self._standing_claim(key)
-            return None if claim is None else claim.reviewer
+            return self._claims.holder(key)
 
     def release(self, reviewer: str) -> None:
         """Let go of what a reviewer has claimed."""
         with self._lock:
-            self._claims = {k: c for k, c in self._claims.items() if c.reviewer != reviewer}
+            self._claims.release(reviewer)
 
     # What comes of it.
 
@@ -645,44 +414,22 @@ class Desk:
     ) -> None:
         """Write every export of the run anew and verified.xlsx, as it stands now, while people may go
         on; `begun` is told of each. Raises OutputError, StoreError."""
-        run = self.run
-        strategies = [run.workshop.strategy(name) for name in run.strategies]
         with self._exporting:
-            with self._lock:
-                others = [each for each in strategies if each.name != self.strategy]
-                settle(self.store, others, run.schemas, run.workshop)
-            with Store(self.store.path, write=False) as reader, reader.snapshot():
-                write_exports(
-                    run.folder,
-                    self.store,
-                    strategies,
-                    run.schemas,
-                    run.workshop,
-                    snapshot=reader,
-                    begun=begun,
-                )
-                begun(VERIFIED)
-                export_verified(run.folder / VERIFIED, reader, self.strategy, language)
+            export_run(self.run, self.strategy, self._lock, begun, language)
 
     # Inside.
 
-    def _load(self) -> None:
+    def _judges(self) -> Mapping[CellKey, set[str]]:
+        """Cell → who judged it, of the judgements that count."""
+        judges: dict[CellKey, set[str]] = defaultdict(set)
         for each in self.store.judgements():
             if not each.undone and each.judgement.kind is JudgementKind.VALUE:
                 document = DocumentRef(
                     path=each.path, sha256=each.sha256, page=each.page, region=each.region
                 )
                 for copy in self._settling.copies(document):
-                    cell = CellKey(copy, each.judgement.field)
-                    self._judges[cell].add(each.judgement.reviewer)
-        waiting = []
-        for record in self.store.records(self.strategy):
-            key = key_of(record.document)
-            self._documents[key] = _kept(record)
-            self._ids[id_of(key)] = key
-            cells = (self._if_waiting(CellKey(key, name)) for name in record.fields)
-            waiting += [each for each in cells if each is not None]
-        self._queue.fill(waiting)
+                    judges[CellKey(copy, each.judgement.field)].add(each.judgement.reviewer)
+        return judges
 
     def _settled(
         self, document: DocumentRef, judgement: Judgement, *, undoes: int | None = None
@@ -701,21 +448,20 @@ class Desk:
         changes: list[Change] = []
         for record in changed:
             key = key_of(record.document)
-            known = self._documents[key]
             old = before.get(key)
-            self._documents[key] = _kept(record)
             for name, decision in record.fields.items():
                 was = old.fields.get(name) if old is not None else None
-                if was is None and known.statuses.get(name) == _state(decision):
+                if was is None and self._standing.is_as_before(CellKey(key, name), decision):
                     continue
                 if was != decision:
                     empty = Decision(status=decision.status)
                     changes.append(Change(CellKey(key, name), was or empty, decision))
+            self._standing.take(record)
         for record in changed:
             for name in record.fields:
-                self._requeue(CellKey(key_of(record.document), name))
+                self._standing.requeue(CellKey(key_of(record.document), name))
         for key in before:
-            self._requeue(CellKey(key, judgement.field))
+            self._standing.requeue(CellKey(key, judgement.field))
         own = CellKey(key_of(document), judgement.field)
         changes.sort(key=lambda change: (change.key != own, change.key))
         return Outcome(number, tuple(changes))
@@ -729,7 +475,7 @@ class Desk:
 
     def _of_content(self, sha256: str) -> list[DocumentRef]:
         with self._lock:
-            return [each.ref for each in self._documents.values() if each.ref.sha256 == sha256]
+            return self._standing.of_content(sha256)
 
     def _replaced(self, paths: Sequence[str], rows: Sequence[RecordRow]) -> None:
         """Take the records of files that were read again, in place of those before."""
@@ -739,123 +485,32 @@ class Desk:
         with self._lock:
             self.store.replace_records(paths, rows)
             changed = self._settling.replaced(set(paths), mine)
-            for key in [key for key in self._documents if key.path in paths]:
-                gone = self._documents.pop(key)
-                del self._ids[id_of(key)]
-                for name in gone.statuses:
-                    self._queue.drop(CellKey(key, name))
-                    self._judges.pop(CellKey(key, name), None)
+            self._standing.drop(paths)
             now = {key_of(each.document): each for each in (*mine, *changed)}
             for key, record in now.items():
-                self._documents[key] = _kept(record)
-                self._ids[id_of(key)] = key
+                self._standing.take(record)
                 for name in record.fields:
                     self._note_judges(key, name, record.document)
-                    self._requeue(CellKey(key, name))
-            self._documents = dict(sorted(self._documents.items()))
+                    self._standing.requeue(CellKey(key, name))
+            self._standing.sort()
             hidden = self._progress.hidden
             self._progress.begin()
             for cell in hidden ^ self._progress.hidden:
-                self._requeue(cell)
-
-    def _document_summary(self, key: DocumentKey, waiting: int) -> DocumentSummary:
-        document = self._documents[key]
-        names = document.statuses
-        return DocumentSummary(
-            key=key,
-            ref=document.ref,
-            schema=document.schema,
-            error=document.error,
-            set_aside=document.set_aside,
-            cells=len(names),
-            waiting=waiting,
-            verified=sum(status is Status.VERIFIED for status, _ in names.values()),
-            conflicts=document.conflicts,
-        )
+                self._standing.requeue(cell)
 
     def _same_content(self, document: DocumentRef) -> list[DocumentKey]:
-        return [key for key in self._settling.copies(document) if key in self._documents]
+        return [key for key in self._settling.copies(document) if key in self._standing]
 
     def _note_judges(self, key: DocumentKey, name: str, document: DocumentRef) -> None:
         given = self.store.judgements_of(document.sha256, document.page, document.region)
-        self._judges[CellKey(key, name)] = {
-            each.reviewer
-            for each in given
-            if each.kind is JudgementKind.VALUE and each.field == name
-        }
-
-    def _requeue(self, key: CellKey) -> None:
-        cell = self._if_waiting(key)
-        if cell is None:
-            self._queue.drop(key)
-        else:
-            self._queue.put(cell)
-
-    def _if_waiting(self, key: CellKey) -> Waiting | None:
-        document = self._documents.get(key.document)
-        if document is None or key.field not in document.statuses:
-            return None
-        status, _ = document.statuses[key.field]
-        second = self.options.double_entry and len(self._judges[key]) == 1
-        audited = self._progress.is_hidden(key) or self._progress.is_contradicted(key)
-        return self._waiting(key) if status in _OPEN or second or audited else None
-
-    def _waiting(self, key: CellKey) -> Waiting | None:
-        document = self._documents.get(key.document)
-        if document is None or key.field not in document.statuses:
-            return None
-        schema = self.schemas[document.schema]
-        _, confidence = document.statuses[key.field]
-        return Waiting(key, schema.name, schema.names.index(key.field), confidence)
-
-    def _summary(self, key: CellKey) -> CellSummary:
-        record = self.record(key.document)
-        assert record is not None
-        decision = record.fields[key.field]
-        hidden = self._progress.is_hidden(key)
-        return CellSummary(
-            key,
-            None if hidden else decision.value,
-            decision.status,
-            None if hidden else decision.confidence,
-            key in self._queue,
+        self._standing.judged_by(
+            CellKey(key, name),
+            (
+                each.reviewer
+                for each in given
+                if each.kind is JudgementKind.VALUE and each.field == name
+            ),
         )
-
-    def is_second_look(self, key: CellKey, reviewer: str) -> bool:
-        """Whether the reviewer is to judge without knowing what one other said."""
-        judges = self._judges.get(key, set())
-        return self.options.double_entry and len(judges) == 1 and reviewer not in judges
-
-    def _is_for(self, key: CellKey, reviewer: str) -> bool:
-        claim = self._standing_claim(key.document)
-        if claim is not None and claim.reviewer != reviewer:
-            return False
-        status, _ = self._documents[key.document].statuses[key.field]
-        # What one reviewer settled waits for another's second look only, or for whoever sees that their
-        # blind word and what was read differ.
-        contradicted = self._progress.is_contradicted(key)
-        return status in _OPEN or contradicted or reviewer not in self._judges[key]
-
-    def _standing_claim(self, key: DocumentKey) -> _Claim | None:
-        claim = self._claims.get(key)
-        return claim if claim is not None and claim.until > datetime.now(UTC) else None
-
-    def _check_claim(self, key: DocumentKey, reviewer: str) -> None:
-        claim = self._standing_claim(key)
-        if claim is not None and claim.reviewer != reviewer:
-            raise ClaimedError(f"{claim.reviewer} works on {key.path}")
-
-    def _judged(self, document: DocumentRef, name: str) -> list[Judged]:
-        found = self.store.judgements_on(document.sha256, document.page, document.region)
-        return [
-            each
-            for each in found
-            if each.judgement.kind is JudgementKind.VALUE and each.judgement.field == name
-        ]
-
-    def _revision(self, document: DocumentRef) -> int:
-        found = self.store.judgements_on(document.sha256, document.page, document.region)
-        return found[-1].id if found else 0
 
     def _shown(self, view: CellView) -> Shown:
         decision = view.decision
@@ -866,64 +521,6 @@ class Desk:
             strategy=self.strategy,
             hidden=view.hidden,
         )
-
-    def _candidates(
-        self,
-        record: Record,
-        declared: Field,
-        decision: Decision,
-        judgements: Sequence[Judgement],
-    ) -> tuple[Candidate, ...]:
-        readings: Mapping[str, Reading] = {}
-        state: State | None = None
-        with suppress(NotRecordedError, OcrMoeError):
-            states = self._judging.course(record, {}).states
-            state = states[-1] if states else None
-        if state is not None:
-            readings = state.readings.get(declared.name, {})
-        else:
-            readings = {
-                expert: reading
-                for expert, answers in self._answers(record).items()
-                for answer in answers
-                for reading in answer.readings
-                if reading.field == declared.name
-            }
-        return candidates_of(declared, decision, readings, judgements, self._combiner, state)
-
-
-def _sound_region(region: Box) -> Box:
-    """A region to the five places that the store keeps. Raises UsageError for none."""
-    x0, y0, x1, y1 = (round(side, 5) for side in region)
-    if not (x0 >= 0 and x0 + _LEAST <= x1 <= 1 and y0 >= 0 and y0 + _LEAST <= y1 <= 1):
-        raise UsageError(
-            f"a document's place on its page is a box of at least {_LEAST:.0%} each way within the "
-            f"page, not {x0:.0%}–{x1:.0%} by {y0:.0%}–{y1:.0%}"
-        )
-    return x0, y0, x1, y1
-
-
-def id_of(key: DocumentKey) -> str:
-    """A name for a document that tells nothing of it, for addresses."""
-    return hashlib.sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).hexdigest()[
-        :16
-    ]
-
-
-def _kept(record: Record) -> _Document:
-    return _Document(
-        ref=record.document,
-        schema=record.schema_name or "",
-        error=None if record.error is None else record.error.message,
-        blank=record.blank,
-        set_aside=record.set_aside,
-        conflicts=len(record.conflicts),
-        statuses={name: _state(decision) for name, decision in record.fields.items()},
-    )
-
-
-def _state(decision: Decision) -> tuple[Status, float]:
-    return decision.status, decision.confidence or 0.0
 
 
 def _now() -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from ocr_moe.judgements import OF_PAGES
 from ocr_moe.review.cells import Cell, Check, cells_of, check_of
 from ocr_moe.review.planning import Plan, Planner, uncalibrated_fields
 from ocr_moe.review.queue import CellKey
@@ -18,8 +19,6 @@ from ocr_moe.store.database import Judged, Store
 from ocr_moe.subjects import key_of
 from ocr_moe.types import JudgementKind, Record, Status
 from ocr_moe.values.normalize import equal
-
-_OF_PAGES = (JudgementKind.SCHEMA, JudgementKind.REGIONS)
 
 
 class _Own(NamedTuple):
@@ -56,7 +55,7 @@ class Progress:
         reread = {
             (each.sha256, each.page)
             for each in self._store.judgements()
-            if not each.undone and each.judgement.kind in _OF_PAGES
+            if not each.undone and each.judgement.kind in OF_PAGES
         }
         self._own.clear()
         for record in own_records(self._store, self._strategy, tuple(self._schemas.values())):

@@ -21,9 +21,12 @@ from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Language, Phrase
 from ocr_moe.review.candidates import Candidate
 from ocr_moe.review.checking import LONGEST, Checked, Group, check, groups_of, refusal_of
-from ocr_moe.review.desk import CellView, Change, ClaimedError, Desk, StaleError, id_of
+from ocr_moe.review.claims import ClaimedError
+from ocr_moe.review.desk import Desk, StaleError
 from ocr_moe.review.picklist import PickList, pick_list
 from ocr_moe.review.queue import CellKey, Order
+from ocr_moe.review.standing import id_of
+from ocr_moe.review.views import CellView, Change
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Decision, Evidence, JudgementKind
 from ocr_moe.web.desk.frame import desk_of, reviewer_of, shown
