@@ -72,12 +72,12 @@ def ocr_moe() -> Command:
 def reviewed_run(ocr_moe: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with many doubtful cells, really read; to be copied before it is written in
     (`tests.deskkit.copy_of`)."""
-    from tests.deskkit import DOUBTFUL
+    from tests.deskkit import DOUBTFUL, as_of_one_start
 
     out = tmp_path_factory.mktemp("reviewed") / "run"
     done = ocr_moe("extract", *DOUBTFUL, "--schema", "auto", "--out", out)
     assert done.status in (0, 1), done.err
-    return out
+    return as_of_one_start(out)
 
 
 def clean_samples(schema: str, count: int) -> list[Path]:

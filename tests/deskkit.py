@@ -39,6 +39,17 @@ def copy_of(run: Path, folder: Path) -> Path:
     return target
 
 
+def as_of_one_start(run: Path) -> Path:
+    """The run with the start of all runs of the tests: which cells are shown without their values is
+    drawn by it."""
+    from ocr_moe.run.batch import STORE
+    from ocr_moe.store.database import Store
+
+    with Store(run / STORE) as store:
+        store.set_meta("started", "2026-01-01T00:00:00+00:00")
+    return run
+
+
 @contextmanager
 def served(app: ASGIApp, port: int = 0) -> Iterator[str]:
     """Serve an application on loopback; its address, without a slash at the end."""

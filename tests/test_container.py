@@ -16,7 +16,8 @@ import typer.main
 from typer.core import TyperGroup
 
 from ocr_moe.cli.main import app
-from ocr_moe.web.guard import Access, guarded
+from ocr_moe.web.access import Access
+from ocr_moe.web.guard import guarded
 from tests.conftest import ROOT
 from tests.httpservers import serving
 from tests.test_guard import TOKEN, application

@@ -31,7 +31,7 @@ from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import Record, Status
 from ocr_moe.workshop.config import Config, load_config
 from tests.conftest import SAMPLES
-from tests.deskkit import copy_of
+from tests.deskkit import as_of_one_start, copy_of
 
 pytestmark = pytest.mark.slow
 FOLDER = SAMPLES / "graduation_certificate"
@@ -57,7 +57,7 @@ def students(tmp_path_factory: pytest.TempPathFactory) -> Path:
         page.paste(image, (10 + 1120 * index, 20))
     page.save(scans / TWO)
     extract(scans, out=out, options=Options(schema="graduation_certificate"))
-    return out
+    return as_of_one_start(out)
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def records(desk: Desk) -> list[Record]:
 
 
 def twice(run: Path) -> Config:
-    """The shipped configuration with double entry."""
+    """The shipped configuration with double entry, and no values hidden for the certificate."""
     plain = load_config().model_dump(mode="json")
-    plain["review"]["double_entry"] = True
+    plain["review"] |= {"double_entry": True, "blind_share": 0.0}
     return Config.model_validate(plain)
 
 

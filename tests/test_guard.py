@@ -21,9 +21,20 @@ from starlette.websockets import WebSocket
 
 from ocr_moe.errors import ConfigError, UsageError
 from ocr_moe.settings import ReviewOptions, ServiceOptions
-from ocr_moe.web import guard
-from ocr_moe.web.guard import Access, Host, caller_of, guarded, reviewer_name, reviewer_of
+from ocr_moe.web.access import TOKEN as VARIABLE
+from ocr_moe.web.access import Access, Host
+from ocr_moe.web.checks import caller_of, reviewer_name
+from ocr_moe.web.guard import guarded
+from ocr_moe.web.headers import HEADERS, POLICY
 from ocr_moe.web.pages import Pages
+from ocr_moe.web.sessions import (
+    LOGIN_ATTEMPTS,
+    MAX_ADDRESSES,
+    MAX_SESSIONS,
+    SESSION_HOURS,
+    Attempts,
+    Sessions,
+)
 from ocr_moe.workshop.config import Config, load_config
 from tests.browsing import Visit, violations
 from tests.conftest import Command
@@ -39,9 +50,9 @@ async def seen(request: Request) -> Response:
     """What the application behind the guard is told."""
     return JSONResponse(
         {
-            "reviewer": reviewer_of(request),
+            "reviewer": caller_of(request).reviewer,
             "address": caller_of(request).address,
-            "session": caller_of(request).session,
+            "session": caller_of(request).logout is not None,
             "scheme": request.url.scheme,
             "host": request.headers["host"],
             "headers": sorted(request.headers.keys()),
@@ -111,7 +122,7 @@ def start(clock: Clock) -> Iterator[Start]:
             config = config or configured()
             key = (config.service, config.review, token, app)
             if fresh or key not in running:
-                environment = {} if token is None else {guard.TOKEN: token}
+                environment = {} if token is None else {VARIABLE: token}
                 access = Access.of(config, "127.0.0.1", 8000, environment)
                 behind = guarded(app or application(), access, clock=clock)
                 running[key] = stack.enter_context(serving(behind))
@@ -316,7 +327,7 @@ def test_the_token_opens(
     assert got.status == status
     if status == 401:
         assert got["www-authenticate"] == 'Bearer realm="ocr_moe"'
-        assert guard.TOKEN in json.loads(got.body)["detail"]
+        assert VARIABLE in json.loads(got.body)["detail"]
         assert TOKEN not in got.text
 
 
@@ -344,8 +355,8 @@ def test_beyond_this_machine_a_token_is_needed(host: str) -> None:
     with pytest.raises(UsageError, match=r"set OCR_MOE_TOKEN to a secret"):
         Access.of(configured(), host, 8000, {})
     with pytest.raises(UsageError):
-        Access.of(configured(), host, 8000, {guard.TOKEN: ""})
-    assert Access.of(configured(), host, 8000, {guard.TOKEN: TOKEN}).token == TOKEN
+        Access.of(configured(), host, 8000, {VARIABLE: ""})
+    assert Access.of(configured(), host, 8000, {VARIABLE: TOKEN}).token == TOKEN
 
 
 def test_a_service_without_one_is_not_started(ocr_moe: Command, tmp_path: Path) -> None:
@@ -367,7 +378,7 @@ def test_on_this_machine_none_is_needed(host: str) -> None:
 )
 def test_a_token_that_is_none_is_refused_and_not_repeated(token: str) -> None:
     with pytest.raises(UsageError) as told:
-        Access.of(configured(), "127.0.0.1", 8000, {guard.TOKEN: token})
+        Access.of(configured(), "127.0.0.1", 8000, {VARIABLE: token})
     assert token not in str(told.value)
 
 
@@ -438,15 +449,15 @@ def test_every_login_is_a_session_of_its_own(start: Start) -> None:
 def test_a_session_ends_by_itself(start: Start, clock: Clock) -> None:
     port = start(token=TOKEN)
     session = ("Cookie", login(port)["set-cookie"].split(";")[0])
-    clock.now += guard.SESSION_HOURS * 3600 - 1
+    clock.now += SESSION_HOURS * 3600 - 1
     assert ask(port, "GET", "/x", [session]).status == 200
     clock.now += 1
     assert ask(port, "GET", "/x", [session]).status == 401
 
 
 def test_sessions_are_bounded(clock: Clock) -> None:
-    sessions = guard._Sessions(clock)
-    first, *others = [sessions.open() for _ in range(guard.MAX_SESSIONS + 1)]
+    sessions = Sessions(clock)
+    first, *others = [sessions.open() for _ in range(MAX_SESSIONS + 1)]
     assert not sessions.is_open(first)
     assert all(map(sessions.is_open, others))
 
@@ -455,7 +466,7 @@ def test_wrong_tokens_are_slowed_down(
     start: Start, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = start(token=TOKEN, fresh=True)
-    for _ in range(guard.LOGIN_ATTEMPTS):
+    for _ in range(LOGIN_ATTEMPTS):
         got = login(port, "wrong")
         assert got.status == 403
         assert 'role="alert"' in got.text
@@ -464,22 +475,22 @@ def test_wrong_tokens_are_slowed_down(
         got = login(port, token)
         assert (got.status, got["retry-after"]) == (429, "55")
         assert "set-cookie" not in got
-    assert caplog.messages == ["a wrong token from 127.0.0.1"] * guard.LOGIN_ATTEMPTS
+    assert caplog.messages == ["a wrong token from 127.0.0.1"] * LOGIN_ATTEMPTS
     assert ask(port, "GET", "/x", [BEARER]).status == 200
     clock.now += 55
     assert login(port).status == 303
 
 
 def test_attempts_are_counted_by_address_and_bounded(clock: Clock) -> None:
-    attempts = guard._Attempts(clock)
-    for last in range(guard.LOGIN_ATTEMPTS):
+    attempts = Attempts(clock)
+    for last in range(LOGIN_ATTEMPTS):
         attempts.note(f"2001:db8:0:1::{last:x}")
     assert attempts.wait("2001:db8:0:1:ffff::9") == 60
     assert attempts.wait("2001:db8:0:2::1") == 0
     assert attempts.wait(None) == 0
-    for number in range(guard._MAX_ADDRESSES):
+    for number in range(MAX_ADDRESSES):
         attempts.note(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
-    assert len(attempts._at) == guard._MAX_ADDRESSES
+    assert len(attempts._at) == MAX_ADDRESSES
     assert attempts.wait("2001:db8:0:1::1") == 0
 
 
@@ -533,16 +544,16 @@ def test_the_methods_of_the_login_page_are_told(start: Start) -> None:
 def test_every_answer_has_the_headers(start: Start, path: str) -> None:
     for host in ("", "evil.example"):
         got = ask(start(token=TOKEN), "GET", path, host=host)
-        for name, value in guard.HEADERS.items():
+        for name, value in HEADERS.items():
             assert got[name.lower()] == value
 
 
 def test_the_policy_lets_no_script_in() -> None:
-    parts = dict(part.split(" ", 1) for part in guard.POLICY.split("; "))
+    parts = dict(part.split(" ", 1) for part in POLICY.split("; "))
     assert parts["default-src"] == parts["frame-ancestors"] == parts["base-uri"] == "'none'"
     assert parts["script-src"] == parts["style-src"] == parts["form-action"] == "'self'"
-    assert "unsafe" not in guard.POLICY
-    assert "*" not in guard.POLICY
+    assert "unsafe" not in POLICY
+    assert "*" not in POLICY
 
 
 def test_files_may_be_kept_and_documents_not(start: Start) -> None:
@@ -616,7 +627,7 @@ def test_behind_a_proxy_with_tls_the_session_is_for_tls_only(start: Start) -> No
 
 def test_attempts_are_those_of_the_client_behind_the_proxy(start: Start) -> None:
     port = start(configured(proxies=("127.0.0.1",)), token=TOKEN, fresh=True)
-    for _ in range(guard.LOGIN_ATTEMPTS):
+    for _ in range(LOGIN_ATTEMPTS):
         assert login(port, "wrong", "/", ("X-Forwarded-For", "203.0.113.1")).status == 403
     assert login(port, TOKEN, "/", ("X-Forwarded-For", "9.9.9.9, 203.0.113.1")).status == 429
     assert login(port, TOKEN, "/", ("X-Forwarded-For", "203.0.113.2")).status == 303

@@ -23,7 +23,8 @@ from ocr_moe.exports.jsonl import read_jsonl, write_documents, write_jsonl
 from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Decision, DocumentRef, Evidence, Failure, Record, Status
-from ocr_moe.web.guard import Access, guarded
+from ocr_moe.web.access import Access
+from ocr_moe.web.guard import guarded
 from ocr_moe.web.pages import Pages, shown, visible
 from ocr_moe.web.responses import Problem, attachment
 from tests.browsing import Visit

@@ -37,8 +37,9 @@ def review(
 
     from ocr_moe.review.desk import Desk
     from ocr_moe.review.taking import taken_in
+    from ocr_moe.web.access import Access
     from ocr_moe.web.desk.application import desk_app
-    from ocr_moe.web.guard import Access, guarded
+    from ocr_moe.web.guard import guarded
     from ocr_moe.web.serving import listen, serve
     from ocr_moe.workshop.config import load_config
 

@@ -26,7 +26,8 @@ def serve(
     import logging
 
     from ocr_moe.cli.words import said
-    from ocr_moe.web.guard import Access, guarded
+    from ocr_moe.web.access import Access
+    from ocr_moe.web.guard import guarded
     from ocr_moe.web.service.application import service_app
     from ocr_moe.web.service.lent import hooks
     from ocr_moe.web.serving import listen

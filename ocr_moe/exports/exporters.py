@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ocr_moe.exports.jsonl import AnswersOf, write_documents, write_jsonl
+from ocr_moe.exports.jsonl import write_documents, write_jsonl
 from ocr_moe.exports.reviewpage.page import write_review_page
+from ocr_moe.exports.sources import AnswersOf, LinkOf
 from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.formats.phrases import Language
 from ocr_moe.schema import Schema
 from ocr_moe.subjects import DocumentKey
-from ocr_moe.types import DocumentRef, Record
+from ocr_moe.types import Record
 
 
 class Pictures(Protocol):
@@ -44,9 +45,9 @@ class Exported:
     """Whether nobody else writes where it goes: what is there of documents that are gone goes."""
     language: Language = "en"
     """Of what is said to people."""
-    original_of: Callable[[DocumentRef], str] = lambda document: ""
+    original_of: LinkOf = lambda document: ""
     """The address of a document's file, empty where it is not known."""
-    desk_of: Callable[[DocumentRef], str] | None = None
+    desk_of: LinkOf | None = None
     """The address of a document at the review desk that is being served; None where none is."""
     pictures: Pictures | None = None
     """Of the documents; None where they are not to be decoded anew."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from ocr_moe.errors import UsageError
 from ocr_moe.exports.forms import FORMAT
+from ocr_moe.exports.sources import AnswersOf
 from ocr_moe.formats.files import replacing, writing_to
 from ocr_moe.formats.names import safe_name, short_digest
 from ocr_moe.formats.versions import refusal
@@ -34,9 +35,6 @@ from ocr_moe.types import (
     Record,
     Value,
 )
-
-AnswersOf = Callable[[Record], Mapping[str, Sequence[Answer]]]
-"""The answers behind a record: name of the expert → its calls."""
 
 _PLACES = 6
 _HEAD = b'{\n  "format":'

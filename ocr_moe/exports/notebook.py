@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from heapq import nsmallest
 from html import escape
 
+from ocr_moe.exports.sources import CropOf
 from ocr_moe.types import Record, Status
 
-CropOf = Callable[[Record, str], bytes | None]
-"""(record, field) → a JPEG of where the value stands, None where that is not known or cannot be had."""
 _SHOWN = 5
 """Doubtful cells that are shown: what fits below a cell of a notebook."""
 _COUNTED = {

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from ocr_moe.types import HUMAN, Answer, Record
 
 
-def offered(
-    record: Record, field: str, answers: Mapping[str, Sequence[Answer]]
-) -> list[dict[str, Any]]:
-    """Every value that stands in the cell or that an expert offered for it, as
-    `{"value", "experts"}`: the cell's own first, then values that experts gave, then their
-    alternatives by their chance."""
+class Offer(NamedTuple):
+    """A value, and who offers it."""
+
+    value: str
+    experts: tuple[str, ...]
+
+
+def offered(record: Record, field: str, answers: Mapping[str, Sequence[Answer]]) -> list[Offer]:
+    """Every value that stands in the cell or that an expert offered for it: the cell's own first, then
+    values that experts gave, then their alternatives by their chance."""
     ranks: dict[str, tuple[int, float]] = {}
     experts: dict[str, set[str]] = {}
 
@@ -33,6 +37,6 @@ def offered(
                 for other in reading.alternatives:
                     offer(other.value, expert, (2, -other.logprob))
     return [
-        {"value": value, "experts": sorted(experts[value])}
+        Offer(value, tuple(sorted(experts[value])))
         for value in sorted(ranks, key=lambda value: (ranks[value], value))
     ]

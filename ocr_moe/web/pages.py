@@ -23,6 +23,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
+from ocr_moe.web.checks import caller_of
 
 LANGUAGE_COOKIE = "ocr_moe_language"
 _CHOICE = "language"
@@ -78,6 +79,7 @@ class Pages:
             static=lambda name: self._address(request, name),
             request=request,
             root=request.scope.get("root_path", ""),
+            logout=caller_of(request).logout,
         )
         response = HTMLResponse(text, status)
         if request.query_params.get(_CHOICE) == language:

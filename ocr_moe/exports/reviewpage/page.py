@@ -11,7 +11,7 @@ import base64
 import hashlib
 import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -20,17 +20,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from ocr_moe.exports.jsonl import AnswersOf
 from ocr_moe.exports.offered import offered
+from ocr_moe.exports.sources import AnswersOf, CropOf, PageOf
 from ocr_moe.formats.files import write_text
 from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import DocumentRef, Record, Status
 
-CropOf = Callable[[Record, str], bytes | None]
-"""(record, field) → a JPEG of where the value stands, None where that is not known or cannot be had."""
-PageOf = Callable[[Record], bytes | None]
-"""A JPEG of the whole page, for cells of which nobody knows where they stand."""
 MOST_CELLS = 500
 """Cells of a page, the most doubtful of the run: some 5 MB with their pictures, and a morning's work.
 For more there is the desk."""
@@ -73,7 +69,10 @@ def write_review_page(
                     pages[str(number)] = "" if page is None else _encoded(page)
                 cells[number, name] = {
                     **_cell(record, name),
-                    "candidates": offered(record, name, of_record)[:_MOST_CANDIDATES],
+                    "candidates": [
+                        each._asdict()
+                        for each in offered(record, name, of_record)[:_MOST_CANDIDATES]
+                    ],
                     "crop": None if crop is None else _encoded(crop),
                     "page": str(number) if crop is None and pages.get(str(number)) else None,
                 }

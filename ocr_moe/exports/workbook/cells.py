@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
+from ocr_moe.exports.offered import offered
+from ocr_moe.exports.sources import AnswersOf, LinkOf
 from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Language
 from ocr_moe.formats.recordbook import said
 from ocr_moe.formats.xlsx import FIRST_DATE, Cell, Content, Style
 from ocr_moe.schema import Field, Kind
-from ocr_moe.types import Answer, Decision, DocumentRef, Record, Status
+from ocr_moe.types import Decision, DocumentRef, Record, Status
 
 STYLES: Mapping[Status, Style] = {
     Status.ACCEPTED: "plain",
@@ -23,10 +25,6 @@ STYLES: Mapping[Status, Style] = {
 _CANDIDATES = 4
 """Other candidates in a note: more are no help to whoever looks at the page."""
 _FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-
-AnswersOf = Callable[[Record], Mapping[str, Sequence[Answer]]]
-LinkOf = Callable[[DocumentRef], str]
-"""The address of something of a document; empty where it has none."""
 
 
 def shown_value(field: Field, value: str | None) -> str | date | None:
@@ -97,15 +95,9 @@ def _candidates(name: str, record: Record, answers: AnswersOf | None) -> list[st
     if answers is None:
         return []
     decision = record.fields[name]
-    offered: dict[str, None] = {}
-    for given in answers(record).values():
-        for answer in given:
-            for reading in answer.readings:
-                if reading.field == name and reading.error is None:
-                    values = [reading.value, *(other.value for other in reading.alternatives)]
-                    offered |= dict.fromkeys(value for value in values if value)
     return [
-        value
-        for value in offered
-        if value != decision.value and not any(note.endswith(value) for note in decision.notes)
+        each.value
+        for each in offered(record, name, answers(record))
+        if each.value != decision.value
+        and not any(note.endswith(each.value) for note in decision.notes)
     ][:_CANDIDATES]

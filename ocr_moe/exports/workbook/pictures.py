@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from ocr_moe.exports.sources import CropOf
 from ocr_moe.types import Record
 
 MAX_PICTURES = 1_500
 """Excel scrolls slowly over more."""
 MAX_BYTES = 20 * 2**20
 """Together; what mail servers let through."""
-
-CropOf = Callable[[Record, str], bytes | None]
-"""(record, field) → a small PNG or JPEG of where the value stands, None where it cannot be had."""
 
 
 class Pictures:

@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from ocr_moe.exports.workbook.cells import (
-    AnswersOf,
-    LinkOf,
-    cell_of,
-    document_cell,
-    told_notes,
-)
+from ocr_moe.exports.sources import AnswersOf, LinkOf
+from ocr_moe.exports.workbook.cells import cell_of, document_cell, told_notes
 from ocr_moe.exports.workbook.pictures import Pictures
 from ocr_moe.exports.workbook.survey import DOUBTFUL
 from ocr_moe.formats.notes import note_in

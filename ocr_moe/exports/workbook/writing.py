@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ocr_moe.exports.workbook.cells import AnswersOf, LinkOf
-from ocr_moe.exports.workbook.pictures import CropOf, Pictures
+from ocr_moe.exports.sources import AnswersOf, CropOf, LinkOf
+from ocr_moe.exports.workbook.pictures import Pictures
 from ocr_moe.exports.workbook.sheets import (
     Columns,
     Doubt,

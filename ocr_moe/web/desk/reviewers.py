@@ -9,10 +9,9 @@ from starlette.responses import Response
 
 from ocr_moe.review.taking import whoever
 from ocr_moe.settings import ReviewOptions
+from ocr_moe.web.checks import caller_of
 
 REVIEWER_COOKIE = "ocr_moe_reviewer"
-_STATE = "reviewer"
-"""Under which `ocr_moe.web.guard` leaves a name that a trusted proxy gave, in the request's state."""
 
 
 class Reviewers:
@@ -28,8 +27,8 @@ class Reviewers:
 
     def of(self, request: Request) -> str | None:
         """Whose word a request is; None where a name is still to be chosen."""
-        given = getattr(request.state, _STATE, None)
-        if isinstance(given, str) and given:
+        given = caller_of(request).reviewer
+        if given:
             return given
         if not self.names:
             return whoever()
