@@ -46,7 +46,7 @@ def as_of_one_start(run: Path) -> Path:
     from ocr_moe.store.database import Store
 
     with Store(run / STORE) as store:
-        store.set_meta("started", "2026-01-01T00:00:00+00:00")
+        store.set_meta("started", "2026-11-01T00:00:00+00:00")
     return run
 
 

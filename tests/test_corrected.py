@@ -569,6 +569,9 @@ def test_judgements_on_what_is_no_longer_there_are_told(tmp_path: Path) -> None:
         "m.jpg: a diploma now",
     ):
         assert words in told
+    in_chinese = "；".join(problem.told("zh") for problem in taken.problems)
+    for words in ("a.jpg：文件已不是", "b.jpg：本次运行中没有", "m.jpg：文档现在的种类是 diploma"):
+        assert words in in_chinese
 
 
 def test_one_file_under_two_names_has_one_answer(tmp_path: Path) -> None:

@@ -217,9 +217,13 @@ def test_a_decision_that_does_not_fit_the_run_is_told_and_the_others_are_taken(
         store.put_records([row_of(each) for each in RECORDS])
         taken = decisions_in(path, store, "moe", [schema])
     assert [judgement.value for _, judgement in taken.judgements] == ["1990-01-02"]
-    assert [problem.partition(":")[0].split(" (")[0] for problem in taken.problems] == [
-        f"decisions.json, decision {number}" for number in (1, 2, 3, 4)
-    ]
+    assert [
+        each.sentence.split(" (")[0].removesuffix(": not a decision") for each in taken.problems
+    ] == [f"decisions.json: decision {number}" for number in (1, 2, 3, 4)]
+    told = [each.told("zh") for each in taken.problems]
+    assert told[0].startswith("decisions.json：第 1 条（")
+    assert "没有这份文档" in told[0]
+    assert not any("decision " in each for each in told)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[" * 100_000, '{"kind": "ocr_moe decisions"}', "\x00"])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ocr_moe.cli import options
-from ocr_moe.cli.words import said
+from ocr_moe.cli.words import language, said
 
 
 def review(
@@ -49,7 +49,7 @@ def review(
             new, problems = taken_in(desk, sheet)
             typer.echo(said("taken_in", n=new, file=sheet))
             for problem in problems:
-                typer.echo(f"  {problem}", err=True)
+                typer.echo(f"  {problem.told(language())}", err=True)
         bound = listen(host, port)
         taken = bound.getsockname()[1]
         # Of this machine's configuration: a run may come from anybody, and trust whomever it likes.
@@ -63,5 +63,5 @@ def review(
                 webbrowser.open(address)
 
         serve(guarded(desk_app(desk), access), bound, started)
-        desk.export()
+        desk.export(language=language())
         typer.echo(said("reviewed", folder=folder))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
+from ocr_moe.review.taken import TakenIn
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey
@@ -56,15 +57,6 @@ class _File(Value):
     decisions: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class TakenIn:
-    """What a file of people's decisions comes to on a run."""
-
-    judgements: tuple[tuple[DocumentRef, Judgement], ...]
-    problems: tuple[str, ...]
-    """What could not be taken in, and why, in the file's order."""
-
-
 def is_decisions(path: Path) -> bool:
     """Whether a file says that it holds decisions."""
     if path.suffix.lower() != ".json":
@@ -85,29 +77,38 @@ def decisions_in(path: Path, store: Store, strategy: str, schemas: Sequence[Sche
     given = _read(path)
     known = {schema.name: schema for schema in schemas}
     judgements: list[tuple[DocumentRef, Judgement]] = []
-    problems: list[str] = []
+    notes = Notebook(path.name)
     for number, plain in enumerate(given.decisions, 1):
-        where = f"{path.name}, decision {number}"
+        where = f"decision {number}"
         try:
             one = _Decision.model_validate(_renamed(plain))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            problems.append(f"{where}: not a decision ({first['msg']})")
+            notes.add(ProblemKind.NOT_TAKEN, f"{where}: not a decision ({first['msg']})")
             continue
         where = f"{where} ({one.field} of {one.document.path[:200]})"
         key = DocumentKey(one.document.path, one.document.page, one.document.part)
         record = store.record(strategy, key)
         if record is None or record.document.sha256 != one.document.sha256:
-            problems.append(f"{where}: the run has no such document; was the page of another run?")
+            notes.add(
+                ProblemKind.NOT_TAKEN,
+                f"{where}: the run has no such document; was the page of another run?",
+            )
             continue
         schema = known.get(record.schema_name or "")
         if schema is None or schema.name != one.schema_name or one.field not in schema.names:
-            problems.append(f"{where}: the document is no longer of the kind that the page showed")
+            notes.add(
+                ProblemKind.NOT_TAKEN,
+                f"{where}: the document is no longer of the kind that the page showed",
+            )
             continue
         value = None if one.value is None else normalize(schema.field(one.field), one.value)
         too_long = len(one.value or "") > _LONGEST
         if too_long or (one.value is not None and value is None):
-            problems.append(f"{where}: the value cannot stand in the field; type it at the desk")
+            notes.add(
+                ProblemKind.NOT_TAKEN,
+                f"{where}: the value cannot stand in the field; type it at the desk",
+            )
             continue
         shown = None
         if one.shown is not None:
@@ -121,7 +122,7 @@ def decisions_in(path: Path, store: Store, strategy: str, schemas: Sequence[Sche
             shown=shown,
         )
         judgements.append((record.document, judgement))
-    return TakenIn(tuple(judgements), tuple(problems))
+    return TakenIn(tuple(judgements), notes.problems())
 
 
 def _read(path: Path) -> _File:

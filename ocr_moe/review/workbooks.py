@@ -7,31 +7,18 @@ file that it came in, and what they had before them. Taking a file in twice chan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ocr_moe.evaluation.truth.corrected import CheckedCell, How, Written, read_corrected
-from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind
+from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
 from ocr_moe.formats.recordbook import DocumentId, document_id, written_document
+from ocr_moe.review.taken import TakenIn
 from ocr_moe.schema import Field, Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import key_of
 from ocr_moe.types import Box, DocumentRef, Judgement, JudgementKind, Record, Shown, Status
 from ocr_moe.values.normalize import equal
-
-
-@dataclass(frozen=True)
-class TakenIn:
-    """What a workbook adds to a run."""
-
-    judgements: tuple[tuple[DocumentRef, Judgement], ...]
-    """In the order of documents and fields; not in the store yet."""
-    known: int
-    """Checked cells that say nothing new: the store has that person's word already."""
-    untouched: int
-    """Cells of the workbook that nobody looked at."""
-    problems: tuple[Problem, ...]
 
 
 def judgements_in(
@@ -43,7 +30,8 @@ def judgements_in(
     *,
     options: TruthOptions | None = None,
 ) -> TakenIn:
-    """What a person said in a workbook about the documents of a run.
+    """What a person said in a workbook about the documents of a run, in the order of documents and
+    fields.
 
     `reviewer` is whose word it is where the workbook names nobody, `at` when it was taken in (ISO 8601
     in UTC). A document whose file has changed since the workbook was written, that is of another kind
@@ -97,9 +85,8 @@ def judgements_in(
             )
         else:
             known += 1
-    return TakenIn(
-        tuple(taken.values()), known, corrected.untouched, (*corrected.problems, *notes.problems())
-    )
+    problems = (*corrected.problems, *notes.problems())
+    return TakenIn(tuple(taken.values()), problems, known, corrected.untouched)
 
 
 _Content = tuple[str, int, Box | None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ocr_moe.errors import DocumentError
 from ocr_moe.geometry import pixels_of
+from ocr_moe.imaging.jpeg import jpeg
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.righting import turn
@@ -89,12 +89,12 @@ class PageImages:
             image = self.crop(record.document, evidence.box, evidence.page, around=around)
         except DocumentError:
             return None
-        return _jpeg(image, size)
+        return jpeg(image, size, _QUALITY)
 
     def page_jpeg(self, record: Record, size: tuple[int, int]) -> bytes | None:
         """A document's first page, in the same way."""
         image = self(record, 1)
-        return None if image is None else _jpeg(image, size)
+        return None if image is None else jpeg(image, size, _QUALITY)
 
     def close(self) -> None:
         """End the processes that decode."""
@@ -122,11 +122,3 @@ def surrounded(box: Box, aspect: float, around: float = _AROUND) -> Box:
     down = around * max(y1 - y0, 0.005)
     across = down / aspect
     return max(x0 - across, 0.0), max(y0 - down, 0.0), min(x1 + across, 1.0), min(y1 + down, 1.0)
-
-
-def _jpeg(image: Image.Image, size: tuple[int, int]) -> bytes:
-    image = image.convert("RGB")
-    image.thumbnail(size)
-    stream = io.BytesIO()
-    image.save(stream, format="JPEG", quality=_QUALITY)
-    return stream.getvalue()

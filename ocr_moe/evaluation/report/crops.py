@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ocr_moe.imaging.jpeg import jpeg
 from ocr_moe.types import Box, Record
 
 if TYPE_CHECKING:
@@ -35,20 +35,14 @@ def crop(page: Image.Image, box: Box) -> str:
     )
     left, top = min(area[0], width - 1), min(area[1], height - 1)
     right, bottom = max(area[2], left + 1), max(area[3], top + 1)
-    return _encoded(page.crop((left, top, right, bottom)), _MAX_WIDTH, _MAX_HEIGHT)
+    return _address(page.crop((left, top, right, bottom)), (_MAX_WIDTH, _MAX_HEIGHT))
 
 
 def whole(page: Image.Image) -> str:
     """The whole page, small, as a data URL."""
-    return _encoded(page, _PAGE_SIDE, _PAGE_SIDE)
+    return _address(page, (_PAGE_SIDE, _PAGE_SIDE))
 
 
-def _encoded(image: Image.Image, max_width: int, max_height: int) -> str:
-    scale = min(1.0, max_width / image.width, max_height / image.height)
-    if scale < 1.0:
-        image = image.resize(
-            (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        )
-    stream = io.BytesIO()
-    image.convert("RGB").save(stream, format="JPEG", quality=_QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+def _address(image: Image.Image, size: tuple[int, int]) -> str:
+    picture = jpeg(image, size, _QUALITY, smallest=True)
+    return "data:image/jpeg;base64," + base64.b64encode(picture).decode("ascii")

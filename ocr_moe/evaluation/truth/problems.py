@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ocr_moe.formats.notes import note_in
+from ocr_moe.formats.phrases import Language
+
 SHOWN = 8
 """How many of a list stand in a sentence."""
 
@@ -74,6 +77,15 @@ class Problem:
         where = f" ({_rows(self.rows)})" if self.rows else ""
         source = f"{self.source}: " if self.source else ""
         return f"{source}{self.message}{where}"
+
+    def told(self, language: Language) -> str:
+        """The sentence in a language."""
+        if language == "en":
+            return self.sentence
+        rows = "、".join(map(str, self.rows[:SHOWN])) + " 等" * (len(self.rows) > SHOWN)
+        where = f"（第 {rows} 行）" if self.rows else ""
+        source = f"{self.source}：" if self.source else ""
+        return f"{source}{note_in(self.message, language)}{where}"
 
 
 class Notebook:

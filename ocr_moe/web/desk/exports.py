@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse
 
 from ocr_moe.errors import OcrMoeError
+from ocr_moe.evaluation.truth.problems import Problem
 from ocr_moe.formats.names import safe_name
 from ocr_moe.formats.phrases import Language
 from ocr_moe.review.desk import Desk
@@ -112,7 +114,7 @@ def files_page(request: Request, new: int = -1) -> Response:
     return _files(request, new=new)
 
 
-def _files(request: Request, *, new: int = -1, problems: tuple[str, ...] = ()) -> Response:
+def _files(request: Request, *, new: int = -1, problems: Sequence[Problem] = ()) -> Response:
     desk = desk_of(request)
     state: ExportState = request.app.state.exports.state
     last = desk.store.last_judgement()
@@ -125,7 +127,7 @@ def _files(request: Request, *, new: int = -1, problems: tuple[str, ...] = ()) -
         newer=last - max(state.known, 0) if state.known >= 0 else last,
         counts=desk.overview(),
         new=new,
-        problems=problems,
+        problems=[each.told(language_of(request)) for each in problems],
     )
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request, Response
 
 from ocr_moe.formats.phrases import Phrase
+from ocr_moe.imaging.jpeg import jpeg
 from ocr_moe.review.desk import Desk
 from ocr_moe.run.pictures import surrounded
 from ocr_moe.types import Box, DocumentRef
 from ocr_moe.web.desk.problems import Problem, ProblemRoute
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 WIDTHS = (480, 1200, 2000)
 """Widths in which pages are given, in pixels: a thumbnail, a phone, a desk. Few, so they are kept."""
@@ -72,7 +68,7 @@ def images_router() -> APIRouter:
         found = encoded.get(tag)
         if found is None:
             image = desk.pictures.page(document, page)
-            found = _jpeg(image, width), ""
+            found = jpeg(image, (width, image.height), _QUALITY), ""
             encoded.put(tag, *found)
         return _image(found[0], tag)
 
@@ -93,7 +89,7 @@ def images_router() -> APIRouter:
             page = desk.pictures.page(document, evidence.page)
             shown = surrounded(evidence.box, page.width / page.height)
             crop = desk.pictures.crop(document, evidence.box, evidence.page)
-            found = _jpeg(crop, _WIDEST_CROP), _written(shown)
+            found = jpeg(crop, (_WIDEST_CROP, crop.height), _QUALITY), _written(shown)
             encoded.put(tag, *found)
         headers = {"Crop-Box": found[1]}
         if request.headers.get("if-none-match") == tag:
@@ -117,17 +113,6 @@ def _tag(document: DocumentRef, page: int, what: str) -> str:
 
 def _written(box: Box) -> str:
     return ",".join(f"{edge:.6f}" for edge in box)
-
-
-def _jpeg(image: Image.Image, width: int) -> bytes:
-    if image.width > width:
-        height = max(round(image.height * width / image.width), 1)
-        image = image.resize((width, height), resample=3, reducing_gap=2.0)
-    if image.mode not in ("RGB", "L"):
-        image = image.convert("RGB")
-    written = io.BytesIO()
-    image.save(written, "JPEG", quality=_QUALITY)
-    return written.getvalue()
 
 
 def _image(body: bytes, tag: str, headers: dict[str, str] | None = None) -> Response:
