@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
 from ocr_moe.web.checks import caller_of
 
@@ -75,6 +76,7 @@ class Pages:
         text = self._environment.get_template(f"{self._room}/{template}").render(
             context,
             language=language,
+            told=lambda sentence: told(sentence, language),
             t=lambda key, **values: self.said(key, language, **values),
             static=lambda name: self._address(request, name),
             request=request,
@@ -158,6 +160,15 @@ def shown(text: object, limit: int | None = None) -> Markup:
     if limit is not None and len(whole) > limit:
         pieces.append(_CUT.format(len(whole)))
     return Markup("<bdi>{}</bdi>").format(Markup().join(pieces))
+
+
+def told(sentence: str, language: Language) -> Markup:
+    """A note or failure, which is made in English, in the reader's language, as HTML; marked as English
+    where no Chinese is known for it."""
+    said = note_in(sentence, language)
+    if language == "en" or said != sentence:
+        return escape(said)
+    return Markup('<span lang="en">{}</span>').format(said)
 
 
 def _text(text: object) -> str:
