@@ -29,6 +29,7 @@ from ocr_moe.review.planning import Plan
 from ocr_moe.review.progress import Progress
 from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
 from ocr_moe.review.rereading import Reread, Rereading
+from ocr_moe.review.tally import KeptDocument, Tally, kept, state_of
 from ocr_moe.review.verified import VERIFIED, export_verified
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.exporting import exported, write_exports
@@ -162,20 +163,6 @@ class Overview:
     disputed: int = 0
 
 
-@dataclass(slots=True)
-class _Document:
-    """What is kept of a document in memory."""
-
-    ref: DocumentRef
-    schema: str
-    error: str | None
-    blank: bool
-    set_aside: str | None
-    conflicts: int
-    statuses: dict[str, tuple[Status, float]]
-    """Field → (status, confidence, or 0 where there is none)."""
-
-
 @dataclass
 class _Claim:
     reviewer: str
@@ -209,15 +196,17 @@ class Desk:
         self._judging = Judging(self.store, run.workshop, built, run.schemas)
         self._settling = Settling(self.store, built, run.schemas, self._judging)
         self._answers = exported(self.store, strategy).answers
-        self._documents: dict[DocumentKey, _Document] = {}
+        self._documents: dict[DocumentKey, KeptDocument] = {}
         self._ids: dict[str, DocumentKey] = {}
+        self._named: dict[str, DocumentKey] = {}
+        """How conflicts name documents → which."""
+        self._tally = Tally()
         self._queue = Queue()
         self._claims: dict[DocumentKey, _Claim] = {}
         self._judges: dict[CellKey, set[str]] = defaultdict(set)
         """Cell → who judged it, of the judgements that count."""
         self._rereading = Rereading(run, self.pictures, self._of_content, self._replaced)
         self._exporting = Lock()
-        self._settling.settle()
         self._progress = Progress(self.store, built, run.schemas, options)
         self._load()
         self._rereading.go_on()
@@ -271,25 +260,18 @@ class Desk:
             for schema in self.run.schemas:
                 for each in schema.fields:
                     fields[schema.name, each.name] = Counter()
-            # Asked for after every few decisions: no step of Python's a cell where it can be spared.
-            counted = Counter(
-                (document.schema, name, status)
-                for document in self._documents.values()
-                for name, (status, _) in document.statuses.items()
-            )
             statuses: Counter[Status] = Counter()
-            for (schema_name, name, status), n in counted.items():
+            for (schema_name, name, status), n in self._tally.cells.items():
                 statuses[status] += n
                 fields.setdefault((schema_name, name), Counter())[status.value] += n
-            for cell in self._queue.cells(Order.DOUBT):
-                fields[cell.schema, cell.key.field]["waiting"] += 1
-            documents = self._documents.values()
+            for of_field, n in self._queue.of_fields.items():
+                fields[of_field]["waiting"] += n
             return Overview(
-                documents=sum(not each.blank for each in documents),
-                blank=sum(each.blank for each in documents),
-                set_aside=sum(each.set_aside is not None for each in documents),
+                documents=self._tally.documents,
+                blank=self._tally.blank,
+                set_aside=self._tally.set_aside,
                 rereading=len(self._rereading.files),
-                failed=sum(each.error is not None for each in documents),
+                failed=self._tally.failed,
                 cells=statuses.total(),
                 waiting=len(self._queue),
                 verified=statuses[Status.VERIFIED],
@@ -303,9 +285,8 @@ class Desk:
     def documents(self) -> list[DocumentSummary]:
         """All documents in the order of the records, without blank pages."""
         with self._lock:
-            waiting = Counter(cell.key.document for cell in self._queue.cells(Order.DOUBT))
             return [
-                self._document_summary(key, waiting[key])
+                self._document_summary(key)
                 for key, document in self._documents.items()
                 if not document.blank
             ]
@@ -313,9 +294,7 @@ class Desk:
     def document(self, key: DocumentKey) -> DocumentSummary:
         """One of `documents`. Raises KeyError."""
         with self._lock:
-            names = self._documents[key].statuses
-            waiting = sum(CellKey(key, name) in self._queue for name in names)
-            return self._document_summary(key, waiting)
+            return self._document_summary(key)
 
     def has(self, key: DocumentKey) -> bool:
         """Whether there is such a document."""
@@ -453,9 +432,7 @@ class Desk:
     def find(self, named: str) -> DocumentKey | None:
         """The document that is told so (`ocr_moe.subjects.shown`), as conflicts name it."""
         with self._lock:
-            return next(
-                (key for key, each in self._documents.items() if shown(each.ref) == named), None
-            )
+            return self._named.get(named)
 
     # What people say.
 
@@ -667,6 +644,13 @@ class Desk:
     # Inside.
 
     def _load(self) -> None:
+        def take(record: Record) -> None:
+            self._keep(key_of(record.document), record)
+            self._progress.take(record)
+
+        self._progress.clear()
+        self._settling.settle(take)  # records are many: each is looked at once
+        self._progress.begin(self._settling.without_words())
         for each in self.store.judgements():
             if not each.undone and each.judgement.kind is JudgementKind.VALUE:
                 document = DocumentRef(
@@ -675,14 +659,30 @@ class Desk:
                 for copy in self._settling.copies(document):
                     cell = CellKey(copy, each.judgement.field)
                     self._judges[cell].add(each.judgement.reviewer)
-        waiting = []
-        for record in self.store.records(self.strategy):
-            key = key_of(record.document)
-            self._documents[key] = _kept(record)
+        cells = (
+            self._if_waiting(CellKey(key, name))
+            for key, document in self._documents.items()
+            for name in document.statuses
+        )
+        self._queue.fill([each for each in cells if each is not None])
+
+    def _keep(self, key: DocumentKey, record: Record) -> None:
+        known = self._documents.get(key)
+        if known is None:
             self._ids[id_of(key)] = key
-            cells = (self._if_waiting(CellKey(key, name)) for name in record.fields)
-            waiting += [each for each in cells if each is not None]
-        self._queue.fill(waiting)
+            self._named.setdefault(shown(record.document), key)
+        else:
+            self._tally.remove(known)
+        self._documents[key] = document = kept(record)
+        self._tally.add(document)
+
+    def _let_go(self, key: DocumentKey) -> KeptDocument:
+        document = self._documents.pop(key)
+        self._tally.remove(document)
+        del self._ids[id_of(key)]
+        if self._named.get(named := shown(document.ref)) == key:
+            del self._named[named]
+        return document
 
     def _settled(
         self, document: DocumentRef, judgement: Judgement, *, undoes: int | None = None
@@ -703,10 +703,10 @@ class Desk:
             key = key_of(record.document)
             known = self._documents[key]
             old = before.get(key)
-            self._documents[key] = _kept(record)
+            self._keep(key, record)
             for name, decision in record.fields.items():
                 was = old.fields.get(name) if old is not None else None
-                if was is None and known.statuses.get(name) == _state(decision):
+                if was is None and known.statuses.get(name) == state_of(decision):
                     continue
                 if was != decision:
                     empty = Decision(status=decision.status)
@@ -740,36 +740,35 @@ class Desk:
             self.store.replace_records(paths, rows)
             changed = self._settling.replaced(set(paths), mine)
             for key in [key for key in self._documents if key.path in paths]:
-                gone = self._documents.pop(key)
-                del self._ids[id_of(key)]
-                for name in gone.statuses:
+                for name in self._let_go(key).statuses:
                     self._queue.drop(CellKey(key, name))
                     self._judges.pop(CellKey(key, name), None)
             now = {key_of(each.document): each for each in (*mine, *changed)}
             for key, record in now.items():
-                self._documents[key] = _kept(record)
-                self._ids[id_of(key)] = key
+                self._keep(key, record)
                 for name in record.fields:
                     self._note_judges(key, name, record.document)
                     self._requeue(CellKey(key, name))
             self._documents = dict(sorted(self._documents.items()))
             hidden = self._progress.hidden
-            self._progress.begin()
+            self._progress.clear()
+            for record in self.store.records(self.strategy):
+                self._progress.take(record)
+            self._progress.begin(self._settling.without_words())
             for cell in hidden ^ self._progress.hidden:
                 self._requeue(cell)
 
-    def _document_summary(self, key: DocumentKey, waiting: int) -> DocumentSummary:
+    def _document_summary(self, key: DocumentKey) -> DocumentSummary:
         document = self._documents[key]
-        names = document.statuses
         return DocumentSummary(
             key=key,
             ref=document.ref,
             schema=document.schema,
             error=document.error,
             set_aside=document.set_aside,
-            cells=len(names),
-            waiting=waiting,
-            verified=sum(status is Status.VERIFIED for status, _ in names.values()),
+            cells=len(document.statuses),
+            waiting=self._queue.of_document(key),
+            verified=document.verified,
             conflicts=document.conflicts,
         )
 
@@ -908,22 +907,6 @@ def id_of(key: DocumentKey) -> str:
     return hashlib.sha256("\0".join(map(str, key)).encode("utf-8", "surrogatepass")).hexdigest()[
         :16
     ]
-
-
-def _kept(record: Record) -> _Document:
-    return _Document(
-        ref=record.document,
-        schema=record.schema_name or "",
-        error=None if record.error is None else record.error.message,
-        blank=record.blank,
-        set_aside=record.set_aside,
-        conflicts=len(record.conflicts),
-        statuses={name: _state(decision) for name, decision in record.fields.items()},
-    )
-
-
-def _state(decision: Decision) -> tuple[Status, float]:
-    return decision.status, decision.confidence or 0.0
 
 
 def _now() -> str:
