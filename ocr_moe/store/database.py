@@ -298,7 +298,9 @@ class Store:
         with self._lock:
             known = self._heard[-1].id if self._heard else 0
             new = self._judged("WHERE id > ?", (known,))
-            undone = self._rows("SELECT undoes FROM judgements WHERE id > ?", (known,)) if new else ()
+            undone = (
+                self._rows("SELECT undoes FROM judgements WHERE id > ?", (known,)) if new else ()
+            )
             self._heard += new
             for [number] in undone:
                 at = len(self._heard) if number is None else _place_of(self._heard, number)
