@@ -166,6 +166,7 @@ class FileNameRule:
             raise SchemaError("subjects.pattern needs the group (?P<name>…)")
         self._degrees = _ranks(rule.degree_order)
         self._kinds = _ranks(rule.kind_order)
+        self._words = sorted((*self._kinds, *self._degrees), key=len, reverse=True)
         self._first_kind = 0 if rule.kind_order else None
         self._skip = rule.skip_degree_without_kind
         self._constant = frozenset(rule.constant)
@@ -190,7 +191,7 @@ class FileNameRule:
     def _is_no_name(self, name: str) -> bool:
         """Whether it is what a device calls a file, or words for kinds of documents and no more."""
         rest = name
-        for word in sorted((*self._kinds, *self._degrees), key=len, reverse=True):
+        for word in self._words:
             rest = rest.replace(word, "") if word else rest
         return _OF_A_DEVICE.fullmatch(rest.strip()) is not None
 

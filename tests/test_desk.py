@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,9 @@ from ocr_moe.review.history import differing_parts, disputes, history, shares
 from ocr_moe.review.queue import CellKey
 from ocr_moe.review.rereading import Phase
 from ocr_moe.run.batch import STORE
-from ocr_moe.run.settling import Settling
+from ocr_moe.run.settling import Settling, own_records
 from ocr_moe.store.database import Store
-from ocr_moe.subjects import DocumentKey
+from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import Record, Status
 from ocr_moe.workshop.config import Config, load_config
 from tests.conftest import SAMPLES
@@ -116,14 +117,82 @@ def test_settling_after_each_word_is_settling_everything_anew(desk: Desk, seed: 
         else:
             given.append(desk.judge(CellKey(key, field), chance.choice(others), "ann").judgement)
         step_by_step = records(desk)
+        counted_one_by_one(desk)
 
         built = desk.run.workshop.strategy(desk.strategy)
         Settling(desk.store, built, desk.run.schemas, desk._judging).settle()
 
         assert records(desk) == step_by_step
+        unsaid = {key_of(r.document): r for r in own_records(desk.store, built, desk.run.schemas)}
+        without = desk._settling.without_words()
+        assert {key_of(r.document): r for r in step_by_step} | without == unsaid
     for number in given:
         desk.undo("ann", number)
     assert records(desk) == as_read
+    counted_one_by_one(desk)
+
+
+def counted_one_by_one(desk: Desk) -> None:
+    """Hold what the desk counts as it goes against its documents and cells, counted one by one."""
+    counts, documents, waiting = desk.overview(), desk.documents(), desk.waiting()
+    found = records(desk)
+    cells = Counter(
+        (record.schema_name or "", name, decision.status)
+        for record in found
+        for name, decision in record.fields.items()
+    )
+    for record in found:
+        schema = desk.schemas.get(record.schema_name or "")
+        for each in schema.fields if schema is not None else ():
+            of_field = counts.fields.get((record.schema_name or "", each.name), Counter())
+            for status in Status:
+                assert of_field[status.value] == cells[record.schema_name or "", each.name, status]
+            assert of_field["waiting"] == sum(
+                cell.key.field == each.name
+                and desk.document(cell.key.document).schema == record.schema_name
+                for cell in waiting
+            )
+    assert counts.cells == cells.total()
+    assert counts.waiting == len(waiting)
+    assert counts.documents == len(documents) == sum(not record.blank for record in found)
+    assert counts.set_aside == sum(record.set_aside is not None for record in found)
+    assert counts.failed == sum(record.error is not None for record in found)
+    for each in documents:
+        of_document = [cell for cell in waiting if cell.key.document == each.key]
+        assert each.waiting == len(of_document)
+        [record] = [record for record in found if key_of(record.document) == each.key]
+        statuses = [decision.status for decision in record.fields.values()]
+        assert (each.cells, each.verified) == (len(statuses), statuses.count(Status.VERIFIED))
+
+
+def test_what_is_settled_is_not_settled_anew_until_it_may_have_changed(run: Path) -> None:
+    with sqlite3.connect(run / STORE) as other:
+
+        def writes() -> int:
+            return int(other.execute("PRAGMA data_version").fetchone()[0])
+
+        before = writes()
+        with Desk.open(run) as desk:
+            as_settled = records(desk)
+            overview, plan = desk.overview(), desk.plan()
+        assert writes() == before
+        other.execute("DELETE FROM settled")
+        other.execute("DELETE FROM meta WHERE key = 'settled'")
+        other.commit()
+        with Desk.open(run) as desk:
+            assert records(desk) == as_settled
+            assert (desk.overview(), desk.plan()) == (overview, plan)
+            cell = desk.waiting()[0].key
+            desk.judge(cell, None, "ann")
+            judged = records(desk)
+            progress = desk.overview(), desk.plan()
+        # What is lost between a word and what follows from it, the next start brings about.
+        other.execute("DELETE FROM settled")
+        other.commit()
+        with Desk.open(run) as desk:
+            assert records(desk) == judged
+            assert (desk.overview(), desk.plan()) == progress
+    other.close()
 
 
 def test_a_document_of_no_known_kind_is_set_aside_and_comes_back(desk: Desk) -> None:
@@ -139,6 +208,7 @@ def test_a_document_of_no_known_kind_is_set_aside_and_comes_back(desk: Desk) -> 
     counts = desk.overview()
     assert (counts.set_aside, counts.failed) == (1, 0)
     assert not any(cell.key.document == key for cell in desk.waiting())
+    counted_one_by_one(desk)
 
     desk.export()
     lines = {r["document"]["path"]: r for r in map(_json, _lines(desk.run.folder))}

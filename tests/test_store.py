@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from ocr_moe.types import (
     Decision,
     DocumentRef,
     Failure,
+    Judgement,
+    JudgementKind,
     Line,
     PageText,
     Reading,
@@ -93,17 +96,69 @@ def test_settled_records_stand_before_those_decided_alone(tmp_path: Path) -> Non
             return [each.schema_name for each in store.records("moe", alone=alone)]
 
         store.put_records([row_of(record("a.jpg")), row_of(record("b.jpg"))])
-        assert store.put_settled("moe", [surer]) == 1
+        assert store.put_settled("moe", [surer], "so") == 1
         assert schemas() == ["settled", "diploma"]
         assert schemas(alone=True) == ["diploma", "diploma"]
         store.put_records([row_of(record("a.jpg"))])  # decided anew: what others said of it is old
         assert schemas() == ["diploma", "diploma"]
-        store.put_settled("moe", [surer])
-        store.put_settled("moe", [])
+        store.put_settled("moe", [surer], "so")
+        store.put_settled("moe", [], "so")
         assert schemas() == ["diploma", "diploma"]
-        store.put_settled("moe", [surer])
+        store.put_settled("moe", [surer], "so")
         store.sign({}, clear_records=True)
         assert schemas() == []
+
+
+def test_how_records_were_settled_is_known_until_they_change(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path) as store:
+        written = [record("a.jpg"), record("b.jpg", status=Status.FAILED)]
+        store.put_records([row_of(each) for each in written])
+        assert not store.is_settled("moe", "so")
+        changes: list[Callable[[], object]] = [
+            lambda: store.put_records([row_of(written[0])]),
+            lambda: store.replace_records(["b.jpg"], [row_of(written[1])]),
+            store.forget_failures,
+            lambda: store.sign({}, clear_records=True),
+        ]
+        for change in changes:
+            store.put_settled("moe", [], "so")
+            store.put_settled("other", [], "otherwise")
+            assert store.is_settled("moe", "so")
+            assert store.is_settled("other", "otherwise")
+            assert not store.is_settled("moe", "otherwise")
+            change()
+            assert not store.is_settled("moe", "so")
+            assert not store.is_settled("other", "otherwise")
+        store.put_records([row_of(each) for each in written])
+        store.put_settled("moe", [], "so")
+        store.sign({}, clear_records=False)
+        store.drop_damaged()
+        assert store.is_settled("moe", "so")
+    with sqlite3.connect(path) as db:  # whoever else writes
+        db.execute("DELETE FROM records WHERE path = 'a.jpg'")
+    db.close()
+    with Store(path) as store:
+        assert not store.is_settled("moe", "so")
+
+
+def test_judgements_are_the_same_however_often_they_were_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    document = record("a.jpg").document
+    with Store(path) as store, Store(path, write=False) as reader:
+        for number in range(1, 7):
+            said = Judgement(field="姓名", value=str(number), reviewer="li", at="2026")
+            undoes = {3: 1, 5: 4}.get(number)
+            if undoes is not None:
+                said = Judgement(kind=JudgementKind.UNDO, field="姓名", reviewer="li", at="2026")
+            store.put_judgement(document, said, undoes=undoes)
+            with Store(path, write=False) as fresh:
+                for after in range(number + 1):
+                    found = fresh.judgements(after=after)
+                    assert [each.id for each in found] == list(range(after + 1, number + 1))
+                    assert store.judgements(after=after) == found
+                    assert reader.judgements(after=after) == found
+        assert [each.id for each in store.judgements() if each.undone] == [1, 4]
 
 
 def test_failures_are_forgotten_with_all_pages_of_the_file(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ocr_moe.judgements import OF_PAGES
@@ -12,11 +12,11 @@ from ocr_moe.review.planning import Plan, Planner, uncalibrated_fields
 from ocr_moe.review.queue import CellKey
 from ocr_moe.routing.combiners import FieldCombiner
 from ocr_moe.routing.loop import Strategy
-from ocr_moe.run.settling import content_of, own_records
+from ocr_moe.run.settling import content_of
 from ocr_moe.schema import Schema
 from ocr_moe.settings import ReviewOptions
 from ocr_moe.store.database import Judged, Store
-from ocr_moe.subjects import key_of
+from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import JudgementKind, Record, Status
 from ocr_moe.values.normalize import equal
 
@@ -34,7 +34,7 @@ class Progress:
     def __init__(
         self, store: Store, strategy: Strategy, schemas: Sequence[Schema], options: ReviewOptions
     ) -> None:
-        """Raises SchemaError for a wrong subject pattern, StoreError."""
+        """Without any cell: `clear`, `take` every record as it stands, and `begin`."""
         self._store = store
         self._strategy = strategy
         self._schemas = {schema.name: schema for schema in schemas}
@@ -48,22 +48,31 @@ class Progress:
         self._own: dict[CellKey, _Own] = {}
         self._hidden: set[CellKey] = set()
         self._contradicted: set[CellKey] = set()
-        self.begin()
+        self._reread: set[tuple[str, int]] = set()
+        """(hash, page) of what was read as people told."""
 
-    def begin(self) -> None:
-        """Count all cells anew: at the start, and where files were read again."""
-        reread = {
+    def clear(self) -> None:
+        """Forget all cells: at the start, and where files were read again."""
+        self._own.clear()
+        self._reread = {
             (each.sha256, each.page)
             for each in self._store.judgements()
             if not each.undone and each.judgement.kind in OF_PAGES
         }
-        self._own.clear()
-        for record in own_records(self._store, self._strategy, tuple(self._schemas.values())):
-            own = (record.document.sha256, record.document.page) not in reread
-            for cell in cells_of(record, self._names(record)):
-                decision = record.fields.get(cell.key.field)
-                value = None if decision is None else decision.value
-                self._own[cell.key] = _Own(value, cell._replace(own=own))
+
+    def take(self, record: Record) -> None:
+        """Count a record's cells as the run's own."""
+        own = (record.document.sha256, record.document.page) not in self._reread
+        for cell in cells_of(record, self._names(record)):
+            decision = record.fields.get(cell.key.field)
+            value = None if decision is None else decision.value
+            self._own[cell.key] = _Own(value, cell if own else cell._replace(own=False))
+
+    def begin(self, own: Mapping[DocumentKey, Record]) -> None:
+        """Plan, once all records are counted. `own` holds those that people's word may have changed as
+        they would be without it."""
+        for record in own.values():
+            self.take(record)
         self._contradicted.clear()
         self._planner = Planner(
             (each.cell for each in self._own.values()),
@@ -71,8 +80,9 @@ class Progress:
             self._seed(),
             uncalibrated=self._uncalibrated,
         )
-        for record in self._store.records(self._strategy.name):
-            self.update(record)
+        for key in own:
+            if (record := self._store.record(self._strategy.name, key)) is not None:
+                self.update(record)
         plan = self._planner.plan()
         self._hidden = set(self._planner.blind_keys(max(plan.blind.due - plan.blind.drawn, 0)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -50,6 +51,8 @@ class Queue:
 
     def __init__(self) -> None:
         self._cells: dict[CellKey, Waiting] = {}
+        self._of_documents: Counter[DocumentKey] = Counter()
+        self._of_fields: Counter[tuple[str, str]] = Counter()
         self._sorted: dict[Order, list[tuple[tuple[Any, ...], CellKey]]] = {
             order: [] for order in Order
         }
@@ -60,9 +63,20 @@ class Queue:
     def __contains__(self, key: CellKey) -> bool:
         return key in self._cells
 
+    def of_document(self, document: DocumentKey) -> int:
+        """How many cells of a document wait."""
+        return self._of_documents[document]
+
+    @property
+    def of_fields(self) -> Counter[tuple[str, str]]:
+        """(schema, field) → how many of its cells wait."""
+        return +self._of_fields
+
     def fill(self, cells: list[Waiting]) -> None:
         """Take many cells at once, in place of those before."""
         self._cells = {cell.key: cell for cell in cells}
+        self._of_documents = Counter(cell.key.document for cell in self._cells.values())
+        self._of_fields = Counter((cell.schema, cell.key.field) for cell in self._cells.values())
         for order, by in _ORDERS.items():
             self._sorted[order] = sorted((by(cell), cell.key) for cell in cells)
 
@@ -70,6 +84,8 @@ class Queue:
         """Take a cell, or take it anew."""
         self.drop(cell.key)
         self._cells[cell.key] = cell
+        self._of_documents[cell.key.document] += 1
+        self._of_fields[cell.schema, cell.key.field] += 1
         for order, by in _ORDERS.items():
             insort(self._sorted[order], (by(cell), cell.key))
 
@@ -77,6 +93,10 @@ class Queue:
         """Let go of a cell, if it is there."""
         cell = self._cells.pop(key, None)
         if cell is not None:
+            self._of_documents[key.document] -= 1
+            if not self._of_documents[key.document]:
+                del self._of_documents[key.document]
+            self._of_fields[cell.schema, key.field] -= 1
             for order, by in _ORDERS.items():
                 del self._sorted[order][bisect_left(self._sorted[order], (by(cell), key))]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ocr_moe.review.progress import Progress
 from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
+from ocr_moe.review.tally import KeptDocument, Tally, state_of
 from ocr_moe.review.views import DocumentSummary, Overview
 from ocr_moe.schema import Schema
 from ocr_moe.subjects import DocumentKey, key_of, shown
@@ -16,18 +16,6 @@ from ocr_moe.types import Decision, DocumentRef, Record, Status
 
 _OPEN = (Status.ABSTAINED, Status.FAILED)
 """What a person should look at."""
-
-
-@dataclass(slots=True)
-class _Document:
-    ref: DocumentRef
-    schema: str
-    error: str | None
-    blank: bool
-    set_aside: str | None
-    conflicts: int
-    statuses: dict[str, tuple[Status, float]]
-    """Field → (status, confidence, or 0 where there is none)."""
 
 
 class Standing:
@@ -41,8 +29,11 @@ class Standing:
         self._schemas = {schema.name: schema for schema in schemas}
         self._progress = progress
         self._double_entry = double_entry
-        self._documents: dict[DocumentKey, _Document] = {}
+        self._documents: dict[DocumentKey, KeptDocument] = {}
         self._ids: dict[str, DocumentKey] = {}
+        self._named: dict[str, DocumentKey] = {}
+        """How conflicts name documents → which."""
+        self._tally = Tally()
         self._queue = Queue()
         self._judges: dict[CellKey, set[str]] = defaultdict(set)
         """Cell → who judged it, of the judgements that count."""
@@ -157,7 +148,7 @@ class Standing:
 
     def is_as_before(self, key: CellKey, decision: Decision) -> bool:
         """Whether a cell stands here as a decision says."""
-        return self._documents[key.document].statuses.get(key.field) == _state(decision)
+        return self._documents[key.document].statuses.get(key.field) == state_of(decision)
 
     # What changes.
 
@@ -246,19 +237,3 @@ def id_of(key: DocumentKey) -> str:
     """A name for a document that tells nothing of it, for addresses."""
     text = "\0".join(map(str, key))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def _kept(record: Record) -> _Document:
-    return _Document(
-        ref=record.document,
-        schema=record.schema_name or "",
-        error=None if record.error is None else record.error.message,
-        blank=record.blank,
-        set_aside=record.set_aside,
-        conflicts=len(record.conflicts),
-        statuses={name: _state(decision) for name, decision in record.fields.items()},
-    )
-
-
-def _state(decision: Decision) -> tuple[Status, float]:
-    return decision.status, decision.confidence or 0.0

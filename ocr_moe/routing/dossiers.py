@@ -102,10 +102,10 @@ class Entry:
 
     document: DocumentRef
     said: Mapping[str, Said]
+    key: DocumentKey = field(init=False)
 
-    @property
-    def key(self) -> DocumentKey:
-        return key_of(self.document)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", key_of(self.document))
 
 
 class _Witness(NamedTuple):
@@ -247,7 +247,7 @@ class _Work:
             return
         if has_cjk(told) != has_cjk(said.value):
             return  # a name in pinyin says nothing of its characters
-        if equal(each, told, said.value):
+        if told == said.value or equal(each, told, said.value):
             together = _together([own, trust])
             self._surer(
                 entry, name, trust * together + (1 - trust) * own, "so says the file's name"
@@ -496,7 +496,7 @@ def _shown(entries: Sequence[Entry]) -> str:
 
 def _agree(each: Field, a: str, b: str) -> bool:
     """Whether two values say the same; a date without its day agrees with that month's days."""
-    if equal(each, a, b):
+    if a == b or equal(each, a, b):
         return True
     short, long = sorted((a, b), key=len)
     return each.kind is Kind.DATE and len(short) == 7 and long.startswith(short)

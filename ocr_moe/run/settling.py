@@ -10,6 +10,8 @@ that share, directly or through others, a subject's name, a number or a page wit
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 
@@ -22,6 +24,7 @@ from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey, FileNameRule, key_of
 from ocr_moe.types import Box, DocumentRef, Judgement, JudgementKind, Record
+from ocr_moe.version import __version__
 from ocr_moe.workshop.build import Workshop
 
 _Content = tuple[str, int, Box | None]
@@ -35,10 +38,11 @@ def settle(
 
     Raises SchemaError for a wrong subject pattern, StoreError where the store is lost.
     """
-    judged = store.last_judgement() > 0
     for strategy in strategies:
-        if strategy.dossiers is None and not judged:
-            store.put_settled(strategy.name, ())
+        if _stands(store, strategy, schemas):
+            continue
+        if strategy.dossiers is None and not store.last_judgement():
+            store.put_settled(strategy.name, (), _way(strategy, schemas))
             continue
         Settling(store, strategy, schemas, Judging(store, workshop, strategy, schemas)).settle()
 
@@ -49,6 +53,26 @@ def own_records(store: Store, strategy: Strategy, schemas: Sequence[Schema]) -> 
     Nothing is written. Raises SchemaError for a wrong subject pattern, StoreError.
     """
     return Settling(store, strategy, schemas).records()
+
+
+def _stands(store: Store, strategy: Strategy, schemas: Sequence[Schema]) -> bool:
+    """Whether the store holds what settling would come to anew.
+
+    Where people judged, that also depends on all that decides over recorded answers, calibration
+    included: there it is not asked.
+    """
+    return not store.last_judgement() and store.is_settled(strategy.name, _way(strategy, schemas))
+
+
+def _way(strategy: Strategy, schemas: Sequence[Schema]) -> str:
+    """A digest of all that settling depends on but for records, readings and people's word."""
+    params = strategy.dossiers and strategy.dossiers.model_dump(mode="json")
+    plain = [__version__, params, [schema.model_dump(mode="json") for schema in schemas]]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _unheard(record: Record) -> None:
+    """Nobody asks for records as they stand."""
 
 
 class Settling:
@@ -83,7 +107,9 @@ class Settling:
             for schema in schemas
             if schema.name in self._dossiers and schema.subjects is not None
         }
+        self._all_schemas = schemas
         self._schemas = {schema.name: schema for schema in schemas}
+        self._wanted = {name: dossiers.fields for name, dossiers in self._dossiers.items()}
         self._entries: dict[DocumentKey, tuple[str, Entry]] = {}
         """Key → (schema, what other documents need of it)."""
         self._marked: dict[DocumentKey, tuple[Hashable, ...]] = {}
@@ -92,20 +118,62 @@ class Settling:
         """What documents may have in common → those that have it."""
         self._paths: dict[_Content, list[DocumentKey]] = defaultdict(list)
 
-    def settle(self) -> None:
-        """Weigh all documents, and write down what that changes, in place of what it changed before."""
-        judged, changes = self._weighed_all()
-        changed = self._changed(judged, changes) if judged or changes else ()
-        self._store.put_settled(self._strategy.name, changed)
+    def settle(self, taken: Callable[[Record], None] = _unheard) -> None:
+        """Weigh all documents, and write down what that changes, in place of what it changed before;
+        nothing where that stands already. `taken` is told of every record as it now is, in the order
+        of path, page and part; it may not write to the store."""
+        judged = self._take_all()
+        if self._judging is not None and _stands(self._store, self._strategy, self._all_schemas):
+            for record in self._store.records(self._strategy.name):
+                taken(record)
+            return
+        changes = self._weighed(self._entries)
+        changed = self._changed(judged, changes, taken)
+        way = _way(self._strategy, self._all_schemas)
+        self._store.put_settled(self._strategy.name, changed, way)
 
     def records(self) -> Iterator[Record]:
         """All records as they are once all documents are weighed; nothing is written."""
-        judged, changes = self._weighed_all()
+        judged = self._take_all()
+        changes = self._weighed(self._entries)
         for alone in self._store.records(self._strategy.name, alone=True):
             yield self._as_settled(alone, judged, changes)
 
-    def _weighed_all(self) -> tuple[dict[DocumentKey, Record], dict[DocumentKey, Settled]]:
-        """Take all documents in; those that people judged, and what the others change."""
+    def without_words(self) -> dict[DocumentKey, Record]:
+        """The documents that people's word may have changed, themselves judged or tied to one that is,
+        with their records as they would be without it; once `settle` was called."""
+        given = _given(self._store) if self._judging is not None else {}
+        judged = {key for content in given for key in self._paths.get(content, ())}
+        plain = Settling(self._store, self._strategy, self._all_schemas)
+        alone: dict[DocumentKey, Record] = {}
+
+        def read(key: DocumentKey) -> None:
+            record = self._store.record(self._strategy.name, key, alone=True)
+            if record is not None:
+                alone[key] = record
+                plain._note(key, record)
+
+        for key in judged:
+            read(key)
+        # A word may tie a document to others than it was tied to before: both count.
+        found: set[DocumentKey] = set()
+        waiting = list(judged)
+        while waiting:
+            here = waiting.pop()
+            if here in found:
+                continue
+            found.add(here)
+            for marked in (self._marked, plain._marked):
+                for mark in marked.get(here, ()):
+                    for sharing in (self._sharing, plain._sharing):
+                        waiting += sharing.get(mark, ())
+        for key in found - judged:
+            read(key)
+        changes = plain._weighed(plain._entries)
+        return {key: plain._as_settled(record, {}, changes) for key, record in alone.items()}
+
+    def _take_all(self) -> dict[DocumentKey, Record]:
+        """Take all documents in, none of them settled; those that people judged, by their word."""
         verdicts, subjects = self._said()
         for kept in (self._entries, self._marked, self._sharing, self._paths, self._told):
             kept.clear()
@@ -120,13 +188,17 @@ class Settling:
             if content in verdicts:
                 record = judged[key] = self._judged(record, verdicts[content])
             self._note(key, record)
-        return judged, self._weighed(self._entries)
+        return judged
 
     def _changed(
-        self, judged: Mapping[DocumentKey, Record], changes: Mapping[DocumentKey, Settled]
+        self,
+        judged: Mapping[DocumentKey, Record],
+        changes: Mapping[DocumentKey, Settled],
+        taken: Callable[[Record], None],
     ) -> Iterator[Record]:
         for alone in self._store.records(self._strategy.name, alone=True):
             record = self._as_settled(alone, judged, changes)
+            taken(record)
             if record is not alone:
                 yield record
 
@@ -235,8 +307,11 @@ class Settling:
         self._forget(key)
         if schema not in self._dossiers or not record.fields:
             return
-        wanted = self._dossiers[schema].fields
-        said = {name: said_of(record.fields[name]) for name in wanted if name in record.fields}
+        said = {
+            name: said_of(record.fields[name])
+            for name in self._wanted[schema]
+            if name in record.fields
+        }
         self._entries[key] = (schema, Entry(record.document, said))
         self._marked[key] = tuple(self._marks(*self._entries[key]))
         for mark in self._marked[key]:

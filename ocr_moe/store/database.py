@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,10 @@ _SETTLED = (
     "AND s.path = records.path AND s.page = records.page AND s.part = records.part), record)"
 )
 _SET_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+_SETTLED_BY = "settled"
+"""Strategy → what `put_settled` was told of how its records were settled. Whatever changes records drops
+it with them."""
+_COUNT_RECORDS = "SELECT count(*) FROM records WHERE strategy = ?"
 _PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)"
 _PUT_JUDGEMENT = (
     "INSERT INTO judgements (sha256, page, region, path, part, undoes, judgement) "
@@ -112,6 +117,9 @@ class Store:
             self._db, self._guard = open_to_write(path)
         else:
             self._db = open_to_read(path)
+        self._heard: list[Judged] = []
+        """The judgements that were read, in their order: people's pages ask for all of them, and the
+        table only grows."""
         self._absolute = path.absolute()
         self._file = _file_of(self._absolute)
 
@@ -166,6 +174,7 @@ class Store:
             if clear_records:
                 db.execute("DELETE FROM records")
                 db.execute("DELETE FROM settled")
+                _unsettle(db)
             db.executemany(_SET_META, [_meta_row(key, value) for key, value in meta.items()])
 
     def get_page_count(self, sha256: str) -> int | None:
@@ -286,7 +295,18 @@ class Store:
 
     def judgements(self, *, after: int = 0) -> list[Judged]:
         """All judgements, or those after one, in the order in which they were given."""
-        return self._judged("WHERE id > ?", (after,))
+        with self._lock:
+            known = self._heard[-1].id if self._heard else 0
+            new = self._judged("WHERE id > ?", (known,))
+            undone = (
+                self._rows("SELECT undoes FROM judgements WHERE id > ?", (known,)) if new else ()
+            )
+            self._heard += new
+            for [number] in undone:
+                at = len(self._heard) if number is None else _place_of(self._heard, number)
+                if at < len(self._heard) and self._heard[at].id == number:
+                    self._heard[at] = self._heard[at]._replace(undone=True)
+            return self._heard[_place_of(self._heard, after + 1) :]
 
     def judgements_of(self, sha256: str, page: int, region: Box | None = None) -> list[Judgement]:
         """What counts of what people said of one document, in the order in which it was given."""
@@ -378,6 +398,7 @@ class Store:
         with self._transaction() as db:
             [paths] = db.execute("SELECT count(DISTINCT path) FROM records WHERE failed").fetchone()
             db.execute("DELETE FROM answers WHERE failed")
+            _unsettle(db)
             for table in ("settled", "records"):
                 db.execute(
                     f"DELETE FROM {table} WHERE path IN (SELECT path FROM records WHERE failed)"
@@ -392,6 +413,7 @@ class Store:
                 "DELETE FROM settled WHERE strategy = ? AND path = ? AND page = ? AND part = ?",
                 [(row.strategy, row.path, row.page, row.part) for row in rows],
             )
+            _unsettle(db)
 
     def replace_records(self, paths: Sequence[str], rows: Sequence[RecordRow]) -> None:
         """Write records in place of all that there are of some files, under every strategy."""
@@ -399,15 +421,29 @@ class Store:
             for table in ("settled", "records"):
                 db.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
             db.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
+            _unsettle(db)
 
-    def put_settled(self, strategy: str, records: Iterable[Record]) -> int:
+    def put_settled(self, strategy: str, records: Iterable[Record], by: str) -> int:
         """Write down what other documents changed of a strategy's records, in place of what they
-        changed before; how many."""
+        changed before; how many. `by` tells `is_settled` how they came to that."""
         written = map(row_of, records)
         rows = ((row.strategy, row.path, row.page, row.part, row.record) for row in written)
         with self._transaction() as db:
             db.execute("DELETE FROM settled WHERE strategy = ?", (strategy,))
-            return db.executemany("INSERT INTO settled VALUES (?, ?, ?, ?, ?)", rows).rowcount
+            written = db.executemany("INSERT INTO settled VALUES (?, ?, ?, ?, ?)", rows).rowcount
+            [records_now] = db.execute(_COUNT_RECORDS, (strategy,)).fetchone()
+            standing = self._settled_by() | {strategy: {"by": by, "records": records_now}}
+            db.execute(_SET_META, _meta_row(_SETTLED_BY, standing))
+        return written
+
+    def is_settled(self, strategy: str, by: str) -> bool:
+        """Whether the strategy's records are the same since they were settled so."""
+        [records] = self._row(_COUNT_RECORDS, (strategy,))
+        return self._settled_by().get(strategy) == {"by": by, "records": records}
+
+    def _settled_by(self) -> dict[str, Any]:
+        standing = self.get_meta(_SETTLED_BY)
+        return standing if isinstance(standing, dict) else {}
 
     def change_settled(
         self, strategy: str, records: Sequence[Record], plain: Sequence[DocumentKey]
@@ -516,6 +552,8 @@ class Store:
             paths |= {path for path, text in rows if _readable(Record, text) is None}
             for table in ("settled", "records"):
                 db.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
+            if paths:
+                _unsettle(db)
 
     def check(self) -> None:
         """Raises StoreError where the file was deleted or replaced since it was opened."""
@@ -612,6 +650,14 @@ def row_of(record: Record) -> RecordRow:
         is_failed(record),
         text,
     )
+
+
+def _place_of(judged: Sequence[Judged], number: int) -> int:
+    return bisect_left(judged, number, key=lambda each: each.id)
+
+
+def _unsettle(db: sqlite3.Connection) -> None:
+    db.execute("DELETE FROM meta WHERE key = ?", (_SETTLED_BY,))
 
 
 def _page_row(sha256: str, page: int, engine: str, text: PageText) -> tuple[Any, ...]:

@@ -78,7 +78,7 @@ def overview_page(request: Request) -> Response:
 @router.get("/state")
 def state(request: Request) -> dict[str, int]:
     """How many files are still to be read again."""
-    left = desk_of(request).overview().rereading
+    left = len(desk_of(request).rereading_files)
     return {"busy": left, "files": left}
 
 
