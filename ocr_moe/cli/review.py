@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ocr_moe.cli import options
-from ocr_moe.cli.words import said
+from ocr_moe.cli.words import language, said
 
 
 def review(
@@ -62,5 +62,5 @@ def review(
                 webbrowser.open(address)
 
         serve(guarded(desk_app(desk), access), bound, started)
-        desk.export()
+        desk.export(language=language())
         typer.echo(said("reviewed", folder=folder))

@@ -24,7 +24,13 @@ from ocr_moe.formats.phrases import Language
 from ocr_moe.judgements import verdicts_of
 from ocr_moe.protocols import State
 from ocr_moe.review.candidates import Candidate, candidates_of
-from ocr_moe.review.opening import OpenedRun, open_run, reviewed_strategy
+from ocr_moe.review.opening import (
+    OpenedRun,
+    is_written,
+    mark_written,
+    open_run,
+    reviewed_strategy,
+)
 from ocr_moe.review.planning import Plan
 from ocr_moe.review.progress import Progress
 from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
@@ -217,6 +223,8 @@ class Desk:
         """Cell → who judged it, of the judgements that count."""
         self._rereading = Rereading(run, self.pictures, self._of_content, self._replaced)
         self._exporting = Lock()
+        self._replaced_files = 0
+        """How often records were replaced by those of files that were read again."""
         self._settling.settle()
         self._progress = Progress(self.store, built, run.schemas, options)
         self._load()
@@ -519,20 +527,16 @@ class Desk:
             taken_back = Judgement(
                 kind=JudgementKind.UNDO, field=last.judgement.field, reviewer=reviewer, at=_now()
             )
-            record = self.record(DocumentKey(last.path, last.page, last.part))
-            document = (
-                record.document
-                if record is not None
-                else DocumentRef(
-                    path=last.path,
-                    sha256=last.sha256,
-                    page=last.page,
-                    part=last.part,
-                    region=last.region,
-                )
+            # What it was about, and not what stands in that place now: the page may have been divided
+            # anew, or the file have changed.
+            document = DocumentRef(
+                path=last.path,
+                sha256=last.sha256,
+                page=last.page,
+                part=last.part,
+                region=last.region,
             )
             if kind in _OF_PAGES:
-                document = document.model_copy(update={"region": last.region})
                 return self._to_be_reread(document, taken_back, undoes=last.id)
             return self._settled(document, taken_back, undoes=last.id)
 
@@ -651,7 +655,9 @@ class Desk:
             with self._lock:
                 others = [each for each in strategies if each.name != self.strategy]
                 settle(self.store, others, run.schemas, run.workshop)
+                replaced = self._replaced_files
             with Store(self.store.path, write=False) as reader, reader.snapshot():
+                known = reader.last_judgement()
                 write_exports(
                     run.folder,
                     self.store,
@@ -660,9 +666,18 @@ class Desk:
                     run.workshop,
                     snapshot=reader,
                     begun=begun,
+                    language=language,
                 )
                 begun(VERIFIED)
                 export_verified(run.folder / VERIFIED, reader, self.strategy, language)
+            with self._lock:
+                if replaced == self._replaced_files:
+                    mark_written(self.store, known)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the run's files hold all that people said, in this session or an earlier one."""
+        return is_written(self.store)
 
     # Inside.
 
@@ -737,6 +752,8 @@ class Desk:
             Record.model_validate_json(row.record) for row in rows if row.strategy == self.strategy
         ]
         with self._lock:
+            self._replaced_files += 1
+            mark_written(self.store, 0)
             self.store.replace_records(paths, rows)
             changed = self._settling.replaced(set(paths), mine)
             for key in [key for key in self._documents if key.path in paths]:

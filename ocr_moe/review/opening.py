@@ -17,6 +17,9 @@ from ocr_moe.store.database import Store
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, load_config, shipped_schemas
 
+_WRITTEN = "written"
+"""Under which the store keeps the last judgement that the run's files hold."""
+
 
 @dataclass(frozen=True)
 class OpenedRun:
@@ -67,6 +70,17 @@ def reviewed_strategy(strategies: Sequence[str], config: Config, wanted: str | N
             raise UsageError(f"the run has no strategy {wanted!r}; it has {known}")
         return wanted
     return config.strategy if config.strategy in strategies else strategies[0]
+
+
+def is_written(store: Store) -> bool:
+    """Whether the files of a run hold all that people said of it. A desk that was killed leaves them
+    behind its store. Raises StoreError."""
+    return store.last_judgement() <= told(store, _WRITTEN, int, 0)
+
+
+def mark_written(store: Store, judgement: int) -> None:
+    """Note the last judgement that the run's files hold; 0 for none. Raises StoreError."""
+    store.set_meta(_WRITTEN, judgement)
 
 
 def _with_lists(schema: Schema) -> Schema:
