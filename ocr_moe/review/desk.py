@@ -587,7 +587,9 @@ class Desk:
     def take_in(self, judgements: Iterable[tuple[DocumentRef, Judgement]]) -> int:
         """Add judgements that come from elsewhere, such as a corrected workbook; how many were new.
 
-        What a reviewer said already in the same words is not added again.
+        What a reviewer said already in the same words is not added again, nor what they said otherwise
+        since. Whoever had not before them what somebody else has made of the cell meanwhile does not
+        overrule that: theirs is an independent word, and where the two differ somebody is to decide.
         """
         added = 0
         for document, judgement in judgements:
@@ -595,12 +597,12 @@ class Desk:
                 standing = verdicts_of(
                     self.store.judgements_of(document.sha256, document.page, document.region)
                 ).get(judgement.field)
-                if (
-                    standing is not None
-                    and not standing.disputed
-                    and (standing.value, standing.reviewer) == (judgement.value, judgement.reviewer)
-                ):
-                    continue
+                if standing is not None and not standing.disputed:
+                    if standing.reviewer == judgement.reviewer:
+                        if standing.value == judgement.value or _is_older(judgement, standing.at):
+                            continue
+                    elif judgement.shown is None or judgement.shown.value != standing.value:
+                        judgement = judgement.model_copy(update={"independent": True})
                 self._settled(document, judgement)
                 added += 1
         return added
@@ -941,6 +943,14 @@ def _kept(record: Record) -> _Document:
 
 def _state(decision: Decision) -> tuple[Status, float]:
     return decision.status, decision.confidence or 0.0
+
+
+def _is_older(judgement: Judgement, at: str) -> bool:
+    """Whether it was given before a time; not where either cannot be read, as files may say anything."""
+    try:
+        return datetime.fromisoformat(judgement.at) < datetime.fromisoformat(at)
+    except (ValueError, TypeError):
+        return False
 
 
 def _now() -> str:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from ocr_moe.errors import ConfigError, OcrMoeError, StoreError, UsageError
+from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.run.batch import STORE
-from ocr_moe.run.exporting import schemas_of, told
+from ocr_moe.run.exporting import own_configuration, schemas_of, told
 from ocr_moe.schema import Schema, load_schema
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.build import Workshop
@@ -52,7 +49,7 @@ def open_run(folder: Path, config: Config | None = None) -> OpenedRun:
                 f"{folder}: the run has no records yet; finish it with `extract` first"
             )
         schemas = tuple(map(_with_lists, schemas_of(store)))
-        chosen = config or _own_configuration(store) or load_config()
+        chosen = config or own_configuration(store) or load_config()
         workshop = Workshop(chosen, recorded=store, offline=True)
         workshop.validate()
     except BaseException:
@@ -104,14 +101,3 @@ def _with_lists(schema: Schema) -> Schema:
         for field in schema.fields
     )
     return schema.model_copy(update={"fields": fields})
-
-
-def _own_configuration(store: Store) -> Config | None:
-    """What the run was made with; None where its store does not say, or in words of another release."""
-    plain = told(store, "configuration", dict[str, Any], {})
-    if not plain:
-        return None
-    try:
-        return Config.model_validate(plain)
-    except (ValidationError, OcrMoeError, ConfigError):
-        return None
