@@ -9,14 +9,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from PIL import Image
 
-from ocr_moe.api import Options, extract
+from ocr_moe.api import Options, evaluate, extract
 from ocr_moe.errors import UsageError
 from ocr_moe.evaluation.truth.sheet import load_truth
 from ocr_moe.exports.jsonl import read_jsonl
@@ -25,11 +26,12 @@ from ocr_moe.review.desk import Desk, StaleError
 from ocr_moe.review.history import differing_parts, disputes, history, shares
 from ocr_moe.review.queue import CellKey
 from ocr_moe.review.rereading import Phase
+from ocr_moe.review.taking import taken_in
 from ocr_moe.run.batch import STORE
 from ocr_moe.run.settling import Settling, own_records
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey, key_of
-from ocr_moe.types import Record, Status
+from ocr_moe.types import Judgement, Record, Shown, Status
 from ocr_moe.workshop.config import Config, load_config
 from tests.conftest import SAMPLES
 from tests.deskkit import as_of_one_start, copy_of
@@ -381,6 +383,98 @@ def test_two_people_who_agree_verify(run: Path) -> None:
 
         desk.undo("ann", first.judgement)
         assert cell == desk.next_cell("ann", document=cell.document, field="性别")
+
+
+def _from_elsewhere(value: str, who: str, shown: str | None, at: str = "") -> Judgement:
+    """A word out of a file whose reader had `shown` before them."""
+    before = Shown(value=shown, confidence=0.5, status=Status.ABSTAINED, strategy="moe")
+    when = at or datetime.now(UTC).isoformat()
+    return Judgement(
+        field="姓名", value=value, reviewer=who, at=when, via="records.xlsx", shown=before
+    )
+
+
+def test_a_file_that_knows_nothing_of_a_word_does_not_overrule_it(desk: Desk) -> None:
+    document = desk.document(DocumentKey(STUDENT[0])).ref
+    cell = CellKey(DocumentKey(STUDENT[0]), "姓名")
+
+    def stands() -> tuple[Status, str | None]:
+        record = desk.record(cell.document)
+        assert record is not None
+        return record.fields["姓名"].status, record.fields["姓名"].value
+
+    desk.judge(cell, "张雅小", "ann")
+    as_written = "张雅晓"  # before ann's word
+    assert desk.take_in([(document, _from_elsewhere("张雅哓", "bob", as_written))]) == 1
+    assert stands()[0] is Status.ABSTAINED
+    assert desk.differing() == [cell]
+    [dispute] = disputes(desk)
+    assert {(word.reviewer, word.value) for word in dispute.words} == {
+        ("ann", "张雅小"),
+        ("bob", "张雅哓"),
+    }
+
+    desk.judge(cell, "张雅小", "ann")  # who sees both
+    assert stands() == (Status.VERIFIED, "张雅小")
+    assert desk.take_in([(document, _from_elsewhere("张雅晓", "bob", "张雅小"))]) == 1
+    assert stands() == (Status.VERIFIED, "张雅晓"), "who saw a word may correct it"
+    earlier = "2020-01-01T00:00:00Z"
+    assert desk.take_in([(document, _from_elsewhere("王", "bob", as_written, earlier))]) == 0
+    assert stands() == (Status.VERIFIED, "张雅晓"), "one's own later word stands"
+
+
+def test_a_word_that_was_taken_back_does_not_return_in_a_workbook(desk: Desk) -> None:
+    cell = CellKey(DocumentKey(STUDENT[0]), "姓名")
+    desk.judge(cell, "张雅小", "ann")
+    desk.export()
+    desk.undo("ann")
+    found = desk.record(cell.document)
+
+    assert taken_in(desk, desk.run.folder / "records.xlsx", "bob")[0] == 0
+
+    assert desk.record(cell.document) == found
+
+
+def test_a_judgement_is_taken_back_where_the_page_was_divided_since(desk: Desk) -> None:
+    second = CellKey(DocumentKey(TWO, 1, 2), "姓名")
+    place = desk.document(second.document).ref.region
+    assert place is not None
+    before = desk.record(second.document)
+    desk.judge(second, "张雅小", "ann")
+    strip = (0.0, 0.0, 0.4, 0.2)
+    desk.divide(DocumentKey(TWO), [strip, (0.4, 0.0, 0.5, 0.2), place], "ann")
+    settled(desk)
+    third = DocumentKey(TWO, 1, 3)
+    record = desk.record(third)
+    assert record is not None
+    assert record.fields["姓名"].value == "张雅小", "the word goes with the place on the page"
+
+    desk.undo("ann")
+
+    record = desk.record(third)
+    assert record is not None
+    assert before is not None
+    assert record.fields["姓名"].status is not Status.VERIFIED
+    assert record.fields["姓名"].value == before.fields["姓名"].value
+
+
+def test_what_people_said_is_no_achievement_of_a_strategy(run: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.xlsx"
+    book = Workbook()
+    assert book.active is not None
+    for row in (["文件名", "姓名"], [STUDENT[0], "张雅小"], [STUDENT[1], "张雅晓"]):
+        book.active.append(row)
+    book.save(truth)
+    before = evaluate(run, truth).strategies["moe"].fields["姓名"]
+    with Desk.open(run) as desk:
+        desk.judge(CellKey(DocumentKey(STUDENT[0]), "姓名"), "张雅小", "ann")
+
+    scores = evaluate(run, truth)
+
+    assert (before.n, before.right) == (2, 1)
+    assert scores.strategies["moe"].fields["姓名"] == before
+    [said] = [each for each in scores.problems if each.kind == "peoples_word"]
+    assert "person's word: 1;" in said.message
 
 
 def test_words_are_held_against_each_other_by_character() -> None:

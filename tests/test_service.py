@@ -25,9 +25,12 @@ import yaml
 from starlette.responses import PlainTextResponse
 
 from ocr_moe.errors import DocumentError, UsageError
+from ocr_moe.review.desk import Desk
+from ocr_moe.review.queue import CellKey
 from ocr_moe.web.service import uploads
 from ocr_moe.web.service.application import Hooks, service_app
 from ocr_moe.web.service.jobstore import Job
+from ocr_moe.web.service.lent import hooks
 from ocr_moe.web.service.problems import WORDS, Problem
 from ocr_moe.web.service.uploads import label
 from tests.conftest import ROOT, clean_samples, environment
@@ -658,6 +661,53 @@ def test_the_review_desk_stands_below_its_job(start: Start) -> None:
     found = service.client.get(f"{review}cells")
     assert found.text == f"{job['id']} /jobs/{job['id']}/review {review}cells"
     problem(service.client.get("/jobs/none/review/"), 404, "no-job")
+
+
+def test_what_is_decided_at_a_jobs_desk_is_in_what_is_downloaded(
+    start: Start, tmp_path: Path
+) -> None:
+    config = configuration(tmp_path)
+    service = start(hooks(config.service, config=config))
+    job = service.over(service.submit(scan(1))["id"])
+    links = job["links"]
+    desk = f"{links['review']}api"
+    seen = service.client.post(f"{desk}/next", json={"order": "document"}).json()["cells"][0]
+    # A person's word, whatever was read.
+    cell = f"{desk}/cell/{seen['document']}/姓名"
+    assert service.client.post(cell, json={"value": "王晓明"}).status_code == 200
+
+    def downloaded() -> Any:
+        line = json.loads(service.client.get(links["jsonl"]).text)
+        book = openpyxl.load_workbook(io.BytesIO(service.client.get(links["xlsx"]).content))
+        texts = {cell.value for sheet in book for row in sheet.iter_rows() for cell in row}
+        return line["fields"]["姓名"]["status"], line["fields"]["姓名"]["value"], texts
+
+    status, value, texts = downloaded()
+    assert (status, value) == ("verified", "王晓明")
+    assert "王晓明" in texts
+    # Written once, and not at every download.
+    file = service.data / "jobs" / job["id"] / "run" / "records.xlsx"
+    at = file.stat().st_mtime_ns
+    downloaded()
+    assert file.stat().st_mtime_ns == at
+    assert service.client.post(f"{desk}/undo", json={}).status_code == 200
+    assert downloaded()[1] == NAME
+
+
+def test_what_a_killed_service_left_unwritten_is_written_when_it_is_asked_for(
+    start: Start, tmp_path: Path
+) -> None:
+    config = configuration(tmp_path)
+    service = start(hooks(config.service, config=config))
+    job = service.over(service.submit(scan(1))["id"])
+    run = service.data / "jobs" / job["id"] / "run"
+    # What is left of a desk that was killed: a word in the store, in no file.
+    with Desk.open(run, config=config) as desk:
+        [document] = desk.documents()
+        desk.judge(CellKey(document.key, "姓名"), "王晓明", "li")
+    assert "王晓明" not in (run / "records.jsonl").read_text("utf-8")
+    line = json.loads(service.client.get(job["links"]["jsonl"]).text)
+    assert line["fields"]["姓名"]["value"] == "王晓明"
 
 
 # The description

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from ocr_moe.types import Origin
 
 
-_TOLD_HERE = ("checked_cells", "not_taken", "compared_as")
-"""Problems that tell whoever gave back a records.xlsx what became of their work, and how two columns
-were compared."""
+_TOLD_HERE = ("peoples_word", "checked_cells", "not_taken", "compared_as")
+"""Problems that tell what a score is about: whose values, what became of a records.xlsx that was given
+back, and how two columns were compared."""
 
 
 def print_scores(scores: Scores) -> None:

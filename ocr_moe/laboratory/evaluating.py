@@ -37,7 +37,7 @@ def evaluate_run(
     With a `goal` the bounds and the policy to use go into the report, and the policy into
     recommended.yaml. Raises TruthError when a sheet cannot be used.
     """
-    material = run_material(store, truths, listed=True)
+    material = run_material(store, truths, config, listed=True)
     options = EvaluationOptions(
         skipped=told(store, "skipped", dict[str, str], {}),
         titles=told(store, "titles", dict[str, str], {}),

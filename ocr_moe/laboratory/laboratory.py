@@ -5,13 +5,14 @@ Nothing here asks an expert anything; every policy is replayed over what the sto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ocr_moe.errors import ConfigError, TruthError
+from ocr_moe.errors import ConfigError, OcrMoeError, TruthError
 from ocr_moe.evaluation.material import Material, gather
 from ocr_moe.evaluation.truth.matched import Match
+from ocr_moe.evaluation.truth.problems import Problem, ProblemKind
 from ocr_moe.evaluation.truth.sheet import TruthCell
 from ocr_moe.evaluation.truth.truthset import TruthSet, read_truths
 from ocr_moe.laboratory.calibrating import CalibratedBuilder, CalibrationResult, calibrate
@@ -23,12 +24,13 @@ from ocr_moe.laboratory.study import Study, study
 from ocr_moe.protocols import Combiner, Gate, State
 from ocr_moe.routing.calibration import Calibration, Provenance
 from ocr_moe.routing.consistency import day_of
-from ocr_moe.run.exporting import schemas_of
+from ocr_moe.run.exporting import own_configuration, schemas_of
+from ocr_moe.run.settling import own_records
 from ocr_moe.schema import Field, Schema
 from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey, FileNameRule, key_of, name_read
-from ocr_moe.types import Box, DocumentRef, Record
+from ocr_moe.types import HUMAN, Box, DocumentRef, Record
 from ocr_moe.workshop.build import Workshop, fingerprint_of
 from ocr_moe.workshop.config import Config, StrategyConfig
 
@@ -122,20 +124,60 @@ def open_run(
     recorded answers stand in for experts that cannot be had. Raises TruthError when a sheet cannot
     be used or no document is verified, UsageError when the run has no records.
     """
-    material = run_material(store, read_truths(sheets, config.truth))
+    material = run_material(store, read_truths(sheets, config.truth), config)
     return open_laboratory(store, material, workshop or Workshop(config, recorded=store))
 
 
-def run_material(store: Store, truths: TruthSet, *, listed: bool = False) -> Material:
+def run_material(
+    store: Store, truths: TruthSet, config: Config, *, listed: bool = False
+) -> Material:
     """Records of a run, matched with verified sheets. Raises TruthError, UsageError.
 
-    `listed` reads the records once and keeps them; else they are streamed whenever they are used.
+    Rows are matched with the records as they stand. What is held against the rows is what the
+    strategies themselves made of the documents: a person's word in a reviewed run is no achievement of
+    theirs. `config` is for a run that does not say what it was made with. `listed` reads the records
+    once and keeps them; else they are streamed whenever they are used.
     """
     schemas = schemas_of(store)
-    runs = {name: store.records(name) for name in store.strategies()}
+    names = store.strategies()
+    runs: dict[str, Iterable[Record]] = {name: store.records(name) for name in names}
     if listed:
-        return gather({name: list(records) for name, records in runs.items()}, schemas, truths)
-    return gather(runs, schemas, truths)
+        runs = {name: list(records) for name, records in runs.items()}
+    material = gather(runs, schemas, truths)
+    peoples = max((_judged_cells(records) for records in runs.values()), default=0)
+    if not peoples:
+        return material
+    workshop = Workshop(own_configuration(store) or config, recorded=store, offline=True)
+    own = {name: _own(store, name, workshop, schemas) for name in names}
+    return replace(
+        material,
+        runs={name: [each for each in records if not each.blank] for name, records in own.items()},
+        matches=(_noted(material.matches[0], peoples), *material.matches[1:]),
+    )
+
+
+def _judged_cells(records: Iterable[Record]) -> int:
+    return sum(HUMAN in each.experts for record in records for each in record.fields.values())
+
+
+def _own(
+    store: Store, name: str, workshop: Workshop, schemas: Sequence[Schema]
+) -> Iterable[Record]:
+    """A strategy's own records; as its experts left them one by one where it cannot be built here."""
+    try:
+        strategy = workshop.strategy(name)
+    except OcrMoeError:
+        return store.records(name, alone=True)
+    return own_records(store, strategy, schemas)
+
+
+def _noted(found: Match, peoples: int) -> Match:
+    message = (
+        f"cells of the run with a person's word: {peoples}; scored is what the strategies read there "
+        "themselves"
+    )
+    problem = Problem(ProblemKind.PEOPLES_WORD, message)
+    return replace(found, problems=(*found.problems, problem))
 
 
 def open_laboratory(store: Store, material: Material, workshop: Workshop) -> Laboratory:

@@ -19,8 +19,14 @@ from ocr_moe.formats.names import folder_name
 from ocr_moe.formats.phrases import Language
 from ocr_moe.judgements import OF_PAGES, verdicts_of
 from ocr_moe.review.claims import Claims
-from ocr_moe.review.exporting import export_run
-from ocr_moe.review.opening import OpenedRun, open_run, reviewed_strategy
+from ocr_moe.review.exporting import export_run, settle_others
+from ocr_moe.review.opening import (
+    OpenedRun,
+    is_written,
+    mark_written,
+    open_run,
+    reviewed_strategy,
+)
 from ocr_moe.review.planning import Plan
 from ocr_moe.review.progress import Progress
 from ocr_moe.review.queue import CellKey, Order
@@ -75,15 +81,16 @@ class Desk:
         built = run.workshop.strategy(strategy)
         self._judging = Judging(self.store, run.workshop, built, run.schemas)
         self._settling = Settling(self.store, built, run.schemas, self._judging)
-        self._settling.settle()
         self._progress = Progress(self.store, built, run.schemas, options)
         self._standing = Standing(run.schemas, self._progress, double_entry=options.double_entry)
-        self._standing.fill(self.store.records(strategy), self._judges())
+        self._load()
         self._showing = Showing(
             self.store, built, run.schemas, self._judging, self._standing, self._progress
         )
         self._claims = Claims(options.claim_minutes)
         self._exporting = Lock()
+        self._replaced_files = 0
+        """How often records were replaced by those of files that were read again."""
         self._rereading = Rereading(run, self.pictures, self._of_content, self._replaced)
         self._rereading.go_on()
 
@@ -299,20 +306,16 @@ class Desk:
             taken_back = Judgement(
                 kind=JudgementKind.UNDO, field=last.judgement.field, reviewer=reviewer, at=_now()
             )
-            record = self.record(DocumentKey(last.path, last.page, last.part))
-            document = (
-                record.document
-                if record is not None
-                else DocumentRef(
-                    path=last.path,
-                    sha256=last.sha256,
-                    page=last.page,
-                    part=last.part,
-                    region=last.region,
-                )
+            # What it was about, and not what stands in that place now: the page may have been divided
+            # anew, or the file have changed.
+            document = DocumentRef(
+                path=last.path,
+                sha256=last.sha256,
+                page=last.page,
+                part=last.part,
+                region=last.region,
             )
             if kind in OF_PAGES:
-                document = document.model_copy(update={"region": last.region})
                 return self._to_be_reread(document, taken_back, undoes=last.id)
             return self._settled(document, taken_back, undoes=last.id)
 
@@ -358,7 +361,9 @@ class Desk:
     def take_in(self, judgements: Iterable[tuple[DocumentRef, Judgement]]) -> int:
         """Add judgements that come from elsewhere, such as a corrected workbook; how many were new.
 
-        What a reviewer said already in the same words is not added again.
+        What a reviewer said already in the same words is not added again, nor what they said otherwise
+        since. Whoever had not before them what somebody else has made of the cell meanwhile does not
+        overrule that: theirs is an independent word, and where the two differ somebody is to decide.
         """
         added = 0
         for document, judgement in judgements:
@@ -366,12 +371,12 @@ class Desk:
                 standing = verdicts_of(
                     self.store.judgements_of(document.sha256, document.page, document.region)
                 ).get(judgement.field)
-                if (
-                    standing is not None
-                    and not standing.disputed
-                    and (standing.value, standing.reviewer) == (judgement.value, judgement.reviewer)
-                ):
-                    continue
+                if standing is not None and not standing.disputed:
+                    if standing.reviewer == judgement.reviewer:
+                        if standing.value == judgement.value or _is_older(judgement, standing.at):
+                            continue
+                    elif judgement.shown is None or judgement.shown.value != standing.value:
+                        judgement = judgement.model_copy(update={"independent": True})
                 self._settled(document, judgement)
                 added += 1
         return added
@@ -415,9 +420,30 @@ class Desk:
         """Write every export of the run anew and verified.xlsx, as it stands now, while people may go
         on; `begun` is told of each. Raises OutputError, StoreError."""
         with self._exporting:
-            export_run(self.run, self.strategy, self._lock, begun, language)
+            with self._lock:
+                settle_others(self.run, self.strategy)
+                replaced = self._replaced_files
+            known = export_run(self.run, self.strategy, begun, language)
+            with self._lock:
+                if replaced == self._replaced_files:
+                    mark_written(self.store, known)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the run's files hold all that people said, in this session or an earlier one."""
+        return is_written(self.store)
 
     # Inside.
+
+    def _load(self) -> None:
+        def take(record: Record) -> None:
+            self._standing.take(record)
+            self._progress.take(record)
+
+        self._progress.clear()
+        self._settling.settle(take)  # records are many: each is looked at once
+        self._progress.begin(self._settling.without_words())
+        self._standing.fill(self._judges())
 
     def _judges(self) -> Mapping[CellKey, set[str]]:
         """Cell → who judged it, of the judgements that count."""
@@ -483,6 +509,8 @@ class Desk:
             Record.model_validate_json(row.record) for row in rows if row.strategy == self.strategy
         ]
         with self._lock:
+            self._replaced_files += 1
+            mark_written(self.store, 0)
             self.store.replace_records(paths, rows)
             changed = self._settling.replaced(set(paths), mine)
             self._standing.drop(paths)
@@ -494,7 +522,10 @@ class Desk:
                     self._standing.requeue(CellKey(key, name))
             self._standing.sort()
             hidden = self._progress.hidden
-            self._progress.begin()
+            self._progress.clear()
+            for record in self.store.records(self.strategy):
+                self._progress.take(record)
+            self._progress.begin(self._settling.without_words())
             for cell in hidden ^ self._progress.hidden:
                 self._standing.requeue(cell)
 
@@ -521,6 +552,14 @@ class Desk:
             strategy=self.strategy,
             hidden=view.hidden,
         )
+
+
+def _is_older(judgement: Judgement, at: str) -> bool:
+    """Whether it was given before a time; not where either cannot be read, as files may say anything."""
+    try:
+        return datetime.fromisoformat(judgement.at) < datetime.fromisoformat(at)
+    except (ValueError, TypeError):
+        return False
 
 
 def _now() -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from ocr_moe.errors import ConfigError, OcrMoeError, StoreError, UsageError
+from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.run.batch import STORE
-from ocr_moe.run.exporting import schemas_of, told
+from ocr_moe.run.exporting import own_configuration, schemas_of, told
 from ocr_moe.schema import Schema, load_schema
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, load_config, shipped_schemas
+
+_WRITTEN = "written"
+"""Under which the store keeps the last judgement that the run's files hold."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def open_run(folder: Path, config: Config | None = None) -> OpenedRun:
                 f"{folder}: the run has no records yet; finish it with `extract` first"
             )
         schemas = tuple(map(_with_lists, schemas_of(store)))
-        chosen = config or _own_configuration(store) or load_config()
+        chosen = config or own_configuration(store) or load_config()
         workshop = Workshop(chosen, recorded=store, offline=True)
         workshop.validate()
     except BaseException:
@@ -67,6 +67,17 @@ def reviewed_strategy(strategies: Sequence[str], config: Config, wanted: str | N
             raise UsageError(f"the run has no strategy {wanted!r}; it has {known}")
         return wanted
     return config.strategy if config.strategy in strategies else strategies[0]
+
+
+def is_written(store: Store) -> bool:
+    """Whether the files of a run hold all that people said of it. A desk that was killed leaves them
+    behind its store. Raises StoreError."""
+    return store.last_judgement() <= told(store, _WRITTEN, int, 0)
+
+
+def mark_written(store: Store, judgement: int) -> None:
+    """Note the last judgement that the run's files hold; 0 for none. Raises StoreError."""
+    store.set_meta(_WRITTEN, judgement)
 
 
 def _with_lists(schema: Schema) -> Schema:
@@ -90,14 +101,3 @@ def _with_lists(schema: Schema) -> Schema:
         for field in schema.fields
     )
     return schema.model_copy(update={"fields": fields})
-
-
-def _own_configuration(store: Store) -> Config | None:
-    """What the run was made with; None where its store does not say, or in words of another release."""
-    plain = told(store, "configuration", dict[str, Any], {})
-    if not plain:
-        return None
-    try:
-        return Config.model_validate(plain)
-    except (ValidationError, OcrMoeError, ConfigError):
-        return None

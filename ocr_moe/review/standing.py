@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from ocr_moe.review.progress import Progress
 from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
-from ocr_moe.review.tally import KeptDocument, Tally, state_of
+from ocr_moe.review.tally import KeptDocument, Tally, kept, state_of
 from ocr_moe.review.views import DocumentSummary, Overview
 from ocr_moe.schema import Schema
 from ocr_moe.subjects import DocumentKey, key_of, shown
@@ -53,9 +53,7 @@ class Standing:
 
     def find(self, named: str) -> DocumentKey | None:
         """The document that is told so (`ocr_moe.subjects.shown`), as conflicts name it."""
-        return next(
-            (key for key, each in self._documents.items() if shown(each.ref) == named), None
-        )
+        return self._named.get(named)
 
     def of_content(self, sha256: str) -> list[DocumentRef]:
         """The documents of a file, under all its names."""
@@ -71,17 +69,13 @@ class Standing:
 
     def documents(self) -> list[DocumentSummary]:
         """All documents in the order of the records, without blank pages."""
-        waiting = Counter(cell.key.document for cell in self._queue.cells(Order.DOUBT))
         return [
-            self._summary(key, waiting[key])
-            for key, document in self._documents.items()
-            if not document.blank
+            self._summary(key) for key, document in self._documents.items() if not document.blank
         ]
 
     def document(self, key: DocumentKey) -> DocumentSummary:
         """One of `documents`. Raises KeyError."""
-        names = self._documents[key].statuses
-        return self._summary(key, sum(CellKey(key, name) in self._queue for name in names))
+        return self._summary(key)
 
     def overview(self, rereading: int) -> Overview:
         """The run in numbers; so many files are being read again."""
@@ -89,25 +83,18 @@ class Standing:
         for schema in self._schemas.values():
             for each in schema.fields:
                 fields[schema.name, each.name] = Counter()
-        # Asked for after every few decisions: no step of Python's a cell where it can be spared.
-        counted = Counter(
-            (document.schema, name, status)
-            for document in self._documents.values()
-            for name, (status, _) in document.statuses.items()
-        )
         statuses: Counter[Status] = Counter()
-        for (schema_name, name, status), n in counted.items():
+        for (schema_name, name, status), n in self._tally.cells.items():
             statuses[status] += n
             fields.setdefault((schema_name, name), Counter())[status.value] += n
-        for cell in self._queue.cells(Order.DOUBT):
-            fields[cell.schema, cell.key.field]["waiting"] += 1
-        documents = self._documents.values()
+        for of_field, n in self._queue.of_fields.items():
+            fields[of_field]["waiting"] += n
         return Overview(
-            documents=sum(not each.blank for each in documents),
-            blank=sum(each.blank for each in documents),
-            set_aside=sum(each.set_aside is not None for each in documents),
+            documents=self._tally.documents,
+            blank=self._tally.blank,
+            set_aside=self._tally.set_aside,
             rereading=rereading,
-            failed=sum(each.error is not None for each in documents),
+            failed=self._tally.failed,
             cells=statuses.total(),
             waiting=len(self._queue),
             verified=statuses[Status.VERIFIED],
@@ -152,23 +139,28 @@ class Standing:
 
     # What changes.
 
-    def fill(self, records: Iterable[Record], judges: Mapping[CellKey, Iterable[str]]) -> None:
-        """Take all records of a run in, and who judged their cells."""
+    def fill(self, judges: Mapping[CellKey, Iterable[str]]) -> None:
+        """Queue the cells of all documents that were taken in; `judges` are those who judged them."""
         for cell, who in judges.items():
             self._judges[cell].update(who)
-        waiting = []
-        for record in records:
-            key = self.take(record)
-            cells = (self._if_waiting(CellKey(key, name)) for name in record.fields)
-            waiting += [each for each in cells if each is not None]
-        self._queue.fill(waiting)
+        cells = (
+            self._if_waiting(CellKey(key, name))
+            for key, document in self._documents.items()
+            for name in document.statuses
+        )
+        self._queue.fill([each for each in cells if each is not None])
 
-    def take(self, record: Record) -> DocumentKey:
+    def take(self, record: Record) -> None:
         """Take a record in as it stands now; its cells are still to be queued."""
         key = key_of(record.document)
-        self._documents[key] = _kept(record)
-        self._ids[id_of(key)] = key
-        return key
+        known = self._documents.get(key)
+        if known is None:
+            self._ids[id_of(key)] = key
+            self._named.setdefault(shown(record.document), key)
+        else:
+            self._tally.remove(known)
+        self._documents[key] = document = kept(record)
+        self._tally.add(document)
 
     def judged_by(self, key: CellKey, reviewers: Iterable[str]) -> None:
         """Take in whose judgements of a cell count."""
@@ -186,7 +178,10 @@ class Standing:
         """Let go of the documents of files."""
         for key in [key for key in self._documents if key.path in paths]:
             gone = self._documents.pop(key)
+            self._tally.remove(gone)
             del self._ids[id_of(key)]
+            if self._named.get(named := shown(gone.ref)) == key:
+                del self._named[named]
             for name in gone.statuses:
                 self._queue.drop(CellKey(key, name))
                 self._judges.pop(CellKey(key, name), None)
@@ -195,18 +190,17 @@ class Standing:
         """Put the documents in the order of the records again."""
         self._documents = dict(sorted(self._documents.items()))
 
-    def _summary(self, key: DocumentKey, waiting: int) -> DocumentSummary:
+    def _summary(self, key: DocumentKey) -> DocumentSummary:
         document = self._documents[key]
-        names = document.statuses
         return DocumentSummary(
             key=key,
             ref=document.ref,
             schema=document.schema,
             error=document.error,
             set_aside=document.set_aside,
-            cells=len(names),
-            waiting=waiting,
-            verified=sum(status is Status.VERIFIED for status, _ in names.values()),
+            cells=len(document.statuses),
+            waiting=self._queue.of_document(key),
+            verified=document.verified,
             conflicts=document.conflicts,
         )
 

@@ -125,11 +125,13 @@ class _Said:
     def has(self, content: _Content, judgement: Judgement, *, only_standing: bool) -> bool:
         """Whether that person said so before: it stands, or the same file brought it, and what they
         did at the desk since then counts more. A word that is only carried along is known where
-        anybody's stands."""
+        anybody's stands, and where that person gave it and took it back."""
         key = (content, judgement.field)
         standing = self._standing.get(key)
-        if standing is not None and only_standing:
-            return True
+        if only_standing:
+            word = (judgement.value, judgement.reviewer)
+            given = self._given.get(key, ())
+            return standing is not None or any(each[:2] == word for each in given)
         if standing is not None and (standing.value, standing.reviewer) == (
             judgement.value,
             judgement.reviewer,

@@ -43,6 +43,7 @@ from ocr_moe.subjects import (
     shown,
 )
 from ocr_moe.types import (
+    HUMAN,
     Conflict,
     ConflictKind,
     Decision,
@@ -94,6 +95,8 @@ class Said(NamedTuple):
     """The most that the confidence may be, whoever else says the same."""
     notes: tuple[str, ...] = ()
     """What other documents added."""
+    by_people: bool = False
+    """Whether people said it, also where they differ: no document overrules that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,7 +461,7 @@ class _Work:
     def _put(self, entry: Entry, name: str, said: Said) -> None:
         """Write down what is to be said from now on; a person's word stays as it is."""
         before = self.said(entry, name)
-        if before is None or before.status is not Status.VERIFIED:
+        if before is None or not before.by_people:
             self._settled[entry.key].fields[name] = said
 
     def _contradict(
@@ -532,7 +535,13 @@ def _day(value: str | None) -> date | None:
 
 
 def said_of(decision: Decision) -> Said:
-    return Said(decision.value, decision.confidence, decision.status, decision.ceiling)
+    return Said(
+        decision.value,
+        decision.confidence,
+        decision.status,
+        decision.ceiling,
+        by_people=HUMAN in decision.experts,
+    )
 
 
 def settled_decisions(decisions: Mapping[str, Decision], settled: Settled) -> dict[str, Decision]:

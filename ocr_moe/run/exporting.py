@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from ocr_moe.errors import StoreError
+from ocr_moe.errors import OcrMoeError, StoreError
 from ocr_moe.formats.addresses import file_address
 from ocr_moe.formats.files import sweep
 from ocr_moe.formats.names import folder_name
@@ -24,6 +24,7 @@ from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.types import Answer, Box, Record
 from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import Config
 
 if TYPE_CHECKING:
     from ocr_moe.exports.exporters import Exported
@@ -51,6 +52,17 @@ def told(store: Store, key: str, type_: type[Told], default: Told) -> Told:
 def schemas_of(store: Store) -> tuple[Schema, ...]:
     """What the documents of a run could be. Raises StoreError where the store does not hold it."""
     return told(store, "schemas", tuple[Schema, ...], ())
+
+
+def own_configuration(store: Store) -> Config | None:
+    """What a run was made with; None where its store does not say, or in words of another release."""
+    plain = told(store, "configuration", dict[str, Any], {})
+    if not plain:
+        return None
+    try:
+        return Config.model_validate(plain)
+    except (ValidationError, OcrMoeError):
+        return None
 
 
 def _on_page(answer: Answer, region: Box | None) -> Answer:

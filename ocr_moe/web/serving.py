@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,8 +30,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: ASGIApp, bound: socket.socket, started: Callable[[], None] = lambda: None) -> None:
-    """Serve until Ctrl-C or SIGTERM; what is under way is finished first. `started` is called once
-    requests are taken.
+    """Serve until Ctrl-C or SIGTERM, which is how a server ends and no failure: what is under way is
+    finished first, and this returns. `started` is called once requests are taken.
 
     Nothing of a request but its method, path and status is ever logged, and that not at all here:
     paths may name documents.
@@ -43,7 +44,8 @@ def serve(app: ASGIApp, bound: socket.socket, started: Callable[[], None] = lamb
         server_header=False,
         timeout_graceful_shutdown=30,
     )
-    _Server(config, started).run(sockets=[bound])
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has ended
+        _Server(config, started).run(sockets=[bound])
 
 
 class _Server(uvicorn.Server):

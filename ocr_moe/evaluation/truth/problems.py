@@ -56,6 +56,8 @@ class ProblemKind(StrEnum):
     FEW_DOCUMENTS = "few_documents"
     CHOSEN_BY_DOUBT = "chosen_by_doubt"
     """What was verified was not drawn by chance: people looked at doubtful cells first."""
+    PEOPLES_WORD = "peoples_word"
+    """How many cells of a reviewed run are not scored as they stand, but as they were read."""
     CHECKED_CELLS = "checked_cells"
     """How many cells of a corrected records.xlsx were checked, and how many were not."""
     NOT_TAKEN = "not_taken"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,11 +13,16 @@ from typing import Protocol
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
+from ocr_moe.errors import OcrMoeError
 from ocr_moe.formats.phrases import Phrase
+from ocr_moe.review.opening import is_written
+from ocr_moe.run.batch import STORE
+from ocr_moe.store.database import Store
 from ocr_moe.web.service.jobs import Jobs
 from ocr_moe.web.service.jobstore import Job
 from ocr_moe.web.service.problems import Problem
 
+_LOG = logging.getLogger(__name__)
 MOST_OPEN = 4
 """Desks that stay open without anybody at them: each holds its run's records in memory."""
 
@@ -26,8 +32,11 @@ class ServedDesk(Protocol):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
+    def write(self) -> None:
+        """Bring the run's files up to date with what was decided. Raises OcrMoeError."""
+
     def close(self) -> None:
-        """Write what was decided into the run's files, and let go of them."""
+        """Write likewise, and let go of the run."""
 
 
 Mounting = Callable[[Job, Path], ServedDesk]
@@ -48,6 +57,9 @@ class Desks:
         self._jobs = jobs
         self._mount = mount
         self._lock = threading.Lock()
+        """Held while a desk is opened or closed, which takes long."""
+        self._counting = threading.Lock()
+        """Never held for long: the event loop takes it."""
         self._open: OrderedDict[str, _Open] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,20 +74,39 @@ class Desks:
         try:
             await opened.desk(scope, receive, send)
         finally:
-            with self._lock:
-                opened.asked -= 1
+            self._left(opened)
+
+    def bring_up_to_date(self, job: Job) -> None:
+        """Write what was decided on a job's run into its files, whether its desk is open, or a killed
+        process left it so. Raises OcrMoeError."""
+        run = self._jobs.run_folder(job)
+        with self._lock:
+            is_open = job.id in self._open
+        if not is_open:
+            with Store(run / STORE, write=False) as store:
+                if is_written(store):
+                    return
+        opened = self._ask(job, run)
+        try:
+            opened.desk.write()
+        finally:
+            self._left(opened)
 
     def drop(self, id_: str) -> None:
         """Close the desk of a job that is about to go."""
         with self._lock:
             opened = self._open.pop(id_, None)
         if opened is not None:
-            opened.desk.close()
+            _close(opened)
 
     def close(self) -> None:
         """Close all desks."""
         for id_ in list(self._open):
             self.drop(id_)
+
+    def _left(self, opened: _Open) -> None:
+        with self._counting:
+            opened.asked -= 1
 
     def _ask(self, job: Job, run: Path) -> _Open:
         with self._lock:
@@ -84,7 +115,8 @@ class Desks:
                 self._open[job.id] = _Open(self._mount(job, run))
             self._open.move_to_end(job.id)
             opened = self._open[job.id]
-            opened.asked += 1
+            with self._counting:
+                opened.asked += 1
             return opened
 
     def _make_room(self) -> None:
@@ -93,4 +125,12 @@ class Desks:
                 return
             if not opened.asked:
                 del self._open[id_]
-                opened.desk.close()
+                _close(opened)
+
+
+def _close(opened: _Open) -> None:
+    """Files that cannot be written are for the next one who opens the desk or asks for them."""
+    try:
+        opened.desk.close()
+    except OcrMoeError as error:
+        _LOG.error("a desk's files are not written: %s", type(error).__name__)

@@ -9,13 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from ocr_moe.formats.phrases import Language
 from ocr_moe.review.desk import Desk
 from ocr_moe.settings import ServiceOptions
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.web.fetching import fetch
 from ocr_moe.web.outward import Outside, Unreachable
+from ocr_moe.web.pages import language_of
 from ocr_moe.web.service.application import Hooks
 from ocr_moe.web.service.jobstore import Job
 from ocr_moe.web.webhooks import JobEnded, check_address, secret_of, send
@@ -54,16 +57,21 @@ class _DeskOfJob:
     def __init__(self, config: Config, run: Path) -> None:
         self._desk = Desk.open(run, config=config)
         self._app = desk_app(self._desk)
-        self._seen = self._desk.store.last_judgement()
+        self._language: Language = "en"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._language = language_of(Request(scope))
         await self._app(scope, receive, send)
 
+    def write(self) -> None:
+        """In the language of whoever was at the desk last."""
+        if not self._desk.is_written:
+            self._desk.export(language=self._language)
+
     def close(self) -> None:
-        """Bring the job's files up to date where somebody decided something."""
         with closing(self._desk):
-            if self._desk.store.last_judgement() > self._seen:
-                self._desk.export()
+            self.write()
 
 
 def _mounted(config: Config, job: Job, run: Path) -> _DeskOfJob:

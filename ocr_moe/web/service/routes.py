@@ -301,9 +301,11 @@ def _webhook_of(service: Service, upload: Upload) -> str | None:
 
 
 def _records(request: Request, id_: str, name: str, media_type: str) -> Response:
-    job = job_of(request, id_)
-    file = service_of(request).jobs.run_folder(job) / name
+    job, service = job_of(request, id_), service_of(request)
+    file = service.jobs.run_folder(job) / name
     if not file.is_file():
         raise Problem(409, "no_records", status=Phrase(f"js_status_{job.status}"))
+    if service.desks is not None and job.status.is_over:
+        service.desks.bring_up_to_date(job)  # what was decided at its desk since
     stem, dot, suffix = name.partition(".")
     return FileResponse(file, media_type=media_type, filename=f"{stem}-{job.id[:8]}{dot}{suffix}")
