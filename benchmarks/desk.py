@@ -162,7 +162,7 @@ def checked(
     address: str, truth: dict[str, dict[str, str | None]]
 ) -> Iterator[tuple[str, str, str | None]]:
     """Cells of the run with what is printed: (document, field, value)."""
-    from ocr_moe.review.standing import id_of
+    from ocr_moe.reviewing.standing import id_of
     from ocr_moe.subjects import DocumentKey
 
     for name, values in truth.items():

@@ -27,10 +27,10 @@ from ocr_moe.evaluation.metrics import wilson
 from ocr_moe.evaluation.scoring import score
 from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.judgements import RELIABILITY
-from ocr_moe.review.cells import SURE, Cell, cell_of, check_of
-from ocr_moe.review.planning import Plan, Planner
-from ocr_moe.review.queue import CellKey
-from ocr_moe.review.reliability import COINCIDENCE
+from ocr_moe.reviewing.cells import SURE, Cell, cell_of, check_of
+from ocr_moe.reviewing.planning import Plan, Planner
+from ocr_moe.reviewing.queue import CellKey
+from ocr_moe.reviewing.reliability import COINCIDENCE
 from ocr_moe.run.batch import STORE
 from ocr_moe.run.exporting import schemas_of
 from ocr_moe.settings import ReviewOptions

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ocr_moe.evaluation.scores import Scores
     from ocr_moe.laboratory.calibrating import CalibrationResult
-    from ocr_moe.review.desk import Desk
+    from ocr_moe.reviewing.desk import Desk
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 TruthFiles = str | PathLike[str] | Sequence[str | PathLike[str]]
@@ -482,7 +482,7 @@ def review(
     folder in which moved files are looked for. Raises StoreError where there is no run or another
     process writes it, UsageError for a strategy that it does not have.
     """
-    from ocr_moe.review.desk import Desk
+    from ocr_moe.reviewing.desk import Desk
 
     where = None if originals is None else Path(originals)
     return Desk.open(Path(folder), config=config, strategy=strategy, originals=where)

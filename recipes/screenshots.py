@@ -22,9 +22,9 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.queue import CellKey, Order
-from ocr_moe.review.standing import id_of
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.queue import CellKey, Order
+from ocr_moe.reviewing.standing import id_of
 from ocr_moe.types import Status
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.web.serving import listen

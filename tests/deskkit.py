@@ -16,7 +16,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
-from ocr_moe.review.desk import Desk
+from ocr_moe.reviewing.desk import Desk
 from ocr_moe.types import Status
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.web.serving import listen

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import ocr_moe
 from ocr_moe.workshop.registry import KINDS
 from recipes import architecture
 from tests.conftest import ROOT
@@ -140,6 +141,13 @@ def test_every_folder_of_modules_is_a_room() -> None:
     """Python imports from others as well, but import-linter does not see them."""
     folders = {path.parent for path in (ROOT / "ocr_moe").rglob("*.py")}
     assert folders == {path.parent for path in _packages()}
+
+
+def test_no_module_takes_the_name_of_a_function_of_the_api() -> None:
+    """Importing a module sets its name on the package: the function would be gone."""
+    here = ROOT / "ocr_moe"
+    modules = {path.stem for path in here.iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert modules & set(ocr_moe.__all__) == set()
 
 
 def _packages() -> list[Path]:

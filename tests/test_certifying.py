@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binomtest, nbinom
 
-from ocr_moe.review.certifying import (
+from ocr_moe.reviewing.certifying import (
     NO_SLIPS,
     Audit,
     Certificate,
     allowed_wrong,
     certificate,
 )
-from ocr_moe.review.reliability import COINCIDENCE, ErrorRate
+from ocr_moe.reviewing.reliability import COINCIDENCE, ErrorRate
 
 ALPHA = 0.05
 ASSURANCE = 1.0 - ALPHA

@@ -22,7 +22,7 @@ from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Language
-from ocr_moe.review.workbooks import judgements_in
+from ocr_moe.reviewing.workbooks import judgements_in
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Store, row_of
 from ocr_moe.types import Decision, DocumentRef, Judgement, JudgementKind, Record, Status

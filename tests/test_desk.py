@@ -21,12 +21,12 @@ from ocr_moe.api import Options, evaluate, extract
 from ocr_moe.errors import UsageError
 from ocr_moe.evaluation.truth.sheet import load_truth
 from ocr_moe.exports.jsonl import read_jsonl
-from ocr_moe.review.claims import ClaimedError
-from ocr_moe.review.desk import Desk, StaleError
-from ocr_moe.review.history import differing_parts, disputes, history, shares
-from ocr_moe.review.queue import CellKey
-from ocr_moe.review.rereading import Phase
-from ocr_moe.review.taking import taken_in
+from ocr_moe.reviewing.claims import ClaimedError
+from ocr_moe.reviewing.desk import Desk, StaleError
+from ocr_moe.reviewing.history import differing_parts, disputes, history, shares
+from ocr_moe.reviewing.queue import CellKey
+from ocr_moe.reviewing.rereading import Phase
+from ocr_moe.reviewing.taking import taken_in
 from ocr_moe.run.batch import STORE
 from ocr_moe.run.settling import Settling, own_records
 from ocr_moe.store.database import Store

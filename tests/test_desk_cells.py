@@ -14,8 +14,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from ocr_moe.review.checking import check, groups_of
-from ocr_moe.review.picklist import PickList, pick_list
+from ocr_moe.reviewing.checking import check, groups_of
+from ocr_moe.reviewing.picklist import PickList, pick_list
 from ocr_moe.schema import Field, Kind
 from ocr_moe.workshop.config import find_schema
 from tests.deskkit import (

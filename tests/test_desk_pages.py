@@ -17,9 +17,9 @@ import pytest
 from openpyxl import load_workbook
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.queue import CellKey
-from ocr_moe.review.standing import id_of
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.queue import CellKey
+from ocr_moe.reviewing.standing import id_of
 from ocr_moe.types import Status
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.workshop.config import Config
@@ -244,7 +244,7 @@ def test_two_words_stand_side_by_side_until_one_is_chosen(run: Path) -> None:
 
 
 def _disputes(desk: Desk) -> Any:
-    from ocr_moe.review.history import disputes
+    from ocr_moe.reviewing.history import disputes
 
     return disputes(desk)
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.review import TRUTH, Known, simulate
-from ocr_moe.review.blind import blind_order, evidence_against
-from ocr_moe.review.cells import Cell, Check, cells_of, check_of
-from ocr_moe.review.planning import Plan, Planner, PlanWarning, uncalibrated_fields
-from ocr_moe.review.queue import CellKey
+from ocr_moe.reviewing.blind import blind_order, evidence_against
+from ocr_moe.reviewing.cells import Cell, Check, cells_of, check_of
+from ocr_moe.reviewing.planning import Plan, Planner, PlanWarning, uncalibrated_fields
+from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.routing.calibration import Calibration, Logistic, Quality
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import ReviewOptions

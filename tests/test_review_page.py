@@ -13,7 +13,7 @@ from PIL import Image
 from ocr_moe.errors import TruthError
 from ocr_moe.exports.reviewpage import page as reviewpage
 from ocr_moe.exports.reviewpage.page import write_review_page
-from ocr_moe.review.decisions import decisions_in, is_decisions
+from ocr_moe.reviewing.decisions import decisions_in, is_decisions
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, row_of
 from ocr_moe.types import (

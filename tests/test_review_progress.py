@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.queue import CellKey
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.types import Status
 from ocr_moe.workshop.config import Config
 from tests.deskkit import copy_of, desk_settings

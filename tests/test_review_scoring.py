@@ -16,7 +16,7 @@ from PIL import Image
 from ocr_moe.errors import TruthError
 from ocr_moe.intake.sources import digest, discover
 from ocr_moe.laboratory.goal import Goal
-from ocr_moe.review.scoring import (
+from ocr_moe.reviewing.scoring import (
     DOCUMENTS_NEEDED,
     ERRORS_NEEDED,
     refit,

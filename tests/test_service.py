@@ -25,8 +25,8 @@ import yaml
 from starlette.responses import PlainTextResponse
 
 from ocr_moe.errors import DocumentError, UsageError
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.queue import CellKey
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.web.service import uploads
 from ocr_moe.web.service.application import Hooks, service_app
 from ocr_moe.web.service.jobstore import Job

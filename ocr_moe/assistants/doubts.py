@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from ocr_moe.exports.sources import AnswersOf
-from ocr_moe.review.candidates import candidates_of
+from ocr_moe.reviewing.candidates import candidates_of
 from ocr_moe.run.exporting import exported, schemas_of
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Store

@@ -35,8 +35,8 @@ def review(
     """Check doubtful cells on a page, and get a verified sheet."""
     import webbrowser
 
-    from ocr_moe.review.desk import Desk
-    from ocr_moe.review.taking import taken_in
+    from ocr_moe.reviewing.desk import Desk
+    from ocr_moe.reviewing.taking import taken_in
     from ocr_moe.web.access import Access
     from ocr_moe.web.desk.application import desk_app
     from ocr_moe.web.guard import guarded

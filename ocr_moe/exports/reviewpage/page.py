@@ -1,8 +1,8 @@
 """Writing review.html: it opens offline, asks nobody, and saves what was decided to a file.
 
-The file that it saves is taken in by `ocr-moe review` (`ocr_moe.review.decisions`).  Whatever was read
-off documents reaches the page as data, never as markup; its own policy (CSP) allows no request and
-no script but the one inside, by its hash.
+The file that it saves is taken in by `ocr-moe review` (`ocr_moe.reviewing.decisions`).  Whatever was
+read off documents reaches the page as data, never as markup; its own policy (CSP) allows no request
+and no script but the one inside, by its hash.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from ocr_moe.review.desk import Desk
+from ocr_moe.reviewing.desk import Desk
 from ocr_moe.web.desk import decisions, documents, exports, frame, learning, overview
 from ocr_moe.web.desk.cells import cells_router
 from ocr_moe.web.desk.exports import Exports

@@ -19,14 +19,14 @@ from pydantic import Field as BodyField
 from ocr_moe.errors import UsageError
 from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Language, Phrase
-from ocr_moe.review.candidates import Candidate
-from ocr_moe.review.checking import LONGEST, Checked, Group, check, groups_of, refusal_of
-from ocr_moe.review.claims import ClaimedError
-from ocr_moe.review.desk import Desk, StaleError
-from ocr_moe.review.picklist import PickList, pick_list
-from ocr_moe.review.queue import CellKey, Order
-from ocr_moe.review.standing import id_of
-from ocr_moe.review.views import CellView, Change
+from ocr_moe.reviewing.candidates import Candidate
+from ocr_moe.reviewing.checking import LONGEST, Checked, Group, check, groups_of, refusal_of
+from ocr_moe.reviewing.claims import ClaimedError
+from ocr_moe.reviewing.desk import Desk, StaleError
+from ocr_moe.reviewing.picklist import PickList, pick_list
+from ocr_moe.reviewing.queue import CellKey, Order
+from ocr_moe.reviewing.standing import id_of
+from ocr_moe.reviewing.views import CellView, Change
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Decision, Evidence, JudgementKind
 from ocr_moe.web.desk.frame import desk_of, reviewer_of, shown

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from ocr_moe.review.history import Deed, differing_parts, disputes, history
-from ocr_moe.review.queue import CellKey
-from ocr_moe.review.standing import id_of
+from ocr_moe.reviewing.history import Deed, differing_parts, disputes, history
+from ocr_moe.reviewing.queue import CellKey
+from ocr_moe.reviewing.standing import id_of
 from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import Box, Judgement
 from ocr_moe.web.desk.documents import document_of

@@ -8,10 +8,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.history import history
-from ocr_moe.review.standing import id_of
-from ocr_moe.review.views import CellSummary, DocumentSummary
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.history import history
+from ocr_moe.reviewing.standing import id_of
+from ocr_moe.reviewing.views import CellSummary, DocumentSummary
 from ocr_moe.subjects import DocumentKey, FileNameRule
 from ocr_moe.types import Box, Conflict, JudgementKind, Record
 from ocr_moe.web.desk.frame import NotFoundError, desk_of, reviewer_of, shown

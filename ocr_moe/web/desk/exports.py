@@ -18,8 +18,8 @@ from ocr_moe.errors import OcrMoeError
 from ocr_moe.evaluation.truth.problems import Problem
 from ocr_moe.formats.names import safe_name
 from ocr_moe.formats.phrases import Language
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.taking import taken_in
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.taking import taken_in
 from ocr_moe.web.desk.frame import (
     NotFoundError,
     RefusedError,

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ocr_moe.errors import OcrMoeError, StoreError, UsageError
-from ocr_moe.review.claims import ClaimedError
-from ocr_moe.review.desk import Desk, StaleError
+from ocr_moe.reviewing.claims import ClaimedError
+from ocr_moe.reviewing.desk import Desk, StaleError
 from ocr_moe.web.pages import Pages
 
 _PAGES = ("", "cells", "documents", "disputes", "history", "learning", "files", "summary")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from ocr_moe.formats.phrases import Phrase
 from ocr_moe.imaging.jpeg import jpeg
-from ocr_moe.review.desk import Desk
+from ocr_moe.reviewing.desk import Desk
 from ocr_moe.run.pictures import surrounded
 from ocr_moe.types import Box, DocumentRef
 from ocr_moe.web.desk.problems import Problem, ProblemRoute

@@ -13,8 +13,8 @@ from starlette.responses import FileResponse
 from ocr_moe.errors import OcrMoeError, TruthError
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.formats.phrases import Language, Phrase
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.scoring import refit, said, score_verified
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.scoring import refit, said, score_verified
 from ocr_moe.store.database import Store
 from ocr_moe.web.desk.frame import NotFoundError, back, desk_of, reviewer_of, shown
 from ocr_moe.web.pages import language_of

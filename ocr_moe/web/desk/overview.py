@@ -11,10 +11,10 @@ from urllib.parse import unquote
 
 from fastapi import APIRouter, Form, Request, Response
 
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.history import shares
-from ocr_moe.review.standing import id_of
-from ocr_moe.review.views import Overview
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.history import shares
+from ocr_moe.reviewing.standing import id_of
+from ocr_moe.reviewing.views import Overview
 from ocr_moe.web.desk.frame import NotFoundError, back, desk_of, inside, reviewer_of, shown
 
 _WORST = 8

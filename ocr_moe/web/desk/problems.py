@@ -12,8 +12,8 @@ from fastapi.routing import APIRoute
 
 from ocr_moe.errors import DocumentError, StoreError
 from ocr_moe.formats.phrases import Phrase
-from ocr_moe.review.claims import ClaimedError
-from ocr_moe.review.desk import StaleError
+from ocr_moe.reviewing.claims import ClaimedError
+from ocr_moe.reviewing.desk import StaleError
 from ocr_moe.web.pages import Pages, language_of
 
 LARGEST = 1 << 20

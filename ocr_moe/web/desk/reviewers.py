@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ocr_moe.review.taking import whoever
+from ocr_moe.reviewing.taking import whoever
 from ocr_moe.settings import ReviewOptions
 from ocr_moe.web.checks import caller_of
 

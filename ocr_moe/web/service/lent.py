@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from ocr_moe.formats.phrases import Language
-from ocr_moe.review.desk import Desk
+from ocr_moe.reviewing.desk import Desk
 from ocr_moe.settings import ServiceOptions
 from ocr_moe.web.desk.application import desk_app
 from ocr_moe.web.fetching import fetch

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
-from ocr_moe.review.taken import TakenIn
+from ocr_moe.reviewing.taken import TakenIn
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey

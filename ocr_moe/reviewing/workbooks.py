@@ -12,7 +12,7 @@ from pathlib import Path
 from ocr_moe.evaluation.truth.corrected import CheckedCell, How, Written, read_corrected
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
 from ocr_moe.formats.recordbook import DocumentId, document_id, written_document
-from ocr_moe.review.taken import TakenIn
+from ocr_moe.reviewing.taken import TakenIn
 from ocr_moe.schema import Field, Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.store.database import Store

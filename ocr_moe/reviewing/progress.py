@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ocr_moe.judgements import OF_PAGES
-from ocr_moe.review.cells import Cell, Check, cells_of, check_of
-from ocr_moe.review.planning import Plan, Planner, uncalibrated_fields
-from ocr_moe.review.queue import CellKey
+from ocr_moe.reviewing.cells import Cell, Check, cells_of, check_of
+from ocr_moe.reviewing.planning import Plan, Planner, uncalibrated_fields
+from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.routing.combiners import FieldCombiner
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.settling import content_of

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ocr_moe.judgements import verdicts_of
-from ocr_moe.review.queue import CellKey
+from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.subjects import key_of
 from ocr_moe.types import Decision, Judgement, JudgementKind, Record, Status
 

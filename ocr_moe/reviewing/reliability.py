@@ -23,7 +23,7 @@ class ErrorRate(Value):
 
     Its rate θ has the conjugate prior Gamma(1, 200), whose mean is 1 - `RELIABILITY`: before anything
     is measured, reviewers are what they are assumed to be, and 200 words later the measurement counts
-    for half.  Only settled words count (`ocr_moe.review.cells.check_of`): of a word that was given
+    for half.  Only settled words count (`ocr_moe.reviewing.cells.check_of`): of a word that was given
     with the value in view and stands unopposed, nobody knows whether it is right.
     """
 

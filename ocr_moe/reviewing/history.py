@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from ocr_moe.judgements import verdicts_of
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.queue import CellKey
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.store.database import Judged
 from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import Judgement, JudgementKind

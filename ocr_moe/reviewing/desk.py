@@ -18,23 +18,23 @@ from ocr_moe.errors import OcrMoeError, UsageError
 from ocr_moe.formats.names import folder_name
 from ocr_moe.formats.phrases import Language
 from ocr_moe.judgements import OF_PAGES, verdicts_of
-from ocr_moe.review.claims import Claims
-from ocr_moe.review.exporting import export_run, settle_others
-from ocr_moe.review.opening import (
+from ocr_moe.reviewing.claims import Claims
+from ocr_moe.reviewing.exporting import export_run, settle_others
+from ocr_moe.reviewing.opening import (
     OpenedRun,
     is_written,
     mark_written,
     open_run,
     reviewed_strategy,
 )
-from ocr_moe.review.planning import Plan
-from ocr_moe.review.progress import Progress
-from ocr_moe.review.queue import CellKey, Order
-from ocr_moe.review.rereading import Reread, Rereading
-from ocr_moe.review.sayings import region_of, subject_name, value_of
-from ocr_moe.review.showing import Showing
-from ocr_moe.review.standing import Standing
-from ocr_moe.review.views import (
+from ocr_moe.reviewing.planning import Plan
+from ocr_moe.reviewing.progress import Progress
+from ocr_moe.reviewing.queue import CellKey, Order
+from ocr_moe.reviewing.rereading import Reread, Rereading
+from ocr_moe.reviewing.sayings import region_of, subject_name, value_of
+from ocr_moe.reviewing.showing import Showing
+from ocr_moe.reviewing.standing import Standing
+from ocr_moe.reviewing.views import (
     CellSummary,
     CellView,
     Change,

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ocr_moe.evaluation.truth.problems import Problem
-from ocr_moe.review.decisions import decisions_in, is_decisions
-from ocr_moe.review.desk import Desk
-from ocr_moe.review.workbooks import judgements_in
+from ocr_moe.reviewing.decisions import decisions_in, is_decisions
+from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.workbooks import judgements_in
 
 
 def taken_in(

@@ -7,7 +7,7 @@ checked: its mean is 1, and 95 % of it lie between 0.12 and 2.8, because a calib
 elsewhere may be off by such factors (on 36 made certificates both were 1.2; on 80 real licences 2.1 and
 1.0, errors of their labels among them).  Wrong cells that checks find are Poisson with mean κ·Σ(1 - c),
 which updates κ in closed form.  A cell that people checked is wrong as often as they slip
-(`ocr_moe.review.reliability`).  Cells are checked in order of expected gain, κ·(1 - c) less the
+(`ocr_moe.reviewing.reliability`).  Cells are checked in order of expected gain, κ·(1 - c) less the
 reviewer's own error rate; those with nothing to hand over come first, and always.  A cell that is surer
 than people are gains nothing.
 
@@ -16,7 +16,7 @@ reviewer's rate and of the cells (Poisson-binomial given both), and a Gamma dist
 mean and variance stands for it.  It supposes that κ is one factor a stratum and that cells are
 independent given κ.
 
-What is *certified* supposes none of this: see `ocr_moe.review.certifying`.
+What is *certified* supposes none of this: see `ocr_moe.reviewing.certifying`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_moe.review.blind import blind_order, evidence_against
-from ocr_moe.review.cells import SURE, Cell
-from ocr_moe.review.certifying import Audit, Certificate, certificate
-from ocr_moe.review.queue import CellKey
-from ocr_moe.review.reliability import COINCIDENCE, ErrorRate, ReviewerError, shown_rate
+from ocr_moe.reviewing.blind import blind_order, evidence_against
+from ocr_moe.reviewing.cells import SURE, Cell
+from ocr_moe.reviewing.certifying import Audit, Certificate, certificate
+from ocr_moe.reviewing.queue import CellKey
+from ocr_moe.reviewing.reliability import COINCIDENCE, ErrorRate, ReviewerError, shown_rate
 from ocr_moe.routing.calibration import Calibration
 from ocr_moe.schema import Schema
 from ocr_moe.settings import ReviewOptions

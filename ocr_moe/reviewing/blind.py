@@ -8,7 +8,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_moe.review.queue import CellKey
+from ocr_moe.reviewing.queue import CellKey
 
 _FACTORS = (2.0, 4.0, 8.0, 16.0, 32.0)
 """How many times more often than stated a cell may be wrong: the alternatives that are bet on."""

@@ -3,7 +3,7 @@
 The population of the audit is fixed when it begins: the N cells that the run itself was sure of, each
 with the value that it had then.  A cell is *wrong* if people who check it would change that value; so
 W of them are wrong, an unknown but fixed number.  Cells are drawn in a random order without
-replacement (`ocr_moe.review.blind.blind_order`), and for every possible W a gambler bets against it:
+replacement (`ocr_moe.reviewing.blind.blind_order`), and for every possible W a gambler bets against it:
 
     M_t(W) = Π (chance of what was drawn, by the gambler) / (the same, were W true)
 
@@ -39,7 +39,7 @@ With q_s = P(S ≥ s), "at most m are wrong" is said if each possible W has α·
 would break it.  *Proof:* let τ be the moment at which it is said, and W the truth.  Slips on cells that
 stay as they are do not depend on what was drawn, so the promise is broken with the probability
 E[1{said} q_s] ≤ α E[M_τ(W)] ≤ α.  A share of the capital is never bet, or M_τ could be 0 and no
-reviewer good enough.  S is predicted by `ocr_moe.review.reliability.ErrorRate`: the certificate
+reviewer good enough.  S is predicted by `ocr_moe.reviewing.reliability.ErrorRate`: the certificate
 supposes that people err no more often than measured there, or assumed.  An error that people overlook
 counts as a slip.  It is the moment at which one stops that α is about: who goes on and judges more
 cells makes more slips, and the certificate of that later moment counts them.
@@ -53,7 +53,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_moe.review.reliability import COINCIDENCE, ErrorRate
+from ocr_moe.reviewing.reliability import COINCIDENCE, ErrorRate
 from ocr_moe.types import Probability, Value
 
 FloatArray = NDArray[np.float64]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ocr_moe.review.candidates import Candidate
-from ocr_moe.review.queue import CellKey
+from ocr_moe.reviewing.candidates import Candidate
+from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.schema import Field, Schema
 from ocr_moe.store.database import Judged
 from ocr_moe.subjects import DocumentKey

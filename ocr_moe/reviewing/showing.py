@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from ocr_moe.errors import OcrMoeError
 from ocr_moe.protocols import State
-from ocr_moe.review.candidates import Candidate, candidates_of
-from ocr_moe.review.progress import Progress
-from ocr_moe.review.queue import CellKey
-from ocr_moe.review.standing import Standing
-from ocr_moe.review.views import CellSummary, CellView
+from ocr_moe.reviewing.candidates import Candidate, candidates_of
+from ocr_moe.reviewing.progress import Progress
+from ocr_moe.reviewing.queue import CellKey
+from ocr_moe.reviewing.standing import Standing
+from ocr_moe.reviewing.views import CellSummary, CellView
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.exporting import exported

@@ -6,10 +6,10 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-from ocr_moe.review.progress import Progress
-from ocr_moe.review.queue import CellKey, Order, Queue, Waiting
-from ocr_moe.review.tally import KeptDocument, Tally, kept, state_of
-from ocr_moe.review.views import DocumentSummary, Overview
+from ocr_moe.reviewing.progress import Progress
+from ocr_moe.reviewing.queue import CellKey, Order, Queue, Waiting
+from ocr_moe.reviewing.tally import KeptDocument, Tally, kept, state_of
+from ocr_moe.reviewing.views import DocumentSummary, Overview
 from ocr_moe.schema import Schema
 from ocr_moe.subjects import DocumentKey, key_of, shown
 from ocr_moe.types import Decision, DocumentRef, Record, Status
