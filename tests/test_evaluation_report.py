@@ -35,6 +35,7 @@ from ocr_moe.evaluation.summary import SummaryOptions
 from ocr_moe.evaluation.truth.problems import ProblemKind
 from ocr_moe.formats.phrases import Patterns
 from ocr_moe.types import Cost, Evidence, Origin, Record
+from tests.browsing import Visit
 from tests.evaluationkit import RUNS, decision, material, record, truth_file
 
 HOSTILE = '<script>window.pwned=1</script><img src=x onerror="window.pwned=1">"\'&{{7*7}}'
@@ -210,20 +211,8 @@ def hostile_runs() -> dict[str, list[Record]]:
     return {HOSTILE: [record("1.jpg", fields)], "moe": RUNS["moe"]}
 
 
-class Visit:
-    """A page opened from a file, with everything it asked for and complained about."""
-
-    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self.page = browser.new_context(**context).new_page()
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(path.as_uri())
-
-    def outside(self) -> list[str]:
-        return [url for url in self.requests if not url.startswith(("data:", "file:"))]
+def visit_of(browser: Any, path: Path, **context: Any) -> Visit:
+    return Visit(browser, path.as_uri(), **context)
 
 
 def test_the_browser_asks_for_nothing_and_does_not_complain(
@@ -231,7 +220,7 @@ def test_the_browser_asks_for_nothing_and_does_not_complain(
 ) -> None:
     (tmp_path / "report.html").write_text(report, encoding="utf-8")
 
-    visit = Visit(browser, tmp_path / "report.html", viewport={"width": 1280, "height": 900})
+    visit = visit_of(browser, tmp_path / "report.html", viewport={"width": 1280, "height": 900})
 
     assert visit.outside() == []
     assert len([url for url in visit.requests if url.startswith("file:")]) == 1
@@ -253,7 +242,7 @@ def test_what_was_read_cannot_act_as_markup(browser: Any, tmp_path: Path) -> Non
         report=ReportOptions(heading=HOSTILE, footer=HOSTILE),
     )
 
-    visit = Visit(browser, tmp_path / "report.html")
+    visit = visit_of(browser, tmp_path / "report.html")
 
     assert visit.page.evaluate("window.pwned === undefined")
     assert visit.page.locator("script").count() == 1
@@ -265,7 +254,7 @@ def test_what_was_read_cannot_act_as_markup(browser: Any, tmp_path: Path) -> Non
 
 def test_language_and_theme_can_be_switched(browser: Any, report: str, tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text(report, encoding="utf-8")
-    visit = Visit(browser, tmp_path / "report.html", locale="zh-CN", color_scheme="dark")
+    visit = visit_of(browser, tmp_path / "report.html", locale="zh-CN", color_scheme="dark")
 
     def background() -> str:
         return str(visit.page.evaluate("getComputedStyle(document.body).backgroundColor"))
@@ -284,7 +273,7 @@ def test_what_is_not_counted_stands_above_the_verdict(
     browser: Any, report: str, tmp_path: Path
 ) -> None:
     (tmp_path / "report.html").write_text(report, encoding="utf-8")
-    visit = Visit(browser, tmp_path / "report.html", locale="zh-CN")
+    visit = visit_of(browser, tmp_path / "report.html", locale="zh-CN")
 
     note = visit.page.locator(".left-out")
     assert note.is_visible()
@@ -307,7 +296,7 @@ def test_nothing_is_wider_than_the_window(
 ) -> None:
     (tmp_path / "report.html").write_text(report, encoding="utf-8")
 
-    visit = Visit(browser, tmp_path / "report.html", viewport={"width": width, "height": 800})
+    visit = visit_of(browser, tmp_path / "report.html", viewport={"width": width, "height": 800})
 
     assert visit.page.evaluate("document.documentElement.scrollWidth") == width
 
@@ -316,7 +305,9 @@ def test_it_can_be_read_without_script_and_prints(
     browser: Any, report: str, tmp_path: Path
 ) -> None:
     (tmp_path / "report.html").write_text(report, encoding="utf-8")
-    visit = Visit(browser, tmp_path / "report.html", java_script_enabled=False, color_scheme="dark")
+    visit = visit_of(
+        browser, tmp_path / "report.html", java_script_enabled=False, color_scheme="dark"
+    )
 
     assert visit.page.locator("#fields h2").inner_text() == "Accuracy by field and strategy"
     visit.page.emulate_media(media="print")
@@ -334,7 +325,7 @@ def test_it_prints_light_and_no_heading_stands_alone(
     browser: Any, report: str, tmp_path: Path
 ) -> None:
     (tmp_path / "report.html").write_text(report, encoding="utf-8")
-    visit = Visit(browser, tmp_path / "report.html", color_scheme="dark")
+    visit = visit_of(browser, tmp_path / "report.html", color_scheme="dark")
     visit.page.click("[data-do=theme]")
     visit.page.click("[data-do=theme]")
     assert visit.page.evaluate("document.documentElement.dataset.theme") == "dark"
@@ -362,7 +353,7 @@ def test_one_page_has_what_was_counted_what_not_and_how_sure(
     browser: Any, report: str, tmp_path: Path, asked_by: str
 ) -> None:
     (tmp_path / "report.html").write_text(report, encoding="utf-8")
-    visit = Visit(browser, tmp_path / "report.html", locale="zh-CN")
+    visit = visit_of(browser, tmp_path / "report.html", locale="zh-CN")
     if asked_by == "button":
         visit.page.evaluate("window.print = () => { window.printed = 1 }")
         visit.page.click("[data-do=one-page]")
@@ -398,7 +389,7 @@ def test_a_chinese_page_has_no_english_left(browser: Any, tmp_path: Path) -> Non
     )
     evaluate(material(sheet), tmp_path, options=options, image_source=page_of)
 
-    visit = Visit(browser, tmp_path / "report.html", locale="zh-CN")
+    visit = visit_of(browser, tmp_path / "report.html", locale="zh-CN")
 
     told = visit.page.evaluate(
         """[document.title, document.body.innerText,

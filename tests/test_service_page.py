@@ -13,6 +13,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from ocr_moe.web.service.application import Hooks
+from tests.browsing import Visit, violations
 from tests.servicekit import NAME, Running, scan, until
 
 pytestmark = pytest.mark.slow
@@ -39,25 +40,12 @@ class Nobody:
         raise AssertionError("it is never open")
 
 
-class Visit:
-    """A page with everything it asked for and complained about."""
+class Sender(Visit):
+    """Somebody at the first page."""
 
     def __init__(self, browser: Any, url: str, **context: Any) -> None:
-        self.requests: list[str] = []
-        self.complaints: list[str] = []
-        self._context = browser.new_context(**{"locale": "en-US", **context})
-        self._context.set_default_timeout(PATIENCE)
-        self.page = self._context.new_page()
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(url)
-
-    def __enter__(self) -> Visit:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._context.close()
+        super().__init__(browser, url, **{"locale": "en-US", **context})
+        self.context.set_default_timeout(PATIENCE)
 
     def choose(self, *names: str) -> None:
         found = [
@@ -75,7 +63,7 @@ class Visit:
 def test_files_are_sent_followed_and_fetched_by_keyboard(
     browser: Any, service: Running, tmp_path: Path
 ) -> None:
-    with Visit(browser, service.url) as visit:
+    with Sender(browser, service.url) as visit:
         page = visit.page
         assert page.locator("#send").is_disabled()
         visit.choose("张三.png", "李四.png")
@@ -117,7 +105,7 @@ def test_a_folder_is_chosen_or_dropped_to_its_end(
         ("a.png", "deep/b.png", "deep/er/c.png", "Thumbs.db", ".DS_Store")
     ):
         (folder / name).write_bytes(scan(number))
-    with Visit(browser, service.url) as visit:
+    with Sender(browser, service.url) as visit:
         page = visit.page
         page.set_input_files("#folder", folder)
         names = page.locator("#chosen-names").inner_text()
@@ -157,7 +145,7 @@ def test_a_folder_is_chosen_or_dropped_to_its_end(
 
 
 def test_what_is_refused_is_told_and_runs_nothing(browser: Any, service: Running) -> None:
-    with Visit(browser, service.url, locale="zh-CN") as visit:
+    with Sender(browser, service.url, locale="zh-CN") as visit:
         page = visit.page
         page.set_input_files(
             "#files", [{"name": HOSTILE, "mimeType": "image/png", "buffer": b"no scan"}]
@@ -176,7 +164,7 @@ def test_what_is_refused_is_told_and_runs_nothing(browser: Any, service: Running
 def test_a_job_is_cancelled_and_deleted_once_that_is_confirmed(
     browser: Any, service: Running
 ) -> None:
-    with service.engine.held(), Visit(browser, service.url) as visit:
+    with service.engine.held(), Sender(browser, service.url) as visit:
         page = visit.page
         asked = service.engine.asked
         visit.choose(*(f"{number}.png" for number in range(6)))
@@ -202,7 +190,7 @@ def test_a_job_is_cancelled_and_deleted_once_that_is_confirmed(
 
 
 def test_the_language_is_chosen_and_kept(browser: Any, service: Running) -> None:
-    with Visit(browser, service.url) as visit:
+    with Sender(browser, service.url) as visit:
         assert visit.page.locator("html").get_attribute("lang") == "en"
         visit.page.get_by_role("link", name="中文").click()
         visit.page.goto(service.url)
@@ -225,7 +213,6 @@ def test_no_page_holds_a_script_or_style_of_its_own(service: Running) -> None:
 def test_pages_can_be_used_by_everybody(
     browser: Any, service: Running, language: str, scheme: str
 ) -> None:
-    sync_axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     service.over(service.submit(scan(1), b"no scan")["id"])
     wide = {"width": 1280, "height": 900}
     narrow = {"width": 360, "height": 740}
@@ -233,7 +220,7 @@ def test_pages_can_be_used_by_everybody(
     with service.engine.held():
         running = service.submit(scan(2))
         for viewport in (wide, narrow):
-            with Visit(browser, service.url, viewport=viewport, **how) as visit:
+            with Sender(browser, service.url, viewport=viewport, **how) as visit:
                 page = visit.page
                 page.locator(".job progress").wait_for()
                 visit.choose("张三.png")
@@ -241,8 +228,7 @@ def test_pages_can_be_used_by_everybody(
                     if address is not None:
                         page.goto(address)
                         page.locator("summary").first.click()
-                    found = sync_axe.Axe().run(page)
-                    assert found.violations_count == 0, found.generate_report()
+                    assert violations(page) == []
                     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
                 assert visit.complaints == []
     service.over(running["id"])
