@@ -36,7 +36,7 @@ demo: $(STAMP) ## compare all strategies on data_samples, and leave a report to 
 	@echo "Open reports/demo/report.html"
 
 test: $(STAMP) ## the whole test suite
-	@$(BIN)/python -m pytest -n 2 --durations=10
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations=10
 
 test-fast: $(STAMP) ## the tests without models, browsers, drawn pages and commands: under a minute
 	@$(BIN)/python -m pytest -m 'not slow' -q -n auto

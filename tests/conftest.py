@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,16 +69,33 @@ def ocr_moe() -> Command:
     return run
 
 
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Where no other process is, but on Windows, which has no such lock."""
+    with lock.open("w") as held:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def reviewed_run(ocr_moe: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with many doubtful cells, really read; to be copied before it is written in
-    (`tests.deskkit.copy_of`)."""
+    """A run with many doubtful cells, really read, once for all workers; to be copied before it is
+    written in (`tests.deskkit.copy_of`)."""
     from tests.deskkit import DOUBTFUL, as_of_one_start
 
-    out = tmp_path_factory.mktemp("reviewed") / "run"
-    done = ocr_moe("extract", *DOUBTFUL, "--schema", "auto", "--out", out)
-    assert done.status in (0, 1), done.err
-    return as_of_one_start(out)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    run, reading = folder / "reviewed", folder / "reviewed-reading"
+    with alone(folder / "reviewed.lock"):
+        if not run.exists():
+            done = ocr_moe("extract", *DOUBTFUL, "--schema", "auto", "--out", reading)
+            assert done.status in (0, 1), done.err
+            as_of_one_start(reading).rename(run)
+    return run
 
 
 def clean_samples(schema: str, count: int) -> list[Path]:

@@ -176,8 +176,7 @@ def test_nobody_decides_without_a_name(browser: Any, schema: Schema, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("language", "scheme"), [("en-GB", "light"), ("zh-CN", "dark")])
 def test_the_page_can_be_used_by_everybody(
     browser: Any, schema: Schema, tmp_path: Path, language: str, scheme: str
 ) -> None:
