@@ -159,12 +159,12 @@ def counted_one_by_one(desk: Desk) -> None:
     assert counts.documents == len(documents) == sum(not record.blank for record in found)
     assert counts.set_aside == sum(record.set_aside is not None for record in found)
     assert counts.failed == sum(record.error is not None for record in found)
-    for each in documents:
-        of_document = [cell for cell in waiting if cell.key.document == each.key]
-        assert each.waiting == len(of_document)
-        [record] = [record for record in found if key_of(record.document) == each.key]
+    for summary in documents:
+        of_document = [cell for cell in waiting if cell.key.document == summary.key]
+        assert summary.waiting == len(of_document)
+        [record] = [record for record in found if key_of(record.document) == summary.key]
         statuses = [decision.status for decision in record.fields.values()]
-        assert (each.cells, each.verified) == (len(statuses), statuses.count(Status.VERIFIED))
+        assert (summary.cells, summary.verified) == (len(statuses), statuses.count(Status.VERIFIED))
 
 
 def test_what_is_settled_is_not_settled_anew_until_it_may_have_changed(run: Path) -> None:

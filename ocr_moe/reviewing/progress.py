@@ -81,8 +81,8 @@ class Progress:
             uncalibrated=self._uncalibrated,
         )
         for key in own:
-            if (record := self._store.record(self._strategy.name, key)) is not None:
-                self.update(record)
+            if (now := self._store.record(self._strategy.name, key)) is not None:
+                self.update(now)
         plan = self._planner.plan()
         self._hidden = set(self._planner.blind_keys(max(plan.blind.due - plan.blind.drawn, 0)))
 
