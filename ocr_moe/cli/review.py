@@ -45,7 +45,7 @@ def review(
     chosen = None if config is None else load_config(config)
     with Desk.open(folder, config=chosen, strategy=strategy, originals=originals) as desk:
         for sheet in truth or ():
-            new, problems = taken_in(desk, sheet)
+            new, problems = taken_in(desk, sheet, language=language())
             typer.echo(said("taken_in", n=new, file=sheet))
             for problem in problems:
                 typer.echo(f"  {problem}", err=True)

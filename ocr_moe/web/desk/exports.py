@@ -172,7 +172,7 @@ def take_in(request: Request, file: UploadFile) -> Response:
                 if size > MAX_UPLOAD:
                     raise RefusedError("problem_large", limit=MAX_UPLOAD // _STEP)
                 target.write(chunk)
-        new, problems = taken_in(desk, path, reviewer)
+        new, problems = taken_in(desk, path, reviewer, language_of(request))
     if problems:
         return _files(request, new=new, problems=problems)
     return back(request, "/files", new=str(new))
