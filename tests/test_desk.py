@@ -498,10 +498,10 @@ def test_people_go_on_while_files_are_written(desk: Desk) -> None:
 def test_a_desk_that_is_told_to_end_writes_its_files(run: Path, how: signal.Signals) -> None:
     with Desk.open(run) as desk:
         desk.judge(CellKey(DocumentKey(STUDENT[0]), "姓名"), "张雅小", "ann")
-        assert not desk.is_written
+        assert desk.unwritten == 1
     with DeskProcess(run) as process:
         assert process.end(how) == 0
     assert "张雅小" in (run / "records.jsonl").read_text(encoding="utf-8")
     assert (run / "verified.xlsx").is_file()
     with Desk.open(run) as desk:
-        assert desk.is_written
+        assert not desk.unwritten

@@ -26,10 +26,10 @@ from ocr_moe.protocols import State
 from ocr_moe.review.candidates import Candidate, candidates_of
 from ocr_moe.review.opening import (
     OpenedRun,
-    is_written,
     mark_written,
     open_run,
     reviewed_strategy,
+    unwritten,
 )
 from ocr_moe.review.planning import Plan
 from ocr_moe.review.progress import Progress
@@ -677,9 +677,9 @@ class Desk:
                     mark_written(self.store, known)
 
     @property
-    def is_written(self) -> bool:
-        """Whether the run's files hold all that people said, in this session or an earlier one."""
-        return is_written(self.store)
+    def unwritten(self) -> int:
+        """How much people said, in this session or an earlier one, that the run's files do not hold."""
+        return unwritten(self.store)
 
     # Inside.
 
