@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -33,9 +34,9 @@ WIDTHS = {"wide": (1440, 900), "narrow": (390, 844)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 LANGUAGES = ("en", "zh")
 KEPT = (
-    ("overview", "wide", "light", "en"),
+    ("cells", "wide", "light", "en"),
     ("cells", "wide", "light", "zh"),
-    ("document", "wide", "dark", "en"),
+    ("overview", "wide", "light", "en"),
     ("cells", "narrow", "dark", "zh"),
 )
 """Pictures for the documentation: (page, width, scheme, language)."""
@@ -100,7 +101,8 @@ def _pages(desk: Desk) -> dict[str, str]:
     shown = next((each for each in documents if each.waiting), documents[0])
     return {
         "overview": "/",
-        "cells": "/cells",
+        "cells": f"/cells?order=field&field={quote('证书编号')}",
+        "learning": "/learning",
         "documents": "/documents",
         "document": f"/documents/{id_of(shown.key)}",
         "disputes": "/disputes",

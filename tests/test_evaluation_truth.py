@@ -676,8 +676,8 @@ def test_a_workbook_written_by_extract_can_be_verified_and_used(tmp_path: Path) 
         read_truths([tmp_path / "records.xlsx"]).of([SCHEMA])
 
     book = openpyxl.load_workbook(tmp_path / "records.xlsx")
-    [column] = [cell.column for cell in book["diploma"][1] if cell.value == "checked"]
-    book["diploma"].cell(2, column).value = "WL"
+    [column] = [cell.column for cell in book["documents"][1] if cell.value == "checked"]
+    book["documents"].cell(2, column).value = "WL"
     book.save(tmp_path / "records.xlsx")
     truth = load_truth(tmp_path / "records.xlsx", SCHEMA)
     assert (truth.by, truth.rows[0].key, truth.rows[0].page) == ("file", "班级/张三_本科.jpg", 1)

@@ -55,8 +55,8 @@ def test_the_summary_says_what_is_not_counted_and_then_what_a_person_asks(
     ]
     body = rows(book, "summary")
     assert [row["strategy"] for row in body[:3]] == [
-        "1 document has no verified row and is not counted (5.jpg).",
-        "1 verified row is about no document of the run and is not counted (9.jpg).",
+        "1 of 5 documents (20\u202f%) has no verified row and is not counted (5.jpg).",
+        "1 of 5 verified rows (20\u202f%) is about no document of the run and is not counted (9.jpg).",
         "1 document could not be read; its verified cells count as failed.",
     ]
     # The best strategy first, and of each first what it comes to.
