@@ -99,10 +99,9 @@ class Progress:
             cells.append(cell)
             if check is not None:
                 self._hidden.discard(key)
-            if check is None:
-                unsettled = _taken_back_blind(judged, name)
-            else:
-                unsettled = check.blind and check.open
+            unsettled = (
+                check.blind and check.open if check is not None else _taken_back_blind(judged, name)
+            )
             (self._contradicted.add if unsettled else self._contradicted.discard)(key)
         self._planner.update(*cells)
 
