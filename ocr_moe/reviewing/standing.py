@@ -16,6 +16,7 @@ from ocr_moe.schema import Schema
 from ocr_moe.subjects import DocumentKey, key_of, shown
 from ocr_moe.types import Decision, DocumentRef, Record, Status
 
+
 @contextmanager
 def growing() -> Iterator[None]:
     """Without the collector of cyclic garbage, which goes through all that is kept again and again while

@@ -66,7 +66,7 @@ class _DeskOfJob:
 
     def write(self) -> None:
         """In the language of whoever was at the desk last."""
-        if not self._desk.is_written:
+        if self._desk.unwritten:
             self._desk.export(language=self._language)
 
     def close(self) -> None:
