@@ -28,7 +28,7 @@ def given_in(
     are where the file does not say. Raises TruthError."""
     schemas = desk.run.schemas
     if is_decisions(path):
-        saved = decisions_in(path, desk.store, desk.strategy, schemas)
+        saved = decisions_in(path, desk.store, desk.strategy, schemas, reviewer)
         return saved.judgements, tuple(note_in(each, language) for each in saved.problems)
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     options = desk.run.config.truth
