@@ -25,11 +25,11 @@ def taken_in(
     TruthError, StoreError.
     """
     schemas = desk.run.schemas
+    who, options = reviewer or whoever(), desk.run.config.truth
     if is_decisions(path):
-        found = decisions_in(path, desk.store, desk.strategy, schemas)
+        found = decisions_in(path, desk.store, desk.strategy, schemas, who)
     else:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        who, options = reviewer or whoever(), desk.run.config.truth
         if is_corrected(read_tables(path)):
             found = judgements_in(path, desk.store, schemas, who, now, options=options)
         else:
