@@ -104,7 +104,7 @@ def test_the_most_doubtful_cells_come_first_and_the_rest_is_told(
     schema: Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reviewpage, "MOST_CELLS", 2)
-    assert write_review_page(tmp_path / "review.html", RECORDS, [schema], answers) == 2
+    assert write_review_page(tmp_path / "review.html", RECORDS, [schema], answers) == len(RECORDS)
     text = (tmp_path / "review.html").read_text("utf-8")
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert [cell["field"] for cell in data["cells"]] == ["专业", "证书编号"]
