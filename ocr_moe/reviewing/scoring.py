@@ -53,7 +53,7 @@ ERRORS_NEEDED = 10
 """Verified cells that the strategy has not right, likewise: about as many events as a fit needs for a
 weight that it may trust (Peduzzi et al. 1996)."""
 
-_WORDS = Words("ocr_moe.review", "scoring.yaml")
+_WORDS = Words("ocr_moe.reviewing", "scoring.yaml")
 
 
 def said(phrases: Iterable[Phrase], language: Language) -> tuple[str, ...]:
