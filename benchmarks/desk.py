@@ -240,9 +240,12 @@ def many(run: Path, documents: int, decisions: int) -> None:
         opened = time.perf_counter() - start
         waiting = client.get("/api/progress").json()["waiting"]
         print(f"{documents} documents, {waiting} cells to check; open after {opened:.1f} s")
-        for path in ("/cells", "/api/progress"):
+        print(f"  {busy(process):.1f} s of CPU until then")
+        for path in ("/", "/documents", "/summary", "/files", "/cells", "/api/progress"):
+            used = busy(process)
             times = [timed(lambda path=path: client.get(path)) for _ in range(20)]
-            print(f"  {path}: ms {spread(times, 1000)}")
+            mean = 1000 * (busy(process) - used) / len(times)
+            print(f"  {path}: ms {spread(times, 1000)}; {mean:.0f} ms of CPU in the mean")
         before = resident(process)
         took: list[float] = []
         next_took: list[float] = []

@@ -12,6 +12,7 @@ from recipes import (
     recorded,
     revisions,
     samples,
+    screenshots,
 )
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ for recipe, name in (
     (architecture, "architecture"),
     (formats, "formats"),
     (revisions, "revisions"),
+    (screenshots, "screenshots"),
 ):
     app.command(name)(recipe.main)
 

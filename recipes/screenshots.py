@@ -9,7 +9,6 @@ Needs Chromium and playwright.
 
 from __future__ import annotations
 
-import argparse
 import io
 import shutil
 import tempfile
@@ -17,9 +16,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
+import typer
 from PIL import Image
 
 from ocr_moe.reviewing.desk import Desk
@@ -52,24 +52,25 @@ _CHROMIUM = (
 )
 
 
-def main() -> None:
-    """Make the pictures."""
-    parser = argparse.ArgumentParser(description="Pictures of every page of the review desk.")
-    parser.add_argument("run", nargs="?", type=Path)
-    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "screenshots")
-    parser.add_argument("--only", help="one page")
-    parser.add_argument("--keep", type=Path)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+def main(
+    run: Annotated[
+        Path | None, typer.Argument(help="Folder of a run; without it the samples are read first.")
+    ] = None,
+    out: Path = ROOT / "reports" / "screenshots",
+    only: Annotated[str | None, typer.Option(help="One page.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Where the few for the docs go, small.")] = None,
+) -> None:
+    """Make pictures of every page of the review desk."""
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ocr_moe-") as folder:
-        run = Path(folder) / "certificates"
-        if given.run is None:
-            _read_samples(run)
+        copy = Path(folder) / "certificates"
+        if run is None:
+            _read_samples(copy)
         else:
-            shutil.copytree(given.run, run)
-        with Desk.open(run, originals=SAMPLES) as desk, _served(desk) as address:
+            shutil.copytree(run, copy)
+        with Desk.open(copy, originals=SAMPLES) as desk, _served(desk) as address:
             _review_some(desk)
-            _all_pictures(address, _pages(desk), given.out, given.only, given.keep)
+            _all_pictures(address, _pages(desk), out, only, keep)
 
 
 def _read_samples(out: Path) -> None:
@@ -184,4 +185,4 @@ def _keep(picture: bytes, file: Path, height: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -117,6 +118,12 @@ class DeskProcess:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+
+    def end(self, how: signal.Signals) -> int:
+        """Ask it to end; its exit status."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        return self._process.wait(120)
 
     def __enter__(self) -> DeskProcess:
         return self

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
+import signal
 import sqlite3
 import threading
 import time
@@ -34,7 +36,7 @@ from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import Judgement, Record, Shown, Status
 from ocr_moe.workshop.config import Config, load_config
 from tests.conftest import SAMPLES
-from tests.deskkit import as_of_one_start, copy_of
+from tests.deskkit import DeskProcess, as_of_one_start, copy_of
 
 pytestmark = pytest.mark.slow
 FOLDER = SAMPLES / "graduation_certificate"
@@ -159,12 +161,12 @@ def counted_one_by_one(desk: Desk) -> None:
     assert counts.documents == len(documents) == sum(not record.blank for record in found)
     assert counts.set_aside == sum(record.set_aside is not None for record in found)
     assert counts.failed == sum(record.error is not None for record in found)
-    for each in documents:
-        of_document = [cell for cell in waiting if cell.key.document == each.key]
-        assert each.waiting == len(of_document)
-        [record] = [record for record in found if key_of(record.document) == each.key]
+    for summary in documents:
+        of_document = [cell for cell in waiting if cell.key.document == summary.key]
+        assert summary.waiting == len(of_document)
+        [record] = [record for record in found if key_of(record.document) == summary.key]
         statuses = [decision.status for decision in record.fields.values()]
-        assert (each.cells, each.verified) == (len(statuses), statuses.count(Status.VERIFIED))
+        assert (summary.cells, summary.verified) == (len(statuses), statuses.count(Status.VERIFIED))
 
 
 def test_what_is_settled_is_not_settled_anew_until_it_may_have_changed(run: Path) -> None:
@@ -561,3 +563,17 @@ def test_people_go_on_while_files_are_written(desk: Desk) -> None:
     record = desk.record(cell.document)
     assert record is not None
     assert record.fields["姓名"].value == "张三"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_desk_that_is_told_to_end_writes_its_files(run: Path, how: signal.Signals) -> None:
+    with Desk.open(run) as desk:
+        desk.judge(CellKey(DocumentKey(STUDENT[0]), "姓名"), "张雅小", "ann")
+        assert desk.unwritten == 1
+    with DeskProcess(run) as process:
+        assert process.end(how) == 0
+    assert "张雅小" in (run / "records.jsonl").read_text(encoding="utf-8")
+    assert (run / "verified.xlsx").is_file()
+    with Desk.open(run) as desk:
+        assert not desk.unwritten

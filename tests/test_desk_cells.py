@@ -41,7 +41,9 @@ class Reviewer:
     """Somebody at the page, with what it complained of."""
 
     def __init__(self, browser: Any, address: str, *, name: str = "", **context: Any) -> None:
-        self.context = browser.new_context(**{**WIDE, "locale": "en", **context})
+        self.context = browser.new_context(
+            **{**WIDE, "locale": "en", **context}, bypass_csp=True
+        )  # waiting for a function evaluates one
         if name:
             cookie = {"name": "ocr_moe_reviewer", "value": quote(name), "url": address}
             self.context.add_cookies([cookie])

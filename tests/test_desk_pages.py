@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -249,10 +250,10 @@ def _disputes(desk: Desk) -> Any:
 
 def test_files_hold_what_was_decided(run: Path) -> None:
     with opened(run) as (desk, address), client(address) as ask:
+        assert ask.get("/files/verified.xlsx").status_code == 422
         key = first_waiting(desk)
         value = desk.view(key, "ann").decision.value
         desk.judge(key, value, "ann")
-        assert ask.get("/files/verified.xlsx").status_code == 422
         assert "1 decision is newer" in ask.get("/files").text
         ask.post("/files/write")
         for _ in range(1200):
@@ -275,6 +276,12 @@ def test_files_hold_what_was_decided(run: Path) -> None:
         assert len(lines) == len(desk.documents())
         with ZipFile(io.BytesIO(ask.get("/files/documents").content)) as archive:
             assert len(archive.namelist()) == len(desk.documents())
+
+        # What is downloaded is never older than what was decided, written by hand or not.
+        desk.undo("ann")
+        for line in map(json.loads, ask.get("/files/records.jsonl").text.splitlines()):
+            assert all(cell["status"] != "verified" for cell in line["fields"].values())
+        assert "newer" not in ask.get("/files").text
 
 
 def test_the_summary_is_one_printed_side(run: Path, browser: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_the_most_doubtful_cells_come_first_and_the_rest_is_told(
     schema: Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reviewpage, "MOST_CELLS", 2)
-    assert write_review_page(tmp_path / "review.html", RECORDS, [schema], answers) == 2
+    assert write_review_page(tmp_path / "review.html", RECORDS, [schema], answers) == len(RECORDS)
     text = (tmp_path / "review.html").read_text("utf-8")
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert [cell["field"] for cell in data["cells"]] == ["专业", "证书编号"]
@@ -208,14 +209,21 @@ def test_a_decision_that_does_not_fit_the_run_is_told_and_the_others_are_taken(
         decision("a.jpg", "出生日期", "no date at all"),
         "nonsense",
         decision("a.jpg", "出生日期", "1990年1月2日"),
+        decision("a.jpg", "出生日期", "1990年1月3日", at="no time at all"),
     ]
-    file = {"format": 1, "kind": "ocr_moe decisions", "strategy": "moe", "reviewer": "li"}
+    file = {"format": 1, "kind": "ocr_moe decisions", "strategy": "moe", "reviewer": " "}
     path = tmp_path / "decisions.json"
     path.write_text(json.dumps(file | {"decisions": decisions}), encoding="utf-8")
     with Store(tmp_path / "store.sqlite") as store:
         store.put_records([row_of(each) for each in RECORDS])
-        taken = decisions_in(path, store, "moe", [schema])
-    assert [judgement.value for _, judgement in taken.judgements] == ["1990-01-02"]
+        taken = decisions_in(path, store, "moe", [schema], "li")
+    said = [judgement for _, judgement in taken.judgements]
+    assert [(each.value, each.reviewer) for each in said] == [
+        ("1990-01-02", "li"),
+        ("1990-01-03", "li"),
+    ]
+    assert said[0].at == "2026-01-02T03:04:05.000+00:00"
+    assert datetime.fromisoformat(said[1].at).tzinfo is not None
     assert [
         each.sentence.split(" (")[0].removesuffix(": not a decision") for each in taken.problems
     ] == [f"decisions.json: decision {number}" for number in (1, 2, 3, 4)]

@@ -36,6 +36,9 @@ class Nobody:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError("nobody opens the desk here")
 
+    def write(self) -> None:
+        raise AssertionError("it is never open")
+
     def close(self) -> None:
         raise AssertionError("it is never open")
 

@@ -13,9 +13,11 @@ from ocr_moe import api
 from ocr_moe.api import Options, extract
 from ocr_moe.errors import SchemaError, StoreError, TruthError, UsageError
 from ocr_moe.evaluation.truth.problems import ProblemKind
-from ocr_moe.evaluation.truth.sheet import load_truth
+from ocr_moe.evaluation.truth.sheet import CHECKED_HEADINGS, load_truth
 from ocr_moe.exports.template import EMPTY_ROWS, write_prefilled
 from ocr_moe.formats.phrases import LANGUAGES, Language
+from ocr_moe.reviewing.queue import CellKey
+from ocr_moe.reviewing.taking import taken_in
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Decision, DocumentRef, Failure, Record, Status
 from ocr_moe.workshop.config import Config, find_schema
@@ -194,6 +196,61 @@ def test_a_run_to_be_checked_and_back(run: Path, tmp_path: Path) -> None:
     assert scores.strategies["rules"].fields["姓名"].wrong == 1
     written = json.loads((out / "scores.json").read_text(encoding="utf-8"))
     assert written["matched"]["by_file_name"] == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_filled_in_sheet_is_taken_in_at_the_desk(
+    run: Path, tmp_path: Path, language: Language
+) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "sheet.xlsx"
+    api.template(out, path, language=language)
+    book = openpyxl.load_workbook(path)
+    page = book["graduation_certificate"]
+    headings = [cell.value for cell in page[1]]
+    checked = next(i for i, each in enumerate(headings, 1) if each in CHECKED_HEADINGS)
+    page.cell(2, checked).value = "WL"
+    page.cell(2, headings.index("姓名") + 1).value = "另一人"
+    page.cell(2, headings.index("专业") + 1).value = "无"
+    page.cell(3, headings.index("姓名") + 1).value = "不计"
+    book.save(path)
+
+    with api.review(out) as desk:
+        first, second, *_ = desk.documents()
+        sure = desk.record(first.key)
+        new, problems = taken_in(desk, path, "li")
+        told = [each.told(language) for each in problems]
+        record = desk.record(first.key)
+        assert record is not None
+        assert sure is not None
+        assert (record.fields["姓名"].value, record.fields["姓名"].reviewer) == ("另一人", "li")
+        assert (record.fields["专业"].value, record.fields["专业"].status) == (
+            None,
+            Status.VERIFIED,
+        )
+        assert new == sum(each.status is Status.VERIFIED for each in record.fields.values())
+        assert desk.document(second.key).verified == 0, "nobody marked the row"
+        if sure.fields["姓名"].status is Status.ACCEPTED:
+            assert any("另一人" in each and str(sure.fields["姓名"].value) in each for each in told)
+        assert taken_in(desk, path, "li")[0] == 0
+        # Somebody else's sheet does not overrule what was decided meanwhile.
+        cell = CellKey(first.key, "姓名")
+        desk.judge(cell, "第三人", "ann")
+        taken_in(desk, path, "bob")
+        assert desk.differing() == [cell]
+
+
+def test_a_sheet_about_other_documents_is_refused_at_the_desk(run: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(run, tmp_path / "run")
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in (["文件名", "姓名"], ["elsewhere.jpg", "某人"]):
+        book.active.append(row)
+    book.save(tmp_path / "other.xlsx")
+    with api.review(out) as desk:
+        with pytest.raises(TruthError, match="no row is about a document of this run"):
+            taken_in(desk, tmp_path / "other.xlsx", "li")
+        assert desk.store.last_judgement() == 0
 
 
 def test_the_folder_and_the_sheet_changed_over(run: Path, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def review(
     config: options.ConfigFile = None,
 ) -> None:
     """Check doubtful cells on a page, and get a verified sheet."""
+    import gc
     import webbrowser
 
     from ocr_moe.reviewing.desk import Desk
@@ -62,6 +63,7 @@ def review(
             if browser:
                 webbrowser.open(address)
 
+        gc.freeze()  # what the desk keeps is kept for good: no decision is to wait for a look at it
         serve(guarded(desk_app(desk), access), bound, started)
         desk.export(language=language())
         typer.echo(said("reviewed", folder=folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,8 +69,15 @@ def is_decisions(path: Path) -> bool:
         return False
 
 
-def decisions_in(path: Path, store: Store, strategy: str, schemas: Sequence[Schema]) -> TakenIn:
-    """The decisions of a file as judgements on the documents of a run.
+def decisions_in(
+    path: Path,
+    store: Store,
+    strategy: str,
+    schemas: Sequence[Schema],
+    reviewer: str = "reviewer",
+) -> TakenIn:
+    """The decisions of a file as judgements on the documents of a run; `reviewer`'s where it names
+    nobody, and of now where it gives no time.
 
     What is of another run, of another kind of document, or no value of its field is a problem, and the
     others are taken. Raises TruthError for a file that holds no decisions.
@@ -116,13 +124,23 @@ def decisions_in(path: Path, store: Store, strategy: str, schemas: Sequence[Sche
         judgement = Judgement(
             field=one.field,
             value=value,
-            reviewer=given.reviewer.strip()[:100] or "reviewer",
-            at=one.at,
+            reviewer=given.reviewer.strip()[:100] or reviewer,
+            at=_time(one.at),
             via=path.name,
             shown=shown,
         )
         judgements.append((record.document, judgement))
     return TakenIn(tuple(judgements), notes.problems())
+
+
+def _time(told: str) -> str:
+    """A time as ISO 8601 in UTC; now where it is none."""
+    try:
+        at = datetime.fromisoformat(told)
+        at = (at if at.tzinfo is not None else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        at = datetime.now(UTC)
+    return at.isoformat(timespec="milliseconds")
 
 
 def _read(path: Path) -> _File:

@@ -22,10 +22,10 @@ from ocr_moe.reviewing.claims import Claims
 from ocr_moe.reviewing.exporting import export_run, settle_others
 from ocr_moe.reviewing.opening import (
     OpenedRun,
-    is_written,
     mark_written,
     open_run,
     reviewed_strategy,
+    unwritten,
 )
 from ocr_moe.reviewing.planning import Plan
 from ocr_moe.reviewing.progress import Progress
@@ -33,7 +33,7 @@ from ocr_moe.reviewing.queue import CellKey, Order
 from ocr_moe.reviewing.rereading import Reread, Rereading
 from ocr_moe.reviewing.sayings import region_of, subject_name, value_of
 from ocr_moe.reviewing.showing import Showing
-from ocr_moe.reviewing.standing import Standing
+from ocr_moe.reviewing.standing import Standing, growing
 from ocr_moe.reviewing.views import (
     CellSummary,
     CellView,
@@ -429,9 +429,9 @@ class Desk:
                     mark_written(self.store, known)
 
     @property
-    def is_written(self) -> bool:
-        """Whether the run's files hold all that people said, in this session or an earlier one."""
-        return is_written(self.store)
+    def unwritten(self) -> int:
+        """How much people said, in this session or an earlier one, that the run's files do not hold."""
+        return unwritten(self.store)
 
     # Inside.
 
@@ -440,9 +440,10 @@ class Desk:
             self._standing.take(record)
             self._progress.take(record)
 
-        self._progress.clear()
-        self._settling.settle(take)  # records are many: each is looked at once
-        self._progress.begin(self._settling.without_words())
+        with growing():
+            self._progress.clear()
+            self._settling.settle(take)  # records are many: each is looked at once
+            self._progress.begin(self._settling.without_words())
         self._standing.fill(self._judges())
 
     def _judges(self) -> Mapping[CellKey, set[str]]:
@@ -522,10 +523,11 @@ class Desk:
                     self._standing.requeue(CellKey(key, name))
             self._standing.sort()
             hidden = self._progress.hidden
-            self._progress.clear()
-            for record in self.store.records(self.strategy):
-                self._progress.take(record)
-            self._progress.begin(self._settling.without_words())
+            with growing():
+                self._progress.clear()
+                for record in self.store.records(self.strategy):
+                    self._progress.take(record)
+                self._progress.begin(self._settling.without_words())
             for cell in hidden ^ self._progress.hidden:
                 self._standing.requeue(cell)
 

@@ -69,10 +69,10 @@ def reviewed_strategy(strategies: Sequence[str], config: Config, wanted: str | N
     return config.strategy if config.strategy in strategies else strategies[0]
 
 
-def is_written(store: Store) -> bool:
-    """Whether the files of a run hold all that people said of it. A desk that was killed leaves them
+def unwritten(store: Store) -> int:
+    """How much people said that the files of a run do not hold yet. A desk that was killed leaves them
     behind its store. Raises StoreError."""
-    return store.last_judgement() <= told(store, _WRITTEN, int, 0)
+    return max(store.last_judgement() - told(store, _WRITTEN, int, 0), 0)
 
 
 def mark_written(store: Store, judgement: int) -> None:

@@ -81,10 +81,11 @@ class Progress:
             uncalibrated=self._uncalibrated,
         )
         for key in own:
-            if (record := self._store.record(self._strategy.name, key)) is not None:
-                self.update(record)
+            if (now := self._store.record(self._strategy.name, key)) is not None:
+                self.update(now)
         plan = self._planner.plan()
-        self._hidden = set(self._planner.blind_keys(max(plan.blind.due - plan.blind.drawn, 0)))
+        due = self._planner.blind_keys(max(plan.blind.due - plan.blind.drawn, 0))
+        self._hidden = {*due} - self._contradicted
 
     def update(self, record: Record) -> None:
         """Take a record in as it stands now."""
@@ -107,8 +108,10 @@ class Progress:
             cells.append(cell)
             if check is not None:
                 self._hidden.discard(key)
-            settled = check is None or not (check.blind and check.open)
-            (self._contradicted.discard if settled else self._contradicted.add)(key)
+            unsettled = (
+                check.blind and check.open if check is not None else _taken_back_blind(judged, name)
+            )
+            (self._contradicted.add if unsettled else self._contradicted.discard)(key)
         self._planner.update(*cells)
 
     def draw(self, count: int) -> list[CellKey]:
@@ -124,7 +127,8 @@ class Progress:
 
     def is_contradicted(self, key: CellKey) -> bool:
         """Whether a word that was given blind differs from what was read, and nobody who sees both has
-        said which is right."""
+        said which is right; or was taken back, so that the audit cannot go on before somebody looks. Who
+        did so may have seen the value by then: it is not hidden again."""
         return key in self._contradicted
 
     @property
@@ -173,3 +177,14 @@ class Progress:
     def _seed(self) -> str:
         """The run's own, so that a restart goes on in the same order."""
         return json.dumps([self._store.get_meta("started"), self._strategy.name])
+
+
+def _taken_back_blind(judged: Iterable[Judged], name: str) -> bool:
+    """Whether a blind word on a field was taken back."""
+    return any(
+        each.undone
+        and each.judgement.field == name
+        and each.judgement.shown is not None
+        and each.judgement.shown.hidden
+        for each in judged
+    )

@@ -123,7 +123,7 @@ class Settling:
         nothing where that stands already. `taken` is told of every record as it now is, in the order
         of path, page and part; it may not write to the store."""
         judged = self._take_all()
-        if self._judging is not None and _stands(self._store, self._strategy, self._all_schemas):
+        if _stands(self._store, self._strategy, self._all_schemas):
             for record in self._store.records(self._strategy.name):
                 taken(record)
             return

@@ -430,11 +430,11 @@ class Store:
         rows = ((row.strategy, row.path, row.page, row.part, row.record) for row in written)
         with self._transaction() as db:
             db.execute("DELETE FROM settled WHERE strategy = ?", (strategy,))
-            written = db.executemany("INSERT INTO settled VALUES (?, ?, ?, ?, ?)", rows).rowcount
+            count = db.executemany("INSERT INTO settled VALUES (?, ?, ?, ?, ?)", rows).rowcount
             [records_now] = db.execute(_COUNT_RECORDS, (strategy,)).fetchone()
             standing = self._settled_by() | {strategy: {"by": by, "records": records_now}}
             db.execute(_SET_META, _meta_row(_SETTLED_BY, standing))
-        return written
+        return count
 
     def is_settled(self, strategy: str, by: str) -> bool:
         """Whether the strategy's records are the same since they were settled so."""

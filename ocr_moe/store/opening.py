@@ -133,7 +133,8 @@ def _claim(path: Path) -> IO[str]:
         with suppress(OSError):
             handle.close()
         raise StoreError(
-            f"{path}: another process is writing this run; wait for it, or name another --out"
+            f"{path}: another process is writing this run; wait for it, or name another --out (a review "
+            "desk that is open writes it: end that first)"
         ) from error
     return handle
 

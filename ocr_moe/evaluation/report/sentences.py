@@ -6,7 +6,7 @@ import re
 
 from ocr_moe.evaluation.advice import Advice
 from ocr_moe.evaluation.scores import SheetProblem
-from ocr_moe.evaluation.truth.problems import SHOWN
+from ocr_moe.evaluation.truth.problems import SHOWN, Problem
 from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Patterns, Phrase
 
@@ -50,7 +50,7 @@ def why_skipped(reason: str) -> Phrase:
     return Phrase("skipped_why", {"message": reason, "settings": settings})
 
 
-def problem_sentence(problem: SheetProblem) -> Phrase:
+def problem_sentence(problem: SheetProblem | Problem) -> Phrase:
     """The English sentence, which is ready, and what the Chinese one is made of."""
     where: Phrase | str = ""
     for part in (problem.field, problem.source):

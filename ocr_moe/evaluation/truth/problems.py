@@ -60,6 +60,8 @@ class ProblemKind(StrEnum):
     """How many cells of a reviewed run are not scored as they stand, but as they were read."""
     CHECKED_CELLS = "checked_cells"
     """How many cells of a corrected records.xlsx were checked, and how many were not."""
+    SHEET_DIFFERS = "sheet_differs"
+    """A verified cell that says something else than what a run is sure of."""
     NOT_TAKEN = "not_taken"
     """A correction in a records.xlsx that cannot be used; what to do is said."""
 

@@ -45,11 +45,11 @@ def write_review_page(
     page_of: PageOf | None = None,
     language: Language | None = None,
 ) -> int:
-    """Write the page in one step; how many cells are on it.
+    """Write the page in one step; how many records it was made of.
 
     `records` are gone through twice. Without a `language` it opens in the reader's. Raises OutputError.
     """
-    chosen, left, failed = _most_doubtful(records)
+    chosen, left, failed, count = _most_doubtful(records)
     cells: dict[tuple[int, str], dict[str, Any]] = {}
     wanted = {place for place, _ in chosen}
     documents = {number for number, _ in wanted}
@@ -85,19 +85,20 @@ def write_review_page(
         "failed": failed,
     }
     write_text(path, _rendered(data, language))
-    return len(cells)
+    return count
 
 
 def _most_doubtful(
     records: Iterable[Record],
-) -> tuple[list[tuple[tuple[int, str], float]], int, int]:
+) -> tuple[list[tuple[tuple[int, str], float]], int, int, int]:
     """((number of the record, field), confidence) of the cells for the page, the most doubtful first;
-    how many did not fit; how many documents could not be processed at all."""
-    failed = 0
+    how many did not fit; how many documents could not be processed at all; how many records."""
+    failed = count = 0
 
     def doubtful() -> Iterator[tuple[tuple[int, str], float]]:
-        nonlocal failed
+        nonlocal failed, count
         for number, record in enumerate(records):
+            count += 1
             failed += record.error is not None
             for name, decision in record.fields.items():
                 if decision.status in (Status.ABSTAINED, Status.FAILED):
@@ -105,7 +106,7 @@ def _most_doubtful(
 
     every = list(doubtful())
     chosen = heapq.nsmallest(MOST_CELLS, every, key=lambda cell: (cell[1], cell[0]))
-    return chosen, len(every) - len(chosen), failed
+    return chosen, len(every) - len(chosen), failed, count
 
 
 def _cell(record: Record, name: str) -> dict[str, Any]:

@@ -50,8 +50,6 @@ class ExportState:
     """The file that is being written."""
     finished: str = ""
     """When the files were written last by this desk, ISO 8601 in UTC."""
-    known: int = -1
-    """The last judgement that they hold."""
     failure: str = ""
 
 
@@ -73,29 +71,26 @@ class Exports:
             if self._state.busy:
                 return
             before = self._state
-            self._state = ExportState(True, "", before.finished, before.known)
+            self._state = ExportState(True, "", before.finished)
         # Not a daemon: a desk that ends waits for its files.
         threading.Thread(target=self._write, args=(language,), name="exports").start()
 
     def _write(self, language: Language) -> None:
         before = self._state
         try:
-            known = self._desk.store.last_judgement()
             self._desk.export(self._tell, language)
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            self._state = ExportState(finished=now, known=known)
+            self._state = ExportState(finished=now)
         except OcrMoeError as error:
-            self._state = ExportState(
-                finished=before.finished, known=before.known, failure=str(error)
-            )
+            self._state = ExportState(finished=before.finished, failure=str(error))
         except BaseException as error:
             why = f"unexpected error ({type(error).__name__})"
-            self._state = ExportState(finished=before.finished, known=before.known, failure=why)
+            self._state = ExportState(finished=before.finished, failure=why)
             raise
 
     def _tell(self, target: str) -> None:
         state = self._state
-        self._state = ExportState(True, target, state.finished, state.known)
+        self._state = ExportState(True, target, state.finished)
 
 
 @dataclass(frozen=True)
@@ -117,14 +112,13 @@ def files_page(request: Request, new: int = -1) -> Response:
 def _files(request: Request, *, new: int = -1, problems: Sequence[Problem] = ()) -> Response:
     desk = desk_of(request)
     state: ExportState = request.app.state.exports.state
-    last = desk.store.last_judgement()
     return shown(
         request,
         "files.html",
         "files",
         files=[_file(_folder_of(desk, name) / name, name) for name in FILES],
         state=state,
-        newer=last - max(state.known, 0) if state.known >= 0 else last,
+        newer=desk.unwritten,
         counts=desk.overview(),
         new=new,
         problems=[each.told(language_of(request)) for each in problems],
@@ -148,11 +142,13 @@ def files_state(request: Request) -> dict[str, bool | str]:
 
 @router.get("/files/{name}")
 def download(request: Request, name: str) -> Response:
-    """A file as it was written last."""
+    """A file with all that was decided: written anew where it lacks something."""
     if name not in FILES:
         raise NotFoundError
     desk = desk_of(request)
     path = _folder_of(desk, name) / name
+    if desk.unwritten:
+        desk.export(language=language_of(request))
     if not path.exists():
         raise RefusedError("problem_not_written")
     if name == DOCUMENTS:

@@ -57,7 +57,8 @@ def shown(
     """A page of the desk; `here` is its address in the navigation."""
     desk = desk_of(request)
     pages: Pages = request.app.state.pages
-    hidden = set() if desk.options.double_entry or here == "disputes" else {"disputes"}
+    differ = desk.options.double_entry or here == "disputes" or desk.differing()
+    hidden = set() if differ else {"disputes"}
     return pages.page(
         request,
         template,

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from ocr_moe.errors import OcrMoeError
 from ocr_moe.formats.phrases import Phrase
-from ocr_moe.reviewing.opening import is_written
+from ocr_moe.reviewing.opening import unwritten
 from ocr_moe.run.batch import STORE
 from ocr_moe.store.database import Store
 from ocr_moe.web.service.jobs import Jobs
@@ -84,7 +84,7 @@ class Desks:
             is_open = job.id in self._open
         if not is_open:
             with Store(run / STORE, write=False) as store:
-                if is_written(store):
+                if not unwritten(store):
                     return
         opened = self._ask(job, run)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
@@ -66,7 +66,7 @@ class _DeskOfJob:
 
     def write(self) -> None:
         """In the language of whoever was at the desk last."""
-        if not self._desk.is_written:
+        if self._desk.unwritten:
             self._desk.export(language=self._language)
 
     def close(self) -> None:
@@ -78,9 +78,8 @@ def _mounted(config: Config, job: Job, run: Path) -> _DeskOfJob:
     return _DeskOfJob(config, run)
 
 
-def _fetch(outside: Outside, url: str, path: Path, limit: int) -> str:
-    with path.open("wb") as into:
-        return fetch(url, into, limit=limit, seconds=FETCH_SECONDS, outside=outside)
+def _fetch(outside: Outside, url: str, into: BinaryIO, limit: int) -> str:
+    return fetch(url, into, limit=limit, seconds=FETCH_SECONDS, outside=outside)
 
 
 def _announce(outside: Outside, secret: bytes, job: Job) -> None:
