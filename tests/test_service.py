@@ -517,14 +517,19 @@ def test_jobs_are_kept_for_their_days(tmp_path: Path) -> None:
     with Running(tmp_path, keep_days=30) as service:
         old = service.over(service.submit(scan(1))["id"])["id"]
         new = service.over(service.submit(scan(1))["id"])["id"]
+        reviewed = service.over(service.submit(scan(1))["id"])["id"]
         store = service.app.state.service.jobs.store
         with store._writing():
             long_ago = "UPDATE jobs SET finished = '2020-01-01T00:00:00+00:00' WHERE id = ?"
             store._db.execute(long_ago, (old,))
+            store._db.execute(long_ago, (reviewed,))
+        for file in (service.data / "jobs" / old / "run").glob("store.sqlite*"):
+            os.utime(file, (0, 0))
     with Running(tmp_path, keep_days=30) as service:
         until(lambda: service.client.get(f"/v1/jobs/{old}").status_code == 404)
         until(lambda: not (service.data / "jobs" / old).exists())
         assert service.job(new)["status"] == "done"
+        assert service.job(reviewed)["status"] == "done"  # somebody was at its desk since
 
 
 @pytest.mark.slow

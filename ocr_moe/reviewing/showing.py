@@ -87,6 +87,7 @@ class Showing:
             decision.status,
             None if hidden else decision.confidence,
             self._standing.waits(key),
+            hidden,
         )
 
     def summaries(self, key: DocumentKey, reviewer: str | None) -> list[CellSummary]:

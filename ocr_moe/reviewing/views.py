@@ -43,6 +43,8 @@ class CellSummary:
     status: Status
     confidence: float | None
     waiting: bool
+    hidden: bool = False
+    """Whether the value is kept back because the cell is to be judged blind."""
 
 
 class DocumentSummary(NamedTuple):

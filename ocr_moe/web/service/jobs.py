@@ -302,10 +302,17 @@ class Jobs:
         while True:
             for id_ in self.store.expired(self._options.keep_days):
                 with suppress(KeyError, Problem):
-                    self.remove(id_)
+                    if not self._is_reviewed(id_):
+                        self.remove(id_)
             with self._changed:
                 if self._changed.wait_for(self._closing.is_set, _SWEEP_SECONDS):
                     return
+
+    def _is_reviewed(self, id_: str) -> bool:
+        """Whether somebody decided something at the job's desk within the days that jobs are kept."""
+        since = time.time() - self._options.keep_days * 86_400
+        files = (self._data / "jobs" / id_ / "run").glob(f"{STORE}*")
+        return any(file.stat().st_mtime > since for file in files)
 
     def _sweep(self) -> None:
         """Delete what killed processes left half sent, and folders of jobs that are no more."""
