@@ -73,7 +73,7 @@ class ServiceOptions(Value):
     queue: int = Field(default=16, ge=0)
     """Requests that wait, and jobs likewise; with more, the answer is 429."""
     keep_days: float = Field(default=30.0, gt=0)
-    """Days after which a job is deleted with its files, from its end or the last decision at its desk."""
+    """Days after its end, or the last decision at its desk, after which a job is deleted."""
     hosts: tuple[str, ...] = ()
     """Names under which the service may be called, besides the address that it is bound to."""
     trusted_proxies: tuple[str, ...] = ()
