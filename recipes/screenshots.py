@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import typer
 from PIL import Image
@@ -103,7 +103,7 @@ def _pages(desk: Desk) -> dict[str, str]:
     shown = next((each for each in documents if each.waiting), documents[0])
     return {
         "overview": "/",
-        "cells": f"/cells?order=field&field={quote('证书编号')}",
+        "cells": f"/cells?{urlencode(_doubtful_number(desk))}",
         "learning": "/learning",
         "documents": "/documents",
         "document": f"/documents/{id_of(shown.key)}",
@@ -114,6 +114,15 @@ def _pages(desk: Desk) -> dict[str, str]:
         "reviewer": "/reviewer",
         "problem": "/nothing",
     }
+
+
+def _doubtful_number(desk: Desk) -> dict[str, str]:
+    """The query for a number that was read and is doubted."""
+    field = "证书编号"
+    asked = {"order": Order.FIELD.value, "field": field}
+    waiting = desk.waiting(Order.FIELD, field=field)
+    shown = next((each.key for each in waiting if each.value is not None), None)
+    return asked if shown is None else asked | {"cell": f"{id_of(shown.document)}:{field}"}
 
 
 @contextmanager
