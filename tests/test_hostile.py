@@ -164,6 +164,7 @@ def page_of(limit: int | None) -> Starlette:
             limit=limit,
             language="en",
             root="",
+            logout="",
             request=request,
             t=lambda key, **values: pages.said(key, "en", **values),
             static=lambda name: f"/static/{name}",
