@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ocr_moe.workshop.config import Config, load_config
+from ocr_moe.workshop.registry import KINDS
 from tests.browsing import browser as browser
 
 ROOT = Path(__file__).parent.parent
@@ -136,6 +137,16 @@ def scans_with_text(folder: Path, count: int) -> Path:
         pages.append(json.dumps(entry, ensure_ascii=False))
     (folder / "pages.jsonl").write_text("\n".join(pages), encoding="utf-8")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def kinds_as_shipped() -> Iterator[None]:
+    """Components that a module's tests add to the registry are gone after it."""
+    before = {group: dict(kinds) for group, kinds in KINDS.items()}
+    yield
+    for group, kinds in before.items():
+        KINDS[group].clear()
+        KINDS[group].update(kinds)
 
 
 NEED_FONTS = ("test_generation.py", "test_codes_reader.py", "test_recipes.py")
