@@ -93,7 +93,9 @@ def browser_page() -> Iterator[Any]:
         browser = playwright.chromium.launch(
             executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
         )
-        yield browser.new_page(bypass_csp=True, viewport={"width": 1440, "height": 900}, locale="en")
+        yield browser.new_page(
+            bypass_csp=True, viewport={"width": 1440, "height": 900}, locale="en"
+        )
         browser.close()
 
 
