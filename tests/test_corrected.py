@@ -595,6 +595,21 @@ def test_one_file_under_two_names_has_one_answer(tmp_path: Path) -> None:
     assert "is the same file and says something else" in taken.problems[0].message
 
 
+def test_a_file_again_on_part_of_a_page(tmp_path: Path) -> None:
+    part = DocumentRef(path="a.jpg", sha256="s", part=1, region=(1 / 3, 1 / 7, 2 / 3, 6 / 7))
+    records = [record("a.jpg", 姓名="张三").model_copy(update={"document": part})]
+    path = tmp_path / "records.xlsx"
+    write_workbook(path, records, [DIPLOMA])
+    editor = Editor(path)
+    editor.put(2, "姓名", "张山", "documents")
+    path = editor.save()
+    with store_of(tmp_path, records) as store:
+        [(document, judgement)] = judgements_in(path, store, SCHEMAS, "WL", AT).judgements
+        store.put_judgement(document, judgement)
+        again = judgements_in(path, store, SCHEMAS, "WL", LATER)
+    assert (again.judgements, again.known) == ((), 1)
+
+
 def test_what_is_no_records_workbook_is_refused(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.active.append(["文件名", "姓名"])

@@ -269,7 +269,7 @@ class Desk:
         is no such cell, UsageError for a value that the field cannot hold, ClaimedError.
         """
         with self._lock:
-            view = self.view(key, reviewer)
+            view = self._showing.view(key, reviewer, offer=False)
             self._claims.check(key.document, reviewer)
             if revision is not None and revision != view.revision:
                 raise StaleError(

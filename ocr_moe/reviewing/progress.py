@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from ocr_moe.judgements import OF_PAGES
@@ -18,7 +19,7 @@ from ocr_moe.settings import ReviewOptions
 from ocr_moe.store.database import Judged, Store
 from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.types import JudgementKind, Record, Status
-from ocr_moe.values.normalize import equal
+from ocr_moe.values.normalize import same
 
 
 class _Own(NamedTuple):
@@ -136,10 +137,6 @@ class Progress:
         """The cells of the blind share that wait."""
         return frozenset(self._hidden)
 
-    @property
-    def contradicted(self) -> frozenset[CellKey]:
-        return frozenset(self._contradicted)
-
     def plan(self) -> Plan:
         """The plan as it stands."""
         return self._planner.plan()
@@ -166,13 +163,8 @@ class Progress:
         if not given:
             return None
         field = self._schemas[record.schema_name or ""].field(name)
-
-        def same(one: str | None, other: str | None) -> bool:
-            if one is None or other is None:
-                return one is other
-            return equal(field, one, other)
-
-        return check_of(machine, [each.judgement for each in given], given[-1].id, same)
+        words = [each.judgement for each in given]
+        return check_of(machine, words, given[-1].id, partial(same, field))
 
     def _seed(self) -> str:
         """The run's own, so that a restart goes on in the same order."""

@@ -16,14 +16,13 @@ from ocr_moe.evaluation.truth.matched import Match
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind, listed
 from ocr_moe.evaluation.truth.truthset import read_truths
 from ocr_moe.judgements import verdicts_of
+from ocr_moe.reviewing.cells import SURE
 from ocr_moe.reviewing.taken import TakenIn
 from ocr_moe.run.settling import content_of
 from ocr_moe.schema import Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.store.database import Store
-from ocr_moe.types import DocumentRef, Judgement, Status
-
-_SURE = (Status.ACCEPTED, Status.ABSENT)
+from ocr_moe.types import DocumentRef, Judgement
 
 
 def words_in(
@@ -75,7 +74,7 @@ def words_in(
                     continue
                 if agrees and cell.months:
                     continue  # nothing is said of the day
-                if not agrees and decision.status in _SURE:
+                if not agrees and decision.status in SURE:
                     notes.add(
                         ProblemKind.SHEET_DIFFERS,
                         f"{document.key.path}, {name}: the sheet says {cell.raw}, read was "

@@ -17,10 +17,11 @@ from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.exporting import exported
 from ocr_moe.run.judging import Judging
+from ocr_moe.run.settling import content_of
 from ocr_moe.schema import Field, Schema
-from ocr_moe.store.database import Judged, Store
+from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey
-from ocr_moe.types import Decision, DocumentRef, Judgement, JudgementKind, Reading, Record
+from ocr_moe.types import Decision, Judgement, JudgementKind, Reading, Record
 
 
 class Showing:
@@ -44,14 +45,22 @@ class Showing:
         self._progress = progress
         self._answers = exported(store, strategy.name).answers
 
-    def view(self, key: CellKey, reviewer: str) -> CellView:
-        """A cell as the reviewer is to see it. Raises KeyError where there is none."""
+    def view(self, key: CellKey, reviewer: str, *, offer: bool = True) -> CellView:
+        """A cell as the reviewer is to see it. Raises KeyError where there is none.
+
+        Without `offer` it has no candidates: listing them replays how the document was routed.
+        """
         record = self._store.record(self._strategy, key.document)
         if record is None or key.field not in record.fields:
             raise KeyError(key)
         schema = self._schemas[record.schema_name or ""]
         declared = schema.field(key.field)
-        judged = self._judged(record.document, key.field)
+        found = self._store.judgements_on(*content_of(record.document))
+        judged = [
+            each
+            for each in found
+            if each.judgement.kind is JudgementKind.VALUE and each.judgement.field == key.field
+        ]
         decision = record.fields[key.field]
         hidden = self._progress.is_hidden(key)
         given = [each.judgement for each in judged if not each.undone]
@@ -60,7 +69,9 @@ class Showing:
             alone = self._store.record(self._strategy, key.document, alone=True)
             decision = decision if alone is None else alone.fields.get(key.field, decision)
             given, judged = [], []
-        candidates = () if hidden else self._candidates(record, declared, decision, given)
+        candidates: tuple[Candidate, ...] = ()
+        if offer and not hidden:
+            candidates = self._candidates(record, declared, decision, given)
         if hidden:
             decision = Decision(status=decision.status, evidence=decision.evidence)
         return CellView(
@@ -72,7 +83,7 @@ class Showing:
             hidden=hidden,
             candidates=candidates,
             judgements=tuple(judged),
-            revision=self._revision(record.document),
+            revision=found[-1].id if found else 0,
         )
 
     def summary(self, key: CellKey) -> CellSummary:
@@ -105,18 +116,6 @@ class Showing:
             _as_read(cell, alone.fields[cell.key.field]) if second else cell
             for cell, second in zip(cells, hidden, strict=True)
         ]
-
-    def _judged(self, document: DocumentRef, name: str) -> list[Judged]:
-        found = self._store.judgements_on(document.sha256, document.page, document.region)
-        return [
-            each
-            for each in found
-            if each.judgement.kind is JudgementKind.VALUE and each.judgement.field == name
-        ]
-
-    def _revision(self, document: DocumentRef) -> int:
-        found = self._store.judgements_on(document.sha256, document.page, document.region)
-        return found[-1].id if found else 0
 
     def _candidates(
         self,

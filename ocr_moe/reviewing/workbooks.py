@@ -13,12 +13,13 @@ from ocr_moe.evaluation.truth.corrected import CheckedCell, How, Written, read_c
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
 from ocr_moe.formats.recordbook import DocumentId, document_id, written_document
 from ocr_moe.reviewing.taken import TakenIn
-from ocr_moe.schema import Field, Schema
+from ocr_moe.run.settling import Content, content_of
+from ocr_moe.schema import Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import key_of
-from ocr_moe.types import Box, DocumentRef, Judgement, JudgementKind, Record, Shown, Status
-from ocr_moe.values.normalize import equal
+from ocr_moe.types import DocumentRef, Judgement, JudgementKind, Record, Shown, Status
+from ocr_moe.values.normalize import same
 
 
 def judgements_in(
@@ -48,8 +49,8 @@ def judgements_in(
     notes = Notebook(path.name)
     said = _Said(store)
     fields = {schema.name: {field.name: field for field in schema.fields} for schema in schemas}
-    taken: dict[tuple[_Content, str], tuple[DocumentRef, Judgement]] = {}
-    refused: set[tuple[_Content, str]] = set()
+    taken: dict[tuple[Content, str], tuple[DocumentRef, Judgement]] = {}
+    refused: set[tuple[Content, str]] = set()
     known = 0
     for cell in corrected.cells:
         record = records.get(cell.document)
@@ -66,7 +67,7 @@ def judgements_in(
             via=path.name,
             shown=_shown(cell, record),
         )
-        content = _content(record.document)
+        content = content_of(record.document)
         key = (content, cell.field)
         if said.has(content, judgement, only_standing=cell.how is How.VERIFIED):
             known += 1
@@ -74,7 +75,7 @@ def judgements_in(
             continue
         elif key not in taken:
             taken[key] = (record.document, judgement)
-        elif not _agree(taken[key][1], judgement, fields[cell.schema][cell.field]):
+        elif not same(fields[cell.schema][cell.field], taken[key][1].value, judgement.value):
             # One file under two names: the store has one answer for both.
             refused.add(key)
             other = taken.pop(key)[0].path
@@ -87,14 +88,6 @@ def judgements_in(
             known += 1
     problems = (*corrected.problems, *notes.problems())
     return TakenIn(tuple(taken.values()), problems, known, corrected.untouched)
-
-
-_Content = tuple[str, int, Box | None]
-"""What a judgement is about: hash of the file, page and region."""
-
-
-def _content(document: DocumentRef) -> _Content:
-    return (document.sha256, document.page, document.region)
 
 
 def _records_of(store: Store) -> dict[DocumentId, Record]:
@@ -110,8 +103,8 @@ class _Said:
     """What people said before, counted or taken back."""
 
     def __init__(self, store: Store) -> None:
-        self._given: dict[tuple[_Content, str], set[tuple[str | None, str, str]]] = {}
-        self._standing: dict[tuple[_Content, str], Judgement] = {}
+        self._given: dict[tuple[Content, str], set[tuple[str | None, str, str]]] = {}
+        self._standing: dict[tuple[Content, str], Judgement] = {}
         for each in store.judgements():
             judgement = each.judgement
             if judgement.kind is not JudgementKind.VALUE:
@@ -122,7 +115,7 @@ class _Said:
             if not each.undone:
                 self._standing[key] = judgement
 
-    def has(self, content: _Content, judgement: Judgement, *, only_standing: bool) -> bool:
+    def has(self, content: Content, judgement: Judgement, *, only_standing: bool) -> bool:
         """Whether that person said so before: it stands, or the same file brought it, and what they
         did at the desk since then counts more. A word that is only carried along is known where
         anybody's stands, and where that person gave it and took it back."""
@@ -170,9 +163,3 @@ def _shown(cell: CheckedCell, record: Record) -> Shown:
         status=Status(written.status),
         strategy=strategy,
     )
-
-
-def _agree(one: Judgement, other: Judgement, field: Field) -> bool:
-    if one.value is None or other.value is None:
-        return one.value is other.value
-    return equal(field, one.value, other.value)

@@ -27,7 +27,7 @@ from ocr_moe.types import Box, DocumentRef, Judgement, JudgementKind, Record
 from ocr_moe.version import __version__
 from ocr_moe.workshop.build import Workshop
 
-_Content = tuple[str, int, Box | None]
+Content = tuple[str, int, Box | None]
 """(hash, page, region): what a judgement is about, under however many paths it lies."""
 
 
@@ -92,7 +92,7 @@ class Settling:
         self._judging = judging
         self._told: dict[DocumentKey, str] = {}
         """What people say of whose documents are."""
-        self._offers: dict[_Content, dict[str, set[str]]] = {}
+        self._offers: dict[Content, dict[str, set[str]]] = {}
         offered = _offered(store, strategy, self._offers)
         weighed = schemas if strategy.dossiers is not None else ()
         self._dossiers = {
@@ -116,7 +116,7 @@ class Settling:
         """Key → what it may have in common with others."""
         self._sharing: dict[Hashable, set[DocumentKey]] = defaultdict(set)
         """What documents may have in common → those that have it."""
-        self._paths: dict[_Content, list[DocumentKey]] = defaultdict(list)
+        self._paths: dict[Content, list[DocumentKey]] = defaultdict(list)
 
     def settle(self, taken: Callable[[Record], None] = _unheard) -> None:
         """Weigh all documents, and write down what that changes, in place of what it changed before;
@@ -293,7 +293,7 @@ class Settling:
         judgements = self._store.judgements_of(*content_of(alone.document))
         return self._judged(alone, verdicts_of(judgements))
 
-    def _said(self) -> tuple[dict[_Content, dict[str, Verdict]], dict[_Content, str]]:
+    def _said(self) -> tuple[dict[Content, dict[str, Verdict]], dict[Content, str]]:
         """Content → verdicts, and content → whose it is, of what people said something of."""
         if self._judging is None:
             return {}, {}
@@ -362,7 +362,7 @@ class Settling:
         return changes
 
 
-def content_of(document: DocumentRef) -> tuple[str, int, Box | None]:
+def content_of(document: DocumentRef) -> Content:
     """(hash, page, region) as the store tells them, whose regions have five places: what a judgement is
     about."""
     region = document.region
@@ -383,16 +383,16 @@ def subjects_told(store: Store, strategy: str) -> dict[DocumentKey, str]:
     }
 
 
-def _given(store: Store) -> dict[_Content, list[Judgement]]:
+def _given(store: Store) -> dict[Content, list[Judgement]]:
     """Content → judgements that count, in the order in which they were given."""
-    given: dict[_Content, list[Judgement]] = defaultdict(list)
+    given: dict[Content, list[Judgement]] = defaultdict(list)
     for each in store.judgements():
         if not each.undone and each.judgement.kind is not JudgementKind.UNDO:
             given[each.sha256, each.page, each.region].append(each.judgement)
     return given
 
 
-def _subjects_in(given: Mapping[_Content, Iterable[Judgement]]) -> dict[_Content, str]:
+def _subjects_in(given: Mapping[Content, Iterable[Judgement]]) -> dict[Content, str]:
     found = ((content, _subject_in(judgements)) for content, judgements in given.items())
     return {content: name for content, name in found if name is not None}
 
@@ -403,7 +403,7 @@ def _subject_in(judgements: Iterable[Judgement]) -> str | None:
 
 
 def _offered(
-    store: Store, strategy: Strategy, of_document: dict[_Content, dict[str, set[str]]]
+    store: Store, strategy: Strategy, of_document: dict[Content, dict[str, set[str]]]
 ) -> Callable[[DocumentRef, str], Iterable[str]]:
     """The values that the strategy's experts gave for a field of a document, likely or not;
     `of_document` keeps them."""

@@ -36,3 +36,10 @@ def equal(field: Field, a: str, b: str) -> bool:
     if left is None or right is None:
         return left is right and fold_value(clean_text(a)) == fold_value(clean_text(b))
     return left == right or kind_of(field).same(left, right)
+
+
+def same(field: Field, one: str | None, other: str | None) -> bool:
+    """Whether two answers say the same: values as `equal` has it, and None (absent) only None."""
+    if one is None or other is None:
+        return one is other
+    return equal(field, one, other)
