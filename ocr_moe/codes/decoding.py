@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import nlargest
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ocr_moe.codes import lookalikes
@@ -41,6 +42,8 @@ FILLER_SHARE = 0.3
 """… each with this share of its probability: recognisers miscount them in a row."""
 _NEGLIGIBLE = 3e-4  # a character below this is only followed where nothing else is
 _LOG_ZERO = -math.inf
+_RESCALED = 1e-100
+"""Below it probabilities are scaled anew: a step takes at most some e-10 of them."""
 
 
 S = TypeVar("S")
@@ -192,23 +195,32 @@ def score(emissions: Emissions, codes: Sequence[str]) -> list[float]:
     repeats = np.zeros((count, longest), dtype=bool)
     repeats[:, 1:] = index[:, 1:] == index[:, :-1]
     skipped = np.concatenate([[0.0], np.cumsum(emissions.skip)])
-    after = skipped[-1] - skipped
 
-    emitted = np.full((count, longest), _LOG_ZERO)  # the code's i-th character was seen last
-    rested = np.full((count, longest), _LOG_ZERO)  # a blank after it
+    # Probabilities, scaled anew at every step to stay within reach of a float (Rabiner 1989, V.A).
+    emit, rest = np.exp(emissions.emit)[:, index], np.exp(emissions.rest)
+    after = skipped[-1] - skipped
+    emitted = np.zeros((count, longest))  # the code's i-th character was seen last
+    rested = np.zeros((count, longest))  # a blank after it
+    origin = np.empty((count, longest))
+    goes_on = np.where(repeats, 0.0, 1.0)
     total = np.full(count, _LOG_ZERO)
+    scale = np.zeros(count)
     rows = np.arange(count)
     with np.errstate(divide="ignore"):
         for t in range(steps):
-            before = np.empty_like(emitted)
-            before[:, 0] = skipped[t]
-            before[:, 1:] = np.logaddexp(
-                rested[:, :-1], np.where(repeats[:, 1:], _LOG_ZERO, emitted[:, :-1])
-            )
-            stay = np.logaddexp(rested, emitted) + emissions.rest[t]
-            emitted = np.logaddexp(before, emitted) + emissions.emit[t][index]
-            rested = stay
-            total = np.logaddexp(total, emitted[rows, lengths - 1] + after[t + 1])
+            origin[:, 0] = np.exp(skipped[t] - scale)
+            origin[:, 1:] = rested[:, :-1] + goes_on[:, 1:] * emitted[:, :-1]
+            rested = (rested + emitted) * rest[t]
+            emitted = (origin + emitted) * emit[t]
+            ended = emitted[rows, lengths - 1]
+            if ended.any():
+                total = np.logaddexp(total, np.log(ended) + scale + after[t + 1])
+            largest = np.maximum(emitted, rested).max(axis=1)
+            if largest.min() < _RESCALED:
+                largest[largest <= 0.0] = 1.0
+                emitted /= largest[:, None]
+                rested /= largest[:, None]
+                scale += np.log(largest)
     total[~known] = _LOG_ZERO
     return [float(x) for x in total]
 
@@ -248,8 +260,7 @@ def _search(emissions: Emissions, automaton: Walk[S], beam: int) -> dict[str, tu
             if following is not None:
                 _reach(grown, character, following, skipped[t] + p)
         if len(grown) > beam:
-            ranked = sorted(grown.items(), key=lambda item: -_add(item[1][1], item[1][2]))
-            grown = dict(ranked[:beam])
+            grown = dict(nlargest(beam, grown.items(), key=_likelihood))
         live = grown
         for text, (state, _, last) in live.items():
             weight = automaton.log_weight(state)
@@ -257,6 +268,12 @@ def _search(emissions: Emissions, automaton: Walk[S], beam: int) -> dict[str, tu
                 so_far = done[text][0] if text in done else _LOG_ZERO
                 done[text] = (max(so_far, last + after[t + 1]), weight)
     return done
+
+
+def _likelihood(item: tuple[str, tuple[S, float, float]]) -> float:
+    """Log-probability of all paths of a text."""
+    _, blank, last = item[1]
+    return _add(blank, last)
 
 
 def _reach(grown: dict[str, tuple[S, float, float]], text: str, state: S, logprob: float) -> None:

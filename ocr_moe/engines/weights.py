@@ -19,6 +19,9 @@ from typing import Any
 from ocr_moe.errors import EngineError, MissingDependencyError
 from ocr_moe.protocols import Package
 
+DETECTOR, READER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
+"""The networks in the `rapidocr` wheel that find lines and read them."""
+
 RAPIDOCR = Package("rapidocr", "the weights of PP-OCRv6, and page OCR by RapidOCR")
 ONNXRUNTIME = Package("onnxruntime", "running the models of OCR")
 
@@ -38,6 +41,15 @@ def wheel_models() -> Path:
     return Path(spec.submodule_search_locations[0]) / "models"
 
 
+def onnx_file(named: Path | None, usual: str) -> Path:
+    """The ONNX file that a setting names, itself or as a model folder of PaddleOCR; by default the one
+    of that name in the `rapidocr` wheel. Raises MissingDependencyError."""
+    if named is None:
+        return wheel_models() / usual
+    path = named.expanduser()
+    return path / "inference.onnx" if path.is_dir() else path
+
+
 def cache_folder() -> Path:
     """Where derived files are kept: $OCR_MOE_CACHE, else $XDG_CACHE_HOME/ocr_moe, else ~/.cache."""
     named = os.environ.get("OCR_MOE_CACHE")
@@ -46,9 +58,14 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ocr_moe"
 
 
-@cache
 def file_digest(path: Path) -> str:
-    """First 16 hex digits of the SHA-256 of a file."""
+    """First 16 hex digits of the SHA-256 of a file. Raises OSError."""
+    found = path.stat()
+    return _digest(path, found.st_size, found.st_mtime_ns)
+
+
+@cache
+def _digest(path: Path, size: int, modified: int) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LOWEST = 48
 _HIGHEST = 96
 _WIDEST = 2400
+_KERNEL = 4  # pixels around a point that cubic interpolation may look at
 _LEAST_SEAL = 30  # pixels of strong colour below which there is no seal to lift
 
 
@@ -49,9 +50,16 @@ def crop_strip(
     target = np.array(
         [(0, 0), (out_width, 0), (out_width, out_height), (0, out_height)], np.float32
     )
-    matrix = cv2.getPerspectiveTransform(np.array([tl, tr, br, bl], np.float32), target)
+    # Only what is around the strip is made an array: a page takes longer than its warping.
+    corners = np.array([tl, tr, br, bl])
+    left, top = (int(v) for v in np.floor(corners.min(axis=0)) - _KERNEL)
+    right, bottom = (int(v) for v in np.ceil(corners.max(axis=0)) + _KERNEL)
+    left, right = (min(max(x, 0), image.width - 1) for x in (left, right))
+    top, bottom = (min(max(y, 0), image.height - 1) for y in (top, bottom))
+    part = image.crop((left, top, right + 1, bottom + 1)).convert("RGB")
+    matrix = cv2.getPerspectiveTransform((corners - (left, top)).astype(np.float32), target)
     pixels = cv2.warpPerspective(
-        np.asarray(image.convert("RGB")),
+        np.asarray(part),
         matrix,
         (out_width, out_height),
         flags=cv2.INTER_CUBIC,

@@ -245,6 +245,11 @@ def find_dates(text: str, *, years: bool = False) -> list[DateSpan]:
     Day-first is assumed where both orders are possible (22/12/2017 is what most of the world
     prints).  `years` also takes a year that stands alone before 年.
     """
+    return list(_found_dates(text, years))
+
+
+@lru_cache(maxsize=4096)  # the same lines are looked at for every field
+def _found_dates(text: str, years: bool) -> tuple[DateSpan, ...]:
     found: list[DateSpan] = []
     for pattern in (*_EVERYWHERE, *((_YEAR_ONLY,) if years else ())):
         for match in pattern.finditer(text):
@@ -256,7 +261,7 @@ def find_dates(text: str, *, years: bool = False) -> list[DateSpan]:
                 whole = _is_whole(match)
                 others = () if whole else tuple(readings[1:])
                 found.append(DateSpan(match.start(), end, readings[0], whole, others))
-    return sorted(found, key=lambda span: span.start)
+    return tuple(sorted(found, key=lambda span: span.start))
 
 
 _GUESSED = 0.6

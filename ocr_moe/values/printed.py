@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ocr_moe.folds import CJK
 
@@ -28,6 +29,7 @@ class Part:
     """Less where the print says only a part of the value, and the rest was guessed."""
 
 
+@lru_cache(maxsize=4096)  # the same lines are looked at for every field
 def clean_text(raw: str) -> str:
     """NFKC, one space for any run of white space, and none between CJK characters."""
     text = unicodedata.normalize("NFKC", raw)

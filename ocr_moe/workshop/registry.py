@@ -27,6 +27,7 @@ from ocr_moe.settings import Component
 KINDS: dict[str, dict[str, str]] = {
     "engines": {
         "paddle": "ocr_moe.engines.paddle:PaddleEngine",
+        "ppocr": "ocr_moe.engines.ppocr:PpOcrEngine",
         "rapid": "ocr_moe.engines.rapid:RapidEngine",
     },
     "recognizers": {

@@ -34,7 +34,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -342,16 +342,23 @@ class CodesExpert:
         )
 
     def _look(
-        self, page: Page, place: CodePlace, grammars: Sequence[CodeGrammar], look: int
+        self,
+        page: Page,
+        place: CodePlace,
+        grammars: Sequence[CodeGrammar],
+        look: int,
+        *,
+        guessed: bool = False,
     ) -> _Seen:
-        """Read a place's crops, with as many views as it takes."""
-        cut = {
-            crop.padding: [
-                crop_strip(page.image, strip, padding=crop.padding) for strip in place.strips
-            ]
-            for crop in self._params.crops
-        }
-        plain = cut[self._params.crops[0].padding][0]
+        """Read a place's crops, with as many views as it takes; a place that is but guessed at is given
+        up where the first crop shows no code."""
+        image = page.image
+
+        @cache
+        def cut(padding: float) -> list[Image.Image]:
+            return [crop_strip(image, strip, padding=padding) for strip in place.strips]
+
+        plain = cut(self._params.crops[0].padding)[0]
         measures = {
             "height": _line_height(page.text, place.strips[0]),
             "sharpness": sharpness(plain),
@@ -360,7 +367,7 @@ class CodesExpert:
         views: list[View] = []
         fused: Fused | None = None
         for crop in self._params.crops:
-            images = _treated(cut[crop.padding], crop)
+            images = _treated(cut(crop.padding), crop)
             for recognizer in self._params.recognizers:
                 view = self._view(recognizer, crop.name, images, place.strips, grammars)
                 if view is None:
@@ -369,6 +376,8 @@ class CodesExpert:
                 fused = fuse(views, grammars, self._params.fusion, place.label)
                 if self._enough(fused, place, views):
                     return _Seen(page, place, tuple(views), fused, look, measures)
+            if guessed and self._hopeless(fused):
+                break
         return _Seen(page, place, tuple(views), fused, look, measures)
 
     def _enough(self, fused: Fused | None, place: CodePlace, views: Sequence[View]) -> bool:
@@ -380,6 +389,13 @@ class CodesExpert:
             and fused.checked is not False
             and (place.code == fused.code or len(views) > 1)
         )
+
+    def _hopeless(self, fused: Fused | None) -> bool:
+        """Whether what stands there is so unlike a code that no further view makes it one."""
+        if fused is None:
+            return True
+        gap, fit = fused.features["gap"], fused.features["logprob"]
+        return gap > 2 * self._params.unknown_gap or fit < 2 * self._params.least_fit
 
     def _view(
         self,
@@ -429,7 +445,7 @@ class CodesExpert:
             if len(free_code(recognizer.recognize(images))) >= least:
                 likely.append(_bare(None, strip))
         places = likely[: self._params.places]
-        return [self._look(page, place, grammars, look=3) for place in places]
+        return [self._look(page, place, grammars, look=3, guessed=True) for place in places]
 
     def _second_look(
         self,
@@ -452,7 +468,7 @@ class CodesExpert:
             spots = (*findings.spots[:1], *findings.under[:2])
             likely += [_bare(spot.label, *spot.strips) for spot in spots]
             for place in likely:
-                seen.append(self._look(page, place, grammars, look=3))
+                seen.append(self._look(page, place, grammars, look=3, guessed=True))
                 if self._credible(seen[-1]):
                     return seen
         return seen

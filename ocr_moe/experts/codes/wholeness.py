@@ -40,9 +40,10 @@ _SPARE = 0.15
 """Share of the rows on which a code stands that is left out at either side."""
 _HALF = 0.5
 """Half a pitch: what belongs to a character on either side of its middle."""
-_CUT = 0.35
+_CUT = 0.65
 """Pitches between the outermost ink and the picture's edge below which the code may have been cut:
-typefaces leave a fifth of a pitch between two digits."""
+typefaces leave a fifth of a pitch between two digits, and of a slim one such as 1 the half that is left
+shows no ink."""
 _CUT_INK = 0.1
 """Ink of half a character, as a share of a whole one's, where the picture ends before there was room
 for it."""

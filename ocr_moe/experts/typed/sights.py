@@ -12,6 +12,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rapidfuzz.distance import Levenshtein
@@ -164,6 +165,7 @@ def _columns(
     return {character: index for index, character in enumerate(characters)}
 
 
+@lru_cache(maxsize=65536)  # alphabets are long, and of a few thousand characters
 def _folded(character: str, fold: Callable[[str], str]) -> str:
     """As the page's layout writes it; empty for the blank and for what is no known character."""
     if character in ("", OTHER):
