@@ -17,13 +17,16 @@ from typing import IO, TYPE_CHECKING
 
 from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.formats.phrases import Language
-from ocr_moe.intake.sources import discover
+from ocr_moe.intake.sources import Source, discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
+from ocr_moe.run.merging import Merged
+from ocr_moe.run.merging import merge as merge_runs
 from ocr_moe.run.outcome import Notice, Outcome, Progress
 from ocr_moe.run.pictures import PageImages
+from ocr_moe.run.shards import Division, Shard, divide
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
 from ocr_moe.types import Decision, Record
@@ -39,7 +42,8 @@ if TYPE_CHECKING:
     from ocr_moe.reviewing.desk import Desk
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
-TruthFiles = str | PathLike[str] | Sequence[str | PathLike[str]]
+Files = str | PathLike[str] | Sequence[str | PathLike[str]]
+TruthFiles = Files
 """Verified sheets, one a schema."""
 
 
@@ -65,6 +69,7 @@ class Options:
     ocr: Path | None = None
     recorded: Path | None = None
     crops: str | None = None
+    shard: str | None = None
     language: Language = "en"
     """Of the workbooks."""
 
@@ -254,7 +259,7 @@ def extract(
     folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
     with _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
-        sources = discover(_texts(paths), listing, config.images)
+        sources, division = _share(discover(_texts(paths), listing, config.images), options)
         with Batch(
             folder,
             workshop=workshop,
@@ -269,6 +274,7 @@ def extract(
                 ocr=options.ocr,
                 update=options.update,
                 retry_failed=options.retry_failed,
+                division=division,
                 report=report,
             )
             outcome.to_check = batch.export().strategies[chosen[0].name].left_to_check
@@ -291,6 +297,31 @@ def _prepared(
         yield config, workshop, schemas
 
 
+def _share(sources: Sequence[Source], options: Options) -> tuple[list[Source], Division | None]:
+    """The files of the shard that the options name, or all. Raises UsageError."""
+    if options.shard is None:
+        return list(sources), None
+    shard = Shard.parse(options.shard)
+    whole = divide(shard, (source.name for source in sources))
+    return [source for source in sources if shard.holds(source.name)], whole
+
+
+def merge(
+    folders: Files,
+    out: str | PathLike[str],
+    *,
+    language: Language = "en",
+    begun: Callable[[Merged], None] = _silent,
+) -> tuple[Run, Merged]:
+    """Take shards of a run, or runs of further files, into one, asking nobody, and export it.
+
+    `begun` hears first of shards that are missing or doubled. Runs that were not made alike, or of which
+    one cannot be used, raise StoreError, and nothing is written.
+    """
+    merged = merge_runs(_files(folders), Path(out), language=language, begun=begun)
+    return Run(out, merged.outcome), merged
+
+
 def estimate(
     paths: Paths,
     *,
@@ -303,7 +334,7 @@ def estimate(
     options = options or Options()
     with _prepared(options) as (config, workshop, schemas):
         built = [workshop.strategy(name) for name in strategies or (config.strategy,)]
-        sources = discover(_texts(paths), listing, config.images)
+        sources, _ = _share(discover(_texts(paths), listing, config.images), options)
         file = Path(out) / STORE
         with Store(file, write=False) if file.is_file() else nullcontext() as store:
             return estimate_run(sources, built, schemas, workshop, store)
@@ -546,8 +577,8 @@ def _texts(paths: Paths) -> list[str]:
     return [str(path) for path in paths]
 
 
-def _files(truth: TruthFiles) -> list[Path]:
-    return [Path(sheet) for sheet in ([truth] if isinstance(truth, str | PathLike) else truth)]
+def _files(files: Files) -> list[Path]:
+    return [Path(file) for file in ([files] if isinstance(files, str | PathLike) else files)]
 
 
 def _one_of(names: Sequence[str], wanted: str | None) -> str:

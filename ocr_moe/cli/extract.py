@@ -32,6 +32,12 @@ def extract(
         str | None,
         typer.Option("--crops", help="The images are ready-made crops of this one field."),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Only the I-th of N shares of the files; see `merge`."
+        ),
+    ] = None,
 ) -> None:
     """Read the fields of every document into JSONL, JSON and Excel."""
     from ocr_moe import api
@@ -52,6 +58,7 @@ def extract(
         recorded=recorded,
         language=language(),
         crops=crops,
+        shard=shard,
     )
     if dry_run:
         names = [strategy] if strategy else []

@@ -22,11 +22,12 @@ from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_o
 from ocr_moe.run.interrupts import stopping
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, configuration_of
-from ocr_moe.run.outcome import Notice, Outcome, Progress, why_failed
+from ocr_moe.run.outcome import Notice, Outcome, Progress, count_documents, why_failed
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Runner, local_runner
 from ocr_moe.run.settling import settle
+from ocr_moe.run.shards import Division
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, row_of
 from ocr_moe.store.opening import is_begun
@@ -107,9 +108,11 @@ class Batch:
         retry_failed: bool = False,
         frozen_strategies: bool = True,
         ocr: Path | None = None,
+        division: Division | None = None,
         report: Callable[[Progress], None] = lambda progress: None,
     ) -> Outcome:
         """Process what is not finished yet; page OCR in the JSONL file `ocr` stands for our own.
+        `division` tells of what whole the sources are a share.
 
         An earlier start in the same folder must have had the same inputs and configuration
         (StoreError says what differs), unless `update` takes changed inputs in. Without
@@ -117,7 +120,13 @@ class Batch:
         A start that is refused has written nothing.
         """
         inputs, errors = _hash_all(sources, self._workshop.config.images)
-        identity = identity_of(inputs, self.schemas, self.strategies, self._workshop.config)
+        identity = identity_of(
+            inputs,
+            self.schemas,
+            self.strategies,
+            self._workshop.config,
+            None if division is None else str(division.shard),
+        )
         for _ in read_ocr(ocr) if ocr is not None else ():
             pass  # a line that cannot be read is to be found before anything is written
 
@@ -130,7 +139,7 @@ class Batch:
         if "store" not in vars(self) and is_begun(file):
             with Store(file, write=False) as before:
                 holds(before)
-        self._sign(identity, sources, clear_records=not holds(self.store))
+        self._sign(identity, sources, division, clear_records=not holds(self.store))
         if ocr is not None:
             self.store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(ocr))
         if retry_failed:
@@ -186,7 +195,7 @@ class Batch:
             raise
         settle(self.store, self.strategies, self.schemas, self._workshop)
         outcome.asked = self._ledger.asked
-        self._count(outcome)
+        count_documents(outcome, self.store, names)
         return outcome
 
     def _interrupted(self, done: int, files: int, *, at_once: bool = False) -> InterruptedRunError:
@@ -248,7 +257,14 @@ class Batch:
             language=self.language,
         )
 
-    def _sign(self, identity: Identity, sources: Sequence[Source], *, clear_records: bool) -> None:
+    def _sign(
+        self,
+        identity: Identity,
+        sources: Sequence[Source],
+        division: Division | None,
+        *,
+        clear_records: bool,
+    ) -> None:
         """Write down whose run this is."""
         parsed = self.store.get_meta("parsings") or {}
         parsings = parsings_of(self.strategies)
@@ -260,6 +276,7 @@ class Batch:
             {
                 "started": started,
                 "identity": identity,
+                "shard": None if division is None else division.model_dump(mode="json"),
                 "parsings": parsed | parsings,
                 "schemas": [schema.model_dump(mode="json") for schema in self.schemas],
                 "origins": origins,
@@ -269,20 +286,6 @@ class Batch:
             },
             clear_records=clear_records,
         )
-
-    def _count(self, outcome: Outcome) -> None:
-        names = [strategy.name for strategy in self.strategies]
-        outcome.blank = self.store.count_documents(names, blank=True)
-        outcome.documents = self.store.count_documents(names) - outcome.blank
-        outcome.failures = list(
-            {
-                (record.document.path, record.document.page, record.document.part): (
-                    f"{record.document.path}: {why_failed(record)}"
-                )
-                for record in self.store.failed_records(names)
-            }.values()
-        )
-        outcome.failed = len(outcome.failures)
 
 
 def _hash_all(

@@ -32,11 +32,14 @@ def identity_of(
     schemas: Sequence[Schema],
     strategies: Sequence[Strategy],
     configuration: Config,
+    shard: str | None = None,
 ) -> Identity:
-    """Everything that the records depend on; `inputs` is name → hash of the file."""
+    """Everything that the records depend on; `inputs` is name → hash of the file, and `shard` which
+    share of a larger run that is."""
     config = configuration.model_dump(mode="json")
     config["images"] = configuration.images.model_dump(mode="json", include=_OF_PAGES)
     return {
+        **({} if shard is None else {"shard": shard}),
         "inputs": dict(inputs),
         "schemas": {schema.name: _digest(schema) for schema in schemas},
         "pages": {key: config[key] for key in ("images", "ocr", "remove_seals", "engines")},
@@ -60,6 +63,14 @@ def parsings_of(strategies: Sequence[Strategy]) -> dict[str, str]:
     }
 
 
+def unlike(one: Identity, other: Identity, schemas: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What keeps two runs, whatever their inputs, from being one, in words; `schemas` is what the store
+    of the first says of them. Raises ValueError, TypeError or KeyError for what is no identity."""
+    own = {key: value for key, value in one.items() if key != "shard"}
+    its = {key: value for key, value in other.items() if key != "shard"}
+    return _differences(_as_of_today(own, its, schemas), its, update=True, frozen=True)
+
+
 def hold_against(
     store: Store, identity: Identity, out: Path, *, update: bool, frozen_strategies: bool
 ) -> bool:
@@ -80,6 +91,7 @@ def hold_against(
         ) from error
     if differences:
         inputs_differ = not update and before["inputs"] != identity["inputs"]
+        inputs_differ &= before.get("shard") == identity.get("shard")
         raise StoreError(
             f"{out} holds another run: {'; '.join(differences)}. Name another --out"
             + (", or take changed inputs in with --update" if inputs_differ else "")
@@ -110,6 +122,10 @@ def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str,
 def _differences(before: Identity, now: Identity, *, update: bool, frozen: bool) -> list[str]:
     """What keeps this start from going on with an earlier one, in words."""
     found = []
+    if before.get("shard") != now.get("shard"):
+        return [
+            f"it is {_told_shard(before.get('shard'))}, this start is {_told_shard(now.get('shard'))}"
+        ]
     old, new = before["inputs"], now["inputs"]
     if not update:
         for what, names in (
@@ -181,6 +197,10 @@ def _told(value: Any) -> str:
     """A setting as it stands in a configuration, cut where it is long."""
     text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+
+
+def _told_shard(shard: str | None) -> str:
+    return "of all files" if shard is None else f"shard {shard}"
 
 
 def _names(names: Iterable[str]) -> str:

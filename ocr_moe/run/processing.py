@@ -24,7 +24,7 @@ from ocr_moe.run.documents import WHOLE, FileDocument, PageReader, Place, open_d
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
-from ocr_moe.store.database import RecordRow, Store, is_failed, row_of
+from ocr_moe.store.database import RecordRow, Store, is_failed, renamed, row_of
 from ocr_moe.types import DocumentRef, Failure, JudgementKind, PageText, Record
 from ocr_moe.workshop.build import Workshop
 
@@ -78,10 +78,10 @@ class Processor:
         """
         found = list(self._process(sources[0], sha256))
         try:
-            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+            rows = [row_of(renamed(record, source.name)) for source in sources for record in found]
         except ValueError as error:
             found = self._failed(sources[0], sha256, 1, error)
-            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+            rows = [row_of(renamed(record, source.name)) for source in sources for record in found]
         return Processed(sha256, rows, _failure_of(found))
 
     def broken(
@@ -237,17 +237,6 @@ class Processor:
                 f"{source.name}: none of the schemas fits ({known}); name one with --schema"
             )
         return found
-
-
-def _renamed(record: Record, source: Source) -> Record:
-    if record.document.path == source.name:
-        return record
-    document = record.document.model_copy(update={"path": source.name})
-    error = record.error
-    if error is not None and error.message.startswith(f"{record.document.path}: "):
-        message = source.name + error.message.removeprefix(record.document.path)
-        error = error.model_copy(update={"message": message})
-    return record.model_copy(update={"document": document, "error": error})
 
 
 def _failure_of(records: Sequence[Record]) -> str | None:
