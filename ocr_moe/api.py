@@ -19,6 +19,7 @@ from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.sources import Source, discover
 from ocr_moe.laboratory.goal import Goal as Goal
+from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
@@ -26,6 +27,7 @@ from ocr_moe.run.merging import Merged
 from ocr_moe.run.merging import merge as merge_runs
 from ocr_moe.run.outcome import Notice, Outcome, Progress
 from ocr_moe.run.pictures import PageImages
+from ocr_moe.run.runners import Cluster
 from ocr_moe.run.shards import Division, Shard, divide
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
@@ -70,6 +72,7 @@ class Options:
     recorded: Path | None = None
     crops: str | None = None
     shard: str | None = None
+    runner: str = "local"
     language: Language = "en"
     """Of the workbooks."""
 
@@ -260,15 +263,19 @@ def extract(
     with _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
         sources, division = _share(discover(_texts(paths), listing, config.images), options)
-        with Batch(
-            folder,
-            workshop=workshop,
-            strategies=chosen,
-            schemas=schemas,
-            max_cost=options.max_cost,
-            notice=notice,
-            language=options.language,
-        ) as batch:
+        with (
+            _cluster(options, workshop, chosen) as cluster,
+            Batch(
+                folder,
+                cluster=cluster,
+                workshop=workshop,
+                strategies=chosen,
+                schemas=schemas,
+                max_cost=options.max_cost,
+                notice=notice,
+                language=options.language,
+            ) as batch,
+        ):
             outcome = batch.execute(
                 sources,
                 ocr=options.ocr,
@@ -295,6 +302,30 @@ def _prepared(
         workshop.validate()
         workshop.check_endpoints()
         yield config, workshop, schemas
+
+
+@contextmanager
+def _cluster(
+    options: Options, workshop: Workshop, strategies: Sequence[Strategy]
+) -> Iterator[Cluster | None]:
+    """What makes the records on other machines; None where this one does. Raises UsageError,
+    ClusterError."""
+    if options.runner == "local":
+        yield None
+        return
+    if options.runner != "ray":
+        raise UsageError(f"--runner {options.runner}: there are local, ray")
+    if not (workshop.is_plain and all(map(workshop.owns, strategies))):
+        raise UsageError(
+            "--runner ray: nodes build what reads from the configuration; parts that were made in this "
+            "process alone cannot be sent to them"
+        )
+    from ocr_moe.run.cluster.attaching import attached
+    from ocr_moe.run.cluster.runner import RayRunner
+
+    settings = workshop.config.cluster
+    with attached(settings, workshop.config.workers) as cluster:
+        yield RayRunner(cluster, settings)
 
 
 def _share(sources: Sequence[Source], options: Options) -> tuple[list[Source], Division | None]:

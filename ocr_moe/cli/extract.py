@@ -38,6 +38,12 @@ def extract(
             "--shard", metavar="I/N", help="Only the I-th of N shares of the files; see `merge`."
         ),
     ] = None,
+    runner: Annotated[
+        str,
+        typer.Option(
+            "--runner", help="local: on this machine. ray: on a Ray cluster (docs/cluster.md)."
+        ),
+    ] = "local",
 ) -> None:
     """Read the fields of every document into JSONL, JSON and Excel."""
     from ocr_moe import api
@@ -59,6 +65,7 @@ def extract(
         language=language(),
         crops=crops,
         shard=shard,
+        runner=runner,
     )
     if dry_run:
         names = [strategy] if strategy else []

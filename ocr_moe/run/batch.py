@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError
+from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError, WorkerLostError
 from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.limits import ImageLimits
@@ -20,20 +20,25 @@ from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.exporting import write_exports
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
 from ocr_moe.run.interrupts import stopping
+from ocr_moe.run.kept import take_kept
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, configuration_of
 from ocr_moe.run.outcome import Notice, Outcome, Progress, count_documents, why_failed
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.replay import Setup, replay
-from ocr_moe.run.runners import Runner, local_runner
+from ocr_moe.run.runners import Cluster, Runner, local_runner
 from ocr_moe.run.settling import settle
 from ocr_moe.run.shards import Division
+from ocr_moe.run.workers.crew import Crew, UnbuildableError
+from ocr_moe.run.workers.messages import Job, Work
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, row_of
 from ocr_moe.store.opening import is_begun
 from ocr_moe.workshop.build import Workshop
 
 STORE = "store.sqlite"
+PROCESSES_FROM = 8
+"""Files from which on a run starts processes to read them: for fewer, models are loaded sooner here."""
 REPLAY_FROM = 500
 """Recorded documents from which on a run starts processes to replay them."""
 
@@ -54,6 +59,7 @@ class Batch:
         schemas: Sequence[Schema],
         max_cost: float | None = None,
         runner: Runner | None = None,
+        cluster: Cluster | None = None,
         notice: Callable[[Notice], None] = lambda notice: None,
         language: Language = "en",
     ) -> None:
@@ -65,7 +71,9 @@ class Batch:
         self._workshop = workshop
         self._ledger = Ledger(max_cost)
         self._notice = notice
-        self._runner = runner or local_runner(workshop.config.workers)
+        self._runner = runner
+        self._cluster = cluster
+        self._noticed: set[Notice] = set()
 
     @cached_property
     def store(self) -> Store:
@@ -119,6 +127,25 @@ class Batch:
         `frozen_strategies` other strategies are welcome: what experts have said already is kept.
         A start that is refused has written nothing.
         """
+        with ExitStack() as stack:
+            crew = None
+            if self._worth_processes(sources):  # which load modules while files are hashed
+                crew = stack.enter_context(Crew(self._workshop.config.workers, self._ledger))
+            return self._execute(
+                sources, division, crew, update, retry_failed, frozen_strategies, ocr, report
+            )
+
+    def _execute(
+        self,
+        sources: Sequence[Source],
+        division: Division | None,
+        crew: Crew | None,
+        update: bool,
+        retry_failed: bool,
+        frozen_strategies: bool,
+        ocr: Path | None,
+        report: Callable[[Progress], None],
+    ) -> Outcome:
         inputs, errors = _hash_all(sources, self._workshop.config.images)
         identity = identity_of(
             inputs,
@@ -140,15 +167,17 @@ class Batch:
             with Store(file, write=False) as before:
                 holds(before)
         self._sign(identity, sources, division, clear_records=not holds(self.store))
+        take_kept(self.store)
         if ocr is not None:
             self.store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(ocr))
         if retry_failed:
             self.store.forget_failures()
-        return self._process(sources, inputs, errors, report)
+        return self._process(sources, crew, inputs, errors, report)
 
     def _process(
         self,
         sources: Sequence[Source],
+        crew: Crew | None,
         inputs: Mapping[str, str],
         errors: Mapping[str, DocumentError],
         report: Callable[[Progress], None],
@@ -172,7 +201,7 @@ class Batch:
             else:
                 groups.setdefault(inputs[source.name], []).append(source)
         done = outcome.resumed + broken
-        results = self._results(groups)
+        results = self._results(groups, crew)
         try:
             with stopping(self.stop):
                 for some in results:
@@ -207,7 +236,7 @@ class Batch:
         )
 
     def _results(
-        self, groups: Mapping[str, Sequence[Source]]
+        self, groups: Mapping[str, Sequence[Source]], crew: Crew | None
     ) -> Generator[list[Processed], None, None]:
         """The records of all files of each content, as they come, some at a time."""
         fresh = dict(groups)
@@ -225,6 +254,20 @@ class Batch:
                 yield some
                 self._ledger.proceed()
 
+        if self._cluster is not None:
+            works = (Work(sha256, sources) for sha256, sources in fresh.items())
+            yield from self._cluster.work(
+                self._job, works, self.store, self._ledger, self._given_up
+            )
+            return
+        if crew is not None:
+            try:
+                yield from self._of_workers(fresh, crew)
+            except UnbuildableError:  # a part that was made here alone; nothing is begun yet
+                pass
+            else:
+                return
+
         def work(group: tuple[str, Sequence[Source]]) -> list[Processed]:
             sha256, same = group
             try:
@@ -234,7 +277,44 @@ class Batch:
                 self._ledger.stop(error)
                 raise
 
-        yield from self._runner.map(work, fresh.items())
+        runner = self._runner or local_runner(self._workshop.config.workers)
+        yield from runner.map(work, fresh.items())
+
+    def _of_workers(
+        self, groups: Mapping[str, Sequence[Source]], crew: Crew
+    ) -> Generator[list[Processed], None, None]:
+        works = (Work(sha256, sources) for sha256, sources in groups.items())
+        yield from crew.work(self._job, works, self._given_up, self._notice_once)
+
+    @property
+    def _job(self) -> Job:
+        return Job(
+            self.store.path.absolute(),
+            self._workshop.blueprint,
+            tuple(strategy.name for strategy in self.strategies),
+            self.schemas,
+            limited=self._ledger.limit is not None,
+        )
+
+    def _given_up(self, work: Work, error: WorkerLostError) -> Processed:
+        return self._processor.given_up(work.sources, work.sha256, error)
+
+    def _notice_once(self, notice: Notice) -> None:
+        """Of what every worker tells."""
+        if notice not in self._noticed:
+            self._noticed.add(notice)
+            self._notice(notice)
+
+    def _worth_processes(self, sources: Sequence[Source]) -> bool:
+        """Whether there is so much to read that starting processes for it pays, and they can."""
+        return (
+            self._runner is None
+            and self._cluster is None
+            and self._workshop.config.workers > 1
+            and len(sources) >= PROCESSES_FROM
+            and self._workshop.is_plain
+            and all(map(self._workshop.owns, self.strategies))
+        )
 
     def _worth_replaying(self, groups: Mapping[str, Sequence[Source]]) -> bool:
         """Whether so much is recorded that starting processes for it pays."""

@@ -152,7 +152,8 @@ def _outcomes(
                 break
             running = [future for future in waiting if not future.done()]
             if len(running) >= at_once:
-                wait(running, return_when=FIRST_COMPLETED)
+                with waiting():
+                    wait(running, return_when=FIRST_COMPLETED)
                 continue
             try:
                 request = next(requests, None)
@@ -170,7 +171,8 @@ def _outcomes(
             waiting.append(pool.submit(put, request))
     finally:
         if pool is not None:
-            pool.shutdown(wait=True)
+            with waiting():
+                pool.shutdown(wait=True)
     return [*found, *(future.result() for future in waiting)], broken
 
 
