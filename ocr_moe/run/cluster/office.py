@@ -26,8 +26,20 @@ BEAT = 2.0
 """Seconds after which a worker is heard of again."""
 _LOST = 15 * BEAT
 """Seconds without a word, after which a worker is taken for lost."""
+_TRIES = 3
+"""How often a content is begun in one round: whatever ends its workers is not tried for ever."""
 MOST = 1024
 """Questions that wait at the office at once; each of them is a thread."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What a worker is told of contents that it begins."""
+
+    known: Portion
+    """What the run knows of them, and what was paid for and is on its way there."""
+    spent: frozenset[str]
+    """Hashes of those that are to be left alone, as they were tried often enough in this round."""
 
 
 @dataclass
@@ -47,6 +59,8 @@ class Office:
         self._kept: Store | None = None
         self._lock = threading.Lock()
         self._workers: dict[str, _Held] = {}
+        self._begun: Counter[tuple[int, str]] = Counter()
+        """(round, hash) → how often a worker began it."""
         threading.Thread(target=self._watch, name="lost workers", daemon=True).start()
 
     def hear(self, worker: str) -> BaseException | None:
@@ -109,15 +123,18 @@ class Office:
                 self._kept = Store(self._path.parent / KEPT)
             put_portions(self._kept, [portion])
 
-    def known(self, contents: Sequence[str]) -> Portion:
-        """What the run knows of some contents, and what was paid for and is on its way there."""
+    def begin(self, contents: Sequence[str], round: int) -> Begun:
+        """A worker begins some contents, once more perhaps, after another one was lost over them."""
+        with self._lock:
+            self._begun.update((round, each) for each in contents)
+            spent = [each for each in contents if self._begun[round, each] > _TRIES]
         with Store(self._path, write=False) as store:
             found = portion_of(store, contents)
         with self._lock:
-            if self._kept is None:
-                return found
-            paid = portion_of(self._kept, contents)
-        return found._replace(answers=[*found.answers, *paid.answers])
+            if self._kept is not None:
+                paid = portion_of(self._kept, contents)
+                found = found._replace(answers=[*found.answers, *paid.answers])
+        return Begun(found, frozenset(spent))
 
     def close(self) -> None:
         """What was kept is in the file."""

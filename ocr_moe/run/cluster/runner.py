@@ -31,8 +31,6 @@ from ocr_moe.store.portions import put_portions
 
 _WINDOW = 20_000
 """Files of one pipeline: what Ray holds in memory of files that still wait."""
-_RETRIES = 3
-"""How often a block is tried again whose actor was lost."""
 _LOOK = 2.0
 """Seconds without news after which it is seen whether the cluster is still there."""
 _LOST = 3
@@ -85,14 +83,14 @@ class RayRunner:
         give_up: GiveUp,
     ) -> Iterator[list[Processed]]:
         left = {work.sha256: work for work in window}
-        for size in (self._options.block, 1):
-            for some in self._made(job, list(left.values()), size, office, store):
+        for round, size in enumerate((self._options.block, 1)):
+            for some in self._made(job, list(left.values()), size, round, office, store):
                 put_portions(store, [each.portion for each in some])
                 done = []
                 for each in some:
                     if isinstance(each.came, BaseException):
                         ledger.stop(each.came)
-                    elif left.pop(each.sha256, None) is not None:
+                    elif each.came is not None and left.pop(each.sha256, None) is not None:
                         done.append(each.came)
                 if done:
                     yield done
@@ -114,18 +112,22 @@ class RayRunner:
         ]
 
     def _made(
-        self, job: Job, works: Sequence[Work], size: int, office: Any, store: Store
+        self,
+        job: Job,
+        works: Sequence[Work],
+        size: int,
+        round: int,
+        office: Any,
+        store: Store,
     ) -> Iterator[list[Made]]:
-        """What comes of the works, block by block; what is lost for good is not among it."""
+        """What comes of the works, block by block."""
         import ray
 
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
-        context.max_errored_blocks = -1
         options = self._options
         least = min(options.min_actors, options.max_actors or options.min_actors)
-        started = store.get_meta("started")
         read = ray.data.from_items(
             [{"work": each} for each in blocks(works)["work"]],
             override_num_blocks=-(-len(works) // size),
@@ -133,7 +135,12 @@ class RayRunner:
             BlockReader,
             batch_size=None,
             batch_format="numpy",
-            fn_constructor_kwargs={"job": pickle.dumps(job), "office": office, "started": started},
+            fn_constructor_kwargs={
+                "job": pickle.dumps(job),
+                "office": office,
+                "started": store.get_meta("started"),
+                "round": round,
+            },
             compute=ray.data.ActorPoolStrategy(
                 min_size=least,
                 max_size=options.max_actors,
@@ -143,8 +150,6 @@ class RayRunner:
             ),
             num_cpus=options.cpus,
             num_gpus=options.gpus or None,
-            max_restarts=-1,
-            max_task_retries=_RETRIES,
         )
         batches = read.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
         for batch in self._watched(batches):

@@ -21,7 +21,7 @@ from uuid import uuid4
 from ocr_moe import permits
 from ocr_moe.permits import Limiter, Outcome, waiting
 from ocr_moe.run.answers import StoppedError
-from ocr_moe.run.cluster.office import BEAT
+from ocr_moe.run.cluster.office import BEAT, Begun
 from ocr_moe.run.ledger import Books
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.workers.messages import Done, Failed, Job, Wanting, Work
@@ -36,8 +36,8 @@ class Made:
     """What came of one file of a block."""
 
     sha256: str
-    came: Processed | BaseException
-    """Its records, or what is about the run and ends it."""
+    came: Processed | BaseException | None
+    """Its records, or what is about the run and ends it; None where it was tried too often."""
     portion: Portion = EMPTY
     """What is new in the store."""
 
@@ -124,7 +124,9 @@ class NodeStore(Store):
 class BlockReader:
     """The callable of a Ray Data actor. Raises OcrMoeError where nothing can be built on its node."""
 
-    def __init__(self, job: bytes, office: Any, started: str | None) -> None:
+    def __init__(self, job: bytes, office: Any, started: str | None, round: int) -> None:
+        """`round` is that of the run in which contents are tried."""
+        self._round = round
         given: Job = pickle.loads(job)
         self._office = Office(office)
         self._books = OfficeBooks(self._office, limited=given.limited)
@@ -146,19 +148,23 @@ class BlockReader:
         """The column `work` (pickled `Work`) becomes the column `made` (pickled `Made`), row for row:
         a block that is read again gives its rows in the same order."""
         works: list[Work] = [pickle.loads(each) for each in block["work"]]
-        known = self._office.ask("known", [work.sha256 for work in works])
-        put_portions(self._store, [known])
+        contents = [work.sha256 for work in works]
+        begun: Begun = self._office.ask("begin", contents, self._round)
+        put_portions(self._store, [begun.known])
         for work in works:
-            with self._lock:
-                self._waiting[work.sha256] = SimpleQueue()
-            self._worker.begin(work)
-        return {"made": [pickle.dumps(self._made(work.sha256, known)) for work in works]}
+            if work.sha256 not in begun.spent:
+                with self._lock:
+                    self._waiting[work.sha256] = SimpleQueue()
+                self._worker.begin(work)
+        return {"made": [pickle.dumps(self._made(each, begun)) for each in contents]}
 
-    def _made(self, sha256: str, known: Portion) -> Made:
+    def _made(self, sha256: str, begun: Begun) -> Made:
+        if sha256 in begun.spent:
+            return Made(sha256, None)
         came = self._waiting[sha256].get()
         with self._lock:
             del self._waiting[sha256]
-        portion = portion_of(self._store, [sha256]).without(known)
+        portion = portion_of(self._store, [sha256]).without(begun.known)
         drop_portion(self._store, [sha256])
         return Made(sha256, came, portion)
 
