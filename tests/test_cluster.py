@@ -59,6 +59,10 @@ def env(server: ChatServer) -> dict[str, str]:
         OCR_MOE_TEXT_MODEL="test-model",
         RAY_USAGE_STATS_ENABLED="0",
         RAY_BACKEND_LOG_LEVEL="fatal",
+        # That a node is gone is noticed sooner than where many machines are busy.
+        RAY_health_check_initial_delay_ms="1000",
+        RAY_health_check_period_ms="1000",
+        RAY_health_check_failure_threshold="3",
     )
 
 
