@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError
 from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.formats.phrases import Language
-from ocr_moe.intake.limits import ImageLimits
-from ocr_moe.intake.sources import Source
+from ocr_moe.intake.source import Source, located
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoppedError
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.exporting import write_exports
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
+from ocr_moe.run.inputs import Changes, Comparison, LookAhead, Pending, give_back
 from ocr_moe.run.interrupts import stopping
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, configuration_of
-from ocr_moe.run.outcome import Notice, Outcome, Progress, why_failed
-from ocr_moe.run.processing import Processed, Processor
+from ocr_moe.run.outcome import Notice, Outcome, Progress, Tally, why_failed
+from ocr_moe.run.processing import Processed, Processor, renamed
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Runner, local_runner
 from ocr_moe.run.settling import settle
 from ocr_moe.schema import Schema
-from ocr_moe.store.database import Store, row_of
+from ocr_moe.store.database import Store, is_failed, row_of
 from ocr_moe.store.opening import is_begun
+from ocr_moe.types import Record
 from ocr_moe.workshop.build import Workshop
 
 STORE = "store.sqlite"
@@ -65,6 +67,10 @@ class Batch:
         self._ledger = Ledger(max_cost)
         self._notice = notice
         self._runner = runner or local_runner(workshop.config.workers)
+        self._names = [strategy.name for strategy in self.strategies]
+        self._keeping = Lock()
+        self._under_way: dict[str, Source] = {}
+        """Hash → the file of these bytes that is being processed."""
 
     @cached_property
     def store(self) -> Store:
@@ -101,7 +107,7 @@ class Batch:
 
     def execute(
         self,
-        sources: Sequence[Source],
+        sources: Collection[Source],
         *,
         update: bool = False,
         retry_failed: bool = False,
@@ -111,75 +117,60 @@ class Batch:
     ) -> Outcome:
         """Process what is not finished yet; page OCR in the JSONL file `ocr` stands for our own.
 
-        An earlier start in the same folder must have had the same inputs and configuration
-        (StoreError says what differs), unless `update` takes changed inputs in. Without
-        `frozen_strategies` other strategies are welcome: what experts have said already is kept.
+        Sources are sorted by name. An earlier start in the same folder must have had the same inputs
+        and configuration (StoreError says what differs), unless `update` takes changed inputs in.
+        Without `frozen_strategies` other strategies are welcome: what experts have said already is
+        kept.
         A start that is refused has written nothing.
         """
-        inputs, errors = _hash_all(sources, self._workshop.config.images)
-        identity = identity_of(inputs, self.schemas, self.strategies, self._workshop.config)
+        identity = identity_of(self.schemas, self.strategies, self._workshop.config)
         for _ in read_ocr(ocr) if ocr is not None else ():
             pass  # a line that cannot be read is to be found before anything is written
 
-        def holds(store: Store) -> bool:
+        def holds(store: Store, changes: Changes) -> bool:
             return hold_against(
-                store, identity, self.out, update=update, frozen_strategies=frozen_strategies
+                store,
+                identity,
+                changes,
+                self.out,
+                update=update,
+                frozen_strategies=frozen_strategies,
             )
 
         file = self.out / STORE
-        if "store" not in vars(self) and is_begun(file):
-            with Store(file, write=False) as before:
-                holds(before)
-        self._sign(identity, sources, clear_records=not holds(self.store))
+        with closing(Comparison(sources, self._workshop.config.images)) as comparison:
+            if "store" not in vars(self) and is_begun(file):
+                with Store(file, write=False) as before:
+                    holds(before, comparison.look(before))
+            with self.store.changing():
+                changes = comparison.apply(self.store)
+                self._sign(identity, clear_records=not holds(self.store, changes))
         if ocr is not None:
             self.store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(ocr))
         if retry_failed:
             self.store.forget_failures()
-        return self._process(sources, inputs, errors, report)
+        return self._process(sources, report)
 
-    def _process(
-        self,
-        sources: Sequence[Source],
-        inputs: Mapping[str, str],
-        errors: Mapping[str, DocumentError],
-        report: Callable[[Progress], None],
-    ) -> Outcome:
+    def _process(self, sources: Collection[Source], report: Callable[[Progress], None]) -> Outcome:
         outcome = Outcome(files=len(sources))
-        names = [strategy.name for strategy in self.strategies]
-        if self.store.finished_paths(names):
+        outcome.resumed = self.store.inputs.count_finished(self._names)
+        if outcome.resumed:
             self.store.drop_damaged()
-        finished = self.store.finished_paths(names)
-        groups: dict[str, list[Source]] = {}
-        broken = 0
-        for source in sources:
-            if source.name in finished:
-                outcome.resumed += 1
-            elif source.name in errors:
-                broken += 1
-                records = self._processor.broken(source, "", 1, errors[source.name])
-                self.store.put_records([row_of(record) for record in records])
-                why = why_failed(records[0])
-                report(Progress(outcome.resumed + broken, len(sources), source.name, why))
-            else:
-                groups.setdefault(inputs[source.name], []).append(source)
-        done = outcome.resumed + broken
-        results = self._results(groups)
+            outcome.resumed = self.store.inputs.count_finished(self._names)
+        self._tally = Tally(report, outcome.resumed, outcome.files)
+        results = self._results(sources)
         try:
             with stopping(self.stop):
                 for some in results:
-                    self.store.put_records([row for result in some for row in result.rows])
-                    for result in some:
-                        for source in groups[result.sha256]:
-                            done += 1
-                            report(Progress(done, len(sources), source.name, result.failure))
+                    self._keep(some)
         except BudgetExceededError as error:
             outcome.stopped = str(error)
         except StoppedError as error:
-            raise self._interrupted(done, len(sources)) from error
+            raise self._interrupted(self._tally) from error
         except KeyboardInterrupt as error:
             with suppress(KeyboardInterrupt):
                 results.throw(error)  # which waits for nobody
-            raise self._interrupted(done, len(sources), at_once=True) from error
+            raise self._interrupted(self._tally, at_once=True) from error
         except BaseException as error:
             self._ledger.stop(error)
             results.close()  # once what is under way is done, so that the store outlives it
@@ -189,49 +180,114 @@ class Batch:
         self._count(outcome)
         return outcome
 
-    def _interrupted(self, done: int, files: int, *, at_once: bool = False) -> InterruptedRunError:
+    def _interrupted(self, tally: Tally, *, at_once: bool = False) -> InterruptedRunError:
         kept = "but for what was under way, every answer" if at_once else "every answer"
         return InterruptedRunError(
-            f"{done} of {files} files are done, {self._ledger.asked} questions were asked in this "
-            f"start; {kept} is kept in {self.out}, and the same command goes on where this stopped",
+            f"{tally.done} of {tally.total} files are done, {self._ledger.asked} questions were asked "
+            f"in this start; {kept} is kept in {self.out}, and the same command goes on where this "
+            "stopped",
             at_once=at_once,
         )
 
-    def _results(
-        self, groups: Mapping[str, Sequence[Source]]
-    ) -> Generator[list[Processed], None, None]:
-        """The records of all files of each content, as they come, some at a time."""
-        fresh = dict(groups)
-        if self._worth_replaying(groups):
+    def _results(self, sources: Collection[Source]) -> Generator[list[Processed], None, None]:
+        """The records of one file of each content, as they come, some at a time."""
+        limits = self._workshop.config.images
+        if self._is_of_elsewhere():
+            with LookAhead(self.store, sources, self._names, limits) as ahead:
+                for pending in ahead:
+                    give_back(pending.source)
+        if self._worth_replaying():
             setup = Setup(
                 os.getpid(),
                 self.store.path,
                 self._workshop.blueprint,
-                tuple(strategy.name for strategy in self.strategies),
+                tuple(self._names),
                 self.schemas,
             )
-            for some in replay(setup, groups):
-                for processed in some:
-                    del fresh[processed.sha256]
+            for some in replay(setup, self._recorded()):
                 yield some
                 self._ledger.proceed()
+            self._under_way.clear()  # what is left there has to be processed live
 
-        def work(group: tuple[str, Sequence[Source]]) -> list[Processed]:
-            sha256, same = group
+        def work(item: tuple[str, Source]) -> list[Processed]:
+            sha256, source = item
             try:
                 self._ledger.proceed()
-                return [self._processor.process(same, sha256)]
+                return [self._processor.process((source,), sha256)]
             except BaseException as error:  # about the run: nothing else is to be begun
                 self._ledger.stop(error)
                 raise
 
-        yield from self._runner.map(work, fresh.items())
+        with LookAhead(self.store, sources, self._names, limits) as ahead:
+            yield from self._runner.map(work, self._contents(ahead))
 
-    def _worth_replaying(self, groups: Mapping[str, Sequence[Source]]) -> bool:
-        """Whether so much is recorded that starting processes for it pays."""
-        return all(map(self._workshop.owns, self.strategies)) and (
-            len(self.store.opened_files() & groups.keys()) >= REPLAY_FROM
+    def _is_of_elsewhere(self) -> bool:
+        """Whether the store holds much of files, and none of them is known to be one of the inputs: what
+        can be replayed shows only once they are read."""
+        return (
+            not self.store.inputs.has_read()
+            and self.store.has_opened(REPLAY_FROM)
+            and all(map(self._workshop.owns, self.strategies))
         )
+
+    def _worth_replaying(self) -> bool:
+        """Whether so much is recorded that starting processes for it pays."""
+        return all(map(self._workshop.owns, self.strategies)) and self.store.inputs.has_recorded(
+            self._names, REPLAY_FROM
+        )
+
+    def _recorded(self) -> Iterator[tuple[str, Sequence[Source]]]:
+        for sha256, row in self.store.inputs.recorded(self._names):
+            source = located(row.path, row.place)
+            with self._keeping:
+                self._under_way[sha256] = source
+            yield sha256, (source,)
+
+    def _contents(self, pending: Iterable[Pending]) -> Iterator[tuple[str, Source]]:
+        """What is to be processed of the files that lack records: of each content one file.
+
+        What cannot be read, or has the bytes of a file that is done, gets its records here.
+        """
+        for source, sha256, error in pending:
+            if error is not None:
+                self._keep_broken(source, error)
+                continue
+            with self._keeping:
+                if sha256 in self._under_way:
+                    continue  # with its records this one's come
+                done = self.store.inputs.finished_copy(source.name, sha256, self._names)
+                if done is None:
+                    self._under_way[sha256] = source
+                elif done != source.name:  # else it got its records with another of these bytes
+                    self._copy(self.store.records_of(done, self._names), [source.name])
+            if done is None:
+                yield sha256, source
+            else:
+                give_back(source)
+
+    def _keep(self, results: Sequence[Processed]) -> None:
+        """Store the records of some contents, under all files of these bytes that were seen so far."""
+        with self._keeping:
+            self.store.put_records([row for result in results for row in result.rows])
+            for result in results:
+                source = self._under_way.pop(result.sha256)
+                give_back(source)
+                self._tally.note(source.name, result.failure)
+                if paths := self.store.inputs.waiting_copies(result.sha256, self._names):
+                    records = [Record.model_validate_json(row.record) for row in result.rows]
+                    self._copy(records, paths)
+
+    def _copy(self, records: Sequence[Record], paths: Sequence[str]) -> None:
+        """Record what is known of a content under further files."""
+        for path in paths:
+            self.store.put_records([row_of(renamed(record, path)) for record in records])
+            failed = next((record for record in records if is_failed(record)), None)
+            self._tally.note(path, None if failed is None else why_failed(failed))
+
+    def _keep_broken(self, source: Source, error: DocumentError) -> None:
+        records = self._processor.broken(source, "", 1, error)
+        self.store.put_records([row_of(record) for record in records])
+        self._tally.note(source.name, why_failed(records[0]))
 
     def export(self) -> Manifest:
         """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store.
@@ -248,7 +304,7 @@ class Batch:
             language=self.language,
         )
 
-    def _sign(self, identity: Identity, sources: Sequence[Source], *, clear_records: bool) -> None:
+    def _sign(self, identity: Identity, *, clear_records: bool) -> None:
         """Write down whose run this is."""
         parsed = self.store.get_meta("parsings") or {}
         parsings = parsings_of(self.strategies)
@@ -264,14 +320,13 @@ class Batch:
                 "schemas": [schema.model_dump(mode="json") for schema in self.schemas],
                 "origins": origins,
                 "titles": {strategy.name: strategy.title for strategy in self.strategies},
-                "files": {source.name: source.locate() for source in sources},
                 "configuration": configuration_of(self._workshop.config),
             },
             clear_records=clear_records,
         )
 
     def _count(self, outcome: Outcome) -> None:
-        names = [strategy.name for strategy in self.strategies]
+        names = self._names
         outcome.blank = self.store.count_documents(names, blank=True)
         outcome.documents = self.store.count_documents(names) - outcome.blank
         outcome.failures = list(
@@ -283,17 +338,3 @@ class Batch:
             }.values()
         )
         outcome.failed = len(outcome.failures)
-
-
-def _hash_all(
-    sources: Sequence[Source], limits: ImageLimits
-) -> tuple[dict[str, str], dict[str, DocumentError]]:
-    inputs: dict[str, str] = {}
-    errors: dict[str, DocumentError] = {}
-    for source in sources:
-        try:
-            inputs[source.name] = source.digest(limits)
-        except DocumentError as error:
-            inputs[source.name] = ""
-            errors[source.name] = error
-    return inputs, errors

@@ -14,6 +14,7 @@ from ocr_moe.errors import StoreError
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.protocols import Rereader
 from ocr_moe.routing.loop import Strategy
+from ocr_moe.run.inputs import Changes
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.config import Config, StrategyConfig
@@ -28,16 +29,12 @@ Identity = Mapping[str, Any]
 
 
 def identity_of(
-    inputs: Mapping[str, str],
-    schemas: Sequence[Schema],
-    strategies: Sequence[Strategy],
-    configuration: Config,
+    schemas: Sequence[Schema], strategies: Sequence[Strategy], configuration: Config
 ) -> Identity:
-    """Everything that the records depend on; `inputs` is name → hash of the file."""
+    """Everything that the records depend on but for the inputs (`ocr_moe.run.inputs`)."""
     config = configuration.model_dump(mode="json")
     config["images"] = configuration.images.model_dump(mode="json", include=_OF_PAGES)
     return {
-        "inputs": dict(inputs),
         "schemas": {schema.name: _digest(schema) for schema in schemas},
         "pages": {key: config[key] for key in ("images", "ocr", "remove_seals", "engines")},
         "strategies": {
@@ -61,7 +58,13 @@ def parsings_of(strategies: Sequence[Strategy]) -> dict[str, str]:
 
 
 def hold_against(
-    store: Store, identity: Identity, out: Path, *, update: bool, frozen_strategies: bool
+    store: Store,
+    identity: Identity,
+    changes: Changes,
+    out: Path,
+    *,
+    update: bool,
+    frozen_strategies: bool,
 ) -> bool:
     """Whether records of an earlier start hold for this one. Raises StoreError if it is another run.
 
@@ -72,17 +75,17 @@ def hold_against(
         return True
     try:
         before = _as_of_today(before, identity, store.get_meta("schemas") or ())
-        differences = _differences(before, identity, update=update, frozen=frozen_strategies)
+        differences = [] if update else changes.told()
+        differences += _differences(before, identity, frozen=frozen_strategies)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"{store.path}: the store is damaged, whose run it is cannot be read; take a copy that "
             "is whole, or name another --out"
         ) from error
     if differences:
-        inputs_differ = not update and before["inputs"] != identity["inputs"]
         raise StoreError(
             f"{out} holds another run: {'; '.join(differences)}. Name another --out"
-            + (", or take changed inputs in with --update" if inputs_differ else "")
+            + ("" if update or not changes else ", or take changed inputs in with --update")
         )
     return before == identity
 
@@ -107,19 +110,9 @@ def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str,
     return {**before, "schemas": digests, "pages": pages, "strategies": strategies}
 
 
-def _differences(before: Identity, now: Identity, *, update: bool, frozen: bool) -> list[str]:
-    """What keeps this start from going on with an earlier one, in words."""
+def _differences(before: Identity, now: Identity, *, frozen: bool) -> list[str]:
+    """What but for the inputs keeps this start from going on with an earlier one, in words."""
     found = []
-    old, new = before["inputs"], now["inputs"]
-    if not update:
-        for what, names in (
-            ("added", sorted(new.keys() - old.keys())),
-            ("gone", sorted(old.keys() - new.keys())),
-            ("changed", sorted(k for k in old.keys() & new.keys() if old[k] != new[k])),
-        ):
-            if names:
-                files = "input file" if len(names) == 1 else "input files"
-                found.append(f"{len(names)} {files} {what} ({_some(names, 3)})")
     found += _schemas_changed(before["schemas"], now["schemas"])
     changed = _settings_changed(before["pages"], now["pages"], "")
     if frozen:

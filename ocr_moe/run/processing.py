@@ -78,10 +78,10 @@ class Processor:
         """
         found = list(self._process(sources[0], sha256))
         try:
-            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+            rows = [row_of(renamed(record, source.name)) for source in sources for record in found]
         except ValueError as error:
             found = self._failed(sources[0], sha256, 1, error)
-            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+            rows = [row_of(renamed(record, source.name)) for source in sources for record in found]
         return Processed(sha256, rows, _failure_of(found))
 
     def broken(
@@ -239,13 +239,14 @@ class Processor:
         return found
 
 
-def _renamed(record: Record, source: Source) -> Record:
-    if record.document.path == source.name:
+def renamed(record: Record, path: str) -> Record:
+    """The record of another file of the same bytes."""
+    if record.document.path == path:
         return record
-    document = record.document.model_copy(update={"path": source.name})
+    document = record.document.model_copy(update={"path": path})
     error = record.error
     if error is not None and error.message.startswith(f"{record.document.path}: "):
-        message = source.name + error.message.removeprefix(record.document.path)
+        message = path + error.message.removeprefix(record.document.path)
         error = error.model_copy(update={"message": message})
     return record.model_copy(update={"document": document, "error": error})
 
