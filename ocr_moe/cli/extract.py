@@ -28,6 +28,7 @@ def extract(
     workers: options.Workers = None,
     ocr: options.OcrFile = None,
     recorded: options.Recorded = None,
+    work: options.Work = None,
     crops: Annotated[
         str | None,
         typer.Option("--crops", help="The images are ready-made crops of this one field."),
@@ -36,7 +37,7 @@ def extract(
     """Read the fields of every document into JSONL, JSON and Excel."""
     from ocr_moe import api
     from ocr_moe.cli.estimate import print_estimate
-    from ocr_moe.cli.session import finish, progress
+    from ocr_moe.cli.session import finish, progress, published, publishing
     from ocr_moe.cli.words import language
     from ocr_moe.exports.exporters import EXPORTERS
 
@@ -52,6 +53,7 @@ def extract(
         recorded=recorded,
         language=language(),
         crops=crops,
+        work=work,
     )
     if dry_run:
         names = [strategy] if strategy else []
@@ -68,7 +70,6 @@ def extract(
             listing=sys.stdin,
             report=report,
             notice=notice,
+            publishing=publishing,
         )
-    finish(
-        run.outcome, [out / name for name in (*(e.target for e in EXPORTERS.values()), "run.json")]
-    )
+    finish(run.outcome, published(run, [*(e.target for e in EXPORTERS.values()), "run.json"]))

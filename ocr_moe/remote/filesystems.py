@@ -11,9 +11,10 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")
 _LOCAL = re.compile(r"(?:file|local)://", re.IGNORECASE)
-_FOLDED = re.compile(r"(s3a?|gs|gcs|az|abfss?|adl|memory|https?|sftp|ftp|hdfs|file):/(?!/)")
+_FOLDED = re.compile(
+    r"(s3a?|gs|gcs|az|abfss?|adl|oss|memory|https?|sftp|ftp|hdfs|file):[/\\](?![/\\])"
+)
 """A URL that went through `pathlib`, which folds its slashes."""
 _MAGIC = re.compile(r"[*?[]")
 _EXTRAS = {
@@ -80,12 +83,13 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
-def as_given(path: object) -> str:
-    """A PATH as text. Raises UsageError for a URL that was made a `pathlib.Path`, which breaks it."""
+def as_given(path: str | PathLike[str]) -> str:
+    """A PATH as it was typed: a URL that was made a `pathlib.Path` on the way becomes one again."""
     text = str(path)
-    if _FOLDED.match(text) and not isinstance(path, str):
-        raise UsageError(f"{shown(text)}: give a URL as text, not as a pathlib.Path")
-    return text
+    if isinstance(path, str) or not _FOLDED.match(text) or Path(text).exists():
+        return text
+    scheme, _, rest = text.replace("\\", "/").partition(":/")
+    return f"{scheme}://{rest}"
 
 
 def local_path(url: str) -> str | None:
@@ -132,25 +136,27 @@ class RemoteFile:
 
     def open(self) -> IO[bytes]:
         """Its bytes from any place on, read as they are needed. Raises RemoteError."""
-        with _telling(self.url) as (system, path):
+        with telling(self.url) as (system, path):
             return io.BufferedReader(_Stream(system.open(path, "rb", block_size=_BLOCK)))
 
     def state(self) -> FileState | None:
         """What the storage tells of it now. Raises RemoteError."""
-        with _telling(self.url) as (system, path):
+        with telling(self.url) as (system, path):
             return _state(system.info(path))
 
     def fetch(self, to: Path) -> None:
         """Copy it to a local file. Raises RemoteError, or OSError where that cannot be written."""
-        with _telling(self.url) as (system, path):
+        with telling(self.url) as (system, path):
             system.get_file(path, str(to))
 
 
 class RemoteError(OSError):
     """A file behind a URL cannot be had; `strerror` is why, and what to do."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, absent: bool = False) -> None:
         super().__init__(None, why)
+        self.absent = absent
+        """Whether there is nothing."""
 
 
 class _Stream(io.RawIOBase):
@@ -190,7 +196,7 @@ def files_behind(url: str) -> Iterator[tuple[RemoteFile, str, FileState | None]]
 
     Raises RemoteError where it cannot be looked at, UsageError where no backend knows the scheme.
     """
-    with _telling(url) as (system, path):
+    with telling(url) as (system, path):
         if _is_web(url):
             info = system.info(path)
             yield RemoteFile(url), RemoteFile(url).name, _state(info)
@@ -238,8 +244,20 @@ def system_of(url: str) -> tuple[AbstractFileSystem, str]:
     return system, path
 
 
+def put(file: Path, url: str) -> None:
+    """Copy a local file to a URL, in parts where it is large. Raises RemoteError."""
+    with telling(url) as (system, path):
+        system.put_file(str(file), path)
+
+
+def remove(url: str) -> None:
+    """Delete what is behind a URL; nothing where nothing is. Raises RemoteError."""
+    with telling(url) as (system, path), suppress(FileNotFoundError):
+        system.rm_file(path)
+
+
 @contextmanager
-def _telling(url: str) -> Iterator[tuple[AbstractFileSystem, str]]:
+def telling(url: str) -> Iterator[tuple[AbstractFileSystem, str]]:
     """The file system behind a URL; what it raises in the block becomes a RemoteError."""
     with _worded():
         yield system_of(url)
@@ -253,7 +271,7 @@ def _worded() -> Iterator[None]:
     except (GeneratorExit, UsageError, RemoteError):
         raise
     except Exception as error:
-        raise RemoteError(_why(error)) from error
+        raise RemoteError(_why(error), absent=isinstance(error, FileNotFoundError)) from error
 
 
 def _why(error: Exception) -> str:
