@@ -505,7 +505,7 @@ def compare(
                 frozen_strategies=False,
                 report=report,
             )
-            batch.store.set_meta("skipped", skipped)
+            batch.store.sign({"skipped": skipped}, clear_records=False)
             batch.export()
         with Store(folder / STORE, write=False) as store:
             scores = evaluate_run(

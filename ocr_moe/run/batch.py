@@ -16,6 +16,7 @@ from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.source import Source, located
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoppedError
+from ocr_moe.run.currency import Currency
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.exporting import write_exports
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
@@ -71,6 +72,12 @@ class Batch:
         self._keeping = Lock()
         self._under_way: dict[str, Source] = {}
         """Hash → the file of these bytes that is being processed."""
+        self._currency = Currency(
+            out, out / STORE, self.strategies, self.schemas, workshop.config, language
+        )
+        self._is_current = False
+        """Whether the exports were those of the store before this start."""
+        self._exported = False
 
     @cached_property
     def store(self) -> Store:
@@ -98,6 +105,8 @@ class Batch:
             self._processor.close()
         if "store" in vars(self):
             self.store.close()
+        if self._exported:
+            self._currency.note()
 
     def __enter__(self) -> Batch:
         return self
@@ -138,6 +147,7 @@ class Batch:
             )
 
         file = self.out / STORE
+        self._is_current = "store" not in vars(self) and self._currency.holds()
         with closing(Comparison(sources, self._workshop.config.images)) as comparison:
             if "store" not in vars(self) and is_begun(file):
                 with Store(file, write=False) as before:
@@ -154,7 +164,7 @@ class Batch:
     def _process(self, sources: Collection[Source], report: Callable[[Progress], None]) -> Outcome:
         outcome = Outcome(files=len(sources))
         outcome.resumed = self.store.inputs.count_finished(self._names)
-        if outcome.resumed:
+        if outcome.resumed and not self._is_current:
             self.store.drop_damaged()
             outcome.resumed = self.store.inputs.count_finished(self._names)
         self._tally = Tally(report, outcome.resumed, outcome.files)
@@ -290,12 +300,18 @@ class Batch:
         self._tally.note(source.name, why_failed(records[0]))
 
     def export(self) -> Manifest:
-        """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store.
+        """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store; nothing where
+        they are there and neither they nor the store changed since.
 
         What killed starts left half-written goes. Raises OutputError, or StoreError where the store
         is lost.
         """
-        return write_exports(
+        if self._is_current and not self.store.is_changed:
+            written = self._currency.manifest()
+            if written is not None:
+                return written
+        self._exported = False
+        written = write_exports(
             self.out,
             self.store,
             self.strategies,
@@ -303,6 +319,8 @@ class Batch:
             self._workshop,
             language=self.language,
         )
+        self._exported = True
+        return written
 
     def _sign(self, identity: Identity, *, clear_records: bool) -> None:
         """Write down whose run this is."""

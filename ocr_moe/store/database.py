@@ -132,6 +132,11 @@ class Store:
             raise StoreError(f"{self.path}: the store is closed")
         return self._db
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything was written since it was opened."""
+        return self._connection.total_changes > 0
+
     def close(self) -> None:
         with self._lock:
             if self._db is not None:
