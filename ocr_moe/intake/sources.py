@@ -101,7 +101,7 @@ class _Search:
     def __init__(self, note: Callable[[str, str], None]) -> None:
         self._tell = note
         self.places = 0
-        """How many files, folders and URLs were named."""
+        """How many files, folders and URLs were named, at the least."""
 
     def files(self, paths: Iterable[str], listing: IO[Any] | None) -> Iterator[Found]:
         """The scans behind PATHs, `-` being those that a list names."""
@@ -149,7 +149,7 @@ class _Search:
         elif path is not None:
             self._note(path, _absence(path))
         else:
-            self.places += 1
+            self.places += 2 if glob.has_magic(url) else 1  # a pattern may match in many folders
             try:
                 yield from _picked(url)
             except RemoteError as error:

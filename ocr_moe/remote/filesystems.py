@@ -137,7 +137,7 @@ class RemoteFile:
     def open(self) -> IO[bytes]:
         """Its bytes from any place on, read as they are needed. Raises RemoteError."""
         with telling(self.url) as (system, path):
-            return io.BufferedReader(_Stream(system.open(path, "rb", block_size=_BLOCK)))
+            return io.BufferedReader(_Stream(system, system.open(path, "rb", block_size=_BLOCK)))
 
     def state(self) -> FileState | None:
         """What the storage tells of it now. Raises RemoteError."""
@@ -162,7 +162,8 @@ class RemoteError(OSError):
 class _Stream(io.RawIOBase):
     """A file of a backend, whose errors say what is wrong."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, system: AbstractFileSystem, stream: IO[bytes]) -> None:
+        self._system = system  # that of an archive closes it when it is let go of
         self._stream = stream
 
     def readable(self) -> bool:

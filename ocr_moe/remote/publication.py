@@ -118,6 +118,8 @@ class _Publication:
             put(self._folder / self._last, self._url(self._last))
             self._note(self._last, digests[self._last])
             self._report(len(paths), len(paths))
+        if missing:
+            self._recognise(self._there())
         return Published(len(missing), len(paths) - len(missing), len(gone))
 
     def _there(self) -> Mapping[str, FileState | None]:
@@ -148,12 +150,14 @@ class _Publication:
         sent, tag = before.get(path, ("", None))
         if state is None or sent != sha256 or state.size != (self._folder / path).stat().st_size:
             return False
-        now = state.tag or str(state.modified)
-        if tag is None:  # what it is known by there shows for the first time
-            self._notes.execute(
-                "UPDATE sent SET tag = ? WHERE url = ? AND path = ?", (now, shown(self._base), path)
-            )
-        return tag in (None, now)
+        return tag in (None, _tag_of(state))  # None after a publication that was cut off
+
+    def _recognise(self, there: Mapping[str, FileState | None]) -> None:
+        """Note by what our files are known there, so that those of others will be told from them."""
+        self._notes.executemany(
+            "UPDATE sent SET tag = ? WHERE url = ? AND path = ?",
+            [(_tag_of(s), shown(self._base), path) for path, s in there.items() if s is not None],
+        )
 
     def _sent(self, paths: Sequence[str]) -> Iterator[str]:
         """Upload files, some at once; each as it is there. The first error ends it."""
@@ -195,6 +199,10 @@ def _files(folder: Path) -> Iterator[str]:
         for name in sorted(files):
             if not (is_temporary(name) or name.startswith(NOTES)):
                 yield str(below / name)
+
+
+def _tag_of(state: FileState) -> str:
+    return state.tag or str(state.modified)
 
 
 def _digest(file: Path) -> str:

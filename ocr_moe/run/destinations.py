@@ -18,6 +18,7 @@ from ocr_moe.formats.names import safe_name, short_digest
 from ocr_moe.remote.filesystems import as_given, is_url, local_path, shown, system_of
 from ocr_moe.remote.publication import Published, publish
 from ocr_moe.run.batch import STORE
+from ocr_moe.run.currency import NOTE
 
 _LAST = "run.json"
 """Readers of a published run wait for it."""
@@ -43,7 +44,7 @@ class Destination:
             self.folder,
             self.url,
             last=_LAST,
-            is_left_out=lambda path: path.startswith(STORE),
+            is_left_out=lambda path: path.startswith(STORE) or path == NOTE,
             report=report,
         )
 

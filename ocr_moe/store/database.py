@@ -52,7 +52,10 @@ _SETTLED_BY = "settled"
 """Strategy → what `put_settled` was told of how its records were settled. Whatever changes records drops
 it with them."""
 _COUNT_RECORDS = "SELECT count(*) FROM records WHERE strategy = ?"
-_PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)"
+_PUT_PAGE = (
+    "INSERT INTO pages VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET text = excluded.text "
+    "WHERE text IS NOT excluded.text"  # what is there already is no change of the store
+)
 _PUT_JUDGEMENT = (
     "INSERT INTO judgements (sha256, page, region, path, part, undoes, judgement) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
