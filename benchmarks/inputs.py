@@ -32,18 +32,18 @@ A_FOLDER = 10_000
 SCHEMA = "graduation_certificate"
 
 
-class Params(Value):
+class BlankParams(Value):
     pass
 
 
 class BlankEngine:
     """Finds nothing on any page."""
 
-    Params = Params
+    Params = BlankParams
     packages: ClassVar[tuple[Package, ...]] = ()
     fingerprint = "blank"
 
-    def __init__(self, name: str, params: Params) -> None:
+    def __init__(self, name: str, params: BlankParams) -> None:
         self.name = name
 
     def read(self, image: Image.Image) -> tuple[Line, ...]:

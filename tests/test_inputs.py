@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from PIL import Image
 from ocr_moe.api import Options, Run, extract
 from ocr_moe.errors import StoreError
 from ocr_moe.intake.limits import ImageLimits
-from ocr_moe.intake.listing import Found, Listing
 from ocr_moe.intake.lists import read_list
 from ocr_moe.intake.source import Source
 from ocr_moe.intake.sources import discover
@@ -59,7 +57,7 @@ def config() -> Config:
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are read to know which they are."""
     names: list[str] = []
     examine = Source.examine
@@ -272,8 +270,8 @@ def test_a_long_listing_needs_little_memory() -> None:
 
 
 def test_a_long_list_is_read_as_it_is_needed() -> None:
-    class Endless(io.RawIOBase):
-        def read(self, size: int = -1, /) -> bytes:
+    class Endless(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
             return b"/scans/a.png\n" * 1000
 
     lines = read_list(Endless())
