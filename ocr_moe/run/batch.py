@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,8 @@ from ocr_moe.run.processing import Processed, Processor, renamed
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Runner, local_runner
 from ocr_moe.run.settling import settle
+from ocr_moe.run.workers.crew import Crew, UnbuildableError
+from ocr_moe.run.workers.messages import Job, Work
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, is_failed, row_of
 from ocr_moe.store.opening import is_begun
@@ -36,6 +38,8 @@ from ocr_moe.types import Record
 from ocr_moe.workshop.build import Workshop
 
 STORE = "store.sqlite"
+PROCESSES_FROM = 8
+"""Files from which on a run starts processes to read them: for fewer, models are loaded sooner here."""
 REPLAY_FROM = 500
 """Recorded documents from which on a run starts processes to replay them."""
 
@@ -67,7 +71,8 @@ class Batch:
         self._workshop = workshop
         self._ledger = Ledger(max_cost)
         self._notice = notice
-        self._runner = runner or local_runner(workshop.config.workers)
+        self._runner = runner
+        self._noticed: set[Notice] = set()
         self._names = [strategy.name for strategy in self.strategies]
         self._keeping = Lock()
         self._under_way: dict[str, Source] = {}
@@ -132,6 +137,25 @@ class Batch:
         kept.
         A start that is refused has written nothing.
         """
+        self._is_current = "store" not in vars(self) and self._currency.holds()
+        with ExitStack() as stack:
+            crew = None
+            if self._worth_processes(sources):  # which load modules while files are hashed
+                crew = stack.enter_context(Crew(self._workshop.config.workers, self._ledger))
+            return self._execute(
+                sources, crew, update, retry_failed, frozen_strategies, ocr, report
+            )
+
+    def _execute(
+        self,
+        sources: Collection[Source],
+        crew: Crew | None,
+        update: bool,
+        retry_failed: bool,
+        frozen_strategies: bool,
+        ocr: Path | None,
+        report: Callable[[Progress], None],
+    ) -> Outcome:
         identity = identity_of(self.schemas, self.strategies, self._workshop.config)
         for _ in read_ocr(ocr) if ocr is not None else ():
             pass  # a line that cannot be read is to be found before anything is written
@@ -147,7 +171,6 @@ class Batch:
             )
 
         file = self.out / STORE
-        self._is_current = "store" not in vars(self) and self._currency.holds()
         with closing(Comparison(sources, self._workshop.config.images)) as comparison:
             if "store" not in vars(self) and is_begun(file):
                 with Store(file, write=False) as before:
@@ -159,16 +182,21 @@ class Batch:
             self.store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(ocr))
         if retry_failed:
             self.store.forget_failures()
-        return self._process(sources, report)
+        return self._process(sources, crew, report)
 
-    def _process(self, sources: Collection[Source], report: Callable[[Progress], None]) -> Outcome:
+    def _process(
+        self,
+        sources: Collection[Source],
+        crew: Crew | None,
+        report: Callable[[Progress], None],
+    ) -> Outcome:
         outcome = Outcome(files=len(sources))
         outcome.resumed = self.store.inputs.count_finished(self._names)
         if outcome.resumed and not self._is_current:
             self.store.drop_damaged()
             outcome.resumed = self.store.inputs.count_finished(self._names)
         self._tally = Tally(report, outcome.resumed, outcome.files)
-        results = self._results(sources)
+        results = self._results(sources, crew)
         try:
             with stopping(self.stop):
                 for some in results:
@@ -199,7 +227,9 @@ class Batch:
             at_once=at_once,
         )
 
-    def _results(self, sources: Collection[Source]) -> Generator[list[Processed], None, None]:
+    def _results(
+        self, sources: Collection[Source], crew: Crew | None
+    ) -> Generator[list[Processed], None, None]:
         """The records of one file of each content, as they come, some at a time."""
         limits = self._workshop.config.images
         if self._is_of_elsewhere():
@@ -219,6 +249,15 @@ class Batch:
                 self._ledger.proceed()
             self._under_way.clear()  # what is left there has to be processed live
 
+        if crew is not None:
+            try:
+                with LookAhead(self.store, sources, self._names, limits) as ahead:
+                    yield from self._of_workers(self._contents(ahead), crew)
+            except UnbuildableError:  # a part that was made here alone; nothing is begun yet
+                self._under_way.clear()
+            else:
+                return
+
         def work(item: tuple[str, Source]) -> list[Processed]:
             sha256, source = item
             try:
@@ -228,8 +267,43 @@ class Batch:
                 self._ledger.stop(error)
                 raise
 
+        runner = self._runner or local_runner(self._workshop.config.workers)
         with LookAhead(self.store, sources, self._names, limits) as ahead:
-            yield from self._runner.map(work, self._contents(ahead))
+            yield from runner.map(work, self._contents(ahead))
+
+    def _of_workers(
+        self, contents: Iterable[tuple[str, Source]], crew: Crew
+    ) -> Generator[list[Processed], None, None]:
+        job = Job(
+            self.store.path,
+            self._workshop.blueprint,
+            tuple(self._names),
+            self.schemas,
+            limited=self._ledger.limit is not None,
+        )
+        yield from crew.work(
+            job,
+            (Work(sha256, (source,)) for sha256, source in contents),
+            lambda work, error: self._processor.given_up(work.sources, work.sha256, error),
+            self._notice_once,
+        )
+
+    def _notice_once(self, notice: Notice) -> None:
+        """Of what every worker tells."""
+        if notice not in self._noticed:
+            self._noticed.add(notice)
+            self._notice(notice)
+
+    def _worth_processes(self, sources: Collection[Source]) -> bool:
+        """Whether there is so much to read that starting processes for it pays, and they can."""
+        return (
+            self._runner is None
+            and not self._is_current
+            and self._workshop.config.workers > 1
+            and len(sources) >= PROCESSES_FROM
+            and self._workshop.is_plain
+            and all(map(self._workshop.owns, self.strategies))
+        )
 
     def _is_of_elsewhere(self) -> bool:
         """Whether the store holds much of files, and none of them is known to be one of the inputs: what
