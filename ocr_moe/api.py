@@ -8,7 +8,7 @@ run.to_frame()
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -17,10 +17,15 @@ from typing import IO, TYPE_CHECKING
 
 from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.formats.phrases import Language
-from ocr_moe.intake.sources import Source, discover
+from ocr_moe.intake.source import Source
+from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
+from ocr_moe.remote.fetching import local_copies
+from ocr_moe.remote.filesystems import as_given, is_url
+from ocr_moe.remote.publication import Published
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.batch import STORE, Batch
+from ocr_moe.run.destinations import destination_of, opened_destination
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
 from ocr_moe.run.merging import Merged
@@ -28,7 +33,7 @@ from ocr_moe.run.merging import merge as merge_runs
 from ocr_moe.run.outcome import Notice, Outcome, Progress
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.run.runners import Cluster
-from ocr_moe.run.shards import Division, Shard, divide
+from ocr_moe.run.shards import Division, Shard, Share
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
 from ocr_moe.types import Decision, Record
@@ -73,6 +78,8 @@ class Options:
     crops: str | None = None
     shard: str | None = None
     runner: str = "local"
+    work: Path | None = None
+    """Where the store is of a run whose `out` is a URL; by default a folder of this machine's own."""
     language: Language = "en"
     """Of the workbooks."""
 
@@ -95,14 +102,29 @@ class Options:
 
 
 class Run:
-    """A finished run in its folder.
+    """A finished run in its folder, or of a URL, whose folder is then on this machine.
 
     `outcome` says how this start went, and is None for a run that was merely opened.
     """
 
-    def __init__(self, folder: str | PathLike[str], outcome: Outcome | None = None) -> None:
-        self.folder = Path(folder)
+    def __init__(
+        self,
+        folder: str | PathLike[str],
+        outcome: Outcome | None = None,
+        *,
+        work: str | PathLike[str] | None = None,
+    ) -> None:
+        """`work` is the folder of a URL's run, where it is not the usual one.
+
+        Raises StoreError for a URL whose run is not on this machine."""
+        self.destination = opened_destination(folder, work)
+        self.folder = self.destination.folder
         self.outcome = outcome
+
+    def publish(self, report: Callable[[int, int], None] = _silent) -> Published | None:
+        """Upload to the run's URL what is not there yet; None for a run without one. `report` hears how
+        many of how many files are there. Raises OutputError."""
+        return self.destination.publish(report)
 
     @property
     def strategies(self) -> list[str]:
@@ -246,27 +268,29 @@ def extract(
     listing: IO[str] | None = None,
     report: Callable[[Progress], None] = _silent,
     notice: Callable[[Notice], None] = _silent,
+    publishing: Callable[[int, int], None] = _silent,
 ) -> Run:
     """Read every document with one strategy, and export the run.
 
     `schema` is the name of a kind of document, the path of a schema's file, or `auto`; it goes before
     that of the options. `out` is a new temporary folder when not given; a run that was started there
-    before goes on. `report` hears of every file that is done, `notice` of what is told once. Raises
-    UsageError and its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
-    KeyboardInterrupt) on Ctrl-C, once what was under way is stored; a document that fails is in its
-    record, not raised.
+    before goes on. Where it is a URL the store is in `options.work`, and the run's files are published
+    behind the URL at the end. `report` hears of every file that is done, `notice` of what is told once,
+    `publishing` of how many of how many files are published. Raises UsageError and its kin, OutputError
+    where the exports cannot be written, and InterruptedRunError (a KeyboardInterrupt) on Ctrl-C, once
+    what was under way was stored; a document that fails is in its record, not raised.
     """
     options = options or Options()
     if schema is not None:
         options = replace(options, schema=schema)
-    folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
-    with _prepared(options) as (config, workshop, schemas):
+    to = destination_of(tempfile.mkdtemp(prefix="ocr-moe-") if out is None else out, options.work)
+    with _local(options) as options, _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
         sources, division = _share(discover(_texts(paths), listing, config.images), options)
         with (
             _cluster(options, workshop, chosen) as cluster,
             Batch(
-                folder,
+                to.folder,
                 cluster=cluster,
                 workshop=workshop,
                 strategies=chosen,
@@ -285,7 +309,22 @@ def extract(
                 report=report,
             )
             outcome.to_check = batch.export().strategies[chosen[0].name].left_to_check
-    return Run(folder, outcome)
+    to.publish(publishing)
+    return Run(to.url or to.folder, outcome, work=options.work)
+
+
+@contextmanager
+def _local(options: Options) -> Iterator[Options]:
+    """The options with local copies of the files that they name by URLs."""
+    with local_copies() as local:
+        yield replace(
+            options,
+            config=local(options.config)
+            if isinstance(options.config, PathLike)
+            else options.config,
+            ocr=None if options.ocr is None else local(options.ocr),
+            recorded=None if options.recorded is None else local(options.recorded),
+        )
 
 
 @contextmanager
@@ -328,13 +367,14 @@ def _cluster(
         yield RayRunner(cluster, settings)
 
 
-def _share(sources: Sequence[Source], options: Options) -> tuple[list[Source], Division | None]:
+def _share(
+    sources: Collection[Source], options: Options
+) -> tuple[Collection[Source], Division | None]:
     """The files of the shard that the options name, or all. Raises UsageError."""
     if options.shard is None:
-        return list(sources), None
-    shard = Shard.parse(options.shard)
-    whole = divide(shard, (source.name for source in sources))
-    return [source for source in sources if shard.holds(source.name)], whole
+        return sources, None
+    share = Share(Shard.parse(options.shard), sources)
+    return share, share.division
 
 
 def merge(
@@ -349,7 +389,11 @@ def merge(
     `begun` hears first of shards that are missing or doubled. Runs that were not made alike, or of which
     one cannot be used, raise StoreError, and nothing is written.
     """
-    merged = merge_runs(_files(folders), Path(out), language=language, begun=begun)
+    given = [folders] if isinstance(folders, str | PathLike) else list(folders)
+    for each in (*given, out):
+        if is_url(as_given(each)):
+            raise UsageError(f"{each}: shards are merged on one machine; name folders that it has")
+    merged = merge_runs(_files(given), Path(out), language=language, begun=begun)
     return Run(out, merged.outcome), merged
 
 
@@ -363,10 +407,11 @@ def estimate(
 ) -> Plan:
     """What a batch would ask and cost; nothing is started. Raises UsageError and its kin."""
     options = options or Options()
-    with _prepared(options) as (config, workshop, schemas):
+    to = destination_of(out, options.work)
+    with _local(options) as options, _prepared(options) as (config, workshop, schemas):
         built = [workshop.strategy(name) for name in strategies or (config.strategy,)]
         sources, _ = _share(discover(_texts(paths), listing, config.images), options)
-        file = Path(out) / STORE
+        file = to.folder / STORE
         with Store(file, write=False) if file.is_file() else nullcontext() as store:
             return estimate_run(sources, built, schemas, workshop, store)
 
@@ -390,15 +435,19 @@ def evaluate(
     from ocr_moe.laboratory.evaluating import evaluate_run
 
     config = config or load_config()
+    named = folder
     folder = run_folder(folder)
     if folder.is_file() and any((sheet / STORE).exists() for sheet in _files(truth)):
         raise UsageError(
             f"{folder} is a file, and --truth names the folder of a run: give the folder first, then "
             "--truth and the sheet"
         )
-    with _store_of(folder) as store:
-        truths = read_truths(_files(truth), config.truth)
-        return evaluate_run(store, truths, folder, config, goal, language=language)
+    with _store_of(folder) as store, local_copies() as local:
+        truths = read_truths(_files(truth, local), config.truth)
+        scores = evaluate_run(store, truths, folder, config, goal, language=language)
+    if is_url(as_given(named)):
+        opened_destination(named).publish()
+    return scores
 
 
 def evaluate_columns(
@@ -448,7 +497,7 @@ def template(
     from ocr_moe.exports.template import write_prefilled, write_template
     from ocr_moe.run.exporting import schemas_of
 
-    config, out, folder = config or load_config(), Path(out), Path(what)
+    config, out, folder = config or load_config(), Path(out), run_folder(what)
     if out.suffix.lower() != ".xlsx":
         raise UsageError(f"{out}: a verified sheet is an Excel workbook; name it something.xlsx")
     if out.exists():
@@ -480,6 +529,7 @@ def compare(
     listing: IO[str] | None = None,
     report: Callable[[Progress], None] = _silent,
     notice: Callable[[Notice], None] = _silent,
+    publishing: Callable[[int, int], None] = _silent,
 ) -> tuple[Run, Scores]:
     """Run several strategies over the same documents, each expert asked once, and score them.
 
@@ -490,10 +540,15 @@ def compare(
     from ocr_moe.laboratory.evaluating import evaluate_run
 
     options = options or Options()
-    folder = Path(out)
-    with _prepared(options) as (config, workshop, schemas):
+    to = destination_of(out, options.work)
+    folder = to.folder
+    with (
+        _local(options) as options,
+        local_copies() as local,
+        _prepared(options) as (config, workshop, schemas),
+    ):
         # A sheet that cannot be used is told before anything is started or written.
-        truths = read_truths(_files(truth), config.truth)
+        truths = read_truths(_files(truth, local), config.truth)
         truths.check(schemas)
         skipped: dict[str, str] = {}
         if strategies:
@@ -518,13 +573,14 @@ def compare(
                 frozen_strategies=False,
                 report=report,
             )
-            batch.store.set_meta("skipped", skipped)
+            batch.store.sign({"skipped": skipped}, clear_records=False)
             batch.export()
         with Store(folder / STORE, write=False) as store:
             scores = evaluate_run(
                 store, truths, folder, config, goal or Goal(), language=options.language
             )
-    return Run(folder, outcome), scores
+    to.publish(publishing)
+    return Run(to.url or folder, outcome, work=options.work), scores
 
 
 def review(
@@ -547,7 +603,7 @@ def review(
     from ocr_moe.reviewing.desk import Desk
 
     where = None if originals is None else Path(originals)
-    return Desk.open(Path(folder), config=config, strategy=strategy, originals=where)
+    return Desk.open(run_folder(folder), config=config, strategy=strategy, originals=where)
 
 
 def calibrate(
@@ -569,7 +625,7 @@ def calibrate(
     from ocr_moe.laboratory.laboratory import open_run
 
     config = config or load_config()
-    folder, sheets = Path(folder), _files(truth)
+    folder, sheets = run_folder(folder), _files(truth)
     with _store_of(folder) as store:
         laboratory = open_run(store, sheets, config)
         data = ", ".join(sheet.name for sheet in sheets)
@@ -579,7 +635,7 @@ def calibrate(
 
 def run_folder(what: str | PathLike[str]) -> Path:
     """The folder of a run that is named by itself or by one of the files that it wrote there."""
-    path = Path(what)
+    path = opened_destination(what).folder
     return path.parent if path.is_file() and (path.parent / STORE).is_file() else path
 
 
@@ -604,12 +660,12 @@ def _store_of(folder: Path) -> Store:
 
 def _texts(paths: Paths) -> list[str]:
     if isinstance(paths, str | PathLike):
-        return [str(paths)]
-    return [str(path) for path in paths]
+        return [as_given(paths)]
+    return [as_given(path) for path in paths]
 
 
-def _files(files: Files) -> list[Path]:
-    return [Path(file) for file in ([files] if isinstance(files, str | PathLike) else files)]
+def _files(files: Files, local: Callable[[str | PathLike[str]], Path] = Path) -> list[Path]:
+    return [local(file) for file in ([files] if isinstance(files, str | PathLike) else files)]
 
 
 def _one_of(names: Sequence[str], wanted: str | None) -> str:

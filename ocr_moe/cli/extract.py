@@ -28,6 +28,7 @@ def extract(
     workers: options.Workers = None,
     ocr: options.OcrFile = None,
     recorded: options.Recorded = None,
+    work: options.Work = None,
     crops: Annotated[
         str | None,
         typer.Option("--crops", help="The images are ready-made crops of this one field."),
@@ -48,7 +49,7 @@ def extract(
     """Read the fields of every document into JSONL, JSON and Excel."""
     from ocr_moe import api
     from ocr_moe.cli.estimate import print_estimate
-    from ocr_moe.cli.session import finish, progress
+    from ocr_moe.cli.session import finish, progress, published, publishing
     from ocr_moe.cli.words import language
     from ocr_moe.exports.exporters import EXPORTERS
 
@@ -66,6 +67,7 @@ def extract(
         crops=crops,
         shard=shard,
         runner=runner,
+        work=work,
     )
     if dry_run:
         names = [strategy] if strategy else []
@@ -82,7 +84,6 @@ def extract(
             listing=sys.stdin,
             report=report,
             notice=notice,
+            publishing=publishing,
         )
-    finish(
-        run.outcome, [out / name for name in (*(e.target for e in EXPORTERS.values()), "run.json")]
-    )
+    finish(run.outcome, published(run, [*(e.target for e in EXPORTERS.values()), "run.json"]))

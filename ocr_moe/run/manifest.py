@@ -93,7 +93,6 @@ def manifest(
     store: Store, strategies: Sequence[Strategy], schemas: Sequence[Schema], workshop: Workshop
 ) -> Manifest:
     """Of the run that a store holds."""
-    identity = store.get_meta("identity")
     config = workshop.config
     return Manifest(
         ocr_moe=__version__,
@@ -102,7 +101,7 @@ def manifest(
         engine=page_key(workshop.engine("default"), config.remove_seals),
         schemas=tuple(schema.name for schema in schemas),
         strategies={strategy.name: _of_strategy(store, strategy) for strategy in strategies},
-        inputs=len(identity["inputs"]) if identity else 0,
+        inputs=len(store.inputs),
         repeated=_rounded(store.repeated_cost()),
         configuration=configuration_of(config),
     )

@@ -6,13 +6,12 @@ stores as they are (`ocr_moe.store.merging`); only what documents say of one ano
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.formats.phrases import Language
@@ -73,8 +72,6 @@ class _Part:
     store: Store
     words: Mapping[str, Any]
     """What it says of itself: key of the store → value."""
-    inputs: Mapping[str, str]
-    """Path → hash of the file."""
     divisions: tuple[Division, ...]
     """Of what shards it is: one, none for a whole run, more where it was merged before."""
 
@@ -108,7 +105,8 @@ def merge(
             here = here if here.identity else None  # it was killed before it took anything in
         all_parts = parts if here is None else [here, *parts]
         _agree(all_parts)
-        _look_for_missing(all_parts, merged)
+        found = _listed(out, here is not None, parts)
+        _look_for_missing(all_parts, found, merged)
         merged.doubled = _doubled(parts, folders)
         begun(merged)
         with Store(out / STORE) as store:
@@ -136,7 +134,6 @@ _WORDS: Mapping[str, Any] = {
     "schemas": list[Any],
     "origins": dict[str, Any],
     "titles": dict[str, str],
-    "files": dict[str, Any],
     "configuration": dict[str, Any],
     "experts": dict[str, dict[str, str | None]],
     "skipped": dict[str, str],
@@ -162,14 +159,11 @@ def _part(folder: Path, stack: ExitStack) -> _Part:
         value: Any = told(store, key, type_, None)
         if value is not None:
             words[key] = value
-    inputs = TypeAdapter(dict[str, str]).validate_python(
-        words.get("identity", {}).get("inputs", {})
-    )
     own = told(store, "shard", dict[str, int | str], {})
     before = told(store, "merged", tuple[Division, ...], ())
     divisions = (*((Division.model_validate(own),) if own else ()), *before)
     words["merged"] = [each.model_dump(mode="json") for each in divisions]
-    return _Part(folder, store, words, inputs, divisions)
+    return _Part(folder, store, words, divisions)
 
 
 def _agree(parts: Sequence[_Part]) -> None:
@@ -179,7 +173,7 @@ def _agree(parts: Sequence[_Part]) -> None:
     for part in parts:
         if not part.identity:
             raise StoreError(f"{part.folder}: its run was not begun; give its command again")
-    first, hashes = parts[0], dict(parts[0].inputs)
+    first = parts[0]
     for part in parts[1:]:
         try:
             found = unlike(first.identity, part.identity, first.words.get("schemas", ()))
@@ -194,19 +188,40 @@ def _agree(parts: Sequence[_Part]) -> None:
                 f"{part.folder} was not made as {first.folder} was: {'; '.join(found)}. Runs are merged "
                 "that have the same schemas, strategies and settings"
             )
-        differing = sorted(
-            path
-            for path, sha256 in part.inputs.items()
-            if sha256 and hashes.get(path, "") not in ("", sha256)
-        )
-        if differing:
-            more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
-            raise StoreError(
-                f"{part.folder}: {', '.join(differing[:_SHOWN])}{more}: another file stood there than "
-                "in a folder named before. Where it was changed in between, run that shard again with "
-                "--update; where these are two files of one name, run both from their common folder"
-            )
-        hashes |= {path: sha256 for path, sha256 in part.inputs.items() if sha256}
+
+
+def _listed(out: Path, begun: bool, parts: Sequence[_Part]) -> Listing:
+    """The names of all inputs, each once. Raises StoreError where a file is not the same in two runs."""
+    with ExitStack() as stack:
+        stores = [(part.folder, part.store) for part in parts]
+        if begun:
+            stores.insert(0, (out, stack.enter_context(Store(out / STORE, write=False))))
+        # On the disk, as there may be many.
+        seen = stack.enter_context(closing(sqlite3.connect("", isolation_level=None)))
+        seen.execute("CREATE TABLE seen (path TEXT PRIMARY KEY, sha256) WITHOUT ROWID")
+        listing = Listing()
+        for folder, store in stores:
+            differing: list[str] = []
+            for row in store.inputs:
+                known = seen.execute(
+                    "SELECT sha256 FROM seen WHERE path = ?", (row.path,)
+                ).fetchone()
+                if known is None:
+                    listing.add(row.path)
+                if known is not None and known[0] and row.sha256 not in (None, "", known[0]):
+                    differing.append(row.path)
+                elif row.sha256 or known is None:
+                    seen.execute(
+                        "INSERT OR REPLACE INTO seen VALUES (?, ?)", (row.path, row.sha256)
+                    )
+            if differing:
+                more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
+                raise StoreError(
+                    f"{folder}: {', '.join(differing[:_SHOWN])}{more}: another file stood there than in "
+                    "a folder named before. Where it was changed in between, run that shard again with "
+                    "--update; where these are two files of one name, run both from their common folder"
+                )
+        return listing
 
 
 def _otherwise_parsed(first: _Part, part: _Part) -> Iterator[str]:
@@ -227,7 +242,7 @@ def _otherwise_parsed(first: _Part, part: _Part) -> Iterator[str]:
                 return
 
 
-def _look_for_missing(parts: Sequence[_Part], merged: Merged) -> None:
+def _look_for_missing(parts: Sequence[_Part], found: Listing, merged: Merged) -> None:
     """Whether every file of the whole is in one of the parts, and if not, where the rest is."""
     divisions = [(part, each) for part in parts for each in part.divisions]
     if not divisions:
@@ -236,7 +251,6 @@ def _look_for_missing(parts: Sequence[_Part], merged: Merged) -> None:
     if len(wholes) > 1:
         merged.listings = list(wholes.values())
     whole = divisions[0][1]
-    found = Listing({path for part in parts for path in part.inputs})
     if len(wholes) == 1 and found.digest == whole.listing:
         return
     if len(wholes) == 1:
@@ -258,16 +272,12 @@ def _doubled(parts: Sequence[_Part], named: Sequence[Path]) -> list[tuple[Shard,
 def _take_all(store: Store, here: _Part | None, parts: Sequence[_Part], merged: Merged) -> None:
     first = here or parts[0]
     names = list(first.identity["strategies"]["chosen"])
-    merging = Merging(store, names, here.inputs if here else {})
+    merging = Merging(store, names)
     words = here.words if here else {}
+    identity = {key: value for key, value in first.identity.items() if key != "shard"}
     for part in parts:
-        words = _together(words, part.words)
-        inputs = merging.inputs | {
-            k: v or merging.inputs.get(k, "") for k, v in part.inputs.items()
-        }
-        kept = {key: value for key, value in first.identity.items() if key != "shard"}
-        words = {**words, "identity": kept | {"inputs": inputs}}
-        merging.take(part.store, part.inputs, words)
+        words = {**_together(words, part.words), "identity": identity}
+        merging.take(part.store, words)
     take_judgements(store, [part.store for part in parts])
     merged.repeated = store.count_repeats()
 
@@ -275,7 +285,7 @@ def _take_all(store: Store, here: _Part | None, parts: Sequence[_Part], merged: 
 def _together(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """What two runs say of themselves as one: the earlier start, everyone's files."""
     both = {**other, **one}
-    for key in ("parsings", "origins", "titles", "files", "experts", "skipped"):
+    for key in ("parsings", "origins", "titles", "experts", "skipped"):
         if key in both:
             both[key] = {**other.get(key, {}), **one.get(key, {})}
     for key in ("merged", "rereading"):
@@ -291,11 +301,12 @@ def _finish(
 ) -> None:
     store.drop_damaged()
     run = opened(out, store)
-    finished = store.finished_paths(run.strategies)
-    for part in parts:
-        left = sum(path not in finished for path in part.inputs)
+    unfinished = {row.path for row in store.inputs.unfinished(run.strategies)}
+    for part in parts if unfinished else ():
+        paths = [row.path for row in part.store.inputs]
+        left = len(unfinished.intersection(paths))
         if left:
-            merged.unfinished.append(Unfinished(part.folder, left, len(part.inputs)))
+            merged.unfinished.append(Unfinished(part.folder, left, len(paths)))
     # Built to decide over recorded answers; that is not where these answers are from.
     origins = told(store, "origins", dict[str, Origin], {})
     strategies = [
@@ -304,7 +315,7 @@ def _finish(
     ]
     settle(store, strategies, run.schemas, run.workshop)
     outcome = merged.outcome
-    outcome.files = len(finished)
+    outcome.files = len(store.inputs)
     count_documents(outcome, store, run.strategies)
     written = write_exports(out, store, strategies, run.schemas, run.workshop, language=language)
     if len(strategies) == 1:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from threading import Lock
 
 from ocr_moe.store.database import Store
 from ocr_moe.types import Record
@@ -18,6 +19,21 @@ class Progress:
     total: int
     path: str
     failure: str | None
+
+
+class Tally:
+    """Counts the files that are done, and tells of each. Safe to share between threads."""
+
+    def __init__(self, report: Callable[[Progress], None], done: int, total: int) -> None:
+        self._report = report
+        self._lock = Lock()
+        self.done = done
+        self.total = total
+
+    def note(self, path: str, failure: str | None) -> None:
+        with self._lock:
+            self.done += 1
+            self._report(Progress(self.done, self.total, path, failure))
 
 
 class Notice(StrEnum):

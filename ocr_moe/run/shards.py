@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from ocr_moe.errors import UsageError
+from ocr_moe.intake.source import Source
 from ocr_moe.types import Value
 
 _FORM = re.compile(r"\s*([0-9]{1,9})\s*/\s*([0-9]{1,9})\s*")
@@ -68,14 +69,30 @@ class Division(Value):
         return Shard(self.index, self.count)
 
 
-def divide(shard: Shard, names: Iterable[str]) -> Division:
-    """What a shard is to say of the whole."""
-    listing = Listing()
-    for name in names:
-        listing.add(name)
-    return Division(
-        index=shard.index, count=shard.count, files=listing.files, listing=listing.digest
-    )
+class Share(Collection[Source]):
+    """Those of some sources, in their order, that a shard holds; iterable again and again."""
+
+    def __init__(self, shard: Shard, sources: Collection[Source]) -> None:
+        self._shard = shard
+        self._sources = sources
+        whole = Listing()
+        self._count = 0
+        for source in sources:
+            whole.add(source.name)
+            self._count += shard.holds(source.name)
+        self.division = Division(
+            index=shard.index, count=shard.count, files=whole.files, listing=whole.digest
+        )
+        """What the shard's store is to say of the whole."""
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Source]:
+        return (source for source in self._sources if self._shard.holds(source.name))
+
+    def __contains__(self, source: object) -> bool:
+        return any(source == each for each in self)
 
 
 class Listing:

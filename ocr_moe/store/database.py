@@ -5,7 +5,8 @@ that was under way. One process writes at a time, and with it those that work fo
 A store of an earlier version is migrated when it is opened for writing, and read as it is otherwise
 (`ocr_moe.store.migrations`).
 
-Tables: `meta` (the run's identity), `files` (hash → page count), `pages` (page OCR, once per engine),
+Tables: `meta` (the run's identity), `inputs` (path → where the file is, and its hash), `files` (hash →
+page count), `pages` (page OCR, once per engine),
 `answers` (every answer of every expert, keyed by document, expert fingerprint and the question),
 `records` (decisions, one row a strategy and document), `settled` (those among them that other documents
 of the run changed), `judgements` (what people said), `repeats` (answers to questions that shards put a
@@ -27,6 +28,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
+from ocr_moe.store.inputs import Inputs
 from ocr_moe.store.opening import (
     examine,
     open_to_join,
@@ -59,7 +61,10 @@ _SETTLED_BY = "settled"
 """Strategy → what `put_settled` was told of how its records were settled. Whatever changes records drops
 it with them."""
 _COUNT_RECORDS = "SELECT count(*) FROM records WHERE strategy = ?"
-_PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)"
+_PUT_PAGE = (
+    "INSERT INTO pages VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET text = excluded.text "
+    "WHERE text IS NOT excluded.text"  # what is there already is no change of the store
+)
 _PUT_JUDGEMENT = (
     "INSERT INTO judgements (sha256, page, region, path, part, undoes, judgement) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -121,6 +126,7 @@ class Store:
         """With `join` it is written beside the process that has it open for writing, for which this
         one works."""
         self.path = path
+        self.inputs = Inputs(self)
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._guard: IO[str] | None = None
@@ -141,6 +147,11 @@ class Store:
         if self._db is None:
             raise StoreError(f"{self.path}: the store is closed")
         return self._db
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything was written since it was opened."""
+        return self._connection.total_changes > 0
 
     def close(self) -> None:
         with self._lock:
@@ -190,17 +201,28 @@ class Store:
     def set_meta(self, key: str, value: Any) -> None:
         self._write(_SET_META, _meta_row(key, value))
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """What is written in the block is written wholly or not at all."""
+        with self._transaction():
+            yield
+
     def sign(self, meta: Mapping[str, Any], *, clear_records: bool) -> None:
         """Write what a run says of itself, key by key, and with it drop records that no longer hold.
 
-        All or nothing.
+        All or nothing; nothing at all is written where all of it stands there.
         """
+        rows = [_meta_row(key, value) for key, value in meta.items()]
+        told = dict(self._rows("SELECT key, value FROM meta"))
+        changed = [(key, value) for key, value in rows if told.get(key) != value]
+        if not changed and not clear_records:
+            return
         with self._transaction() as db:
             if clear_records:
                 db.execute("DELETE FROM records")
                 db.execute("DELETE FROM settled")
                 unsettle(db)
-            db.executemany(_SET_META, [_meta_row(key, value) for key, value in meta.items()])
+            db.executemany(_SET_META, changed)
 
     def get_page_count(self, sha256: str) -> int | None:
         """None where it is not known, or damaged."""
@@ -454,6 +476,23 @@ class Store:
             )
             unsettle(db)
 
+    def drop_records(self, paths: Sequence[str]) -> None:
+        """Drop all records of some files."""
+        with self._transaction() as db:
+            keys = [(name, path) for name in self.strategies() for path in paths]
+            for table in ("settled", "records"):
+                db.executemany(f"DELETE FROM {table} WHERE strategy = ? AND path = ?", keys)
+            unsettle(db)
+
+    def records_of(self, path: str, strategies: Sequence[str]) -> list[Record]:
+        """The records of a file as experts alone decided them, by page, part and strategy."""
+        rows = self._rows(
+            f"SELECT CAST(record AS BLOB) FROM records WHERE {_OF_STRATEGIES} AND path = ? "
+            "ORDER BY page, part, strategy",
+            (json.dumps(list(strategies)), path),
+        )
+        return [self._record(path, record) for (record,) in rows]
+
     def replace_records(self, paths: Sequence[str], rows: Sequence[RecordRow]) -> None:
         """Write records in place of all that there are of some files, under every strategy."""
         with self._transaction() as db:
@@ -508,6 +547,10 @@ class Store:
             (strategy, *key),
         )
         return self._record(key.path, row[0]) if row else None
+
+    def has_opened(self, least: int) -> bool:
+        """Whether at least so many files were opened in this run."""
+        return len(self._rows("SELECT 1 FROM files LIMIT ?", (least,))) == least
 
     def opened_files(self) -> set[str]:
         """Hashes of the files that were opened in this run, ever."""
@@ -640,6 +683,10 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._saying():
+            within = self._connection.in_transaction
+            if within:  # it is part of what `changing` holds together
+                yield self._connection
+                return
             self.check()
             self._connection.execute("BEGIN IMMEDIATE")  # else a read before a write may void it
             try:

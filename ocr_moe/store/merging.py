@@ -14,12 +14,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from ocr_moe.store.database import RecordRow, Store, renamed, row_of, unsettle
+from ocr_moe.store.database import Store, renamed, row_of, unsettle
+from ocr_moe.store.inputs import Input, write
 from ocr_moe.types import JudgementKind, Record
 
 _PAGES = "SELECT sha256, page, region, engine, CAST(text AS BLOB) FROM pages WHERE json_valid(text)"
@@ -51,32 +52,23 @@ whether it is finished, and how many of its records failed, negative."""
 class Merging:
     """A store that takes in others. Not to be shared between threads."""
 
-    def __init__(self, to: Store, strategies: Sequence[str], inputs: Mapping[str, str]) -> None:
-        """`inputs` is path → hash of what the store is of already."""
+    def __init__(self, to: Store, strategies: Sequence[str]) -> None:
         self._to = to
         self._strategies = json.dumps(list(strategies))
-        self.inputs: dict[str, str] = {}
-        """Path → hash of the file, empty for one that could not be read; of all that was taken in."""
-        self._paths: dict[str, list[str]] = {}
-        """Hash → paths, sorted as they came."""
-        self._note(inputs)
 
-    def take(self, source: Store, inputs: Mapping[str, str], meta: Mapping[str, Any]) -> None:
-        """Take a store in, which is of these inputs, and write `meta` with it.
+    def take(self, source: Store, meta: Mapping[str, Any]) -> None:
+        """Take a store in, and write `meta` with it.
 
-        Paths that both are of have the same hash in both, or none in one. All or nothing; taken in
-        again, a store changes nothing. Judgements are left out (`take_judgements`). Raises StoreError.
+        Inputs that both have are the same in both, or could not be read for one. All or nothing; taken
+        in again, a store changes nothing. Judgements are left out (`take_judgements`). Raises
+        StoreError.
         """
-        theirs: dict[str, list[str]] = {}
-        for path, sha256 in inputs.items():
-            if sha256 and sha256 in self._paths:
-                theirs.setdefault(sha256, []).append(path)
         with source.reading() as from_, self._to.writing() as db:
+            shared = self._shared(source, db)
             speaking = {
                 sha256
-                for sha256, paths in theirs.items()
-                if self._standing(from_, sha256, paths[0])
-                > self._standing(db, sha256, self._paths[sha256][0])
+                for sha256, (ours, theirs) in shared.items()
+                if self._standing(from_, sha256, theirs[0]) > self._standing(db, sha256, ours[0])
             }
             db.executemany(
                 "INSERT OR IGNORE INTO files VALUES (?, ?)",
@@ -89,22 +81,39 @@ class Merging:
                 _take_answer(db, row, speaks=row[0] in speaking)
             for row in from_.execute("SELECT * FROM repeats WHERE json_valid(answer)"):
                 db.execute(_PUT_REPEAT, row)
-            self._take_records(from_, db, inputs, theirs)
-            for sha256, paths in theirs.items():
-                self._share(from_, db, sha256, paths, speaks=sha256 in speaking)
+            self._take_records(from_, db, shared)
+            for sha256, (ours, theirs) in shared.items():
+                self._share(from_, db, ours, theirs, speaks=sha256 in speaking)
+            write(db, self._new_inputs(source, db))
             db.execute("DELETE FROM settled")
             unsettle(db)
             db.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)",
                 [(key, json.dumps(value, sort_keys=True)) for key, value in meta.items()],
             )
-        self._note(inputs)
 
-    def _note(self, inputs: Mapping[str, str]) -> None:
-        for path, sha256 in inputs.items():
-            if sha256 and self.inputs.get(path) != sha256:
-                self._paths.setdefault(sha256, []).append(path)
-            self.inputs[path] = sha256 or self.inputs.get(path, "")
+    def _shared(
+        self, source: Store, db: sqlite3.Connection
+    ) -> dict[str, tuple[list[str], list[str]]]:
+        """Hash → (our paths, theirs), of contents that both have."""
+        shared: dict[str, tuple[list[str], list[str]]] = {}
+        for row in source.inputs:
+            if row.sha256 and row.sha256 not in shared:
+                ours = db.execute(
+                    "SELECT path FROM inputs WHERE sha256 = ? ORDER BY path", (row.sha256,)
+                ).fetchall()
+                if ours:
+                    shared[row.sha256] = ([path for (path,) in ours], [])
+            if row.sha256 in shared:
+                shared[row.sha256][1].append(row.path)
+        return shared
+
+    def _new_inputs(self, source: Store, db: sqlite3.Connection) -> Iterator[Input]:
+        """Those that we do not have, or could not read."""
+        for row in source.inputs:
+            known = db.execute("SELECT sha256 FROM inputs WHERE path = ?", (row.path,)).fetchone()
+            if known is None or (row.sha256 and not known[0]):
+                yield row
 
     def _standing(self, db: sqlite3.Connection, sha256: str, path: str) -> Standing:
         [said] = db.execute(
@@ -120,50 +129,53 @@ class Merging:
         return (said or "", count > 0, -failed)
 
     def _take_records(
-        self,
-        from_: sqlite3.Connection,
-        db: sqlite3.Connection,
-        inputs: Mapping[str, str],
-        shared: Mapping[str, object],
+        self, from_: sqlite3.Connection, db: sqlite3.Connection, shared: Container[str]
     ) -> None:
         """The records of contents that are new here."""
-        readable_now = [
-            (self._strategies, path)
-            for path, sha256 in inputs.items()
-            if sha256 and sha256 not in shared and self.inputs.get(path) == ""
-        ]
-        db.executemany(f"DELETE FROM records WHERE {_OF_STRATEGIES} AND path = ?", readable_now)
-        for row in from_.execute(f"{_RECORDS} WHERE json_valid(record)"):
-            sha256 = inputs.get(row[1])
-            # A file that could not be read in this shard was read, or read in vain, in another one.
-            if sha256 is None or sha256 in shared or (not sha256 and row[1] in self.inputs):
+        rows = from_.execute(
+            "SELECT i.sha256, r.strategy, r.path, r.page, r.part, r.failed, CAST(r.record AS BLOB) "
+            "FROM records r JOIN inputs i ON i.path = r.path WHERE json_valid(r.record)"
+        )
+        dropped: set[str] = set()
+        for sha256, *row in rows:
+            if sha256 in shared:
                 continue
+            path = row[1]
+            known = db.execute("SELECT sha256 FROM inputs WHERE path = ?", (path,)).fetchone()
+            # A file that could not be read in this shard was read, or read in vain, in another one.
+            if known is not None and not sha256:
+                continue
+            if known is not None and path not in dropped:
+                dropped.add(path)
+                self._drop_records(db, path)
             db.execute(_PUT_RECORD, row)
+
+    def _drop_records(self, db: sqlite3.Connection, path: str) -> None:
+        db.execute(
+            f"DELETE FROM records WHERE {_OF_STRATEGIES} AND path = ?", (self._strategies, path)
+        )
 
     def _share(
         self,
         from_: sqlite3.Connection,
         db: sqlite3.Connection,
-        sha256: str,
-        paths: Sequence[str],
+        ours: Sequence[str],
+        theirs: Sequence[str],
         *,
         speaks: bool,
     ) -> None:
-        """The records of a content that is known here, for every path."""
-        ours = self._paths[sha256]
+        """The records of a content that both have, for every path."""
         where = f"{_RECORDS} WHERE {_OF_STRATEGIES} AND path = ? AND json_valid(record)"
-        said, to = (
-            (from_.execute(where, (self._strategies, paths[0])), dict.fromkeys([*ours, *paths]))
+        said = (
+            from_.execute(where, (self._strategies, theirs[0]))
             if speaks
-            else (db.execute(where, (self._strategies, ours[0])), dict.fromkeys(paths))
+            else db.execute(where, (self._strategies, ours[0]))
         )
         records = list(_readable(row[-1] for row in said.fetchall()))
-        for path in to if speaks else [path for path in to if path not in ours]:
-            db.execute(
-                f"DELETE FROM records WHERE {_OF_STRATEGIES} AND path = ?", (self._strategies, path)
-            )
-            rows: list[RecordRow] = [row_of(renamed(record, path)) for record in records]
-            db.executemany(_PUT_RECORD, rows)
+        for path in dict.fromkeys([*ours, *theirs] if speaks else theirs):
+            if speaks or path not in ours:
+                self._drop_records(db, path)
+                db.executemany(_PUT_RECORD, [row_of(renamed(record, path)) for record in records])
 
 
 def take_judgements(to: Store, sources: Iterable[Store]) -> None:

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import Any
 
 from ocr_moe.errors import ClusterError, MissingDependencyError, OcrMoeError
-from ocr_moe.intake.sources import Source
+from ocr_moe.intake.source import Source
 from ocr_moe.run.documents import page_key
 from ocr_moe.run.workers.messages import Job
 from ocr_moe.settings import ClusterOptions

@@ -61,7 +61,7 @@ class WorkerProcess:
 
     def let_go(self) -> None:
         """Let it end; where it has anything under way, it leaves that behind."""
-        self._channel.close()
+        self._channel.end()
 
     def join(self) -> None:
         """Wait until it has ended, which it is made to where it takes long."""
@@ -97,6 +97,7 @@ class WorkerProcess:
             if not self._serves(message):
                 self._hear(self, message)
         self._popen.wait()
+        self._channel.close()
         self._bury()
         self._hear(self, None)
 
