@@ -228,7 +228,7 @@ class Run:
         pages are decoded again. Raises StoreError without a run, KeyError for an unknown name,
         OutputError.
         """
-        from ocr_moe.exports.exporters import EXPORTERS
+        from ocr_moe.exports.exporters import FORMATS
         from ocr_moe.run.exporting import exported
 
         with self._store() as store:
@@ -240,7 +240,7 @@ class Run:
                     pictures=pictures,
                     sheet_pictures=crops,
                 )
-                return EXPORTERS[format].write(Path(to), run)
+                return FORMATS[format].write(Path(to), run)
 
     def export_ocr(self, to: str | PathLike[str]) -> int:
         """Write all page OCR as JSONL, for `Options.ocr`; how many pages. Raises as `export` does."""
@@ -426,7 +426,8 @@ def evaluate(
 ) -> Scores:
     """Score a run, or all strategies of a comparison, against verified sheets.
 
-    `folder` may also be the records.xlsx in it. Writes scores.json, accuracy.xlsx (in a language) and
+    `folder` may also be the records.xlsx in it, or a Parquet file or folder of parts that `export`
+    wrote, of which there is no store. Writes scores.json, accuracy.xlsx (in a language) and
     report.html (in both) into the folder, and with a `goal` also recommended.yaml: the cheapest policy
     that is certified for it, or else the most accurate strategy that ran. Raises TruthError when a sheet
     cannot be used, StoreError when the folder holds no run.
@@ -435,6 +436,8 @@ def evaluate(
     from ocr_moe.laboratory.evaluating import evaluate_run
 
     config = config or load_config()
+    if goal is None and _is_parquet(folder):
+        return _evaluate_parts(Path(folder), _files(truth), config, language)
     named = folder
     folder = run_folder(folder)
     if folder.is_file() and any((sheet / STORE).exists() for sheet in _files(truth)):
@@ -448,6 +451,29 @@ def evaluate(
     if is_url(as_given(named)):
         opened_destination(named).publish()
     return scores
+
+
+def _is_parquet(what: str | PathLike[str]) -> bool:
+    path = Path(what)
+    if path.is_dir():
+        return not (path / STORE).exists() and any(path.rglob("*.parquet"))
+    return path.suffix.lower() == ".parquet" and path.is_file()
+
+
+def _evaluate_parts(
+    what: Path, truth: Sequence[Path], config: Config, language: Language
+) -> Scores:
+    """What `evaluate` does, of records alone; without crops, as nobody knows where pages are."""
+    from ocr_moe.evaluation.evaluate import EvaluationOptions
+    from ocr_moe.evaluation.evaluate import evaluate as evaluate_material
+    from ocr_moe.evaluation.material import gather
+    from ocr_moe.evaluation.truth.truthset import read_truths
+    from ocr_moe.exports.parts import read_parquet
+
+    runs, schemas = read_parquet(what)
+    material = gather(runs, schemas, read_truths(truth, config.truth))
+    out = what if what.is_dir() else what.parent
+    return evaluate_material(material, out, options=EvaluationOptions(language=language))
 
 
 def evaluate_columns(
@@ -634,7 +660,10 @@ def calibrate(
 
 
 def run_folder(what: str | PathLike[str]) -> Path:
-    """The folder of a run that is named by itself or by one of the files that it wrote there."""
+    """The folder of a run that is named by itself or by one of the files that it wrote there; of a
+    Parquet file its own."""
+    if _is_parquet(what):
+        return Path(what) if Path(what).is_dir() else Path(what).parent
     path = opened_destination(what).folder
     return path.parent if path.is_file() and (path.parent / STORE).is_file() else path
 

@@ -149,8 +149,9 @@ def wait_for(calls: int, paid: list[str], process: subprocess.Popen[bytes]) -> N
 
 
 def without_settings(names: list[str]) -> list[str]:
-    """run.json tells the configuration, of which the address of the cluster is part."""
-    return [name for name in names if name != "run.json"]
+    """run.json tells the configuration, of which the address of the cluster is part; what a run notes of
+    its own files is no export."""
+    return [name for name in names if name != "run.json" and not name.startswith(".")]
 
 
 def test_a_node_that_is_killed_costs_only_what_was_in_flight(

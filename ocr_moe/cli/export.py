@@ -42,7 +42,7 @@ def export(
     from ocr_moe.cli.session import published, publishing
     from ocr_moe.cli.words import language, said
     from ocr_moe.errors import UsageError
-    from ocr_moe.exports.exporters import EXPORTERS
+    from ocr_moe.exports.exporters import FORMATS
 
     opened = Run(run)
     if opened.destination.url is not None:
@@ -50,8 +50,8 @@ def export(
         published(opened, ())
     elif ocr is None and records is None:
         raise UsageError("nothing to export: name --ocr FILE or --records FILE")
-    if format not in EXPORTERS:
-        raise UsageError(f"--format {format}: there are {', '.join(EXPORTERS)}")
+    if format not in FORMATS:
+        raise UsageError(f"--format {format}: there are {', '.join(FORMATS)}")
     if crops and (records is None or format != "xlsx"):
         raise UsageError("--crops: pictures go into a workbook: name --records FILE --format xlsx")
     if ocr is not None:
