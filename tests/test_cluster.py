@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from benchmarks.kills import answering, differences
+from benchmarks.kills import answering, differences, from_a_terminal
 from ocr_moe.formats.yamlfile import write_yaml
 from ocr_moe.run.kept import KEPT
 from ocr_moe.testing.chatserver import ChatServer
 from tests.conftest import Command, arguments, environment
+from tests.raynodes import Nodes
 from tests.test_interrupts import lay_out
 
-pytest.importorskip("ray", reason="Ray is an extra")
+if find_spec("ray") is None:
+    pytest.skip("Ray is an extra", allow_module_level=True)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="Ray nodes are POSIX")]
 
 DOCUMENTS = 24
@@ -27,7 +30,6 @@ AT_ONCE = 4
 IN_FLIGHT = AT_ONCE + 2
 """Requests under way, and answers on their way to the run."""
 DELAY = 0.4
-OBJECTS = 80 << 20
 
 
 @pytest.fixture(scope="module")
@@ -70,43 +72,6 @@ def env(server: ChatServer) -> dict[str, str]:
 def nodes(env: dict[str, str]) -> Iterator[Nodes]:
     with Nodes(env) as nodes:
         yield nodes
-
-
-class Nodes:
-    """A cluster of a head and another node, one core each, that are processes of this machine."""
-
-    def __init__(self, env: dict[str, str]) -> None:
-        self._env = env
-        self._cluster: Any = None
-
-    def __enter__(self) -> Nodes:
-        from ray.cluster_utils import Cluster
-
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in self._env.items():
-                patch.setenv(name, value)
-            head = {"num_cpus": 1, "object_store_memory": OBJECTS, "include_dashboard": False}
-            self._cluster = Cluster(initialize_head=True, head_node_args=head)
-            self._second = self._cluster.add_node(num_cpus=1, object_store_memory=OBJECTS)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._cluster.shutdown()
-
-    @property
-    def address(self) -> str:
-        return str(self._cluster.address)
-
-    def kill_second(self) -> None:
-        """With everything that runs there."""
-        self._cluster.remove_node(self._second, allow_graceful=False)
-
-    def kill_head(self) -> None:
-        self._cluster.head_node.kill_all_processes(check_alive=False, allow_graceful=False)
-
-    def restart(self) -> None:
-        self._cluster.shutdown()
-        self.__enter__()
 
 
 def configuration(folder: Path, **cluster: object) -> Path:
@@ -169,7 +134,7 @@ def test_a_node_that_is_killed_costs_only_what_was_in_flight(
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE)
     wait_for(AT_ONCE + 2, paid, process)
     nodes.kill_second()
-    told = process.communicate(timeout=150)[1].decode()
+    told = process.communicate(timeout=300)[1].decode()
     assert process.returncode == 0, told
     assert "Traceback" not in told
     assert len(set(paid)) == DOCUMENTS
@@ -193,16 +158,36 @@ def test_a_run_goes_on_once_a_killed_head_is_back(
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE)
     wait_for(AT_ONCE + 2, paid, process)
     nodes.kill_head()
-    told = process.communicate(timeout=60)[1].decode()
+    told = process.communicate(timeout=300)[1].decode()
     assert process.returncode == 1, told
     assert "Traceback" not in told
     assert "the same command goes on where this stopped" in told
     nodes.restart()
     config = configuration(tmp_path, address=nodes.address)
-    again = subprocess.run(command, env=env, stderr=subprocess.PIPE, timeout=150)
+    again = subprocess.run(command, env=env, stderr=subprocess.PIPE, timeout=300)
     assert again.returncode == 0, again.stderr.decode()
     assert len(set(paid)) == DOCUMENTS
     assert len(paid) - DOCUMENTS <= IN_FLIGHT
+    assert without_settings(differences(tmp_path / "out", local)) == []
+
+
+def test_an_interrupt_finishes_what_is_under_way_and_the_run_goes_on(
+    inputs: Path, nodes: Nodes, env: dict[str, str], local: Path, paid: list[str], tmp_path: Path
+) -> None:
+    config = configuration(tmp_path, address=nodes.address)
+    command = extract(inputs, tmp_path / "out", config, "--runner", "ray")
+    process = subprocess.Popen(
+        from_a_terminal(*command[1:]), env=env, stderr=subprocess.PIPE, start_new_session=True
+    )
+    wait_for(AT_ONCE, paid, process)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=300)[1].decode()
+    assert process.returncode == 130, told
+    assert "the same command goes on where this stopped" in told
+    # Whichever runner takes it up.
+    again = subprocess.run(extract(inputs, tmp_path / "out", config), env=env, timeout=300)
+    assert again.returncode == 0
+    assert len(paid) == len(set(paid)) == DOCUMENTS
     assert without_settings(differences(tmp_path / "out", local)) == []
 
 

@@ -6,7 +6,9 @@ import logging
 import os
 import pickle
 import platform
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -90,7 +92,8 @@ def attached(options: ClusterOptions, workers: int) -> Iterator[Cluster]:
         arguments |= {"address": f"{head[0]}:{head[1]}"}
     # Ray ends what it started when the thread ends that started it.
     wait = _at_once if address is None else _within(options.wait)
-    _connect(lambda: ray.init(**arguments), address or "this machine", wait)
+    with _our_signals():
+        _connect(lambda: ray.init(**arguments), address or "this machine", wait)
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
@@ -98,6 +101,20 @@ def attached(options: ClusterOptions, workers: int) -> Iterator[Cluster]:
         yield Cluster((host, int(port)), own=address is None)
     finally:
         _let_go()
+
+
+@contextmanager
+def _our_signals() -> Iterator[None]:
+    """What signals do stays as it is; Ray would have some end the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _let_go() -> None:
