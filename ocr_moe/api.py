@@ -288,7 +288,7 @@ def extract(
         chosen = [workshop.strategy(strategy or config.strategy)]
         sources, division = _share(discover(_texts(paths), listing, config.images), options)
         with (
-            _cluster(options, workshop, chosen) as cluster,
+            _cluster(options, workshop, chosen, schemas, sources) as cluster,
             Batch(
                 to.folder,
                 cluster=cluster,
@@ -345,10 +345,14 @@ def _prepared(
 
 @contextmanager
 def _cluster(
-    options: Options, workshop: Workshop, strategies: Sequence[Strategy]
+    options: Options,
+    workshop: Workshop,
+    strategies: Sequence[Strategy],
+    schemas: Sequence[Schema],
+    sources: Iterable[Source],
 ) -> Iterator[Cluster | None]:
-    """What makes the records on other machines; None where this one does. Raises UsageError,
-    ClusterError."""
+    """What makes the records on other machines, once each of them was found fit to; None where this one
+    does. Raises UsageError, ClusterError."""
     if options.runner == "local":
         yield None
         return
@@ -361,10 +365,16 @@ def _cluster(
         )
     from ocr_moe.run.cluster.attaching import attached
     from ocr_moe.run.cluster.runner import RayRunner
+    from ocr_moe.run.workers.messages import Job
 
     settings = workshop.config.cluster
+    names = tuple(strategy.name for strategy in strategies)
     with attached(settings, workshop.config.workers) as cluster:
-        yield RayRunner(cluster, settings)
+        runner = RayRunner(cluster, settings)
+        job = Job(Path(), workshop.blueprint, names, tuple(schemas))
+        readable = (source for source in sources if source.problem is None)
+        runner.examine(job, next(readable, None))
+        yield runner
 
 
 def _share(
@@ -581,22 +591,28 @@ def compare(
             chosen = {name: workshop.strategy(name) for name in strategies}
         else:
             chosen, skipped = workshop.available_strategies()
-        sources = discover(_texts(paths), listing, config.images)
-        with Batch(
-            folder,
-            workshop=workshop,
-            strategies=list(chosen.values()),
-            schemas=schemas,
-            max_cost=options.max_cost,
-            notice=notice,
-            language=options.language,
-        ) as batch:
+        sources, division = _share(discover(_texts(paths), listing, config.images), options)
+        built = list(chosen.values())
+        with (
+            _cluster(options, workshop, built, schemas, sources) as cluster,
+            Batch(
+                folder,
+                cluster=cluster,
+                workshop=workshop,
+                strategies=built,
+                schemas=schemas,
+                max_cost=options.max_cost,
+                notice=notice,
+                language=options.language,
+            ) as batch,
+        ):
             outcome = batch.execute(
                 sources,
                 ocr=options.ocr,
                 update=options.update,
                 retry_failed=options.retry_failed,
                 frozen_strategies=False,
+                division=division,
                 report=report,
             )
             batch.store.sign({"skipped": skipped}, clear_records=False)

@@ -7,15 +7,22 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.kills import answering, differences, from_a_terminal
 from ocr_moe.formats.yamlfile import write_yaml
+from ocr_moe.intake.source import Source
+from ocr_moe.run.cluster.attaching import Found, examined, unfit
 from ocr_moe.run.kept import KEPT
+from ocr_moe.run.workers.messages import Job
 from ocr_moe.testing.chatserver import ChatServer
+from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import Config, load_config
 from tests.conftest import Command, arguments, environment
 from tests.raynodes import Nodes
 from tests.test_interrupts import lay_out
@@ -39,18 +46,20 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def paid() -> list[str]:
+def calls() -> list[str]:
     return []
 
 
-@pytest.fixture(autouse=True)
-def nothing_paid(paid: list[str], local: Path) -> None:
-    paid.clear()
+@pytest.fixture
+def paid(calls: list[str], local: Path) -> list[str]:
+    """One prompt a call since the test began."""
+    calls.clear()
+    return calls
 
 
 @pytest.fixture(scope="module")
-def server(paid: list[str]) -> Iterator[ChatServer]:
-    with answering(paid, delay=DELAY) as server:
+def server(calls: list[str]) -> Iterator[ChatServer]:
+    with answering(calls, delay=DELAY) as server:
         yield server
 
 
@@ -201,3 +210,58 @@ def test_a_cluster_that_is_not_there_is_told_and_nothing_is_written(
     assert done.status == 2
     assert "no Ray cluster answers at 127.0.0.1:1" in done.err
     assert not out.exists()
+
+
+def test_an_actor_that_fits_nowhere_is_told_and_nothing_is_written(
+    inputs: Path, nodes: Nodes, env: dict[str, str], tmp_path: Path
+) -> None:
+    config = configuration(tmp_path, address=nodes.address, cpus=3, wait=1)
+    command = extract(inputs, tmp_path / "out", config, "--runner", "ray")
+    done = subprocess.run(command, env=env, stderr=subprocess.PIPE, text=True, timeout=300)
+    assert done.returncode == 2
+    assert "an actor wants 3 cores and 0 GPUs (cluster.cpus, cluster.gpus)" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+HERE = Found("here", "1.0", "3.11.7", "paddle r3", (("llm", ""), ("rules", "rules/4")))
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ({}, []),
+        ({"python": "3.11.2"}, []),
+        ({"version": "0.9"}, ["it has ocr_moe 0.9, this machine 1.0"]),
+        ({"python": "3.12.1"}, ["it has Python 3.12.1, this machine 3.11.7"]),
+        ({"lacking": ("no weights",), "engine": ""}, ["no weights"]),
+        ({"engine": "paddle r2"}, ["it reads pages with paddle r2, this machine with paddle r3"]),
+        (
+            {"experts": (("rules", "rules/4"),)},
+            ["it cannot ask llm: set the same variables OCR_MOE_… there, before `ray start`"],
+        ),
+        (
+            {"experts": (("llm", ""), ("rules", "rules/3"))},
+            ["its rules is rules/3, that of this machine rules/4"],
+        ),
+    ],
+)
+def test_a_node_that_would_read_otherwise_is_found_out(
+    there: dict[str, Any], words: list[str]
+) -> None:
+    assert unfit(HERE, replace(HERE, host="there", **there)) == words
+
+
+def test_weights_and_files_that_are_not_there_are_told(tmp_path: Path) -> None:
+    weights = tmp_path / "inference.onnx"
+    weights.write_bytes(b"weights")
+    plain = load_config().model_dump(mode="json")
+    plain["engines"]["paddle"]["detection_model_dir"] = str(tmp_path)
+    job = Job(Path(), Workshop(Config.model_validate(plain)).blueprint, ("rules",), ())
+    here = examined(job, None)
+    weights.unlink()
+    [why] = unfit(here, examined(job, None))
+    assert why.startswith("it reads pages with paddleocr")
+    blueprint = Workshop(load_config()).blueprint
+    missing = Source(tmp_path / "a.png", "a.png")
+    found = examined(Job(Path(), blueprint, ("rules",), ()), missing)
+    assert found.lacking == ("a.png cannot be read; files must be where all nodes have them",)

@@ -205,13 +205,18 @@ def examined(job: Job, example: Source | None) -> Found:
         experts = _experts(workshop, job.strategies)
     except (OcrMoeError, OSError) as error:
         lacking.append(str(error))
-    if example is not None:
-        try:
-            example.digest(job.blueprint.config.images)
-        except OcrMoeError as error:
-            lacking.append(f"{error} (files must be where all nodes have them)")
+    if example is not None and not _is_readable(example, job):
+        lacking.append(f"{example.name} cannot be read; files must be where all nodes have them")
     here = socket.gethostname(), __version__, platform.python_version()
     return Found(*here, engine, experts, tuple(lacking))
+
+
+def _is_readable(source: Source, job: Job) -> bool:
+    try:
+        source.digest(job.blueprint.config.images)
+    except OcrMoeError:
+        return False
+    return True
 
 
 def _packages(workshop: Workshop) -> Iterator[str]:
@@ -266,6 +271,8 @@ def examine_nodes(job: Job, example: Source | None, options: ClusterOptions) -> 
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     _wait_for_room(options)
+    if example is not None and not _is_readable(example, job):
+        example = None  # it is the file's fault, and told in its record
     here = examined(job, example)
     if here.lacking:
         raise ClusterError(f"this machine: {here.lacking[0]}")

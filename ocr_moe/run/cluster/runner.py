@@ -17,6 +17,7 @@ from threading import Thread
 from typing import Any
 
 from ocr_moe.errors import ClusterLostError, WorkerLostError
+from ocr_moe.intake.source import Source
 from ocr_moe.run.answers import words_of
 from ocr_moe.run.cluster.attaching import Cluster, examine_nodes, has_room
 from ocr_moe.run.cluster.office import MOST, Office
@@ -48,20 +49,24 @@ class RayRunner:
         self._cluster = cluster
         self._options = options
 
+    def examine(self, job: Job, example: Source | None) -> None:
+        """Raises ClusterError where an actor has room nowhere, or a node would not read what this
+        machine reads; `example` is a file that all of them should be able to open."""
+        examine_nodes(job, example, self._options)
+
     def work(
         self, job: Job, works: Iterable[Work], store: Store, ledger: Ledger, give_up: GiveUp
     ) -> Generator[list[Processed], None, None]:
         """The records of each content, as they come, some at a time; what else was read and asked is in
         the store by then.
 
-        Raises what is about the run, once what is under way is done; KeyboardInterrupt waits for nobody.
-        Raises ClusterError before anything is begun, and ClusterLostError.
+        Raises what is about the run, once what is under way is done, and ClusterLostError;
+        KeyboardInterrupt waits for nobody.
         """
         waiting = iter(works)
         first = list(islice(waiting, _WINDOW))
         if not first:
             return
-        examine_nodes(job, first[0].sources[0], self._options)
         office = self._open_office(job, ledger)
         try:
             with ledger.telling(lambda: _stop(office, ledger)):
