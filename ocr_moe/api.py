@@ -17,17 +17,23 @@ from typing import IO, TYPE_CHECKING
 
 from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.formats.phrases import Language
+from ocr_moe.intake.listing import Listing, listing_of
 from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.remote.fetching import local_copies
 from ocr_moe.remote.filesystems import as_given, is_url
 from ocr_moe.remote.publication import Published
+from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.destinations import destination_of, opened_destination
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
+from ocr_moe.run.merging import Merged
+from ocr_moe.run.merging import merge as merge_runs
 from ocr_moe.run.outcome import Notice, Outcome, Progress
 from ocr_moe.run.pictures import PageImages
+from ocr_moe.run.runners import Cluster
+from ocr_moe.run.shards import Division, Shard, divide
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
 from ocr_moe.types import Decision, Record
@@ -43,7 +49,8 @@ if TYPE_CHECKING:
     from ocr_moe.reviewing.desk import Desk
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
-TruthFiles = str | PathLike[str] | Sequence[str | PathLike[str]]
+Files = str | PathLike[str] | Sequence[str | PathLike[str]]
+TruthFiles = Files
 """Verified sheets, one a schema."""
 
 
@@ -71,6 +78,8 @@ class Options:
     crops: str | None = None
     work: Path | None = None
     """Where the store is of a run whose `out` is a URL; by default a folder of this machine's own."""
+    shard: str | None = None
+    runner: str = "local"
     language: Language = "en"
     """Of the workbooks."""
 
@@ -277,21 +286,26 @@ def extract(
     to = destination_of(tempfile.mkdtemp(prefix="ocr-moe-") if out is None else out, options.work)
     with _local(options) as options, _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
-        sources = discover(_texts(paths), listing, config.images)
-        with Batch(
-            to.folder,
-            workshop=workshop,
-            strategies=chosen,
-            schemas=schemas,
-            max_cost=options.max_cost,
-            notice=notice,
-            language=options.language,
-        ) as batch:
+        sources, division = _share(discover(_texts(paths), listing, config.images), options)
+        with (
+            _cluster(options, workshop, chosen) as cluster,
+            Batch(
+                to.folder,
+                cluster=cluster,
+                workshop=workshop,
+                strategies=chosen,
+                schemas=schemas,
+                max_cost=options.max_cost,
+                notice=notice,
+                language=options.language,
+            ) as batch,
+        ):
             outcome = batch.execute(
                 sources,
                 ocr=options.ocr,
                 update=options.update,
                 retry_failed=options.retry_failed,
+                division=division,
                 report=report,
             )
             outcome.to_check = batch.export().strategies[chosen[0].name].left_to_check
@@ -329,6 +343,55 @@ def _prepared(
         yield config, workshop, schemas
 
 
+@contextmanager
+def _cluster(
+    options: Options, workshop: Workshop, strategies: Sequence[Strategy]
+) -> Iterator[Cluster | None]:
+    """What makes the records on other machines; None where this one does. Raises UsageError,
+    ClusterError."""
+    if options.runner == "local":
+        yield None
+        return
+    if options.runner != "ray":
+        raise UsageError(f"--runner {options.runner}: there are local, ray")
+    if not (workshop.is_plain and all(map(workshop.owns, strategies))):
+        raise UsageError(
+            "--runner ray: nodes build what reads from the configuration; parts that were made in this "
+            "process alone cannot be sent to them"
+        )
+    from ocr_moe.run.cluster.attaching import attached
+    from ocr_moe.run.cluster.runner import RayRunner
+
+    settings = workshop.config.cluster
+    with attached(settings, workshop.config.workers) as cluster:
+        yield RayRunner(cluster, settings)
+
+
+def _share(sources: Listing, options: Options) -> tuple[Listing, Division | None]:
+    """The files of the shard that the options name, or all. Raises UsageError."""
+    if options.shard is None:
+        return sources, None
+    shard = Shard.parse(options.shard)
+    whole = divide(shard, (source.name for source in sources))
+    return listing_of(source for source in sources if shard.holds(source.name)), whole
+
+
+def merge(
+    folders: Files,
+    out: str | PathLike[str],
+    *,
+    language: Language = "en",
+    begun: Callable[[Merged], None] = _silent,
+) -> tuple[Run, Merged]:
+    """Take shards of a run, or runs of further files, into one, asking nobody, and export it.
+
+    `begun` hears first of shards that are missing or doubled. Runs that were not made alike, or of which
+    one cannot be used, raise StoreError, and nothing is written.
+    """
+    merged = merge_runs(_files(folders), Path(out), language=language, begun=begun)
+    return Run(out, merged.outcome), merged
+
+
 def estimate(
     paths: Paths,
     *,
@@ -342,7 +405,7 @@ def estimate(
     to = destination_of(out, options.work)
     with _local(options) as options, _prepared(options) as (config, workshop, schemas):
         built = [workshop.strategy(name) for name in strategies or (config.strategy,)]
-        sources = discover(_texts(paths), listing, config.images)
+        sources, _ = _share(discover(_texts(paths), listing, config.images), options)
         file = to.folder / STORE
         with Store(file, write=False) if file.is_file() else nullcontext() as store:
             return estimate_run(sources, built, schemas, workshop, store)
@@ -596,8 +659,8 @@ def _texts(paths: Paths) -> list[str]:
     return [as_given(path) for path in paths]
 
 
-def _files(truth: TruthFiles, local: Callable[[str | PathLike[str]], Path] = Path) -> list[Path]:
-    return [local(sheet) for sheet in ([truth] if isinstance(truth, str | PathLike) else truth)]
+def _files(files: Files, local: Callable[[str | PathLike[str]], Path] = Path) -> list[Path]:
+    return [local(file) for file in ([files] if isinstance(files, str | PathLike) else files)]
 
 
 def _one_of(names: Sequence[str], wanted: str | None) -> str:

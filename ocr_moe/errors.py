@@ -7,6 +7,7 @@ OcrMoeError
 │   ├── TruthError        a verified sheet cannot be used
 │   ├── MissingDependencyError   an optional package is not installed
 │   ├── EndpointMissingError     a strategy needs an endpoint that is not configured
+│   ├── ClusterError          a Ray cluster is not there, or a node of it cannot do what this machine can
 │   └── StoreError        a run's store is of another run, version or process, or cannot be used further
 │       └── DamagedRowError  a single row of it cannot be read
 ├── DocumentError         one file or page cannot be processed; the others go on
@@ -25,6 +26,7 @@ OcrMoeError
 │       ├── ChatRequestError     the server refuses the request (other 4xx)
 │       │   └── ChatTooLargeError    for its size: a smaller image may be taken
 │       └── ChatAnswerError      an answer that cannot be used: prose, refusal, empty, cut off
+├── ClusterLostError      a Ray cluster is gone amid a run, which can be resumed
 ├── OutputError           a file cannot be written: the disk is full, a folder stands in its place, …
 └── BudgetExceededError   --max-cost reached: the run stops cleanly and can be resumed
 KeyboardInterrupt
@@ -59,6 +61,10 @@ class MissingDependencyError(UsageError):
 
 
 class EndpointMissingError(UsageError):
+    pass
+
+
+class ClusterError(UsageError):
     pass
 
 
@@ -137,6 +143,10 @@ class ChatAnswerError(ChatError):
     def __init__(self, message: str, reply: object = None) -> None:
         super().__init__(message)
         self.reply = reply
+
+
+class ClusterLostError(OcrMoeError):
+    pass
 
 
 class OutputError(OcrMoeError):

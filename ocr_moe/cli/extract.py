@@ -33,6 +33,18 @@ def extract(
         str | None,
         typer.Option("--crops", help="The images are ready-made crops of this one field."),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Only the I-th of N shares of the files; see `merge`."
+        ),
+    ] = None,
+    runner: Annotated[
+        str,
+        typer.Option(
+            "--runner", help="local: on this machine. ray: on a Ray cluster (docs/cluster.md)."
+        ),
+    ] = "local",
 ) -> None:
     """Read the fields of every document into JSONL, JSON and Excel."""
     from ocr_moe import api
@@ -54,6 +66,8 @@ def extract(
         language=language(),
         crops=crops,
         work=work,
+        shard=shard,
+        runner=runner,
     )
     if dry_run:
         names = [strategy] if strategy else []

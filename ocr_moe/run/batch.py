@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
-from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError
+from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError, WorkerLostError
 from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.source import Source, located
@@ -22,17 +22,19 @@ from ocr_moe.run.exporting import write_exports
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
 from ocr_moe.run.inputs import Changes, Comparison, LookAhead, Pending, give_back
 from ocr_moe.run.interrupts import stopping
+from ocr_moe.run.kept import take_kept
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, configuration_of
-from ocr_moe.run.outcome import Notice, Outcome, Progress, Tally, why_failed
-from ocr_moe.run.processing import Processed, Processor, renamed
+from ocr_moe.run.outcome import Notice, Outcome, Progress, Tally, count_documents, why_failed
+from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.replay import Setup, replay
-from ocr_moe.run.runners import Runner, local_runner
+from ocr_moe.run.runners import Cluster, Runner, local_runner
 from ocr_moe.run.settling import settle
+from ocr_moe.run.shards import Division
 from ocr_moe.run.workers.crew import Crew, UnbuildableError
 from ocr_moe.run.workers.messages import Job, Work
 from ocr_moe.schema import Schema
-from ocr_moe.store.database import Store, is_failed, row_of
+from ocr_moe.store.database import Store, is_failed, renamed, row_of
 from ocr_moe.store.opening import is_begun
 from ocr_moe.types import Record
 from ocr_moe.workshop.build import Workshop
@@ -60,6 +62,7 @@ class Batch:
         schemas: Sequence[Schema],
         max_cost: float | None = None,
         runner: Runner | None = None,
+        cluster: Cluster | None = None,
         notice: Callable[[Notice], None] = lambda notice: None,
         language: Language = "en",
     ) -> None:
@@ -72,6 +75,7 @@ class Batch:
         self._ledger = Ledger(max_cost)
         self._notice = notice
         self._runner = runner
+        self._cluster = cluster
         self._noticed: set[Notice] = set()
         self._names = [strategy.name for strategy in self.strategies]
         self._keeping = Lock()
@@ -127,9 +131,11 @@ class Batch:
         retry_failed: bool = False,
         frozen_strategies: bool = True,
         ocr: Path | None = None,
+        division: Division | None = None,
         report: Callable[[Progress], None] = lambda progress: None,
     ) -> Outcome:
         """Process what is not finished yet; page OCR in the JSONL file `ocr` stands for our own.
+        `division` tells of what whole the sources are a share.
 
         Sources are sorted by name. An earlier start in the same folder must have had the same inputs
         and configuration (StoreError says what differs), unless `update` takes changed inputs in.
@@ -143,12 +149,13 @@ class Batch:
             if self._worth_processes(sources):  # which load modules while files are hashed
                 crew = stack.enter_context(Crew(self._workshop.config.workers, self._ledger))
             return self._execute(
-                sources, crew, update, retry_failed, frozen_strategies, ocr, report
+                sources, division, crew, update, retry_failed, frozen_strategies, ocr, report
             )
 
     def _execute(
         self,
         sources: Collection[Source],
+        division: Division | None,
         crew: Crew | None,
         update: bool,
         retry_failed: bool,
@@ -156,7 +163,12 @@ class Batch:
         ocr: Path | None,
         report: Callable[[Progress], None],
     ) -> Outcome:
-        identity = identity_of(self.schemas, self.strategies, self._workshop.config)
+        identity = identity_of(
+            self.schemas,
+            self.strategies,
+            self._workshop.config,
+            None if division is None else str(division.shard),
+        )
         for _ in read_ocr(ocr) if ocr is not None else ():
             pass  # a line that cannot be read is to be found before anything is written
 
@@ -175,9 +187,10 @@ class Batch:
             if "store" not in vars(self) and is_begun(file):
                 with Store(file, write=False) as before:
                     holds(before, comparison.look(before))
-            with self.store.changing():
+            with self.store.writing():
                 changes = comparison.apply(self.store)
-                self._sign(identity, clear_records=not holds(self.store, changes))
+                self._sign(identity, division, clear_records=not holds(self.store, changes))
+        take_kept(self.store)
         if ocr is not None:
             self.store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(ocr))
         if retry_failed:
@@ -215,7 +228,7 @@ class Batch:
             raise
         settle(self.store, self.strategies, self.schemas, self._workshop)
         outcome.asked = self._ledger.asked
-        self._count(outcome)
+        count_documents(outcome, self.store, self._names)
         return outcome
 
     def _interrupted(self, tally: Tally, *, at_once: bool = False) -> InterruptedRunError:
@@ -249,6 +262,13 @@ class Batch:
                 self._ledger.proceed()
             self._under_way.clear()  # what is left there has to be processed live
 
+        if self._cluster is not None:
+            with LookAhead(self.store, sources, self._names, limits, fetch=False) as ahead:
+                works = (Work(sha256, (source,)) for sha256, source in self._contents(ahead))
+                yield from self._cluster.work(
+                    self._job, works, self.store, self._ledger, self._given_up
+                )
+            return
         if crew is not None:
             try:
                 with LookAhead(self.store, sources, self._names, limits) as ahead:
@@ -274,19 +294,21 @@ class Batch:
     def _of_workers(
         self, contents: Iterable[tuple[str, Source]], crew: Crew
     ) -> Generator[list[Processed], None, None]:
-        job = Job(
-            self.store.path,
+        works = (Work(sha256, (source,)) for sha256, source in contents)
+        yield from crew.work(self._job, works, self._given_up, self._notice_once)
+
+    @property
+    def _job(self) -> Job:
+        return Job(
+            self.store.path.absolute(),
             self._workshop.blueprint,
             tuple(self._names),
             self.schemas,
             limited=self._ledger.limit is not None,
         )
-        yield from crew.work(
-            job,
-            (Work(sha256, (source,)) for sha256, source in contents),
-            lambda work, error: self._processor.given_up(work.sources, work.sha256, error),
-            self._notice_once,
-        )
+
+    def _given_up(self, work: Work, error: WorkerLostError) -> Processed:
+        return self._processor.given_up(work.sources, work.sha256, error)
 
     def _notice_once(self, notice: Notice) -> None:
         """Of what every worker tells."""
@@ -299,6 +321,7 @@ class Batch:
         return (
             self._runner is None
             and not self._is_current
+            and self._cluster is None
             and self._workshop.config.workers > 1
             and len(sources) >= PROCESSES_FROM
             and self._workshop.is_plain
@@ -396,7 +419,7 @@ class Batch:
         self._exported = True
         return written
 
-    def _sign(self, identity: Identity, *, clear_records: bool) -> None:
+    def _sign(self, identity: Identity, division: Division | None, *, clear_records: bool) -> None:
         """Write down whose run this is."""
         parsed = self.store.get_meta("parsings") or {}
         parsings = parsings_of(self.strategies)
@@ -408,6 +431,7 @@ class Batch:
             {
                 "started": started,
                 "identity": identity,
+                "shard": None if division is None else division.model_dump(mode="json"),
                 "parsings": parsed | parsings,
                 "schemas": [schema.model_dump(mode="json") for schema in self.schemas],
                 "origins": origins,
@@ -416,17 +440,3 @@ class Batch:
             },
             clear_records=clear_records,
         )
-
-    def _count(self, outcome: Outcome) -> None:
-        names = self._names
-        outcome.blank = self.store.count_documents(names, blank=True)
-        outcome.documents = self.store.count_documents(names) - outcome.blank
-        outcome.failures = list(
-            {
-                (record.document.path, record.document.page, record.document.part): (
-                    f"{record.document.path}: {why_failed(record)}"
-                )
-                for record in self.store.failed_records(names)
-            }.values()
-        )
-        outcome.failed = len(outcome.failures)

@@ -29,12 +29,17 @@ Identity = Mapping[str, Any]
 
 
 def identity_of(
-    schemas: Sequence[Schema], strategies: Sequence[Strategy], configuration: Config
+    schemas: Sequence[Schema],
+    strategies: Sequence[Strategy],
+    configuration: Config,
+    shard: str | None = None,
 ) -> Identity:
-    """Everything that the records depend on but for the inputs (`ocr_moe.run.inputs`)."""
+    """Everything that the records depend on but for the inputs (`ocr_moe.run.inputs`); `shard` is which
+    share of a larger run it is."""
     config = configuration.model_dump(mode="json")
     config["images"] = configuration.images.model_dump(mode="json", include=_OF_PAGES)
     return {
+        **({} if shard is None else {"shard": shard}),
         "schemas": {schema.name: _digest(schema) for schema in schemas},
         "pages": {key: config[key] for key in ("images", "ocr", "remove_seals", "engines")},
         "strategies": {
@@ -57,6 +62,14 @@ def parsings_of(strategies: Sequence[Strategy]) -> dict[str, str]:
     }
 
 
+def unlike(one: Identity, other: Identity, schemas: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What keeps two runs, whatever their inputs, from being one, in words; `schemas` is what the store
+    of the first says of them. Raises ValueError, TypeError or KeyError for what is no identity."""
+    own = {key: value for key, value in one.items() if key != "shard"}
+    its = {key: value for key, value in other.items() if key != "shard"}
+    return _differences(_as_of_today(own, its, schemas), its, frozen=True)
+
+
 def hold_against(
     store: Store,
     identity: Identity,
@@ -75,17 +88,23 @@ def hold_against(
         return True
     try:
         before = _as_of_today(before, identity, store.get_meta("schemas") or ())
-        differences = [] if update else changes.told()
-        differences += _differences(before, identity, frozen=frozen_strategies)
+        differences = _differences(before, identity, frozen=frozen_strategies)
+        if not update and before.get("shard") == identity.get("shard"):
+            differences = changes.told() + differences
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"{store.path}: the store is damaged, whose run it is cannot be read; take a copy that "
             "is whole, or name another --out"
         ) from error
     if differences:
+        other_shard = before.get("shard") != identity.get("shard")
         raise StoreError(
             f"{out} holds another run: {'; '.join(differences)}. Name another --out"
-            + ("" if update or not changes else ", or take changed inputs in with --update")
+            + (
+                ""
+                if update or other_shard or not changes
+                else ", or take changed inputs in with --update"
+            )
         )
     return before == identity
 
@@ -113,6 +132,10 @@ def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str,
 def _differences(before: Identity, now: Identity, *, frozen: bool) -> list[str]:
     """What but for the inputs keeps this start from going on with an earlier one, in words."""
     found = []
+    if before.get("shard") != now.get("shard"):
+        return [
+            f"it is {_told_shard(before.get('shard'))}, this start is {_told_shard(now.get('shard'))}"
+        ]
     found += _schemas_changed(before["schemas"], now["schemas"])
     changed = _settings_changed(before["pages"], now["pages"], "")
     if frozen:
@@ -174,6 +197,10 @@ def _told(value: Any) -> str:
     """A setting as it stands in a configuration, cut where it is long."""
     text = "not set" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONG else f"{text[: _LONG - 1]}…"
+
+
+def _told_shard(shard: str | None) -> str:
+    return "of all files" if shard is None else f"shard {shard}"
 
 
 def _names(names: Iterable[str]) -> str:

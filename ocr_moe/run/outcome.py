@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
 
+from ocr_moe.store.database import Store
 from ocr_moe.types import Record
 
 
@@ -88,3 +89,18 @@ def why_failed(record: Record) -> str:
         if decision.status == "failed":
             return f"{name}: {'; '.join(decision.notes) or 'no expert could answer'}"
     return ""
+
+
+def count_documents(outcome: Outcome, store: Store, strategies: Sequence[str]) -> None:
+    """Note what a store holds under some strategies, and what failed of it."""
+    outcome.blank = store.count_documents(strategies, blank=True)
+    outcome.documents = store.count_documents(strategies) - outcome.blank
+    outcome.failures = list(
+        {
+            (record.document.path, record.document.page, record.document.part): (
+                f"{record.document.path}: {why_failed(record)}"
+            )
+            for record in store.failed_records(strategies)
+        }.values()
+    )
+    outcome.failed = len(outcome.failures)

@@ -25,7 +25,7 @@ from ocr_moe.run.documents import WHOLE, FileDocument, PageReader, Place, open_d
 from ocr_moe.run.ledger import Books
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
-from ocr_moe.store.database import RecordRow, Store, is_failed, row_of
+from ocr_moe.store.database import RecordRow, Store, is_failed, renamed, row_of
 from ocr_moe.types import DocumentRef, Failure, JudgementKind, PageText, Record
 from ocr_moe.workshop.build import Workshop
 
@@ -245,18 +245,6 @@ class Processor:
 def _processed(sources: Sequence[Source], sha256: str, found: Sequence[Record]) -> Processed:
     rows = [row_of(renamed(record, source.name)) for source in sources for record in found]
     return Processed(sha256, rows, _failure_of(found))
-
-
-def renamed(record: Record, path: str) -> Record:
-    """The record of another file of the same bytes."""
-    if record.document.path == path:
-        return record
-    document = record.document.model_copy(update={"path": path})
-    error = record.error
-    if error is not None and error.message.startswith(f"{record.document.path}: "):
-        message = path + error.message.removeprefix(record.document.path)
-        error = error.model_copy(update={"message": message})
-    return record.model_copy(update={"document": document, "error": error})
 
 
 def _failure_of(records: Sequence[Record]) -> str | None:

@@ -9,7 +9,8 @@ Tables: `meta` (the run's identity), `inputs` (path → where the file is, and i
 page count), `pages` (page OCR, once per engine),
 `answers` (every answer of every expert, keyed by document, expert fingerprint and the question),
 `records` (decisions, one row a strategy and document), `settled` (those among them that other documents
-of the run changed), `judgements` (what people said). docs/formats.md tells their columns.
+of the run changed), `judgements` (what people said), `repeats` (answers to questions that shards put a
+second time). docs/formats.md tells their columns.
 """
 
 from __future__ import annotations
@@ -28,11 +29,18 @@ from pydantic import ValidationError
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
 from ocr_moe.store.inputs import Inputs
-from ocr_moe.store.opening import open_to_join, open_to_read, open_to_write, unusable
+from ocr_moe.store.opening import (
+    examine,
+    open_to_join,
+    open_to_read,
+    open_to_write,
+    unusable,
+)
 from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import (
     Answer,
     Box,
+    Cost,
     DocumentRef,
     Judgement,
     JudgementKind,
@@ -170,6 +178,18 @@ class Store:
             finally:
                 self._connection.execute("ROLLBACK")
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for modules of this room that go through whole tables."""
+        with self._lock, self._saying():
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The same to write: all of the block or nothing of it."""
+        with self._transaction() as db:
+            yield db
+
     def get_meta(self, key: str) -> Any:
         """The JSON value under a key, or None."""
         row = self._row("SELECT value FROM meta WHERE key = ?", (key,))
@@ -180,12 +200,6 @@ class Store:
 
     def set_meta(self, key: str, value: Any) -> None:
         self._write(_SET_META, _meta_row(key, value))
-
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """What is written in the block is written wholly or not at all."""
-        with self._transaction():
-            yield
 
     def sign(self, meta: Mapping[str, Any], *, clear_records: bool) -> None:
         """Write what a run says of itself, key by key, and with it drop records that no longer hold.
@@ -201,7 +215,7 @@ class Store:
             if clear_records:
                 db.execute("DELETE FROM records")
                 db.execute("DELETE FROM settled")
-                _unsettle(db)
+                unsettle(db)
             db.executemany(_SET_META, changed)
 
     def get_page_count(self, sha256: str) -> int | None:
@@ -389,6 +403,20 @@ class Store:
                 count += 1
         return count
 
+    def count_repeats(self) -> int:
+        """Answers that do not count, as another shard had asked the same."""
+        return int(self._row("SELECT count(*) FROM repeats")[0])
+
+    def repeated_cost(self) -> Cost:
+        """What those have cost."""
+        rows = self._rows(
+            "SELECT CAST(json_extract(answer, '$.cost') AS BLOB) FROM repeats "
+            "ORDER BY sha256, page, region, fingerprint, question, digest"
+        )
+        return sum(
+            (self._read(Cost, row[0], "what a repeated answer cost") for row in rows), Cost()
+        )
+
     def pack(self) -> None:
         """Make one file of the store, with nothing beside it that SQLite needs, to be shipped."""
         self._write("PRAGMA journal_mode = DELETE")
@@ -425,7 +453,7 @@ class Store:
         with self._transaction() as db:
             [paths] = db.execute("SELECT count(DISTINCT path) FROM records WHERE failed").fetchone()
             db.execute("DELETE FROM answers WHERE failed")
-            _unsettle(db)
+            unsettle(db)
             for table in ("settled", "records"):
                 db.execute(
                     f"DELETE FROM {table} WHERE path IN (SELECT path FROM records WHERE failed)"
@@ -440,7 +468,7 @@ class Store:
                 "DELETE FROM settled WHERE strategy = ? AND path = ? AND page = ? AND part = ?",
                 [(row.strategy, row.path, row.page, row.part) for row in rows],
             )
-            _unsettle(db)
+            unsettle(db)
 
     def drop_records(self, paths: Sequence[str]) -> None:
         """Drop all records of some files."""
@@ -448,7 +476,7 @@ class Store:
             keys = [(name, path) for name in self.strategies() for path in paths]
             for table in ("settled", "records"):
                 db.executemany(f"DELETE FROM {table} WHERE strategy = ? AND path = ?", keys)
-            _unsettle(db)
+            unsettle(db)
 
     def records_of(self, path: str, strategies: Sequence[str]) -> list[Record]:
         """The records of a file as experts alone decided them, by page, part and strategy."""
@@ -465,7 +493,7 @@ class Store:
             for table in ("settled", "records"):
                 db.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
             db.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
-            _unsettle(db)
+            unsettle(db)
 
     def put_settled(self, strategy: str, records: Iterable[Record], by: str) -> int:
         """Write down what other documents changed of a strategy's records, in place of what they
@@ -601,7 +629,12 @@ class Store:
             for table in ("settled", "records"):
                 db.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
             if paths:
-                _unsettle(db)
+                unsettle(db)
+
+    def examine(self) -> None:
+        """Look through the whole file. Raises StoreError where it is damaged."""
+        with self._lock, self._saying():
+            examine(self._connection, self.path)
 
     def check(self) -> None:
         """Raises StoreError where the file was deleted or replaced since it was opened."""
@@ -645,7 +678,7 @@ class Store:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._saying():
             within = self._connection.in_transaction
-            if within:  # it is part of what `changing` holds together
+            if within:  # it is part of what `writing` holds together
                 yield self._connection
                 return
             self.check()
@@ -690,6 +723,18 @@ class Records:
                 yield record
 
 
+def renamed(record: Record, path: str) -> Record:
+    """The record of the same bytes under another path."""
+    if record.document.path == path:
+        return record
+    document = record.document.model_copy(update={"path": path})
+    error = record.error
+    if error is not None and error.message.startswith(f"{record.document.path}: "):
+        message = path + error.message.removeprefix(record.document.path)
+        error = error.model_copy(update={"message": message})
+    return record.model_copy(update={"document": document, "error": error})
+
+
 def row_of(record: Record) -> RecordRow:
     """A record as the store keeps it. Raises ValueError for one that could not be had back."""
     document = record.document
@@ -704,12 +749,13 @@ def row_of(record: Record) -> RecordRow:
     )
 
 
+def unsettle(db: sqlite3.Connection) -> None:
+    """Note that records changed since they were settled."""
+    db.execute("DELETE FROM meta WHERE key = ?", (_SETTLED_BY,))
+
+
 def _place_of(judged: Sequence[Judged], number: int) -> int:
     return bisect_left(judged, number, key=lambda each: each.id)
-
-
-def _unsettle(db: sqlite3.Connection) -> None:
-    db.execute("DELETE FROM meta WHERE key = ?", (_SETTLED_BY,))
 
 
 def _page_row(sha256: str, page: int, engine: str, text: PageText) -> tuple[Any, ...]:

@@ -67,7 +67,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
             raise _BlankError(f"{path}: there is no such store, the file is empty")
         if version == migrations.VERSION:
             return db
-        _examine(db, path)
+        examine(db, path)
     except BaseException:
         db.close()
         raise
@@ -197,8 +197,8 @@ def _known_version(db: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def _examine(db: sqlite3.Connection, path: Path) -> None:
-    """Look through a store of an earlier version. Raises StoreError."""
+def examine(db: sqlite3.Connection, path: Path) -> None:
+    """Look through a store. Raises StoreError where it is damaged."""
     try:
         [found] = db.execute("PRAGMA quick_check(1)").fetchone()
     except _UNFIT as error:

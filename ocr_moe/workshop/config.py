@@ -19,7 +19,7 @@ from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.routing.dossiers import DossierParams
 from ocr_moe.schema import Schema, load_schema
-from ocr_moe.settings import Component, ReviewOptions, ServiceOptions, TruthOptions
+from ocr_moe.settings import ClusterOptions, Component, ReviewOptions, ServiceOptions, TruthOptions
 from ocr_moe.types import Value
 
 
@@ -69,6 +69,8 @@ class Config(Value):
     """How verified sheets are read."""
     review: ReviewOptions = ReviewOptions()
     """How people review a run."""
+    cluster: ClusterOptions = ClusterOptions()
+    """How `--runner ray` spreads files over machines."""
     service: ServiceOptions = ServiceOptions()
     """What the service takes, and how much at once."""
 
