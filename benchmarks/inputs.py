@@ -103,7 +103,7 @@ def listed(scans: str, out: str) -> dict[str, float]:
     with Store(Path(out, "store.sqlite")) as store:
         for name in ("known", "held against"):
             start = time.perf_counter()
-            with closing(Comparison(sources, ImageLimits())) as comparison, store.changing():
+            with closing(Comparison(sources, ImageLimits())) as comparison, store.writing():
                 changes = comparison.apply(store)
             seconds = time.perf_counter() - start
             if name == "known":

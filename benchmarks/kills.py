@@ -207,7 +207,7 @@ def exports(out: Path) -> Mapping[str, bytes]:
     found: dict[str, bytes] = {}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
-        if path.is_file() and not name.startswith("store.sqlite"):
+        if path.is_file() and not name.startswith(("store.sqlite", ".exported")):
             if path.suffix == ".xlsx":
                 with zipfile.ZipFile(path) as book:
                     found |= {f"{name}/{part}": book.read(part) for part in book.namelist()}

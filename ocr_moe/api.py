@@ -21,7 +21,7 @@ from ocr_moe.intake.source import Source
 from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
 from ocr_moe.remote.fetching import local_copies
-from ocr_moe.remote.filesystems import as_given, is_url
+from ocr_moe.remote.filesystems import as_given, is_url, shown
 from ocr_moe.remote.publication import Published
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.batch import STORE, Batch
@@ -76,10 +76,10 @@ class Options:
     ocr: Path | None = None
     recorded: Path | None = None
     crops: str | None = None
-    shard: str | None = None
-    runner: str = "local"
     work: Path | None = None
     """Where the store is of a run whose `out` is a URL; by default a folder of this machine's own."""
+    shard: str | None = None
+    runner: str = "local"
     language: Language = "en"
     """Of the workbooks."""
 
@@ -240,14 +240,14 @@ class Run:
                     pictures=pictures,
                     sheet_pictures=crops,
                 )
-                return FORMATS[format].write(Path(to), run)
+                return FORMATS[format].write(_here(to), run)
 
     def export_ocr(self, to: str | PathLike[str]) -> int:
         """Write all page OCR as JSONL, for `Options.ocr`; how many pages. Raises as `export` does."""
         from ocr_moe.exports.ocr import write_ocr
 
         with self._store() as store:
-            return write_ocr(Path(to), store.pages())
+            return write_ocr(_here(to), store.pages())
 
     def _store(self) -> Store:
         return _store_of(self.folder)
@@ -399,12 +399,11 @@ def merge(
     `begun` hears first of shards that are missing or doubled. Runs that were not made alike, or of which
     one cannot be used, raise StoreError, and nothing is written.
     """
-    given = [folders] if isinstance(folders, str | PathLike) else list(folders)
-    for each in (*given, out):
-        if is_url(as_given(each)):
-            raise UsageError(f"{each}: shards are merged on one machine; name folders that it has")
-    merged = merge_runs(_files(given), Path(out), language=language, begun=begun)
-    return Run(out, merged.outcome), merged
+    to = destination_of(out)
+    parts = [opened_destination(folder).folder for folder in _files(folders)]
+    merged = merge_runs(parts, to.folder, language=language, begun=begun)
+    to.publish()
+    return Run(to.url or to.folder, merged.outcome), merged
 
 
 def estimate(
@@ -508,7 +507,7 @@ def evaluate_columns(
         Path(sheet),
         truth_column,
         predicted_column,
-        None if out is None else Path(out),
+        None if out is None else _here(out),
         fields=[field for schema in candidate_schemas(config) for field in schema.fields],
         truth=config.truth,
         options=EvaluationOptions(language=language),
@@ -533,7 +532,7 @@ def template(
     from ocr_moe.exports.template import write_prefilled, write_template
     from ocr_moe.run.exporting import schemas_of
 
-    config, out, folder = config or load_config(), Path(out), run_folder(what)
+    config, out, folder = config or load_config(), _here(out), run_folder(what)
     if out.suffix.lower() != ".xlsx":
         raise UsageError(f"{out}: a verified sheet is an Excel workbook; name it something.xlsx")
     if out.exists():
@@ -701,6 +700,14 @@ def _store_of(folder: Path) -> Store:
         )
         raise StoreError(f"{folder} {what}: name the folder that `extract` or `compare` wrote")
     return Store(file, write=False)
+
+
+def _here(path: str | PathLike[str]) -> Path:
+    """Where a single file is to be written. Raises UsageError for a URL."""
+    text = as_given(path)
+    if is_url(text):
+        raise UsageError(f"{shown(text)}: a single file is written to this machine; name a path")
+    return Path(path)
 
 
 def _texts(paths: Paths) -> list[str]:

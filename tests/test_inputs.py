@@ -219,7 +219,7 @@ def test_files_are_read_a_bounded_number_ahead(
         write(scans / "more" / f"{number:03}.png", 1000 + number)
     sources = discover([str(scans)])
     with Store(tmp_path / STORE) as store:
-        with closing(Comparison(sources, LIMITS)) as comparison, store.changing():
+        with closing(Comparison(sources, LIMITS)) as comparison, store.writing():
             comparison.apply(store)
         assert (len(store.inputs), read) == (FILES + 300, [])
         with LookAhead(store, sources, ["rules"], LIMITS) as ahead:

@@ -58,12 +58,12 @@ def test_what_is_a_url() -> None:
 
 
 def test_a_bucket_is_listed_in_pages(storage: Storage) -> None:
-    many = {f"many/{number:04}/page {number}.png": b"%d" % number for number in range(2100)}
+    many = {f"many/{number:04}/page {number}.png": b"%d" % number for number in range(1100)}
     storage.put("scans", many | {"many/.hidden.png": b"x", "many/notes.txt": b"x", "many/f/": b""})
     found = discover(["s3://scans/many"])
-    assert len(found) == 2100
+    assert len(found) == 1100
     assert [source.name for source in found] == sorted(key.removeprefix("many/") for key in many)
-    assert len([path for method, path in storage.asked if path == "/scans"]) >= 3
+    assert len([path for method, path in storage.asked if path == "/scans"]) >= 2
     first = next(iter(found))
     assert first.read(LIMITS) == b"0"
     again = located(first.name, first.locate())

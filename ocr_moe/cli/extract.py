@@ -65,9 +65,9 @@ def extract(
         recorded=recorded,
         language=language(),
         crops=crops,
+        work=work,
         shard=shard,
         runner=runner,
-        work=work,
     )
     if dry_run:
         names = [strategy] if strategy else []

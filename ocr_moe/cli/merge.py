@@ -38,7 +38,7 @@ def merge(
     for line in _of_runs(merged):
         typer.echo(line, err=True)
     names = [exporter.target for exporter in EXPORTERS.values()] if len(run.strategies) == 1 else []
-    finish(run.outcome, [str(out / name) for name in (*names, "run.json")])
+    finish(run.outcome, [f"{out}/{name}" for name in (*names, "run.json")])
     if not merged.complete:
         raise typer.Exit(1)
 

@@ -43,6 +43,9 @@ _EXTRAS = {
     "abfss": "azure",
 }
 """Scheme → the extra of ocr-moe that brings its backend."""
+_OBJECT_STORES = frozenset(
+    ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory")
+)
 _TAGS = ("ETag", "etag", "md5Hash", "generation", "crc32c", "content_settings.content_md5")
 _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
 """Under which keys backends tell what a file's content is known by, and when it was written."""
@@ -129,6 +132,13 @@ class RemoteFile:
     @property
     def name(self) -> str:
         return self.parts[-1]
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is in an object store, or in an archive there: what a run from elsewhere names may
+        be opened then, as no other server is asked for it."""
+        schemes = {link.partition("://")[0].lower() for link in self.url.split("::")}
+        return schemes <= _OBJECT_STORES | {"zip"}
 
     @property
     def suffix(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,6 +26,17 @@ NOTES = ".published.sqlite"
 """What was uploaded, in the folder itself."""
 _SENDERS = 8
 """Files that are uploaded at once: a storage answers slowly, but many at a time."""
+_HELD = 500
+"""Paths that are held at once."""
+_MISSING = (
+    "SELECT here.path FROM here LEFT JOIN sent ON sent.url = ? AND sent.path = here.path "
+    "LEFT JOIN there ON there.path = here.path "
+    "WHERE sent.sha256 IS NOT here.sha256 OR there.size IS NOT here.size "
+    "OR (sent.tag IS NOT NULL AND sent.tag IS NOT there.tag)"
+)
+"""What was not sent as it is, or is not there as it was sent; a publication that was cut off did not see
+by what its files are known there."""
+_GONE = "SELECT path FROM sent WHERE url = ? AND path NOT IN (SELECT path FROM here)"
 
 
 @dataclass(frozen=True)
@@ -56,15 +67,19 @@ def publish(
     """
     base = url.rstrip("/")
     with closing(sqlite3.connect(folder / NOTES, isolation_level=None)) as notes:
-        notes.execute("PRAGMA journal_mode = WAL")  # a note outlives the process that made it
-        notes.execute("PRAGMA synchronous = NORMAL")
-        notes.execute(
+        for statement in (
+            "PRAGMA journal_mode = WAL",  # a note outlives the process that made it
+            "PRAGMA synchronous = NORMAL",
             "CREATE TABLE IF NOT EXISTS sent "
-            "(url TEXT, path TEXT, sha256 TEXT, tag TEXT, PRIMARY KEY (url, path)) WITHOUT ROWID"
-        )
+            "(url TEXT, path TEXT, sha256 TEXT, tag TEXT, PRIMARY KEY (url, path)) WITHOUT ROWID",
+            "CREATE TEMP TABLE here (path TEXT PRIMARY KEY, sha256 TEXT, size INTEGER)",
+            "CREATE TEMP TABLE there (path TEXT PRIMARY KEY, size INTEGER, tag TEXT)",
+            "CREATE TEMP TABLE missing (path TEXT PRIMARY KEY)",
+        ):
+            notes.execute(statement)
         try:
             return _Publication(folder, base, notes, last, report).run(
-                [path for path in _files(folder) if not is_left_out(path)]
+                path for path in _files(folder) if not is_left_out(path)
             )
         except RemoteError as error:
             raise OutputError(
@@ -74,6 +89,8 @@ def publish(
 
 
 class _Publication:
+    """What is here and what is there, side by side in tables: there may be very many of both."""
+
     def __init__(
         self,
         folder: Path,
@@ -84,89 +101,83 @@ class _Publication:
     ) -> None:
         self._folder = folder
         self._base = base
+        self._key = shown(base)
         self._notes = notes
         self._last = last
         self._report = report
 
-    def run(self, paths: Sequence[str]) -> Published:
+    def run(self, paths: Iterable[str]) -> Published:
         system_of(self._base)  # what no backend knows is told before anything is looked at
-        there = self._there()
-        before = {path: (sha256, tag) for path, sha256, tag in self._noted()}
-        digests = {path: _digest(self._folder / path) for path in paths}
-        missing = [path for path in paths if not self._is_there(path, digests[path], before, there)]
-        gone = [path for path in before if path not in digests]
-        ending = self._last in digests
-        others = [path for path in missing if path != self._last]
-        if ending and (others or gone) and self._last in there:
+        self._notes.executemany(
+            "INSERT INTO here VALUES (?, ?, ?)",
+            ((path, *_content(self._folder / path)) for path in paths),
+        )
+        self._look()
+        total = self._count("SELECT count(*) FROM here")
+        gone = self._count(f"SELECT count(*) FROM ({_GONE})", self._key)
+        others = self._count("SELECT count(*) FROM missing WHERE path <> ?", self._last)
+        if (others or gone) and self._count("SELECT count(*) FROM here WHERE path = ?", self._last):
             remove(
                 self._url(self._last)
             )  # until it is back, readers see that something is under way
-            if self._last not in missing:
-                missing.append(self._last)
-        done = len(paths) - len(missing)
-        self._report(done, len(paths))
-        for path in gone:
+            self._notes.execute("INSERT OR IGNORE INTO missing VALUES (?)", (self._last,))
+        sent = self._count("SELECT count(*) FROM missing")
+        done = total - sent
+        self._report(done, total)
+        for path in self._paths(_GONE, self._key):
             remove(self._url(path))
-            self._notes.execute(
-                "DELETE FROM sent WHERE url = ? AND path = ?", (shown(self._base), path)
-            )
-        for path in self._sent(others):
-            self._note(path, digests[path])
+            self._notes.execute("DELETE FROM sent WHERE url = ? AND path = ?", (self._key, path))
+        for path in self._sent(self._paths("SELECT path FROM missing WHERE path <> ?", self._last)):
+            self._note(path)
             done += 1
-            self._report(done, len(paths))
-        if self._last in missing:
+            self._report(done, total)
+        if sent > others:
             put(self._folder / self._last, self._url(self._last))
-            self._note(self._last, digests[self._last])
-            self._report(len(paths), len(paths))
-        if missing:
-            self._recognise(self._there())
-        return Published(len(missing), len(paths) - len(missing), len(gone))
+            self._note(self._last)
+            self._report(total, total)
+        if sent:
+            self._recognise()
+        return Published(sent, total - sent, gone)
 
-    def _there(self) -> Mapping[str, FileState | None]:
-        """What is behind the URL now; nothing where there is nothing yet."""
+    def _look(self) -> None:
+        """Find out what is behind the URL now, and what of ours is missing there."""
+        self._notes.execute("DELETE FROM there")
+        rows = ((name, s.size, _tag_of(s)) for _, name, s in files_behind(self._base) if s)
         try:
-            return {name: state for file, name, state in files_behind(self._base)}
+            self._notes.executemany("INSERT OR REPLACE INTO there VALUES (?, ?, ?)", rows)
         except RemoteError as error:
-            if error.absent:
-                return {}
-            raise
+            if not error.absent:  # nothing is there yet
+                raise
+        self._notes.execute(f"INSERT OR IGNORE INTO missing {_MISSING}", (self._key,))
 
-    def _noted(self) -> Iterator[tuple[str, str, str | None]]:
-        return iter(
-            self._notes.execute(
-                "SELECT path, sha256, tag FROM sent WHERE url = ?", (shown(self._base),)
-            ).fetchall()
-        )
-
-    def _is_there(
-        self,
-        path: str,
-        sha256: str,
-        before: Mapping[str, tuple[str, str | None]],
-        there: Mapping[str, FileState | None],
-    ) -> bool:
-        """Whether this very file was sent, and nobody put another one there since."""
-        state = there.get(path)
-        sent, tag = before.get(path, ("", None))
-        if state is None or sent != sha256 or state.size != (self._folder / path).stat().st_size:
-            return False
-        return tag in (None, _tag_of(state))  # None after a publication that was cut off
-
-    def _recognise(self, there: Mapping[str, FileState | None]) -> None:
+    def _recognise(self) -> None:
         """Note by what our files are known there, so that those of others will be told from them."""
-        self._notes.executemany(
-            "UPDATE sent SET tag = ? WHERE url = ? AND path = ?",
-            [(_tag_of(s), shown(self._base), path) for path, s in there.items() if s is not None],
+        self._look()
+        self._notes.execute(
+            "UPDATE sent SET tag = (SELECT tag FROM there WHERE there.path = sent.path) WHERE url = ?",
+            (self._key,),
         )
 
-    def _sent(self, paths: Sequence[str]) -> Iterator[str]:
+    def _paths(self, statement: str, *values: str) -> Iterator[str]:
+        """What a statement gives, some at a time: what it goes through may be written meanwhile."""
+        last = ""
+        while some := self._notes.execute(
+            f"SELECT path FROM ({statement}) WHERE path > ? ORDER BY path LIMIT {_HELD}",
+            (*values, last),
+        ).fetchall():
+            for (last,) in some:
+                yield last
+
+    def _count(self, statement: str, *values: str) -> int:
+        return int(self._notes.execute(statement, values).fetchone()[0])
+
+    def _sent(self, paths: Iterator[str]) -> Iterator[str]:
         """Upload files, some at once; each as it is there. The first error ends it."""
         waiting: dict[Future[None], str] = {}
-        todo = iter(paths)
         with ThreadPoolExecutor(_SENDERS, thread_name_prefix="upload") as senders:
             try:
                 while True:
-                    for path in todo:
+                    for path in paths:
                         file = self._folder / path
                         waiting[senders.submit(put, file, self._url(path))] = path
                         if len(waiting) >= 2 * _SENDERS:
@@ -181,9 +192,10 @@ class _Publication:
                 for future in waiting:
                     future.cancel()
 
-    def _note(self, path: str, sha256: str) -> None:
+    def _note(self, path: str) -> None:
         self._notes.execute(
-            "INSERT OR REPLACE INTO sent VALUES (?, ?, ?, NULL)", (shown(self._base), path, sha256)
+            "INSERT OR REPLACE INTO sent SELECT ?, path, sha256, NULL FROM here WHERE path = ?",
+            (self._key, path),
         )
 
     def _url(self, path: str) -> str:
@@ -205,6 +217,7 @@ def _tag_of(state: FileState) -> str:
     return state.tag or str(state.modified)
 
 
-def _digest(file: Path) -> str:
+def _content(file: Path) -> tuple[str, int]:
+    """The hash of a file's bytes, and how many they are."""
     with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest(), os.fstat(stream.fileno()).st_size

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -184,7 +183,7 @@ class Batch:
             if "store" not in vars(self) and is_begun(file):
                 with Store(file, write=False) as before:
                     holds(before, comparison.look(before))
-            with self.store.changing():
+            with self.store.writing():
                 changes = comparison.apply(self.store)
                 self._sign(identity, division, clear_records=not holds(self.store, changes))
         take_kept(self.store)
@@ -260,8 +259,8 @@ class Batch:
             self._under_way.clear()  # what is left there has to be processed live
 
         if self._cluster is not None:
-            with LookAhead(self.store, sources, self._names, limits) as ahead:
-                works = map(_for_other_machines, self._contents(ahead))
+            with LookAhead(self.store, sources, self._names, limits, fetch=False) as ahead:
+                works = (Work(sha256, (source,)) for sha256, source in self._contents(ahead))
                 yield from self._cluster.work(
                     self._job, works, self.store, self._ledger, self._given_up
                 )
@@ -317,8 +316,8 @@ class Batch:
         """Whether there is so much to read that starting processes for it pays, and they can."""
         return (
             self._runner is None
-            and self._cluster is None
             and not self._is_current
+            and self._cluster is None
             and self._workshop.config.workers > 1
             and len(sources) >= PROCESSES_FROM
             and self._workshop.is_plain
@@ -437,10 +436,3 @@ class Batch:
             },
             clear_records=clear_records,
         )
-
-
-def _for_other_machines(content: tuple[str, Source]) -> Work:
-    """A content to be read on another machine, which has no use for a copy on this one."""
-    sha256, source = content
-    give_back(source)
-    return Work(sha256, (replace(source, copy=None),))

@@ -118,7 +118,7 @@ class Comparison:
 
     def apply(self, store: Store) -> Changes:
         """Make the store know the sources; what differed. Records of files that changed or are gone are
-        dropped. To be done within `Store.changing`, so that it can still be refused."""
+        dropped. To be done within `Store.writing`, so that it can still be refused."""
         changes = Changes()
         found = self._compared(store)
         while some := list(islice(found, _WRITTEN)):
@@ -192,7 +192,11 @@ class LookAhead:
         sources: Collection[Source],
         strategies: Sequence[str],
         limits: ImageLimits,
+        *,
+        fetch: bool = True,
     ) -> None:
+        """Without `fetch` remote files come without a copy: they are processed on other machines."""
+        self._fetch = fetch
         self._store = store
         self._sources = sources
         self._strategies = tuple(strategies)
@@ -244,7 +248,7 @@ class LookAhead:
         if row.sha256:  # as of an earlier start, and it was seen that it is the same
             return _Waiting(source, row.sha256, None, 0)
         copy = None
-        if isinstance(source.file, RemoteFile):
+        if self._fetch and isinstance(source.file, RemoteFile):
             if self._copies is None:
                 self._copies = self._stack.enter_context(scratch(self._store.path.parent))
             copy = self._copies / f"{short_digest(source.name)}{source.file.suffix[:16]}"

@@ -13,7 +13,8 @@ from ocr_moe.imaging.jpeg import jpeg
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.righting import turn
-from ocr_moe.intake.sources import Source, located
+from ocr_moe.intake.source import File, Source, located
+from ocr_moe.remote.filesystems import RemoteFile
 from ocr_moe.store.database import Store
 from ocr_moe.types import Box, DocumentRef, Record
 
@@ -103,7 +104,7 @@ class PageImages:
         """Where a document's file is. Raises DocumentError where nothing is known of it."""
         place = self._inputs.place_of(document.path)
         found = None if place is None else located(document.path, place)
-        if found is not None and not (isinstance(found.file, Path) and not found.file.exists()):
+        if found is not None and _may_be_opened(found.file):
             return found
         for name in (document.path, Path(document.path).name) if self._originals else ():
             assert self._originals is not None
@@ -112,7 +113,18 @@ class PageImages:
                 return Source(file, document.path)
         if found is None:
             raise DocumentError(f"{document.path}: the run does not say where the file was")
+        if isinstance(found.file, RemoteFile):
+            raise DocumentError(
+                f"{document.path}: {found.file} is in no object store, and is not asked for again; "
+                "name a folder that has the file"
+            )
         return found
+
+
+def _may_be_opened(file: File) -> bool:
+    """Whether a file that a run names is there, or where it can do no harm to ask for it: a run may be
+    from anybody, and other servers than object stores would do what a mere address tells them."""
+    return file.is_object if isinstance(file, RemoteFile) else file.exists()
 
 
 def surrounded(box: Box, aspect: float, around: float = _AROUND) -> Box:

@@ -201,12 +201,6 @@ class Store:
     def set_meta(self, key: str, value: Any) -> None:
         self._write(_SET_META, _meta_row(key, value))
 
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """What is written in the block is written wholly or not at all."""
-        with self._transaction():
-            yield
-
     def sign(self, meta: Mapping[str, Any], *, clear_records: bool) -> None:
         """Write what a run says of itself, key by key, and with it drop records that no longer hold.
 
@@ -684,7 +678,7 @@ class Store:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._saying():
             within = self._connection.in_transaction
-            if within:  # it is part of what `changing` holds together
+            if within:  # it is part of what `writing` holds together
                 yield self._connection
                 return
             self.check()

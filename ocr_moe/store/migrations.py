@@ -205,6 +205,17 @@ def _judgements(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX judgements_undone ON judgements (undoes)")
 
 
+def _repeats(db: sqlite3.Connection) -> None:
+    """Answers to questions that were put more than once, by shards that did not know of each other."""
+    db.execute(
+        """CREATE TABLE repeats (
+            sha256 TEXT, page INTEGER, region TEXT, fingerprint TEXT, question TEXT, digest TEXT,
+            expert TEXT NOT NULL, answer TEXT NOT NULL,
+            PRIMARY KEY (sha256, page, region, fingerprint, question, digest)
+        ) WITHOUT ROWID"""
+    )
+
+
 def _inputs(db: sqlite3.Connection) -> None:
     """Inputs, which stood in `meta` as two values with all of them, become rows."""
     db.execute(
@@ -231,24 +242,13 @@ def _inputs(db: sqlite3.Connection) -> None:
         _put(db, "identity", identity)
 
 
-def _repeats(db: sqlite3.Connection) -> None:
-    """Answers to questions that were put more than once, by shards that did not know of each other."""
-    db.execute(
-        """CREATE TABLE repeats (
-            sha256 TEXT, page INTEGER, region TEXT, fingerprint TEXT, question TEXT, digest TEXT,
-            expert TEXT NOT NULL, answer TEXT NOT NULL,
-            PRIMARY KEY (sha256, page, region, fingerprint, question, digest)
-        ) WITHOUT ROWID"""
-    )
-
-
 STEPS = (
     Step(1, _first_tables),
     Step(2, _origins, changes=("meta",)),
     Step(3, _regions, changes=_REGIONS, shown=_whole("stored.")),
     Step(4, _settled),
     Step(5, _judgements),
-    Step(6, _inputs, changes=("meta",)),
-    Step(7, _repeats),
+    Step(6, _repeats),
+    Step(7, _inputs, changes=("meta",)),
 )
 VERSION = STEPS[-1].version
