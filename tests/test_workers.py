@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -20,15 +20,17 @@ import ocr_moe
 from benchmarks.kills import WORKER, Command, answering, differences, exports, torment
 from ocr_moe.api import Options, Run
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, StoreError
-from ocr_moe.intake.sources import Source, digest
+from ocr_moe.intake.sources import Source
 from ocr_moe.run import batch as batches
 from ocr_moe.run.workers.messages import Work
+from ocr_moe.run.workers.nursery import Child, Nursery
 from ocr_moe.run.workers.shift import Shift
 from ocr_moe.run.workers.worker import Places
 from ocr_moe.testing.chatserver import ChatServer, Reply, Request, completion
 from tests.test_interrupts import lay_out
 from tests.test_permits import PATIENCE, in_thread
-from tests.test_plugins import Install, install as install
+from tests.test_plugins import Install
+from tests.test_plugins import install as install
 
 SCHEMA = "graduation_certificate"
 DOCUMENTS = 24
@@ -61,8 +63,7 @@ def test_only_what_ends_its_worker_alone_is_given_up() -> None:
     shift.appoint("d")
     assert begun(shift, "d") == "1"
     shift.end("d", "1")
-    assert not shift.has_more
-    assert not shift.is_idle
+    assert (shift.has_more, shift.is_idle) == (False, False)
     for sha256 in ("2", "3"):
         shift.end("b", sha256)
     assert shift.is_idle
@@ -86,8 +87,7 @@ def test_nothing_is_begun_once_it_is_stopped() -> None:
     assert begun(shift, "a") == "0"
     shift.is_stopped = True
     assert begun(shift, "a") is None
-    assert not shift.has_more
-    assert not shift.is_idle
+    assert (shift.has_more, shift.is_idle) == (False, False)
 
 
 def test_who_comes_back_goes_before_who_is_new() -> None:
@@ -153,17 +153,15 @@ def run(
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Process ids of workers, as they are started."""
-    from ocr_moe.run.workers import process
-
     seen: list[int] = []
-    start = process._start
+    start = Nursery.start
 
-    def noting(threads: int) -> Any:
-        popen = start(threads)
-        seen.append(popen.pid)
-        return popen
+    def noting(self: Nursery) -> Child:
+        child = start(self)
+        seen.append(child.pid)
+        return child
 
-    monkeypatch.setattr(process, "_start", noting)
+    monkeypatch.setattr(Nursery, "start", noting)
     return seen
 
 
@@ -357,19 +355,18 @@ def is_running(pid: int) -> bool:
 def test_a_stop_finishes_what_is_under_way(
     inputs: Path, tmp_path: Path, started: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop: Callable[[], None] = lambda: None
+    made: list[batches.Batch] = []
 
     def keep(self: Any, *given: Any, **named: Any) -> None:
-        nonlocal stop
         build(self, *given, **named)
-        stop = self.stop
+        made.append(self)
 
     build = batches.Batch.__init__
     monkeypatch.setattr(batches.Batch, "__init__", keep)
 
     def answer(request: Request) -> Reply:
         if len(server.requests) == 4:
-            stop()
+            made[0].stop()
         return completion(json.dumps(dict.fromkeys(request.asked)), delay=0.2)
 
     with ChatServer(answer) as server:
