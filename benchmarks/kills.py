@@ -159,10 +159,8 @@ def torment(
 
 
 def _workers(session: int) -> list[int]:
-    """The processes of a session that make records: those that the one which has loaded what they need
-    was the origin of."""
-    found = {pid: parent for pid, parent, _, command in _processes(session) if _WORKERS in command}
-    return sorted(pid for pid, parent in found.items() if parent in found)
+    """The processes of a session that make records, and the one that they are forked of."""
+    return sorted(pid for pid, _, _, command in processes(session) if _WORKERS in command)
 
 
 def _ended_well(process: subprocess.Popen[bytes]) -> list[str]:
@@ -184,10 +182,10 @@ def left_running(session: int) -> list[str]:
 
 
 def _members(session: int) -> list[str]:
-    return [command for _, _, state, command in _processes(session) if state != "Z"]
+    return [command for _, _, state, command in processes(session) if state != "Z"]
 
 
-def _processes(session: int) -> Iterator[tuple[int, int, str, str]]:
+def processes(session: int) -> Iterator[tuple[int, int, str, str]]:
     """Number, parent, state and command of each process of a session."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

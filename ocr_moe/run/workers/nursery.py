@@ -25,6 +25,9 @@ _LENGTH = 64
 """Bytes of a message at most: a word and a number."""
 _UNKNOWN = 255
 """The exit status of a worker whose nursery is gone."""
+_FORKS = hasattr(os, "fork")
+_NURSERY, _WORKER = "ocr_moe.run.workers.nursery", "ocr_moe.run.workers.worker"
+_PYTHON = [sys.executable, "-P", *(["-X", "utf8"] if sys.flags.utf8_mode else [])]
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """By these, numeric libraries say how many cores one process may take."""
 
@@ -53,101 +56,94 @@ class Nursery:
         self._threads = threads
         self._modules = tuple(modules)
         self._lock = threading.Lock()
-        self._opened: tuple[subprocess.Popen[bytes], socket.socket] | None = None
-        if hasattr(os, "fork"):
-            self._opened = self._open()
+        self._origin = _Origin(threads, self._modules) if _FORKS else None
 
     def start(self) -> Child:
         """One more worker. Raises OSError."""
-        if not hasattr(os, "fork"):
-            return _Started(self._popen("-m", "ocr_moe.run.workers.worker", stdin=subprocess.PIPE))
-        there, stdin = os.pipe()
-        stdout, here = os.pipe()
+        if not _FORKS:
+            return _Started(_popen(self._threads, _WORKER, stdin=subprocess.PIPE))
+        with self._lock:
+            if self._origin is None or self._origin.is_gone:  # it was killed
+                self.close()
+                self._origin = _Origin(self._threads, self._modules)
+            origin = self._origin
+        return _Forked(origin)
+
+    def close(self) -> None:
+        """Once all its workers have ended."""
+        if self._origin is not None:
+            self._origin.close()
+
+
+class _Origin:
+    """The process that is forked."""
+
+    def __init__(self, threads: int, modules: Sequence[str]) -> None:
+        self._line, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
         try:
-            pid = self._fork(there, here)
+            with there:
+                command = (_NURSERY, str(there.fileno()), *modules)
+                self._popen = _popen(
+                    threads,
+                    *command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=2,  # what libraries print
+                    pass_fds=[there.fileno()],
+                )
         except BaseException:
-            os.close(stdin)
-            os.close(stdout)
+            self._line.close()
             raise
-        finally:
-            os.close(there)
-            os.close(here)
-        return _Forked(self, pid, os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb"))
+
+    @property
+    def is_gone(self) -> bool:
+        return self._popen.poll() is not None
+
+    def fork(self, incoming: int, outgoing: int) -> int:
+        """The number of a worker on these pipes. Raises OSError."""
+        with self._lock:
+            socket.send_fds(self._line, [_FORK], [incoming, outgoing])
+            return self._answer()
 
     def wait(self, pid: int) -> int:
-        """The status of a worker that has ended, or is about to."""
+        """The exit status of a worker that has ended, or is about to."""
         with self._lock:
-            if self._opened is None:
-                return _UNKNOWN
             try:
-                return self._told(self._opened[1], _WAIT, pid)
+                self._line.send(b"%s %d" % (_WAIT, pid))
+                return self._answer()
             except OSError:
                 return _UNKNOWN
 
     def close(self) -> None:
-        """Of what has started all its workers."""
-        with self._lock:
-            opened, self._opened = self._opened, None
-        if opened is not None:
-            process, line = opened
-            line.close()
-            process.wait()
+        self._line.close()
+        self._popen.wait()
 
-    def _fork(self, incoming: int, outgoing: int) -> int:
-        with self._lock:
-            if self._opened is None or self._opened[0].poll() is not None:  # it was killed
-                self._opened = self._open()
-            line = self._opened[1]
-            socket.send_fds(line, [_FORK], [incoming, outgoing])
-            return _number(line)
-
-    @staticmethod
-    def _told(line: socket.socket, word: bytes, number: int) -> int:
-        line.send(b"%s %d" % (word, number))
-        return _number(line)
-
-    def _open(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
-        line, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with there:
-            handle = there.fileno()
-            process = self._popen(
-                *("-m", "ocr_moe.run.workers.nursery", str(handle), *self._modules),
-                stdin=subprocess.DEVNULL,
-                pass_fds=[handle],
-            )
-        return process, line
-
-    def _popen(self, *command: str, **more: Any) -> subprocess.Popen[bytes]:
-        folders = [folder or os.getcwd() for folder in sys.path]
-        # A group of its own: Ctrl-C is for us, who then let it finish what is under way.
-        group: dict[str, Any] = {"process_group": 0}
-        if sys.platform == "win32":
-            group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        flags = ["-X", "utf8"] if sys.flags.utf8_mode else []
-        return subprocess.Popen(
-            [sys.executable, "-P", *flags, *command],
-            stdout=subprocess.PIPE if "pass_fds" not in more else 2,  # what libraries print
-            env={
-                **dict.fromkeys(_THREADS, str(self._threads)),
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(folders),
-            },
-            **group,
-            **more,
-        )
+    def _answer(self) -> int:
+        data = self._line.recv(_LENGTH)
+        if not data:
+            raise ConnectionError("the process that starts workers is gone")
+        return int(data)
 
 
 class _Forked:
     """A worker out of a nursery."""
 
-    def __init__(self, nursery: Nursery, pid: int, stdin: IO[bytes], stdout: IO[bytes]) -> None:
-        self.pid = pid
-        self.stdin = stdin
-        self.stdout = stdout
-        self._nursery = nursery
+    def __init__(self, origin: _Origin) -> None:
+        there, self.stdin = _pipe_to()
+        self.stdout, here = _pipe_from()
+        try:
+            self.pid = origin.fork(there, here)
+        except BaseException:
+            self.stdin.close()
+            self.stdout.close()
+            raise
+        finally:
+            os.close(there)
+            os.close(here)
+        self._origin = origin
 
     def wait(self) -> int:
-        return self._nursery.wait(self.pid)
+        return self._origin.wait(self.pid)
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -167,11 +163,31 @@ class _Started:
         self.kill = popen.kill
 
 
-def _number(line: socket.socket) -> int:
-    data = line.recv(_LENGTH)
-    if not data:
-        raise ConnectionError("the process that starts workers is gone")
-    return int(data)
+def _pipe_to() -> tuple[int, IO[bytes]]:
+    theirs, ours = os.pipe()
+    return theirs, os.fdopen(ours, "wb")
+
+
+def _pipe_from() -> tuple[IO[bytes], int]:
+    ours, theirs = os.pipe()
+    return os.fdopen(ours, "rb"), theirs
+
+
+def _popen(threads: int, *command: str, **more: Any) -> subprocess.Popen[bytes]:
+    folders = [folder or os.getcwd() for folder in sys.path]
+    # A group of its own: Ctrl-C is for us, who then let it finish what is under way.
+    group: dict[str, Any] = {"process_group": 0}
+    if sys.platform == "win32":
+        group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return subprocess.Popen(
+        [*_PYTHON, "-m", *command],
+        env={
+            **dict.fromkeys(_THREADS, str(threads)),
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(folders),
+        },
+        **{"stdout": subprocess.PIPE, **group, **more},
+    )
 
 
 def serve(line: socket.socket) -> tuple[int, int] | None:
@@ -204,8 +220,13 @@ def main() -> None:
             importlib.import_module(name)
     gc.freeze()  # what is shared is to stay so
     pipes = serve(line)
-    if pipes is not None:
-        worker.main(*pipes)
+    if pipes is None:
+        return
+    if threading.active_count() > 1:  # of a plug-in, whose locks are not to be inherited
+        os.dup2(pipes[0], 0)
+        os.dup2(pipes[1], 1)
+        os.execv(sys.executable, [*_PYTHON, "-m", _WORKER])
+    worker.main(*pipes)
 
 
 if __name__ == "__main__":
