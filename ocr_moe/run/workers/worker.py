@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import os
 import pickle
-import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from ocr_moe import permits
 from ocr_moe.errors import UnexpectedError
 from ocr_moe.permits import Limiter, Outcome, computing, waiting
 from ocr_moe.run.answers import StoppedError, words_of
+from ocr_moe.run.interrupts import leave_signals_to_the_run
 from ocr_moe.run.ledger import Books
 from ocr_moe.run.processing import Processor
 from ocr_moe.run.workers.channel import Channel
@@ -277,7 +277,7 @@ def serve(channel: Channel) -> None:
 
 def main(incoming: int, outgoing: int) -> None:
     """Make records over two pipes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the run, which then lets this finish
+    leave_signals_to_the_run()
     with os.fdopen(incoming, "rb") as requests, os.fdopen(outgoing, "wb") as replies:
         serve(Channel(requests, replies))
 
