@@ -1,9 +1,9 @@
 """Does a run survive being killed? One `extract`, ended again and again at random moments.
 
 Real OCR of real pages and a real HTTP server as language model are both under way when the process is
-sent SIGKILL, SIGINT or SIGTERM, or one of its workers is sent SIGKILL; the same command then goes on. In
-the end the exports must be those of a run that nobody disturbed, no call that was paid may have been paid
-again but those in flight at a SIGKILL, and neither temporary files nor processes may be left.
+sent SIGKILL, SIGINT or SIGTERM, or one of its workers is sent SIGKILL; the same command then goes on.
+In the end the exports must be those of a run that nobody disturbed, no call that was paid may have been
+paid again but those in flight at a SIGKILL, and neither temporary files nor processes may be left.
 
     python -m benchmarks.kills [--kills 25] [--documents 8] [--seed 0]
 """
@@ -22,7 +22,7 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,7 @@ WORKER = "worker"
 """What a kill of a worker is counted as."""
 _OF_WORKERS = 0.5
 """How many of the kills are of workers, where there are any."""
-_WORKER = "ocr_moe.run.workers.worker"
+_WORKERS = "ocr_moe.run.workers"
 _MEASURED = re.compile(rb'"(ocr_seconds|seconds|started)": ?("[^"]*"|[0-9.e-]+)')
 
 
@@ -158,16 +158,9 @@ def torment(
     return tally
 
 
-def _workers(parent: int) -> list[int]:
-    """The processes that make records for another one."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with suppress(OSError, ValueError, IndexError):
-                rest = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(rest[1]) == parent and _WORKER in (folder / "cmdline").read_text():
-                    found.append(int(folder.name))
-    return sorted(found)
+def _workers(session: int) -> list[int]:
+    """The processes of a session that make records, and the one that they are forked of."""
+    return sorted(pid for pid, _, _, command in processes(session) if _WORKERS in command)
 
 
 def _ended_well(process: subprocess.Popen[bytes]) -> list[str]:
@@ -189,17 +182,21 @@ def left_running(session: int) -> list[str]:
 
 
 def _members(session: int) -> list[str]:
-    found = []
+    return [command for _, _, state, command in processes(session) if state != "Z"]
+
+
+def processes(session: int) -> Iterator[tuple[int, int, str, str]]:
+    """Number, parent, state and command of each process of a session."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 # pid (name) state parent group session ...
                 rest = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(rest[3]) == session and rest[0] != "Z":
-                    found.append((folder / "cmdline").read_text().replace("\0", " "))
-            except (OSError, ValueError):  # it has just ended
+                command = (folder / "cmdline").read_text().replace("\0", " ")
+            except OSError:  # it has just ended
                 continue
-    return found
+            if int(rest[3]) == session:
+                yield int(folder.name), int(rest[1]), rest[0], command
 
 
 def exports(out: Path) -> Mapping[str, bytes]:
