@@ -18,7 +18,7 @@ from typing import Protocol
 
 from ocr_moe import permits
 from ocr_moe.errors import UnexpectedError
-from ocr_moe.permits import Limiter, Outcome, computing, waiting
+from ocr_moe.permits import Limiter, Outcome, computing, resume, waiting
 from ocr_moe.run.answers import StoppedError, words_of
 from ocr_moe.run.interrupts import leave_signals_to_the_run
 from ocr_moe.run.ledger import Books
@@ -156,6 +156,7 @@ class RunBooks(Books):
     def reserve(self, expert: str) -> None:
         if self._limited:
             self._run.ask(lambda number: Reserve(number, expert))
+            resume()  # whoever asks may be no endpoint
 
     def book(self, expert: str, money: float | None) -> None:
         if self._limited or money:
