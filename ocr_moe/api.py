@@ -8,7 +8,7 @@ run.to_frame()
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -17,13 +17,23 @@ from typing import IO, TYPE_CHECKING
 
 from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.formats.phrases import Language
+from ocr_moe.intake.source import Source
 from ocr_moe.intake.sources import discover
 from ocr_moe.laboratory.goal import Goal as Goal
+from ocr_moe.remote.fetching import local_copies
+from ocr_moe.remote.filesystems import as_given, is_url, shown
+from ocr_moe.remote.publication import Published
+from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.batch import STORE, Batch
+from ocr_moe.run.destinations import destination_of, opened_destination
 from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
+from ocr_moe.run.merging import Merged
+from ocr_moe.run.merging import merge as merge_runs
 from ocr_moe.run.outcome import Notice, Outcome, Progress
 from ocr_moe.run.pictures import PageImages
+from ocr_moe.run.runners import Cluster
+from ocr_moe.run.shards import Division, Shard, Share
 from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
 from ocr_moe.types import Decision, Record
@@ -39,7 +49,8 @@ if TYPE_CHECKING:
     from ocr_moe.reviewing.desk import Desk
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
-TruthFiles = str | PathLike[str] | Sequence[str | PathLike[str]]
+Files = str | PathLike[str] | Sequence[str | PathLike[str]]
+TruthFiles = Files
 """Verified sheets, one a schema."""
 
 
@@ -65,6 +76,10 @@ class Options:
     ocr: Path | None = None
     recorded: Path | None = None
     crops: str | None = None
+    work: Path | None = None
+    """Where the store is of a run whose `out` is a URL; by default a folder of this machine's own."""
+    shard: str | None = None
+    runner: str = "local"
     language: Language = "en"
     """Of the workbooks."""
 
@@ -87,14 +102,29 @@ class Options:
 
 
 class Run:
-    """A finished run in its folder.
+    """A finished run in its folder, or of a URL, whose folder is then on this machine.
 
     `outcome` says how this start went, and is None for a run that was merely opened.
     """
 
-    def __init__(self, folder: str | PathLike[str], outcome: Outcome | None = None) -> None:
-        self.folder = Path(folder)
+    def __init__(
+        self,
+        folder: str | PathLike[str],
+        outcome: Outcome | None = None,
+        *,
+        work: str | PathLike[str] | None = None,
+    ) -> None:
+        """`work` is the folder of a URL's run, where it is not the usual one.
+
+        Raises StoreError for a URL whose run is not on this machine."""
+        self.destination = opened_destination(folder, work)
+        self.folder = self.destination.folder
         self.outcome = outcome
+
+    def publish(self, report: Callable[[int, int], None] = _silent) -> Published | None:
+        """Upload to the run's URL what is not there yet; None for a run without one. `report` hears how
+        many of how many files are there. Raises OutputError."""
+        return self.destination.publish(report)
 
     @property
     def strategies(self) -> list[str]:
@@ -198,7 +228,7 @@ class Run:
         pages are decoded again. Raises StoreError without a run, KeyError for an unknown name,
         OutputError.
         """
-        from ocr_moe.exports.exporters import EXPORTERS
+        from ocr_moe.exports.exporters import FORMATS
         from ocr_moe.run.exporting import exported
 
         with self._store() as store:
@@ -210,14 +240,14 @@ class Run:
                     pictures=pictures,
                     sheet_pictures=crops,
                 )
-                return EXPORTERS[format].write(Path(to), run)
+                return FORMATS[format].write(_here(to), run)
 
     def export_ocr(self, to: str | PathLike[str]) -> int:
         """Write all page OCR as JSONL, for `Options.ocr`; how many pages. Raises as `export` does."""
         from ocr_moe.exports.ocr import write_ocr
 
         with self._store() as store:
-            return write_ocr(Path(to), store.pages())
+            return write_ocr(_here(to), store.pages())
 
     def _store(self) -> Store:
         return _store_of(self.folder)
@@ -238,41 +268,63 @@ def extract(
     listing: IO[str] | None = None,
     report: Callable[[Progress], None] = _silent,
     notice: Callable[[Notice], None] = _silent,
+    publishing: Callable[[int, int], None] = _silent,
 ) -> Run:
     """Read every document with one strategy, and export the run.
 
     `schema` is the name of a kind of document, the path of a schema's file, or `auto`; it goes before
     that of the options. `out` is a new temporary folder when not given; a run that was started there
-    before goes on. `report` hears of every file that is done, `notice` of what is told once. Raises
-    UsageError and its kin, OutputError where the exports cannot be written, and InterruptedRunError (a
-    KeyboardInterrupt) on Ctrl-C, once what was under way is stored; a document that fails is in its
-    record, not raised.
+    before goes on. Where it is a URL the store is in `options.work`, and the run's files are published
+    behind the URL at the end. `report` hears of every file that is done, `notice` of what is told once,
+    `publishing` of how many of how many files are published. Raises UsageError and its kin, OutputError
+    where the exports cannot be written, and InterruptedRunError (a KeyboardInterrupt) on Ctrl-C, once
+    what was under way was stored; a document that fails is in its record, not raised.
     """
     options = options or Options()
     if schema is not None:
         options = replace(options, schema=schema)
-    folder = Path(tempfile.mkdtemp(prefix="ocr-moe-")) if out is None else Path(out)
-    with _prepared(options) as (config, workshop, schemas):
+    to = destination_of(tempfile.mkdtemp(prefix="ocr-moe-") if out is None else out, options.work)
+    with _local(options) as options, _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
-        sources = discover(_texts(paths), listing, config.images)
-        with Batch(
-            folder,
-            workshop=workshop,
-            strategies=chosen,
-            schemas=schemas,
-            max_cost=options.max_cost,
-            notice=notice,
-            language=options.language,
-        ) as batch:
+        sources, division = _share(discover(_texts(paths), listing, config.images), options)
+        with (
+            _cluster(options, workshop, chosen, schemas, sources) as cluster,
+            Batch(
+                to.folder,
+                cluster=cluster,
+                workshop=workshop,
+                strategies=chosen,
+                schemas=schemas,
+                max_cost=options.max_cost,
+                notice=notice,
+                language=options.language,
+            ) as batch,
+        ):
             outcome = batch.execute(
                 sources,
                 ocr=options.ocr,
                 update=options.update,
                 retry_failed=options.retry_failed,
+                division=division,
                 report=report,
             )
             outcome.to_check = batch.export().strategies[chosen[0].name].left_to_check
-    return Run(folder, outcome)
+    to.publish(publishing)
+    return Run(to.url or to.folder, outcome, work=options.work)
+
+
+@contextmanager
+def _local(options: Options) -> Iterator[Options]:
+    """The options with local copies of the files that they name by URLs."""
+    with local_copies() as local:
+        yield replace(
+            options,
+            config=local(options.config)
+            if isinstance(options.config, PathLike)
+            else options.config,
+            ocr=None if options.ocr is None else local(options.ocr),
+            recorded=None if options.recorded is None else local(options.recorded),
+        )
 
 
 @contextmanager
@@ -291,6 +343,69 @@ def _prepared(
         yield config, workshop, schemas
 
 
+@contextmanager
+def _cluster(
+    options: Options,
+    workshop: Workshop,
+    strategies: Sequence[Strategy],
+    schemas: Sequence[Schema],
+    sources: Iterable[Source],
+) -> Iterator[Cluster | None]:
+    """What makes the records on other machines, once each of them was found fit to; None where this one
+    does. Raises UsageError, ClusterError."""
+    if options.runner == "local":
+        yield None
+        return
+    if options.runner != "ray":
+        raise UsageError(f"--runner {options.runner}: there are local, ray")
+    if not (workshop.is_plain and all(map(workshop.owns, strategies))):
+        raise UsageError(
+            "--runner ray: nodes build what reads from the configuration; parts that were made in this "
+            "process alone cannot be sent to them"
+        )
+    from ocr_moe.run.cluster.attaching import attached
+    from ocr_moe.run.cluster.runner import RayRunner
+    from ocr_moe.run.workers.messages import Job
+
+    settings = workshop.config.cluster
+    names = tuple(strategy.name for strategy in strategies)
+    with attached(settings, workshop.config.workers) as cluster:
+        runner = RayRunner(cluster, settings)
+        job = Job(Path(), workshop.blueprint, names, tuple(schemas))
+        readable = (source for source in sources if source.problem is None)
+        runner.examine(job, next(readable, None))
+        yield runner
+
+
+def _share(
+    sources: Collection[Source], options: Options
+) -> tuple[Collection[Source], Division | None]:
+    """The files of the shard that the options name, or all. Raises UsageError."""
+    if options.shard is None:
+        return sources, None
+    share = Share(Shard.parse(options.shard), sources)
+    return share, share.division
+
+
+def merge(
+    folders: Files,
+    out: str | PathLike[str],
+    *,
+    language: Language = "en",
+    begun: Callable[[Merged], None] = _silent,
+) -> tuple[Run, Merged]:
+    """Take shards of a run, or runs of further files, into one, asking nobody, and export it.
+
+    `begun` hears first of shards that are missing or doubled. Runs that were not made alike, or of which
+    one cannot be used, raise StoreError, and nothing is written.
+    """
+    to = destination_of(out)
+    parts = [opened_destination(folder).folder for folder in _files(folders)]
+    merged = merge_runs(parts, to.folder, language=language, begun=begun)
+    to.publish()
+    return Run(to.url or to.folder, merged.outcome), merged
+
+
 def estimate(
     paths: Paths,
     *,
@@ -301,10 +416,11 @@ def estimate(
 ) -> Plan:
     """What a batch would ask and cost; nothing is started. Raises UsageError and its kin."""
     options = options or Options()
-    with _prepared(options) as (config, workshop, schemas):
+    to = destination_of(out, options.work)
+    with _local(options) as options, _prepared(options) as (config, workshop, schemas):
         built = [workshop.strategy(name) for name in strategies or (config.strategy,)]
-        sources = discover(_texts(paths), listing, config.images)
-        file = Path(out) / STORE
+        sources, _ = _share(discover(_texts(paths), listing, config.images), options)
+        file = to.folder / STORE
         with Store(file, write=False) if file.is_file() else nullcontext() as store:
             return estimate_run(sources, built, schemas, workshop, store)
 
@@ -319,7 +435,8 @@ def evaluate(
 ) -> Scores:
     """Score a run, or all strategies of a comparison, against verified sheets.
 
-    `folder` may also be the records.xlsx in it. Writes scores.json, accuracy.xlsx (in a language) and
+    `folder` may also be the records.xlsx in it, or a Parquet file or folder of parts that `export`
+    wrote, of which there is no store. Writes scores.json, accuracy.xlsx (in a language) and
     report.html (in both) into the folder, and with a `goal` also recommended.yaml: the cheapest policy
     that is certified for it, or else the most accurate strategy that ran. Raises TruthError when a sheet
     cannot be used, StoreError when the folder holds no run.
@@ -328,15 +445,44 @@ def evaluate(
     from ocr_moe.laboratory.evaluating import evaluate_run
 
     config = config or load_config()
+    if goal is None and _is_parquet(folder):
+        return _evaluate_parts(Path(folder), _files(truth), config, language)
+    named = folder
     folder = run_folder(folder)
     if folder.is_file() and any((sheet / STORE).exists() for sheet in _files(truth)):
         raise UsageError(
             f"{folder} is a file, and --truth names the folder of a run: give the folder first, then "
             "--truth and the sheet"
         )
-    with _store_of(folder) as store:
-        truths = read_truths(_files(truth), config.truth)
-        return evaluate_run(store, truths, folder, config, goal, language=language)
+    with _store_of(folder) as store, local_copies() as local:
+        truths = read_truths(_files(truth, local), config.truth)
+        scores = evaluate_run(store, truths, folder, config, goal, language=language)
+    if is_url(as_given(named)):
+        opened_destination(named).publish()
+    return scores
+
+
+def _is_parquet(what: str | PathLike[str]) -> bool:
+    path = Path(what)
+    if path.is_dir():
+        return not (path / STORE).exists() and any(path.rglob("*.parquet"))
+    return path.suffix.lower() == ".parquet" and path.is_file()
+
+
+def _evaluate_parts(
+    what: Path, truth: Sequence[Path], config: Config, language: Language
+) -> Scores:
+    """What `evaluate` does, of records alone; without crops, as nobody knows where pages are."""
+    from ocr_moe.evaluation.evaluate import EvaluationOptions
+    from ocr_moe.evaluation.evaluate import evaluate as evaluate_material
+    from ocr_moe.evaluation.material import gather
+    from ocr_moe.evaluation.truth.truthset import read_truths
+    from ocr_moe.exports.parts import read_parquet
+
+    runs, schemas = read_parquet(what)
+    material = gather(runs, schemas, read_truths(truth, config.truth))
+    out = what if what.is_dir() else what.parent
+    return evaluate_material(material, out, options=EvaluationOptions(language=language))
 
 
 def evaluate_columns(
@@ -361,7 +507,7 @@ def evaluate_columns(
         Path(sheet),
         truth_column,
         predicted_column,
-        None if out is None else Path(out),
+        None if out is None else _here(out),
         fields=[field for schema in candidate_schemas(config) for field in schema.fields],
         truth=config.truth,
         options=EvaluationOptions(language=language),
@@ -386,7 +532,7 @@ def template(
     from ocr_moe.exports.template import write_prefilled, write_template
     from ocr_moe.run.exporting import schemas_of
 
-    config, out, folder = config or load_config(), Path(out), Path(what)
+    config, out, folder = config or load_config(), _here(out), run_folder(what)
     if out.suffix.lower() != ".xlsx":
         raise UsageError(f"{out}: a verified sheet is an Excel workbook; name it something.xlsx")
     if out.exists():
@@ -418,6 +564,7 @@ def compare(
     listing: IO[str] | None = None,
     report: Callable[[Progress], None] = _silent,
     notice: Callable[[Notice], None] = _silent,
+    publishing: Callable[[int, int], None] = _silent,
 ) -> tuple[Run, Scores]:
     """Run several strategies over the same documents, each expert asked once, and score them.
 
@@ -428,41 +575,53 @@ def compare(
     from ocr_moe.laboratory.evaluating import evaluate_run
 
     options = options or Options()
-    folder = Path(out)
-    with _prepared(options) as (config, workshop, schemas):
+    to = destination_of(out, options.work)
+    folder = to.folder
+    with (
+        _local(options) as options,
+        local_copies() as local,
+        _prepared(options) as (config, workshop, schemas),
+    ):
         # A sheet that cannot be used is told before anything is started or written.
-        truths = read_truths(_files(truth), config.truth)
+        truths = read_truths(_files(truth, local), config.truth)
         truths.check(schemas)
         skipped: dict[str, str] = {}
         if strategies:
             chosen = {name: workshop.strategy(name) for name in strategies}
         else:
             chosen, skipped = workshop.available_strategies()
-        sources = discover(_texts(paths), listing, config.images)
-        with Batch(
-            folder,
-            workshop=workshop,
-            strategies=list(chosen.values()),
-            schemas=schemas,
-            max_cost=options.max_cost,
-            notice=notice,
-            language=options.language,
-        ) as batch:
+        sources, division = _share(discover(_texts(paths), listing, config.images), options)
+        built = list(chosen.values())
+        with (
+            _cluster(options, workshop, built, schemas, sources) as cluster,
+            Batch(
+                folder,
+                cluster=cluster,
+                workshop=workshop,
+                strategies=built,
+                schemas=schemas,
+                max_cost=options.max_cost,
+                notice=notice,
+                language=options.language,
+            ) as batch,
+        ):
             outcome = batch.execute(
                 sources,
                 ocr=options.ocr,
                 update=options.update,
                 retry_failed=options.retry_failed,
                 frozen_strategies=False,
+                division=division,
                 report=report,
             )
-            batch.store.set_meta("skipped", skipped)
+            batch.store.sign({"skipped": skipped}, clear_records=False)
             batch.export()
         with Store(folder / STORE, write=False) as store:
             scores = evaluate_run(
                 store, truths, folder, config, goal or Goal(), language=options.language
             )
-    return Run(folder, outcome), scores
+    to.publish(publishing)
+    return Run(to.url or folder, outcome, work=options.work), scores
 
 
 def review(
@@ -485,7 +644,7 @@ def review(
     from ocr_moe.reviewing.desk import Desk
 
     where = None if originals is None else Path(originals)
-    return Desk.open(Path(folder), config=config, strategy=strategy, originals=where)
+    return Desk.open(run_folder(folder), config=config, strategy=strategy, originals=where)
 
 
 def calibrate(
@@ -507,7 +666,7 @@ def calibrate(
     from ocr_moe.laboratory.laboratory import open_run
 
     config = config or load_config()
-    folder, sheets = Path(folder), _files(truth)
+    folder, sheets = run_folder(folder), _files(truth)
     with _store_of(folder) as store:
         laboratory = open_run(store, sheets, config)
         data = ", ".join(sheet.name for sheet in sheets)
@@ -516,8 +675,11 @@ def calibrate(
 
 
 def run_folder(what: str | PathLike[str]) -> Path:
-    """The folder of a run that is named by itself or by one of the files that it wrote there."""
-    path = Path(what)
+    """The folder of a run that is named by itself or by one of the files that it wrote there; of a
+    Parquet file its own."""
+    if _is_parquet(what):
+        return Path(what) if Path(what).is_dir() else Path(what).parent
+    path = opened_destination(what).folder
     return path.parent if path.is_file() and (path.parent / STORE).is_file() else path
 
 
@@ -540,14 +702,22 @@ def _store_of(folder: Path) -> Store:
     return Store(file, write=False)
 
 
+def _here(path: str | PathLike[str]) -> Path:
+    """Where a single file is to be written. Raises UsageError for a URL."""
+    text = as_given(path)
+    if is_url(text):
+        raise UsageError(f"{shown(text)}: a single file is written to this machine; name a path")
+    return Path(path)
+
+
 def _texts(paths: Paths) -> list[str]:
     if isinstance(paths, str | PathLike):
-        return [str(paths)]
-    return [str(path) for path in paths]
+        return [as_given(paths)]
+    return [as_given(path) for path in paths]
 
 
-def _files(truth: TruthFiles) -> list[Path]:
-    return [Path(sheet) for sheet in ([truth] if isinstance(truth, str | PathLike) else truth)]
+def _files(files: Files, local: Callable[[str | PathLike[str]], Path] = Path) -> list[Path]:
+    return [local(file) for file in ([files] if isinstance(files, str | PathLike) else files)]
 
 
 def _one_of(names: Sequence[str], wanted: str | None) -> str:

@@ -7,12 +7,14 @@ OcrMoeError
 │   ├── TruthError        a verified sheet cannot be used
 │   ├── MissingDependencyError   an optional package is not installed
 │   ├── EndpointMissingError     a strategy needs an endpoint that is not configured
+│   ├── ClusterError          a Ray cluster is not there, or a node of it cannot do what this machine can
 │   └── StoreError        a run's store is of another run, version or process, or cannot be used further
 │       └── DamagedRowError  a single row of it cannot be read
 ├── DocumentError         one file or page cannot be processed; the others go on
 │   ├── UnreadableFileError      empty, truncated, mislabelled, encrypted or unknown format
 │   ├── TooLargeError            beyond the configured limit of pixels or pages
 │   ├── UnrecognisedError        no schema fits (--schema auto)
+│   ├── WorkerLostError          reading it ended the process that did so
 │   └── UnexpectedError          something broke over it, a plug-in perhaps
 ├── ExpertError           one expert could not answer
 │   ├── EngineError       an OCR engine failed
@@ -24,6 +26,7 @@ OcrMoeError
 │       ├── ChatRequestError     the server refuses the request (other 4xx)
 │       │   └── ChatTooLargeError    for its size: a smaller image may be taken
 │       └── ChatAnswerError      an answer that cannot be used: prose, refusal, empty, cut off
+├── ClusterLostError      a Ray cluster is gone amid a run, which can be resumed
 ├── OutputError           a file cannot be written: the disk is full, a folder stands in its place, …
 └── BudgetExceededError   --max-cost reached: the run stops cleanly and can be resumed
 KeyboardInterrupt
@@ -61,6 +64,10 @@ class EndpointMissingError(UsageError):
     pass
 
 
+class ClusterError(UsageError):
+    pass
+
+
 class StoreError(UsageError):
     pass
 
@@ -82,6 +89,10 @@ class TooLargeError(DocumentError):
 
 
 class UnrecognisedError(DocumentError):
+    pass
+
+
+class WorkerLostError(DocumentError):
     pass
 
 
@@ -132,6 +143,10 @@ class ChatAnswerError(ChatError):
     def __init__(self, message: str, reply: object = None) -> None:
         super().__init__(message)
         self.reply = reply
+
+
+class ClusterLostError(OcrMoeError):
+    pass
 
 
 class OutputError(OcrMoeError):

@@ -83,3 +83,26 @@ class ServiceOptions(Value):
     networks."""
     webhooks: bool = False
     """Whether a job may name an address that is called when it ends; never in private networks."""
+
+
+class ClusterOptions(Value):
+    """How `--runner ray` spreads files over the machines of a Ray cluster."""
+
+    address: str | None = None
+    """Host and port of its head; null: as RAY_ADDRESS says, and without that Ray is started on this
+    machine for the run, with as many cores as `workers` says."""
+    min_actors: int = Field(default=1, ge=1)
+    """Actors that are started at once, each with engines of its own."""
+    max_actors: int | None = Field(default=None, ge=1)
+    """Most actors; null: as many as the cluster has room for, also for those that it grows by."""
+    cpus: float = Field(default=1.0, gt=0)
+    """Cores of an actor; half a core makes two of them share one."""
+    gpus: float = Field(default=0.0, ge=0)
+    """GPUs of an actor; 0.25 makes four of them share one."""
+    block: int = Field(default=16, ge=1)
+    """Files that are given to an actor at once, two such blocks at a time. All of them may wait for an
+    endpoint at once; of those of a node that is lost, pages are read again."""
+    wait: float = Field(default=60.0, gt=0)
+    """Seconds until a cluster that does not answer, or has no room for an actor, is given up."""
+    object_store: int = Field(default=100, ge=80)
+    """MiB of Ray's object store, where it is started for the run."""

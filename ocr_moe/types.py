@@ -25,6 +25,20 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class FileState(NamedTuple):
+    """What a file system or an object store says of a file without its being read.
+
+    As long as that is the same, the file is: Git's index works so.
+    """
+
+    size: int
+    """Bytes."""
+    modified: int
+    """When it was last written to, nanoseconds since 1970; 0 where that is not told."""
+    tag: str
+    """By what else it is told apart: inode and time of its last change of status, or ETag; or empty."""
+
+
 class Line(Value):
     """One line of text on a page: found by an OCR engine, or in the page's own text."""
 

@@ -46,6 +46,7 @@ LEFT_OUT = {
     WrittenDocument.__name__: {"region"},
     RecordLine.__name__: {"blank", "set_aside", "conflicts"},
     DocumentFile.__name__: {"blank", "set_aside", "conflicts"},
+    Manifest.__name__: {"repeated"},
     StrategyManifest.__name__: {"contradicting_documents"},
     OcrLine.__name__: {"format"},
     PageText.__name__: {"blank", "region"},

@@ -238,7 +238,7 @@ def _json(line: str) -> dict[str, Any]:
 
 def test_a_run_that_goes_on_keeps_the_word_on_a_document(run: Path) -> None:
     with Desk.open(run) as desk:
-        scans = Path(desk.store.get_meta("files")[STUDENT[0]]).parent
+        scans = Path(str(desk.store.inputs.place_of(STUDENT[0]))).parent
         desk.name_schema(DocumentKey(STUDENT[0]), None, "ann")
         desk.divide(DocumentKey(TWO), (), "ann")
     db = sqlite3.connect(run / STORE)
@@ -300,8 +300,9 @@ def test_what_is_still_to_be_read_again_survives_the_desk(run: Path) -> None:
 
 def test_without_its_original_a_document_stays_as_it_was_read(run: Path) -> None:
     with Store(run / STORE) as store:
-        files = store.get_meta("files")
-        store.set_meta("files", {name: str(run / "gone" / name) for name in files})
+        store.inputs.change(
+            [row._replace(place=str(run / "gone" / row.path)) for row in store.inputs], ()
+        )
     with Desk.open(run) as desk:
         key = DocumentKey(STUDENT[1])
         before = desk.record(key)

@@ -303,8 +303,8 @@ def test_without_originals_everything_else_goes_on(run: Path, browser: Any, tmp_
     from ocr_moe.store.database import Store
 
     with Store(run / STORE) as store:
-        files = store.get_meta("files")
-        store.set_meta("files", {path: str(tmp_path / "gone" / path) for path in files})
+        gone = [row._replace(place=str(tmp_path / "gone" / row.path)) for row in store.inputs]
+        store.inputs.change(gone, ())
     with desk_on(run) as address:
         reviewer = Reviewer(browser, address).open()
         reviewer.page.wait_for_selector("#nopage:not([hidden])")

@@ -15,7 +15,8 @@ import pytest
 import ocr_moe
 from ocr_moe.api import Options
 from ocr_moe.errors import StoreError, UsageError
-from ocr_moe.intake.sources import digest, discover
+from ocr_moe.intake.limits import ImageLimits
+from ocr_moe.intake.sources import discover
 from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.outcome import Progress
@@ -186,7 +187,7 @@ def test_documents_may_be_run_by_another_runner(tmp_path: Path) -> None:
             runner=runner,
         ) as batch:
             for source in sources:  # pages of files that nobody opens
-                batch.store.put_page_count(digest(source.file), 1)
+                batch.store.put_page_count(source.digest(ImageLimits()), 1)
             report = partial(note, seen)
             outcome = batch.execute(sources, ocr=PAGES, report=report)
             written.append([r.fields for r in batch.store.records("rules")])

@@ -139,6 +139,7 @@ def test_opening_for_writing_migrates_and_keeps_everything(tmp_path: Path, name:
     with Store(path) as store:
         assert store.get_meta("created_by") == "0.1.0"
         assert store.get_meta("provenance") is None
+        inputs = list(store.inputs)
     after = tables(path)
     assert version_of(path) == VERSION
     meta_before, meta_after = dict(before.pop("meta")), dict(after.pop("meta"))
@@ -150,6 +151,13 @@ def test_opening_for_writing_migrates_and_keeps_everything(tmp_path: Path, name:
     }
     assert bool(said) == (name == "compare")
     meta_after.pop("created_by")
+    places = json.loads(meta_before.pop("files", "{}"))
+    before_identity = json.loads(meta_before.pop("identity"))
+    hashes = before_identity.pop("inputs")
+    assert [(row.path, row.sha256) for row in inputs] == sorted(hashes.items())
+    assert [row.place for row in inputs] == [places.get(row.path, row.path) for row in inputs]
+    assert {row.state for row in inputs} == {None}
+    assert json.loads(meta_after.pop("identity")) == before_identity
     assert meta_after == meta_before
 
 

@@ -164,7 +164,8 @@ class _Tools:
                 raise UsageError(f"no schema {schema!r}; there are auto, {known}")
             found = [self._place.existing(each) for each in paths]
             for source in discover([str(path) for path in found], None, self._config.images):
-                self._place.check([source.file.resolve()], source.name)
+                if isinstance(source.file, Path):  # no URL is an existing file
+                    self._place.check([source.file.resolve()], source.name)
             options = replace(self._options, schema=schema, config=self._config)
             with self._writing:
                 run = api.extract(

@@ -39,10 +39,11 @@ def compare(
     workers: options.Workers = None,
     ocr: options.OcrFile = None,
     recorded: options.Recorded = None,
+    work: options.Work = None,
 ) -> None:
     """Run strategies over the same documents and score each against the verified sheet."""
     from ocr_moe import api
-    from ocr_moe.cli.session import finish, progress
+    from ocr_moe.cli.session import finish, progress, published, publishing
     from ocr_moe.cli.tables import print_scores
     from ocr_moe.cli.words import language
 
@@ -57,6 +58,7 @@ def compare(
         workers=workers,
         ocr=ocr,
         recorded=recorded,
+        work=work,
         language=language(),
     )
     with progress() as (report, notice):
@@ -70,9 +72,10 @@ def compare(
             listing=sys.stdin,
             report=report,
             notice=notice,
+            publishing=publishing,
         )
     print_scores(scores)
     finish(
         run.outcome,
-        [out / "report.html", out / "accuracy.xlsx", out / "scores.json", out / "recommended.yaml"],
+        published(run, ["report.html", "accuracy.xlsx", "scores.json", "recommended.yaml"]),
     )

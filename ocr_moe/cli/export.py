@@ -9,7 +9,12 @@ import typer
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Folder of a run, or its URL: then it is published there."
+        ),
+    ],
     ocr: Annotated[
         Path | None,
         typer.Option("--ocr", help="Write all page OCR to this JSONL file, for `extract --ocr`."),
@@ -32,19 +37,23 @@ def export(
         ),
     ] = False,
 ) -> None:
-    """Write page OCR or records from the store of a run."""
+    """Write page OCR or records from the store of a run, or publish a run's files at its URL."""
     from ocr_moe.api import Run
+    from ocr_moe.cli.session import published, publishing
     from ocr_moe.cli.words import language, said
     from ocr_moe.errors import UsageError
-    from ocr_moe.exports.exporters import EXPORTERS
+    from ocr_moe.exports.exporters import FORMATS
 
-    if ocr is None and records is None:
+    opened = Run(run)
+    if opened.destination.url is not None:
+        opened.publish(publishing)
+        published(opened, ())
+    elif ocr is None and records is None:
         raise UsageError("nothing to export: name --ocr FILE or --records FILE")
-    if format not in EXPORTERS:
-        raise UsageError(f"--format {format}: there are {', '.join(EXPORTERS)}")
+    if format not in FORMATS:
+        raise UsageError(f"--format {format}: there are {', '.join(FORMATS)}")
     if crops and (records is None or format != "xlsx"):
         raise UsageError("--crops: pictures go into a workbook: name --records FILE --format xlsx")
-    opened = Run(run)
     if ocr is not None:
         typer.echo(said("pages_written", n=opened.export_ocr(ocr), file=ocr))
     if records is not None:

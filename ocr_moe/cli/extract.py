@@ -28,15 +28,28 @@ def extract(
     workers: options.Workers = None,
     ocr: options.OcrFile = None,
     recorded: options.Recorded = None,
+    work: options.Work = None,
     crops: Annotated[
         str | None,
         typer.Option("--crops", help="The images are ready-made crops of this one field."),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Only the I-th of N shares of the files; see `merge`."
+        ),
+    ] = None,
+    runner: Annotated[
+        str,
+        typer.Option(
+            "--runner", help="local: on this machine. ray: on a Ray cluster (docs/cluster.md)."
+        ),
+    ] = "local",
 ) -> None:
     """Read the fields of every document into JSONL, JSON and Excel."""
     from ocr_moe import api
     from ocr_moe.cli.estimate import print_estimate
-    from ocr_moe.cli.session import finish, progress
+    from ocr_moe.cli.session import finish, progress, published, publishing
     from ocr_moe.cli.words import language
     from ocr_moe.exports.exporters import EXPORTERS
 
@@ -52,6 +65,9 @@ def extract(
         recorded=recorded,
         language=language(),
         crops=crops,
+        work=work,
+        shard=shard,
+        runner=runner,
     )
     if dry_run:
         names = [strategy] if strategy else []
@@ -68,7 +84,6 @@ def extract(
             listing=sys.stdin,
             report=report,
             notice=notice,
+            publishing=publishing,
         )
-    finish(
-        run.outcome, [out / name for name in (*(e.target for e in EXPORTERS.values()), "run.json")]
-    )
+    finish(run.outcome, published(run, [*(e.target for e in EXPORTERS.values()), "run.json"]))

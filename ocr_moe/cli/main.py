@@ -21,6 +21,7 @@ from ocr_moe.cli import (
     generate,
     listings,
     mcp,
+    merge,
     review,
     screen,
     serve,
@@ -78,6 +79,7 @@ app = typer.Typer(
 app.command("extract")(extract.extract)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("merge")(merge.merge)
 app.command("review")(review.review)
 app.command("calibrate")(calibrate.calibrate)
 app.command("serve")(serve.serve)

@@ -11,10 +11,24 @@ Paths = Annotated[
     list[str],
     typer.Argument(
         metavar="PATH...",
-        help="Files, folders (walked), globs, or - for a list of paths on standard input.",
+        help="Files, folders (walked), globs, URLs (s3://…, gs://…, az://…), or - for a list of them "
+        "on standard input.",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", help="Folder of the run: the store and all exports.")]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        help="Folder of the run: the store and all exports; or a URL that the exports are published to.",
+    ),
+]
+Work = Annotated[
+    Path | None,
+    typer.Option(
+        "--work",
+        help="With a URL as --out: the folder of the store. Default: one of this machine's.",
+    ),
+]
 SchemaName = Annotated[
     str,
     typer.Option(
@@ -39,7 +53,7 @@ Update = Annotated[
     bool, typer.Option("--update", help="Take added, changed or removed input files in.")
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Documents that are read at once.")
+    int | None, typer.Option("--workers", min=1, help="Processes that read documents.")
 ]
 OcrFile = Annotated[
     Path | None, typer.Option("--ocr", help="Page OCR to use, as `export --ocr` writes it.")

@@ -36,8 +36,10 @@ def review(
     import gc
     import webbrowser
 
+    from ocr_moe.cli.session import publishing
     from ocr_moe.reviewing.desk import Desk
     from ocr_moe.reviewing.taking import taken_in
+    from ocr_moe.run.destinations import opened_destination
     from ocr_moe.web.access import Access
     from ocr_moe.web.desk.application import desk_app
     from ocr_moe.web.guard import guarded
@@ -45,7 +47,8 @@ def review(
     from ocr_moe.workshop.config import load_config
 
     chosen = None if config is None else load_config(config)
-    with Desk.open(folder, config=chosen, strategy=strategy, originals=originals) as desk:
+    run = opened_destination(folder)
+    with Desk.open(run.folder, config=chosen, strategy=strategy, originals=originals) as desk:
         for sheet in truth or ():
             new, problems = taken_in(desk, sheet)
             typer.echo(said("taken_in", n=new, file=sheet))
@@ -66,4 +69,5 @@ def review(
         gc.freeze()  # what the desk keeps is kept for good: no decision is to wait for a look at it
         serve(guarded(desk_app(desk), access), bound, started)
         desk.export(language=language())
-        typer.echo(said("reviewed", folder=folder))
+        run.publish(publishing)
+        typer.echo(said("reviewed", folder=run))

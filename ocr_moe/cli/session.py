@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -15,6 +14,7 @@ from ocr_moe.cli.words import phrase, said
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
+    from ocr_moe.api import Run
     from ocr_moe.formats.phrases import Phrase
     from ocr_moe.run.outcome import Notice, Outcome, Progress
 
@@ -92,7 +92,20 @@ def _complain(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def finish(outcome: Outcome | None, written: Sequence[Path]) -> None:
+def publishing(done: int, total: int) -> None:
+    """Tell now and then how far a publication is."""
+    if done == total or done % max(1, total // 10) == 0:
+        _complain(said("publishing", n=done, total=total))
+
+
+def published(run: Run, names: Sequence[str]) -> list[str]:
+    """Where the files of a run are, of which it is also told where its store is."""
+    if run.destination.url is not None:
+        typer.echo(said("published", url=str(run.destination), folder=run.folder), err=True)
+    return [f"{run.destination}/{name}" for name in names]
+
+
+def finish(outcome: Outcome | None, written: Sequence[str]) -> None:
     """Say how it went, and exit with 1 when something failed or was left undone."""
     assert outcome is not None
     typer.echo(summary(outcome))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ocr_moe.exports.jsonl import write_documents, write_jsonl
+from ocr_moe.exports.parts import write_jsonl_parts, write_parquet
 from ocr_moe.exports.reviewpage.page import write_review_page
 from ocr_moe.exports.sources import AnswersOf, LinkOf
 from ocr_moe.exports.workbook import write_workbook
@@ -123,3 +124,9 @@ EXPORTERS: Mapping[str, Exporter] = {
     "review": Exporter("review.html", _write_review_page),
 }
 """Every run writes them all, in this order."""
+ON_DEMAND: Mapping[str, Exporter] = {
+    "jsonl-parts": Exporter("records", lambda path, run: write_jsonl_parts(path, run.records)),
+    "parquet": Exporter("records", lambda path, run: write_parquet(path, run.records, run.schemas)),
+}
+"""For large runs: `export` writes them, folders of parts."""
+FORMATS: Mapping[str, Exporter] = {**EXPORTERS, **ON_DEMAND}

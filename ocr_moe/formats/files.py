@@ -75,6 +75,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder of that name is one of `replacing` or `scratch`."""
+    return name.startswith(_PART)
+
+
 def sweep(folder: Path) -> None:
     """Remove the temporary files that killed processes left in a folder and in those below it.
 
@@ -82,9 +87,9 @@ def sweep(folder: Path) -> None:
     """
     for parent, folders, files in os.walk(folder):
         for name in (*folders, *files):
-            if name.startswith(_PART):
+            if is_temporary(name):
                 _remove_if_left(Path(parent) / name)
-        folders[:] = [name for name in folders if not name.startswith(_PART)]
+        folders[:] = [name for name in folders if not is_temporary(name)]
 
 
 @contextmanager

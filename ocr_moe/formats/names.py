@@ -27,6 +27,29 @@ def safe_name(part: str) -> str:
     return safe
 
 
+def readable(name: str) -> str:
+    """A path that can be written as UTF-8, whatever bytes the file system holds.
+
+    Parts that are not UTF-8 are taken for GBK, as Chinese Windows programs wrote them.
+    """
+    return "/".join(map(_readable_part, name.split("/")))
+
+
+def _readable_part(part: str) -> str:
+    if part.isascii():
+        return part
+    try:
+        raw = part.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a character: from Windows, where names are UTF-16
+        raw = part.encode("utf-8", "replace")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("utf-8", "replace")
+
+
 def folder_name(name: str) -> str:
     """The name of a strategy's folder: the strategy's own, where it can be one beside a run's files.
 

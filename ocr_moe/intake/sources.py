@@ -6,20 +6,31 @@ A thing that cannot be read is a source too, with the reason: it gets a record t
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import stat
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from io import BufferedReader
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import IO, Any
 
-from ocr_moe.errors import DocumentError, UnreadableFileError, UsageError
+from ocr_moe.errors import DocumentError, UsageError
+from ocr_moe.formats.names import readable as readable
 from ocr_moe.intake import containers
-from ocr_moe.intake.limits import MIB, ImageLimits
+from ocr_moe.intake.limits import ImageLimits
+from ocr_moe.intake.listing import Found, Listing, listing_of
 from ocr_moe.intake.lists import read_list
+from ocr_moe.intake.source import MISSING, File, open_file, state_of, unreadable, what_is, why
+from ocr_moe.intake.source import Source as Source
+from ocr_moe.intake.source import digest as digest
+from ocr_moe.intake.source import located as located
+from ocr_moe.remote.filesystems import (
+    RemoteError,
+    files_behind,
+    is_url,
+    local_path,
+    shown,
+)
 
 SUFFIXES = frozenset(
     f".{name}"
@@ -33,103 +44,43 @@ SUFFIXES = frozenset(
 _TOLD = frozenset({".ofd", ".rar", ".7z"})
 """Picked up as well, for they hold scans: they are not read, and that is told."""
 _PICKED = SUFFIXES | containers.SUFFIXES | _TOLD
-_NONBLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_MISSING = "there is no such file or folder"
-_KINDS = (
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-    (stat.S_ISDIR, "a folder"),
-)
-
-
-@dataclass(frozen=True)
-class Source:
-    """An input file, or a member of an archive, and the name under which it stands in the records."""
-
-    file: Path
-    name: str
-    member: int | None = None
-    """Its place in the directory of the archive `file`."""
-    problem: DocumentError | None = None
-    """Why it cannot be read, where that is known before it is opened."""
-
-    def read(self, limits: ImageLimits) -> bytes:
-        """Its bytes. Raises UnreadableFileError or TooLargeError."""
-        with self._stream(limits) as stream:
-            if self.member is not None:
-                return containers.read_member(stream, self.name, self.member, limits)
-            try:
-                data = stream.read(limits.max_file * MIB + 1)
-            except OSError as error:
-                raise _unreadable(self.name, error) from error
-        if len(data) > limits.max_file * MIB:
-            raise containers.too_large(self.name, limits)
-        return data
-
-    def digest(self, limits: ImageLimits) -> str:
-        """SHA-256 of its bytes. Raises UnreadableFileError or TooLargeError."""
-        if self.member is not None:
-            return hashlib.sha256(self.read(limits)).hexdigest()
-        with self._stream(limits) as stream:
-            try:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
-            except OSError as error:
-                raise _unreadable(self.name, error) from error
-
-    def locate(self) -> str | list[str | int]:
-        """Where it is, as JSON; see `located`."""
-        return str(self.file) if self.member is None else [str(self.file), self.member]
-
-    def _stream(self, limits: ImageLimits) -> BufferedReader:
-        if self.problem is not None:
-            raise type(self.problem)(str(self.problem))
-        stream = _open(self.file, self.name)
-        if self.member is None and os.fstat(stream.fileno()).st_size > limits.max_file * MIB:
-            stream.close()
-            raise containers.too_large(self.name, limits)
-        return stream
-
-
-def located(name: str, place: str | list[str | int]) -> Source:
-    """The source that `Source.locate` told of."""
-    if isinstance(place, str):
-        return Source(Path(place), name)
-    return Source(Path(str(place[0])), name, int(place[1]))
+_HIDDEN = (".", "~$")
+_DEEP = 200
+"""Folders within folders that are held open at once; what is below is listed folder by folder."""
 
 
 def discover(
     paths: Sequence[str], listing: IO[Any] | None = None, limits: ImageLimits | None = None
-) -> list[Source]:
-    """What is behind the PATHs: files, folders (walked), globs, or `-` (one path a line of `listing`).
+) -> Listing:
+    """What is behind the PATHs: files, folders (walked), globs, URLs, or `-` (one path a line of
+    `listing`).
 
     ZIP archives and Office documents are opened: each scan in them is a source by itself. Names are
     relative to the PATH given, and to the common parent where two would be the same. Sorted by
-    name. What is missing, or no regular file, is a source with a problem. Raises UsageError when
-    there is nothing else.
+    name, few in memory. What is missing, or no regular file, is a source with a problem. Raises
+    UsageError when there is nothing else.
     """
     limits = limits or ImageLimits()
-    search = _Search()
-    for text in paths:
-        if text != "-":
-            search.add(text)
-        elif listing is None:
-            raise UsageError("-: a list of paths is expected on standard input")
-        else:
-            search.add_list(listing)
-    if not search.found:
-        if search.problems:
-            raise UsageError("; ".join(map(str, [*search.problems.values()][:5])))
-        where = ", ".join(map(readable, paths)) or "nothing"
+    if "-" in paths and listing is None:
+        raise UsageError("-: a list of paths is expected on standard input")
+    found = Listing()
+    search = _Search(found.note)
+    found.find(search.files(paths, listing))
+    if found.is_empty():
+        if problems := found.problems(5):
+            raise UsageError("; ".join(problems))
+        where = ", ".join(readable(shown(path)) for path in paths) or "nothing"
         looked = " ".join(sorted(SUFFIXES | containers.SUFFIXES))
         raise UsageError(f"{where}: no images found (looked for {looked})")
-    sources = [
-        Source(Path(name), name, problem=problem) for name, problem in search.problems.items()
-    ]
-    for file, name in _named(search.found).items():
-        sources += _opened(Source(file, readable(name)), limits)
-    return _told_apart(sources)
+    # Within one folder names differ; only where several things were named they need not.
+    above = _common(found.files()) if search.places > 1 and found.is_ambiguous() else None
+
+    def opened(each: Found) -> list[Source]:
+        name = each.name if above is None else _below(each.file, above)
+        return _opened(Source(each.file, readable(name), state=each.state), limits)
+
+    found.fill(opened)
+    return found
 
 
 def under_names(files: Sequence[tuple[Path, str]], limits: ImageLimits) -> list[Source]:
@@ -138,74 +89,124 @@ def under_names(files: Sequence[tuple[Path, str]], limits: ImageLimits) -> list[
     ZIP archives and Office documents are opened as by `discover`; whether a file is one, its bytes
     say. Names that are the same get a number, in the order of the files' own.
     """
-    return _told_apart(
-        [each for file, name in files for each in _opened(Source(file, readable(name)), limits)]
+    sources = (
+        each for file, name in files for each in _opened(Source(file, readable(name)), limits)
     )
+    return list(listing_of(sources))
 
 
 class _Search:
-    """What was found behind PATHs, and what was not."""
+    """Goes through PATHs; `note` is told by a readable name what cannot be had, and why."""
 
-    def __init__(self) -> None:
-        self.found: dict[Path, str] = {}
-        """Absolute path → name relative to the PATH."""
-        self.problems: dict[str, DocumentError] = {}
-        """Readable name → why it is passed over."""
+    def __init__(self, note: Callable[[str, str], None]) -> None:
+        self._tell = note
+        self.places = 0
+        """How many files, folders and URLs were named, at the least."""
 
-    def add(self, text: str) -> None:
-        """A path or a glob."""
-        if _exists(text):
-            self._add_path(Path(text))
-        elif glob.has_magic(text):
-            matches = sorted(glob.glob(text, recursive=True))
-            if not matches:
-                self._note(text, "the pattern matches no file")
-            for match in matches:
-                self._add_path(Path(match))
-        else:
-            self._note(text, _absence(text))
+    def files(self, paths: Iterable[str], listing: IO[Any] | None) -> Iterator[Found]:
+        """The scans behind PATHs, `-` being those that a list names."""
+        for text in paths:
+            if text == "-" and listing is not None:
+                yield from self._listed(listing)
+            elif _exists(text):
+                yield from self._at_path(text)
+            elif is_url(text):
+                yield from self._at_url(text)
+            elif glob.has_magic(text):
+                matches = glob.iglob(text, recursive=True)
+                first = next(matches, None)
+                if first is None:
+                    self._note(text, "the pattern matches no file")
+                else:
+                    for match in chain([first], matches):
+                        yield from self._at_path(match)
+            else:
+                self._note(text, _absence(text))
 
-    def add_list(self, listing: IO[Any]) -> None:
-        data = getattr(listing, "buffer", listing).read()
-        if isinstance(data, str):
-            data = data.encode("utf-8", "surrogateescape")
-        for candidates in read_list(data):
-            text = next(filter(_exists, candidates), None)
+    def _listed(self, listing: IO[Any]) -> Iterator[Found]:
+        for candidates in read_list(getattr(listing, "buffer", listing)):
+            text = next((each for each in candidates if is_url(each) or _exists(each)), None)
             if text is None:
                 text = candidates[0].strip()
                 self._note(text, _absence(text))
+            elif is_url(text):
+                yield from self._at_url(text.strip())
             else:
-                self._add_path(Path(text))
+                yield from self._at_path(text)
 
-    def _add_path(self, path: Path) -> None:
-        if path.is_dir():
-            for parent, folders, files in os.walk(path, onerror=self._note_folder):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
-                for name in sorted(files):
-                    file = Path(parent) / name
-                    if not name.startswith((".", "~$")) and file.suffix.lower() in _PICKED:
-                        self._add_file(file, file.relative_to(path).as_posix())
+    def _at_path(self, path: str) -> Iterator[Found]:
+        self.places += 1
+        plain = str(Path(path))
+        if os.path.isdir(plain):
+            yield from self._walk(plain)
         else:
-            self._add_file(path, path.name)
+            yield from self._file(plain, os.path.basename(plain), None)
 
-    def _add_file(self, file: Path, name: str) -> None:
+    def _at_url(self, url: str) -> Iterator[Found]:
+        path = local_path(url)
+        if path is not None and _exists(path):
+            yield from self._at_path(path)
+        elif path is not None:
+            self._note(path, _absence(path))
+        else:
+            self.places += 2 if glob.has_magic(url) else 1  # a pattern may match in many folders
+            try:
+                yield from _picked(url)
+            except RemoteError as error:
+                self._note(shown(url), why(error))
+
+    def _walk(self, top: str) -> Iterator[Found]:
+        """The scans below a folder, in the order in which the file system has them.
+
+        Links to folders are not followed, links to files are.
+        """
+        within = len(os.path.join(top, ""))
+        open_folders = [self._entries(top, 0)]
+        while open_folders:
+            entry = next(open_folders[-1], None)
+            if entry is None:
+                open_folders.pop()
+            elif entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith("."):
+                    open_folders.append(self._entries(entry.path, len(open_folders)))
+            elif not entry.name.startswith(_HIDDEN) and _suffix(entry.name) in _PICKED:
+                name = entry.path[within:].replace(os.sep, "/")
+                yield from self._file(entry.path, name, entry)
+
+    def _entries(self, folder: str, depth: int) -> Iterator[os.DirEntry[str]]:
         try:
-            mode = file.stat().st_mode
+            with os.scandir(folder) as entries:
+                if depth < _DEEP:
+                    yield from entries
+                    return
+                listed = list(entries)
+            yield from listed
         except OSError as error:
-            self._note(str(file), _why(error))
+            where = os.fsdecode(error.filename or folder)
+            self._note(where, f"the folder cannot be listed ({error.strerror}); make it readable")
+
+    def _file(self, path: str, name: str, entry: os.DirEntry[str] | None) -> Iterator[Found]:
+        try:
+            status = os.stat(path) if entry is None else entry.stat()
+        except OSError as error:
+            self._note(path, why(error))
             return
-        if stat.S_ISREG(mode):
-            self.found.setdefault(file.absolute(), name)
+        if stat.S_ISREG(status.st_mode):
+            yield Found(Path(path).absolute(), name, state_of(status))
         else:
-            self._note(str(file), f"{_what(mode)}, no file; it was skipped")
+            self._note(path, f"{what_is(status.st_mode)}, no file; it was skipped")
 
-    def _note_folder(self, error: OSError) -> None:
-        where = os.fsdecode(error.filename)
-        self._note(where, f"the folder cannot be listed ({error.strerror}); make it readable")
-
-    def _note(self, text: str, why: str) -> None:
+    def _note(self, text: str, reason: str) -> None:
         name = readable(text)
-        self.problems.setdefault(name, UnreadableFileError(f"{name}: {why}"))
+        self._tell(name, f"{name}: {reason}")
+
+
+def _picked(url: str) -> Iterator[Found]:
+    """The scans behind a URL; a file that is named itself is one in any case."""
+    for file, name, state in files_behind(url):
+        hidden = any(part.startswith(_HIDDEN) for part in name.split("/"))
+        if file.url == url or (not hidden and _suffix(name) in _PICKED):
+            yield Found(file, name, state)
 
 
 def _exists(text: str) -> bool:
@@ -222,111 +223,58 @@ def _absence(text: str) -> str:
     try:
         os.lstat(text)
     except PermissionError as error:
-        return _why(error)
+        return why(error)
     except (OSError, ValueError):
         pass
-    return _MISSING
+    return MISSING
 
 
-def _named(found: dict[Path, str]) -> dict[Path, str]:
-    """Names that tell the files apart: from the PATHs given, else from their common parent."""
-    if len(set(found.values())) == len(found):
-        return found
-    parent = Path(os.path.commonpath([file.parent for file in found]))
-    return {file: file.relative_to(parent).as_posix() for file in found}
+def _common(files: Iterable[Found]) -> tuple[str, ...]:
+    """The parts of the path that all files lie below; none, where they are on several drives or
+    storages."""
+    common: tuple[str, ...] | None = None
+    for each in files:
+        parent = each.file.parts[:-1]
+        common = parent if common is None else _shared(common, parent)
+    return common or ()
+
+
+def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return tuple(part for part, _ in alike)
+
+
+def _below(file: File, above: tuple[str, ...]) -> str:
+    """The name of a file from a folder above it on; from the root on, without the root's own signs."""
+    parts = [part.strip(":/\\") for part in file.parts[len(above) :]]
+    return "/".join(part for part in parts if part)
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 def _opened(source: Source, limits: ImageLimits) -> list[Source]:
     """The scans in an archive; the source itself where it is none."""
-    if source.file.suffix.lower() in SUFFIXES:
+    if _suffix(source.file.name) in SUFFIXES:
         return [source]
     try:
-        with _open(source.file, source.name) as stream:
+        with open_file(source.file, source.name) as stream:
             try:
                 head = stream.read(4)
             except OSError as error:
-                raise _unreadable(source.name, error) from error
+                raise unreadable(source.name, error) from error
             if not containers.is_container(head):
                 return [source]
             members = containers.list_members(stream, source.name, SUFFIXES, limits)
     except DocumentError as error:
         return [replace(source, problem=error)]
     return [
-        Source(source.file, f"{source.name}/{member.name}", member.place, member.problem)
+        replace(
+            source,
+            name=f"{source.name}/{member.name}",
+            member=member.place,
+            problem=member.problem,
+        )
         for member in members
     ]
-
-
-def _told_apart(sources: list[Source]) -> list[Source]:
-    """Sorted by name; names that bytes of two kinds spell alike get a number."""
-    ordered = sorted(sources, key=lambda s: (s.name, str(s.file), s.member or 0))
-    taken = Counter(source.name for source in ordered)
-    if len(taken) == len(ordered):
-        return ordered
-    unique: dict[str, Source] = {}
-    for source in ordered:
-        name, number = source.name, 1
-        while name in unique or (number > 1 and name in taken):
-            number += 1
-            folder, _, last = source.name.rpartition("/")
-            stem, suffix = os.path.splitext(last)
-            name = f"{folder}/{stem} ({number}){suffix}".lstrip("/")
-        unique[name] = replace(source, name=name)
-    return sorted(unique.values(), key=lambda source: source.name)
-
-
-def readable(name: str) -> str:
-    """A path that can be written as UTF-8, whatever bytes the file system holds.
-
-    Parts that are not UTF-8 are taken for GBK, as Chinese Windows programs wrote them.
-    """
-    return "/".join(map(_readable_part, name.split("/")))
-
-
-def _readable_part(part: str) -> str:
-    try:
-        raw = part.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half of a character: from Windows, where names are UTF-16
-        raw = part.encode("utf-8", "replace")
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("utf-8", "replace")
-
-
-def _open(file: Path, name: str) -> BufferedReader:
-    """A regular file, opened without waiting for anybody. Raises UnreadableFileError."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | _NONBLOCKING)
-    except OSError as error:
-        raise _unreadable(name, error) from error
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise UnreadableFileError(f"{name}: {_what(mode)}, no file; it was skipped")
-    return os.fdopen(descriptor, "rb")
-
-
-def _unreadable(name: str, error: OSError) -> UnreadableFileError:
-    return UnreadableFileError(f"{name}: {_why(error)}")
-
-
-def _why(error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"{_MISSING} any more; run again with --update"
-    return f"cannot be read ({error.strerror}); make it readable"
-
-
-def _what(mode: int) -> str:
-    return next((what for test, what in _KINDS if test(mode)), "a special thing")
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file's bytes. Raises UnreadableFileError."""
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise _unreadable(readable(file.name), error) from error

@@ -20,13 +20,7 @@ from ocr_moe.formats.phrases import Language
 from ocr_moe.judgements import OF_PAGES, verdicts_of
 from ocr_moe.reviewing.claims import Claims
 from ocr_moe.reviewing.exporting import export_run, settle_others
-from ocr_moe.reviewing.opening import (
-    OpenedRun,
-    mark_written,
-    open_run,
-    reviewed_strategy,
-    unwritten,
-)
+from ocr_moe.reviewing.opening import mark_written, reviewed_strategy, unwritten
 from ocr_moe.reviewing.planning import Plan
 from ocr_moe.reviewing.progress import Progress
 from ocr_moe.reviewing.queue import CellKey, Order
@@ -43,6 +37,7 @@ from ocr_moe.reviewing.views import (
     Overview,
 )
 from ocr_moe.run.judging import Judging
+from ocr_moe.run.opened import OpenedRun, open_run
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.run.settling import Settling
 from ocr_moe.settings import ReviewOptions

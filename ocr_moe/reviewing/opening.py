@@ -1,61 +1,16 @@
-"""Opening a run for review: its store, its own configuration, and who decides there."""
+"""Opening a run for review: whose records people look at, and what its files do not hold yet."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from ocr_moe.errors import StoreError, UsageError
-from ocr_moe.run.batch import STORE
-from ocr_moe.run.exporting import own_configuration, schemas_of, told
-from ocr_moe.schema import Schema, load_schema
+from ocr_moe.errors import UsageError
+from ocr_moe.run.exporting import told
 from ocr_moe.store.database import Store
-from ocr_moe.workshop.build import Workshop
-from ocr_moe.workshop.config import Config, load_config, shipped_schemas
+from ocr_moe.workshop.config import Config
 
 _WRITTEN = "written"
 """Under which the store keeps the last judgement that the run's files hold."""
-
-
-@dataclass(frozen=True)
-class OpenedRun:
-    """A run that is open for writing; nobody else writes it meanwhile."""
-
-    folder: Path
-    store: Store
-    config: Config
-    workshop: Workshop
-    """Builds what decides over recorded answers; it asks no server."""
-    schemas: tuple[Schema, ...]
-    strategies: tuple[str, ...]
-
-
-def open_run(folder: Path, config: Config | None = None) -> OpenedRun:
-    """Open the run of a folder. Without a configuration it is the run's own.
-
-    Raises StoreError where there is no run, another process writes it, or its store cannot be used;
-    UsageError where it has no records yet; ConfigError.
-    """
-    file = folder / STORE
-    if not file.is_file():
-        what = "is not a folder of a run" if folder.exists() else "is not there"
-        raise StoreError(f"{folder} {what}: name the folder that `extract` or `compare` wrote")
-    store = Store(file)
-    try:
-        strategies = store.strategies()
-        if not strategies:
-            raise UsageError(
-                f"{folder}: the run has no records yet; finish it with `extract` first"
-            )
-        schemas = tuple(map(_with_lists, schemas_of(store)))
-        chosen = config or own_configuration(store) or load_config()
-        workshop = Workshop(chosen, recorded=store, offline=True)
-        workshop.validate()
-    except BaseException:
-        store.close()
-        raise
-    return OpenedRun(folder, store, chosen, workshop, schemas, tuple(strategies))
 
 
 def reviewed_strategy(strategies: Sequence[str], config: Config, wanted: str | None) -> str:
@@ -78,26 +33,3 @@ def unwritten(store: Store) -> int:
 def mark_written(store: Store, judgement: int) -> None:
     """Note the last judgement that the run's files hold; 0 for none. Raises StoreError."""
     store.set_meta(_WRITTEN, judgement)
-
-
-def _with_lists(schema: Schema) -> Schema:
-    """A run's schema with the places of its lists of names on this machine, where the shipped schema of
-    that name has the same lists. A store keeps what a list held and not where it was."""
-    shipped = shipped_schemas().get(schema.name)
-    if shipped is None:
-        return schema
-    here = load_schema(shipped)
-    places = {
-        (field.name, field.lexicon.digest): field.lexicon
-        for field in here.fields
-        if field.lexicon is not None
-    }
-    fields = tuple(
-        field.model_copy(
-            update={"lexicon": places.get((field.name, field.lexicon.digest), field.lexicon)}
-        )
-        if field.lexicon is not None
-        else field
-        for field in schema.fields
-    )
-    return schema.model_copy(update={"fields": fields})

@@ -15,10 +15,10 @@ from enum import StrEnum
 from functools import cached_property
 
 from ocr_moe.errors import DocumentError, OcrMoeError, StoreError
-from ocr_moe.reviewing.opening import OpenedRun
 from ocr_moe.run.answers import words_of
 from ocr_moe.run.exporting import told
 from ocr_moe.run.ledger import Ledger
+from ocr_moe.run.opened import OpenedRun
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.run.processing import Processor
 from ocr_moe.store.database import RecordRow

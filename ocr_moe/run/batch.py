@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
-from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError
+from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError, WorkerLostError
 from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.formats.phrases import Language
-from ocr_moe.intake.limits import ImageLimits
-from ocr_moe.intake.sources import Source
+from ocr_moe.intake.source import Source, located
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoppedError
+from ocr_moe.run.currency import Currency
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.exporting import write_exports
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
+from ocr_moe.run.inputs import Changes, Comparison, LookAhead, Pending, give_back
 from ocr_moe.run.interrupts import stopping
+from ocr_moe.run.kept import take_kept
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, configuration_of
-from ocr_moe.run.outcome import Notice, Outcome, Progress, why_failed
+from ocr_moe.run.outcome import Notice, Outcome, Progress, Tally, count_documents, why_failed
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.replay import Setup, replay
-from ocr_moe.run.runners import Runner, local_runner
+from ocr_moe.run.runners import Cluster, Runner, local_runner
 from ocr_moe.run.settling import settle
+from ocr_moe.run.shards import Division
+from ocr_moe.run.workers.crew import Crew, UnbuildableError
+from ocr_moe.run.workers.messages import Job, Work
 from ocr_moe.schema import Schema
-from ocr_moe.store.database import Store, row_of
+from ocr_moe.store.database import Store, is_failed, renamed, row_of
 from ocr_moe.store.opening import is_begun
+from ocr_moe.types import Record
 from ocr_moe.workshop.build import Workshop
 
 STORE = "store.sqlite"
+PROCESSES_FROM = 8
+"""Files from which on a run starts processes to read them: for fewer, models are loaded sooner here."""
 REPLAY_FROM = 500
 """Recorded documents from which on a run starts processes to replay them."""
 
@@ -53,6 +63,7 @@ class Batch:
         schemas: Sequence[Schema],
         max_cost: float | None = None,
         runner: Runner | None = None,
+        cluster: Cluster | None = None,
         notice: Callable[[Notice], None] = lambda notice: None,
         language: Language = "en",
     ) -> None:
@@ -64,7 +75,19 @@ class Batch:
         self._workshop = workshop
         self._ledger = Ledger(max_cost)
         self._notice = notice
-        self._runner = runner or local_runner(workshop.config.workers)
+        self._runner = runner
+        self._cluster = cluster
+        self._noticed: set[Notice] = set()
+        self._names = [strategy.name for strategy in self.strategies]
+        self._keeping = Lock()
+        self._under_way: dict[str, Source] = {}
+        """Hash → the file of these bytes that is being processed."""
+        self._currency = Currency(
+            out, out / STORE, self.strategies, self.schemas, workshop.config, language
+        )
+        self._is_current = False
+        """Whether the exports were those of the store before this start."""
+        self._exported = False
 
     @cached_property
     def store(self) -> Store:
@@ -92,6 +115,8 @@ class Batch:
             self._processor.close()
         if "store" in vars(self):
             self.store.close()
+        if self._exported:
+            self._currency.note()
 
     def __enter__(self) -> Batch:
         return self
@@ -101,145 +126,296 @@ class Batch:
 
     def execute(
         self,
-        sources: Sequence[Source],
+        sources: Collection[Source],
         *,
         update: bool = False,
         retry_failed: bool = False,
         frozen_strategies: bool = True,
         ocr: Path | None = None,
+        division: Division | None = None,
         report: Callable[[Progress], None] = lambda progress: None,
     ) -> Outcome:
         """Process what is not finished yet; page OCR in the JSONL file `ocr` stands for our own.
+        `division` tells of what whole the sources are a share.
 
-        An earlier start in the same folder must have had the same inputs and configuration
-        (StoreError says what differs), unless `update` takes changed inputs in. Without
-        `frozen_strategies` other strategies are welcome: what experts have said already is kept.
+        Sources are sorted by name. An earlier start in the same folder must have had the same inputs
+        and configuration (StoreError says what differs), unless `update` takes changed inputs in.
+        Without `frozen_strategies` other strategies are welcome: what experts have said already is
+        kept.
         A start that is refused has written nothing.
         """
-        inputs, errors = _hash_all(sources, self._workshop.config.images)
-        identity = identity_of(inputs, self.schemas, self.strategies, self._workshop.config)
+        self._is_current = "store" not in vars(self) and self._currency.holds()
+        with ExitStack() as stack:
+            crew = None
+            if self._worth_processes(sources):  # which load modules while files are hashed
+                workers = self._workshop.config.workers
+                crew = stack.enter_context(Crew(workers, self._ledger, self._needed_modules()))
+            return self._execute(
+                sources, division, crew, update, retry_failed, frozen_strategies, ocr, report
+            )
+
+    def _execute(
+        self,
+        sources: Collection[Source],
+        division: Division | None,
+        crew: Crew | None,
+        update: bool,
+        retry_failed: bool,
+        frozen_strategies: bool,
+        ocr: Path | None,
+        report: Callable[[Progress], None],
+    ) -> Outcome:
+        shard = None if division is None else str(division.shard)
+        identity = identity_of(self.schemas, self.strategies, self._workshop.config, shard)
         for _ in read_ocr(ocr) if ocr is not None else ():
             pass  # a line that cannot be read is to be found before anything is written
 
-        def holds(store: Store) -> bool:
+        def holds(store: Store, changes: Changes) -> bool:
             return hold_against(
-                store, identity, self.out, update=update, frozen_strategies=frozen_strategies
+                store,
+                identity,
+                changes,
+                self.out,
+                update=update,
+                frozen_strategies=frozen_strategies,
             )
 
         file = self.out / STORE
-        if "store" not in vars(self) and is_begun(file):
-            with Store(file, write=False) as before:
-                holds(before)
-        self._sign(identity, sources, clear_records=not holds(self.store))
+        with closing(Comparison(sources, self._workshop.config.images)) as comparison:
+            if "store" not in vars(self) and is_begun(file):
+                with Store(file, write=False) as before:
+                    holds(before, comparison.look(before))
+            with self.store.writing():
+                changes = comparison.apply(self.store)
+                self._sign(identity, division, clear_records=not holds(self.store, changes))
+        take_kept(self.store)
         if ocr is not None:
             self.store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(ocr))
         if retry_failed:
             self.store.forget_failures()
-        return self._process(sources, inputs, errors, report)
+        return self._process(sources, crew, report)
 
     def _process(
         self,
-        sources: Sequence[Source],
-        inputs: Mapping[str, str],
-        errors: Mapping[str, DocumentError],
+        sources: Collection[Source],
+        crew: Crew | None,
         report: Callable[[Progress], None],
     ) -> Outcome:
         outcome = Outcome(files=len(sources))
-        names = [strategy.name for strategy in self.strategies]
-        if self.store.finished_paths(names):
+        outcome.resumed = self.store.inputs.count_finished(self._names)
+        if outcome.resumed and not self._is_current:
             self.store.drop_damaged()
-        finished = self.store.finished_paths(names)
-        groups: dict[str, list[Source]] = {}
-        broken = 0
-        for source in sources:
-            if source.name in finished:
-                outcome.resumed += 1
-            elif source.name in errors:
-                broken += 1
-                records = self._processor.broken(source, "", 1, errors[source.name])
-                self.store.put_records([row_of(record) for record in records])
-                why = why_failed(records[0])
-                report(Progress(outcome.resumed + broken, len(sources), source.name, why))
-            else:
-                groups.setdefault(inputs[source.name], []).append(source)
-        done = outcome.resumed + broken
-        results = self._results(groups)
+            outcome.resumed = self.store.inputs.count_finished(self._names)
+        self._tally = Tally(report, outcome.resumed, outcome.files)
+        results = self._results(sources, crew)
         try:
             with stopping(self.stop):
                 for some in results:
-                    self.store.put_records([row for result in some for row in result.rows])
-                    for result in some:
-                        for source in groups[result.sha256]:
-                            done += 1
-                            report(Progress(done, len(sources), source.name, result.failure))
+                    self._keep(some)
         except BudgetExceededError as error:
             outcome.stopped = str(error)
         except StoppedError as error:
-            raise self._interrupted(done, len(sources)) from error
+            raise self._interrupted(self._tally) from error
         except KeyboardInterrupt as error:
             with suppress(KeyboardInterrupt):
                 results.throw(error)  # which waits for nobody
-            raise self._interrupted(done, len(sources), at_once=True) from error
+            raise self._interrupted(self._tally, at_once=True) from error
         except BaseException as error:
             self._ledger.stop(error)
             results.close()  # once what is under way is done, so that the store outlives it
             raise
         settle(self.store, self.strategies, self.schemas, self._workshop)
         outcome.asked = self._ledger.asked
-        self._count(outcome)
+        count_documents(outcome, self.store, self._names)
         return outcome
 
-    def _interrupted(self, done: int, files: int, *, at_once: bool = False) -> InterruptedRunError:
+    def _interrupted(self, tally: Tally, *, at_once: bool = False) -> InterruptedRunError:
         kept = "but for what was under way, every answer" if at_once else "every answer"
         return InterruptedRunError(
-            f"{done} of {files} files are done, {self._ledger.asked} questions were asked in this "
-            f"start; {kept} is kept in {self.out}, and the same command goes on where this stopped",
+            f"{tally.done} of {tally.total} files are done, {self._ledger.asked} questions were asked "
+            f"in this start; {kept} is kept in {self.out}, and the same command goes on where this "
+            "stopped",
             at_once=at_once,
         )
 
     def _results(
-        self, groups: Mapping[str, Sequence[Source]]
+        self, sources: Collection[Source], crew: Crew | None
     ) -> Generator[list[Processed], None, None]:
-        """The records of all files of each content, as they come, some at a time."""
-        fresh = dict(groups)
-        if self._worth_replaying(groups):
+        """The records of one file of each content, as they come, some at a time."""
+        limits = self._workshop.config.images
+        if self._is_of_elsewhere():
+            with LookAhead(self.store, sources, self._names, limits) as ahead:
+                for pending in ahead:
+                    give_back(pending.source)
+        if self._worth_replaying():
             setup = Setup(
                 os.getpid(),
                 self.store.path,
                 self._workshop.blueprint,
-                tuple(strategy.name for strategy in self.strategies),
+                tuple(self._names),
                 self.schemas,
             )
-            for some in replay(setup, groups):
-                for processed in some:
-                    del fresh[processed.sha256]
+            for some in replay(setup, self._recorded()):
                 yield some
                 self._ledger.proceed()
+            self._under_way.clear()  # what is left there has to be processed live
 
-        def work(group: tuple[str, Sequence[Source]]) -> list[Processed]:
-            sha256, same = group
+        if self._cluster is not None:
+            with LookAhead(self.store, sources, self._names, limits, fetch=False) as ahead:
+                works = (Work(sha256, (source,)) for sha256, source in self._contents(ahead))
+                yield from self._cluster.work(
+                    self._job, works, self.store, self._ledger, self._given_up
+                )
+            return
+        if crew is not None:
+            try:
+                with LookAhead(self.store, sources, self._names, limits) as ahead:
+                    yield from self._of_workers(self._contents(ahead), crew)
+            except UnbuildableError:  # a part that was made here alone; nothing is begun yet
+                self._under_way.clear()
+            else:
+                return
+
+        def work(item: tuple[str, Source]) -> list[Processed]:
+            sha256, source = item
             try:
                 self._ledger.proceed()
-                return [self._processor.process(same, sha256)]
+                return [self._processor.process((source,), sha256)]
             except BaseException as error:  # about the run: nothing else is to be begun
                 self._ledger.stop(error)
                 raise
 
-        yield from self._runner.map(work, fresh.items())
+        runner = self._runner or local_runner(self._workshop.config.workers)
+        with LookAhead(self.store, sources, self._names, limits) as ahead:
+            yield from runner.map(work, self._contents(ahead))
 
-    def _worth_replaying(self, groups: Mapping[str, Sequence[Source]]) -> bool:
-        """Whether so much is recorded that starting processes for it pays."""
-        return all(map(self._workshop.owns, self.strategies)) and (
-            len(self.store.opened_files() & groups.keys()) >= REPLAY_FROM
+    def _of_workers(
+        self, contents: Iterable[tuple[str, Source]], crew: Crew
+    ) -> Generator[list[Processed], None, None]:
+        works = (Work(sha256, (source,)) for sha256, source in contents)
+        yield from crew.work(self._job, works, self._given_up, self._notice_once)
+        crew.close()  # what follows needs their memory
+
+    @property
+    def _job(self) -> Job:
+        return Job(
+            self.store.path.absolute(),
+            self._workshop.blueprint,
+            tuple(self._names),
+            self.schemas,
+            limited=self._ledger.limit is not None,
         )
 
+    def _given_up(self, work: Work, error: WorkerLostError) -> Processed:
+        return self._processor.given_up(work.sources, work.sha256, error)
+
+    def _needed_modules(self) -> list[str]:
+        """What is loaded here of parts that make records, and what these will load."""
+        rooms = ("ocr_moe.experts.", "ocr_moe.engines.", "ocr_moe.routing.", "ocr_moe.values.")
+        experts = {expert for strategy in self.strategies for expert in strategy.experts}
+        asks = any(map(self._workshop.chat_uses, experts))
+        found = sorted(name for name in sys.modules if name.startswith(rooms))
+        return ["numpy", "PIL.Image", *found, *(["ocr_moe.engines.chat.transport"] if asks else [])]
+
+    def _notice_once(self, notice: Notice) -> None:
+        """Of what every worker tells."""
+        if notice not in self._noticed:
+            self._noticed.add(notice)
+            self._notice(notice)
+
+    def _worth_processes(self, sources: Collection[Source]) -> bool:
+        """Whether there is so much to read that starting processes for it pays, and they can."""
+        return (
+            self._runner is None
+            and not self._is_current
+            and self._cluster is None
+            and self._workshop.config.workers > 1
+            and len(sources) >= PROCESSES_FROM
+            and self._workshop.is_plain
+            and all(map(self._workshop.owns, self.strategies))
+        )
+
+    def _is_of_elsewhere(self) -> bool:
+        """Whether the store holds much of files, and none of them is known to be one of the inputs: what
+        can be replayed shows only once they are read."""
+        return (
+            not self.store.inputs.has_read()
+            and self.store.has_opened(REPLAY_FROM)
+            and all(map(self._workshop.owns, self.strategies))
+        )
+
+    def _worth_replaying(self) -> bool:
+        """Whether so much is recorded that starting processes for it pays."""
+        return all(map(self._workshop.owns, self.strategies)) and self.store.inputs.has_recorded(
+            self._names, REPLAY_FROM
+        )
+
+    def _recorded(self) -> Iterator[tuple[str, Sequence[Source]]]:
+        for sha256, row in self.store.inputs.recorded(self._names):
+            source = located(row.path, row.place)
+            with self._keeping:
+                self._under_way[sha256] = source
+            yield sha256, (source,)
+
+    def _contents(self, pending: Iterable[Pending]) -> Iterator[tuple[str, Source]]:
+        """What is to be processed of the files that lack records: of each content one file.
+
+        What cannot be read, or has the bytes of a file that is done, gets its records here.
+        """
+        for source, sha256, error in pending:
+            if error is not None:
+                self._keep_broken(source, error)
+                continue
+            with self._keeping:
+                if sha256 in self._under_way:
+                    continue  # with its records this one's come
+                done = self.store.inputs.finished_copy(source.name, sha256, self._names)
+                if done is None:
+                    self._under_way[sha256] = source
+                elif done != source.name:  # else it got its records with another of these bytes
+                    self._copy(self.store.records_of(done, self._names), [source.name])
+            if done is None:
+                yield sha256, source
+            else:
+                give_back(source)
+
+    def _keep(self, results: Sequence[Processed]) -> None:
+        """Store the records of some contents, under all files of these bytes that were seen so far."""
+        with self._keeping:
+            self.store.put_records([row for result in results for row in result.rows])
+            for result in results:
+                source = self._under_way.pop(result.sha256)
+                give_back(source)
+                self._tally.note(source.name, result.failure)
+                if paths := self.store.inputs.waiting_copies(result.sha256, self._names):
+                    records = [Record.model_validate_json(row.record) for row in result.rows]
+                    self._copy(records, paths)
+
+    def _copy(self, records: Sequence[Record], paths: Sequence[str]) -> None:
+        """Record what is known of a content under further files."""
+        for path in paths:
+            self.store.put_records([row_of(renamed(record, path)) for record in records])
+            failed = next((record for record in records if is_failed(record)), None)
+            self._tally.note(path, None if failed is None else why_failed(failed))
+
+    def _keep_broken(self, source: Source, error: DocumentError) -> None:
+        records = self._processor.broken(source, "", 1, error)
+        self.store.put_records([row_of(record) for record in records])
+        self._tally.note(source.name, why_failed(records[0]))
+
     def export(self) -> Manifest:
-        """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store.
+        """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store; nothing where
+        they are there and neither they nor the store changed since.
 
         What killed starts left half-written goes. Raises OutputError, or StoreError where the store
         is lost.
         """
-        return write_exports(
+        if self._is_current and not self.store.is_changed:
+            written = self._currency.manifest()
+            if written is not None:
+                return written
+        self._exported = False
+        written = write_exports(
             self.out,
             self.store,
             self.strategies,
@@ -247,8 +423,10 @@ class Batch:
             self._workshop,
             language=self.language,
         )
+        self._exported = True
+        return written
 
-    def _sign(self, identity: Identity, sources: Sequence[Source], *, clear_records: bool) -> None:
+    def _sign(self, identity: Identity, division: Division | None, *, clear_records: bool) -> None:
         """Write down whose run this is."""
         parsed = self.store.get_meta("parsings") or {}
         parsings = parsings_of(self.strategies)
@@ -260,40 +438,12 @@ class Batch:
             {
                 "started": started,
                 "identity": identity,
+                "shard": None if division is None else division.model_dump(mode="json"),
                 "parsings": parsed | parsings,
                 "schemas": [schema.model_dump(mode="json") for schema in self.schemas],
                 "origins": origins,
                 "titles": {strategy.name: strategy.title for strategy in self.strategies},
-                "files": {source.name: source.locate() for source in sources},
                 "configuration": configuration_of(self._workshop.config),
             },
             clear_records=clear_records,
         )
-
-    def _count(self, outcome: Outcome) -> None:
-        names = [strategy.name for strategy in self.strategies]
-        outcome.blank = self.store.count_documents(names, blank=True)
-        outcome.documents = self.store.count_documents(names) - outcome.blank
-        outcome.failures = list(
-            {
-                (record.document.path, record.document.page, record.document.part): (
-                    f"{record.document.path}: {why_failed(record)}"
-                )
-                for record in self.store.failed_records(names)
-            }.values()
-        )
-        outcome.failed = len(outcome.failures)
-
-
-def _hash_all(
-    sources: Sequence[Source], limits: ImageLimits
-) -> tuple[dict[str, str], dict[str, DocumentError]]:
-    inputs: dict[str, str] = {}
-    errors: dict[str, DocumentError] = {}
-    for source in sources:
-        try:
-            inputs[source.name] = source.digest(limits)
-        except DocumentError as error:
-            inputs[source.name] = ""
-            errors[source.name] = error
-    return inputs, errors

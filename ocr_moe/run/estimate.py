@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ocr_moe.errors import DocumentError
@@ -39,7 +39,7 @@ class Plan:
 
 
 def estimate(
-    sources: Sequence[Source],
+    sources: Collection[Source],
     strategies: Sequence[Strategy],
     schemas: Sequence[Schema],
     workshop: Workshop,

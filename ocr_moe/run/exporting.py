@@ -106,10 +106,9 @@ def exported(store: Store, strategy: str) -> Exported:
 
 def originals_of(store: Store) -> Callable[[str], str]:
     """Path of a document → address of its file as the run found it; empty where none is known."""
-    files = told(store, "files", dict[str, str | list[str | int]], {})
 
     def address_of(path: str) -> str:
-        place = files.get(path)
+        place = store.inputs.place_of(path)
         return file_address(place if isinstance(place, str) else str(place[0])) if place else ""
 
     return address_of

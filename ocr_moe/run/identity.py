@@ -14,6 +14,7 @@ from ocr_moe.errors import StoreError
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.protocols import Rereader
 from ocr_moe.routing.loop import Strategy
+from ocr_moe.run.inputs import Changes
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.workshop.config import Config, StrategyConfig
@@ -28,16 +29,17 @@ Identity = Mapping[str, Any]
 
 
 def identity_of(
-    inputs: Mapping[str, str],
     schemas: Sequence[Schema],
     strategies: Sequence[Strategy],
     configuration: Config,
+    shard: str | None = None,
 ) -> Identity:
-    """Everything that the records depend on; `inputs` is name → hash of the file."""
+    """Everything that the records depend on but for the inputs (`ocr_moe.run.inputs`); `shard` says
+    which share of a larger run those are."""
     config = configuration.model_dump(mode="json")
     config["images"] = configuration.images.model_dump(mode="json", include=_OF_PAGES)
     return {
-        "inputs": dict(inputs),
+        **({} if shard is None else {"shard": shard}),
         "schemas": {schema.name: _digest(schema) for schema in schemas},
         "pages": {key: config[key] for key in ("images", "ocr", "remove_seals", "engines")},
         "strategies": {
@@ -60,8 +62,22 @@ def parsings_of(strategies: Sequence[Strategy]) -> dict[str, str]:
     }
 
 
+def unlike(one: Identity, other: Identity, schemas: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What keeps two runs, whatever their inputs, from being one, in words; `schemas` is what the store
+    of the first says of them. Raises ValueError, TypeError or KeyError for what is no identity."""
+    own = {key: value for key, value in one.items() if key != "shard"}
+    its = {key: value for key, value in other.items() if key != "shard"}
+    return _differences(_as_of_today(own, its, schemas), its, frozen=True)
+
+
 def hold_against(
-    store: Store, identity: Identity, out: Path, *, update: bool, frozen_strategies: bool
+    store: Store,
+    identity: Identity,
+    changes: Changes,
+    out: Path,
+    *,
+    update: bool,
+    frozen_strategies: bool,
 ) -> bool:
     """Whether records of an earlier start hold for this one. Raises StoreError if it is another run.
 
@@ -71,20 +87,28 @@ def hold_against(
     if before is None:
         return True
     try:
+        _hold_shard(before.get("shard"), identity.get("shard"), out)
         before = _as_of_today(before, identity, store.get_meta("schemas") or ())
-        differences = _differences(before, identity, update=update, frozen=frozen_strategies)
+        differences = [] if update else changes.told()
+        differences += _differences(before, identity, frozen=frozen_strategies)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"{store.path}: the store is damaged, whose run it is cannot be read; take a copy that "
             "is whole, or name another --out"
         ) from error
     if differences:
-        inputs_differ = not update and before["inputs"] != identity["inputs"]
         raise StoreError(
             f"{out} holds another run: {'; '.join(differences)}. Name another --out"
-            + (", or take changed inputs in with --update" if inputs_differ else "")
+            + ("" if update or not changes else ", or take changed inputs in with --update")
         )
     return before == identity
+
+
+def _hold_shard(before: str | None, now: str | None, out: Path) -> None:
+    """Raises StoreError where a start is of another share of the files than the run."""
+    if before != now:
+        was, is_ = (f"shard {each}" if each else "of all files" for each in (before, now))
+        raise StoreError(f"{out} is {was}, this start is {is_}. Name another --out")
 
 
 def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str, Any]]) -> Identity:
@@ -107,19 +131,9 @@ def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str,
     return {**before, "schemas": digests, "pages": pages, "strategies": strategies}
 
 
-def _differences(before: Identity, now: Identity, *, update: bool, frozen: bool) -> list[str]:
-    """What keeps this start from going on with an earlier one, in words."""
+def _differences(before: Identity, now: Identity, *, frozen: bool) -> list[str]:
+    """What but for the inputs keeps this start from going on with an earlier one, in words."""
     found = []
-    old, new = before["inputs"], now["inputs"]
-    if not update:
-        for what, names in (
-            ("added", sorted(new.keys() - old.keys())),
-            ("gone", sorted(old.keys() - new.keys())),
-            ("changed", sorted(k for k in old.keys() & new.keys() if old[k] != new[k])),
-        ):
-            if names:
-                files = "input file" if len(names) == 1 else "input files"
-                found.append(f"{len(names)} {files} {what} ({_some(names, 3)})")
     found += _schemas_changed(before["schemas"], now["schemas"])
     changed = _settings_changed(before["pages"], now["pages"], "")
     if frozen:

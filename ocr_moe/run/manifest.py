@@ -82,6 +82,8 @@ class Manifest(Value):
     strategies: dict[str, StrategyManifest]
     inputs: int
     """Files."""
+    repeated: Cost = Cost()
+    """What answers cost that two shards paid for, of which one counts; no strategy's cost has it."""
     configuration: dict[str, Any]
     """The whole configuration; of a secret, the name of the variable that holds it, and … for what
     stands in an address."""
@@ -91,7 +93,6 @@ def manifest(
     store: Store, strategies: Sequence[Strategy], schemas: Sequence[Schema], workshop: Workshop
 ) -> Manifest:
     """Of the run that a store holds."""
-    identity = store.get_meta("identity")
     config = workshop.config
     return Manifest(
         ocr_moe=__version__,
@@ -100,7 +101,8 @@ def manifest(
         engine=page_key(workshop.engine("default"), config.remove_seals),
         schemas=tuple(schema.name for schema in schemas),
         strategies={strategy.name: _of_strategy(store, strategy) for strategy in strategies},
-        inputs=len(identity["inputs"]) if identity else 0,
+        inputs=len(store.inputs),
+        repeated=_rounded(store.repeated_cost()),
         configuration=configuration_of(config),
     )
 
@@ -142,8 +144,12 @@ def _of_strategy(store: Store, strategy: Strategy) -> StrategyManifest:
         documents_to_check=unsure,
         contradicting_documents=contradicting,
         fields=dict(sorted(statuses.items())),
-        cost=Cost(**{key: round(value, 6) for key, value in cost.model_dump().items()}),
+        cost=_rounded(cost),
     )
+
+
+def _rounded(cost: Cost) -> Cost:
+    return Cost(**{key: round(value, 6) for key, value in cost.model_dump().items()})
 
 
 def _versions(packages: Sequence[Package]) -> dict[str, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from threading import Lock
 
+from ocr_moe.store.database import Store
 from ocr_moe.types import Record
 
 
@@ -16,6 +19,21 @@ class Progress:
     total: int
     path: str
     failure: str | None
+
+
+class Tally:
+    """Counts the files that are done, and tells of each. Safe to share between threads."""
+
+    def __init__(self, report: Callable[[Progress], None], done: int, total: int) -> None:
+        self._report = report
+        self._lock = Lock()
+        self.done = done
+        self.total = total
+
+    def note(self, path: str, failure: str | None) -> None:
+        with self._lock:
+            self.done += 1
+            self._report(Progress(self.done, self.total, path, failure))
 
 
 class Notice(StrEnum):
@@ -71,3 +89,18 @@ def why_failed(record: Record) -> str:
         if decision.status == "failed":
             return f"{name}: {'; '.join(decision.notes) or 'no expert could answer'}"
     return ""
+
+
+def count_documents(outcome: Outcome, store: Store, strategies: Sequence[str]) -> None:
+    """Note what a store holds under some strategies, and what failed of it."""
+    outcome.blank = store.count_documents(strategies, blank=True)
+    outcome.documents = store.count_documents(strategies) - outcome.blank
+    outcome.failures = list(
+        {
+            (record.document.path, record.document.page, record.document.part): (
+                f"{record.document.path}: {why_failed(record)}"
+            )
+            for record in store.failed_records(strategies)
+        }.values()
+    )
+    outcome.failed = len(outcome.failures)

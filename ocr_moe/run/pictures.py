@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -14,7 +13,8 @@ from ocr_moe.imaging.jpeg import jpeg
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.righting import turn
-from ocr_moe.intake.sources import Source, located
+from ocr_moe.intake.source import File, Source, located
+from ocr_moe.remote.filesystems import RemoteFile
 from ocr_moe.store.database import Store
 from ocr_moe.types import Box, DocumentRef, Record
 
@@ -38,7 +38,7 @@ class PageImages:
     """
 
     def __init__(self, store: Store, limits: ImageLimits, originals: Path | None = None) -> None:
-        self._files: Mapping[str, str | list[str | int]] = store.get_meta("files") or {}
+        self._inputs = store.inputs
         self._originals = originals
         self._decoder = Decoder(limits)
         self._lock = Lock()
@@ -102,17 +102,29 @@ class PageImages:
 
     def source(self, document: DocumentRef) -> Source:
         """Where a document's file is. Raises DocumentError where nothing is known of it."""
-        place = self._files.get(document.path)
-        if place is not None and Path(place if isinstance(place, str) else str(place[0])).exists():
-            return located(document.path, place)
+        place = self._inputs.place_of(document.path)
+        found = None if place is None else located(document.path, place)
+        if found is not None and _may_be_opened(found.file):
+            return found
         for name in (document.path, Path(document.path).name) if self._originals else ():
             assert self._originals is not None
             file = self._originals / name
             if file.is_file() and file.resolve().is_relative_to(self._originals.resolve()):
                 return Source(file, document.path)
-        if place is None:
+        if found is None:
             raise DocumentError(f"{document.path}: the run does not say where the file was")
-        return located(document.path, place)
+        if isinstance(found.file, RemoteFile):
+            raise DocumentError(
+                f"{document.path}: {found.file} is in no object store, and is not asked for again; "
+                "name a folder that has the file"
+            )
+        return found
+
+
+def _may_be_opened(file: File) -> bool:
+    """Whether a file that a run names is there, or where it can do no harm to ask for it: a run may be
+    from anybody, and other servers than object stores would do what a mere address tells them."""
+    return file.is_object if isinstance(file, RemoteFile) else file.exists()
 
 
 def surrounded(box: Box, aspect: float, around: float = _AROUND) -> Box:

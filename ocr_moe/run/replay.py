@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,8 +41,10 @@ class Setup:
     schemas: tuple[Schema, ...]
 
 
-def replay(setup: Setup, groups: Mapping[str, Sequence[Source]]) -> Iterator[list[Processed]]:
-    """The files of every content (hash → files) about which nobody needs to be asked any more.
+def replay(
+    setup: Setup, contents: Iterable[tuple[str, Sequence[Source]]]
+) -> Iterator[list[Processed]]:
+    """The files of every content (hash, files) about which nobody needs to be asked any more.
 
     Results come some at a time, in no order; what is missing in them has to be processed live.
     """
@@ -53,11 +55,13 @@ def replay(setup: Setup, groups: Mapping[str, Sequence[Source]]) -> Iterator[lis
     # Two even on one core: what is opened there is not to stay open here.
     pool = Parallel(n_jobs=max(cpu_count(), 2), return_as="generator_unordered", batch_size=1)
     with suppress(BrokenProcessPool):  # a process that was killed leaves the rest to be done live
-        yield from pool(work(key, pickled, part) for part in _chunks(groups))
+        yield from pool(work(key, pickled, part) for part in _chunks(contents))
 
 
-def _chunks(groups: Mapping[str, Sequence[Source]]) -> Iterator[list[tuple[str, Sequence[Source]]]]:
-    items = iter(groups.items())
+def _chunks(
+    contents: Iterable[tuple[str, Sequence[Source]]],
+) -> Iterator[list[tuple[str, Sequence[Source]]]]:
+    items = iter(contents)
     while chunk := list(islice(items, _CHUNK)):
         yield chunk
 

@@ -1,13 +1,16 @@
 """The run's store: one SQLite file that holds everything that was read, asked and decided.
 
 It is the only truth of a run; every export is made from it. A killed process loses at most the call
-that was under way. One process writes at a time; others may read. A store of an earlier version is
-migrated when it is opened for writing, and read as it is otherwise (`ocr_moe.store.migrations`).
+that was under way. One process writes at a time, and with it those that work for it; others may read.
+A store of an earlier version is migrated when it is opened for writing, and read as it is otherwise
+(`ocr_moe.store.migrations`).
 
-Tables: `meta` (the run's identity), `files` (hash → page count), `pages` (page OCR, once per engine),
+Tables: `meta` (the run's identity), `inputs` (path → where the file is, and its hash), `files` (hash →
+page count), `pages` (page OCR, once per engine),
 `answers` (every answer of every expert, keyed by document, expert fingerprint and the question),
 `records` (decisions, one row a strategy and document), `settled` (those among them that other documents
-of the run changed), `judgements` (what people said). docs/formats.md tells their columns.
+of the run changed), `judgements` (what people said), `repeats` (answers to questions that shards put a
+second time). docs/formats.md tells their columns.
 """
 
 from __future__ import annotations
@@ -25,11 +28,19 @@ from typing import IO, Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
-from ocr_moe.store.opening import open_to_read, open_to_write, unusable
+from ocr_moe.store.inputs import Inputs
+from ocr_moe.store.opening import (
+    examine,
+    open_to_join,
+    open_to_read,
+    open_to_write,
+    unusable,
+)
 from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import (
     Answer,
     Box,
+    Cost,
     DocumentRef,
     Judgement,
     JudgementKind,
@@ -50,7 +61,10 @@ _SETTLED_BY = "settled"
 """Strategy → what `put_settled` was told of how its records were settled. Whatever changes records drops
 it with them."""
 _COUNT_RECORDS = "SELECT count(*) FROM records WHERE strategy = ?"
-_PUT_PAGE = "INSERT OR REPLACE INTO pages VALUES (?, ?, ?, ?, ?)"
+_PUT_PAGE = (
+    "INSERT INTO pages VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET text = excluded.text "
+    "WHERE text IS NOT excluded.text"  # what is there already is no change of the store
+)
 _PUT_JUDGEMENT = (
     "INSERT INTO judgements (sha256, page, region, path, part, undoes, judgement) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -108,12 +122,17 @@ class Store:
     Raises StoreError on opening, having written nothing, and where SQLite cannot go on.
     """
 
-    def __init__(self, path: Path, *, write: bool = True) -> None:
+    def __init__(self, path: Path, *, write: bool = True, join: bool = False) -> None:
+        """With `join` it is written beside the process that has it open for writing, for which this
+        one works."""
         self.path = path
+        self.inputs = Inputs(self)
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._guard: IO[str] | None = None
-        if write:
+        if join:
+            self._db = open_to_join(path)
+        elif write:
             self._db, self._guard = open_to_write(path)
         else:
             self._db = open_to_read(path)
@@ -128,6 +147,11 @@ class Store:
         if self._db is None:
             raise StoreError(f"{self.path}: the store is closed")
         return self._db
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything was written since it was opened."""
+        return self._connection.total_changes > 0
 
     def close(self) -> None:
         with self._lock:
@@ -154,6 +178,18 @@ class Store:
             finally:
                 self._connection.execute("ROLLBACK")
 
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for modules of this room that go through whole tables."""
+        with self._lock, self._saying():
+            yield self._connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The same to write: all of the block or nothing of it."""
+        with self._transaction() as db:
+            yield db
+
     def get_meta(self, key: str) -> Any:
         """The JSON value under a key, or None."""
         row = self._row("SELECT value FROM meta WHERE key = ?", (key,))
@@ -168,14 +204,19 @@ class Store:
     def sign(self, meta: Mapping[str, Any], *, clear_records: bool) -> None:
         """Write what a run says of itself, key by key, and with it drop records that no longer hold.
 
-        All or nothing.
+        All or nothing; nothing at all is written where all of it stands there.
         """
+        rows = [_meta_row(key, value) for key, value in meta.items()]
+        told = dict(self._rows("SELECT key, value FROM meta"))
+        changed = [(key, value) for key, value in rows if told.get(key) != value]
+        if not changed and not clear_records:
+            return
         with self._transaction() as db:
             if clear_records:
                 db.execute("DELETE FROM records")
                 db.execute("DELETE FROM settled")
-                _unsettle(db)
-            db.executemany(_SET_META, [_meta_row(key, value) for key, value in meta.items()])
+                unsettle(db)
+            db.executemany(_SET_META, changed)
 
     def get_page_count(self, sha256: str) -> int | None:
         """None where it is not known, or damaged."""
@@ -362,6 +403,20 @@ class Store:
                 count += 1
         return count
 
+    def count_repeats(self) -> int:
+        """Answers that do not count, as another shard had asked the same."""
+        return int(self._row("SELECT count(*) FROM repeats")[0])
+
+    def repeated_cost(self) -> Cost:
+        """What those have cost."""
+        rows = self._rows(
+            "SELECT CAST(json_extract(answer, '$.cost') AS BLOB) FROM repeats "
+            "ORDER BY sha256, page, region, fingerprint, question, digest"
+        )
+        return sum(
+            (self._read(Cost, row[0], "what a repeated answer cost") for row in rows), Cost()
+        )
+
     def pack(self) -> None:
         """Make one file of the store, with nothing beside it that SQLite needs, to be shipped."""
         self._write("PRAGMA journal_mode = DELETE")
@@ -398,7 +453,7 @@ class Store:
         with self._transaction() as db:
             [paths] = db.execute("SELECT count(DISTINCT path) FROM records WHERE failed").fetchone()
             db.execute("DELETE FROM answers WHERE failed")
-            _unsettle(db)
+            unsettle(db)
             for table in ("settled", "records"):
                 db.execute(
                     f"DELETE FROM {table} WHERE path IN (SELECT path FROM records WHERE failed)"
@@ -413,7 +468,24 @@ class Store:
                 "DELETE FROM settled WHERE strategy = ? AND path = ? AND page = ? AND part = ?",
                 [(row.strategy, row.path, row.page, row.part) for row in rows],
             )
-            _unsettle(db)
+            unsettle(db)
+
+    def drop_records(self, paths: Sequence[str]) -> None:
+        """Drop all records of some files."""
+        with self._transaction() as db:
+            keys = [(name, path) for name in self.strategies() for path in paths]
+            for table in ("settled", "records"):
+                db.executemany(f"DELETE FROM {table} WHERE strategy = ? AND path = ?", keys)
+            unsettle(db)
+
+    def records_of(self, path: str, strategies: Sequence[str]) -> list[Record]:
+        """The records of a file as experts alone decided them, by page, part and strategy."""
+        rows = self._rows(
+            f"SELECT CAST(record AS BLOB) FROM records WHERE {_OF_STRATEGIES} AND path = ? "
+            "ORDER BY page, part, strategy",
+            (json.dumps(list(strategies)), path),
+        )
+        return [self._record(path, record) for (record,) in rows]
 
     def replace_records(self, paths: Sequence[str], rows: Sequence[RecordRow]) -> None:
         """Write records in place of all that there are of some files, under every strategy."""
@@ -421,7 +493,7 @@ class Store:
             for table in ("settled", "records"):
                 db.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
             db.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)", rows)
-            _unsettle(db)
+            unsettle(db)
 
     def put_settled(self, strategy: str, records: Iterable[Record], by: str) -> int:
         """Write down what other documents changed of a strategy's records, in place of what they
@@ -469,6 +541,10 @@ class Store:
             (strategy, *key),
         )
         return self._record(key.path, row[0]) if row else None
+
+    def has_opened(self, least: int) -> bool:
+        """Whether at least so many files were opened in this run."""
+        return len(self._rows("SELECT 1 FROM files LIMIT ?", (least,))) == least
 
     def opened_files(self) -> set[str]:
         """Hashes of the files that were opened in this run, ever."""
@@ -553,7 +629,12 @@ class Store:
             for table in ("settled", "records"):
                 db.executemany(f"DELETE FROM {table} WHERE path = ?", [(path,) for path in paths])
             if paths:
-                _unsettle(db)
+                unsettle(db)
+
+    def examine(self) -> None:
+        """Look through the whole file. Raises StoreError where it is damaged."""
+        with self._lock, self._saying():
+            examine(self._connection, self.path)
 
     def check(self) -> None:
         """Raises StoreError where the file was deleted or replaced since it was opened."""
@@ -596,8 +677,12 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._saying():
+            within = self._connection.in_transaction
+            if within:  # it is part of what `writing` holds together
+                yield self._connection
+                return
             self.check()
-            self._connection.execute("BEGIN")
+            self._connection.execute("BEGIN IMMEDIATE")  # else a read before a write may void it
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
@@ -638,6 +723,18 @@ class Records:
                 yield record
 
 
+def renamed(record: Record, path: str) -> Record:
+    """The record of the same bytes under another path."""
+    if record.document.path == path:
+        return record
+    document = record.document.model_copy(update={"path": path})
+    error = record.error
+    if error is not None and error.message.startswith(f"{record.document.path}: "):
+        message = path + error.message.removeprefix(record.document.path)
+        error = error.model_copy(update={"message": message})
+    return record.model_copy(update={"document": document, "error": error})
+
+
 def row_of(record: Record) -> RecordRow:
     """A record as the store keeps it. Raises ValueError for one that could not be had back."""
     document = record.document
@@ -652,12 +749,13 @@ def row_of(record: Record) -> RecordRow:
     )
 
 
+def unsettle(db: sqlite3.Connection) -> None:
+    """Note that records changed since they were settled."""
+    db.execute("DELETE FROM meta WHERE key = ?", (_SETTLED_BY,))
+
+
 def _place_of(judged: Sequence[Judged], number: int) -> int:
     return bisect_left(judged, number, key=lambda each: each.id)
-
-
-def _unsettle(db: sqlite3.Connection) -> None:
-    db.execute("DELETE FROM meta WHERE key = ?", (_SETTLED_BY,))
 
 
 def _page_row(sha256: str, page: int, engine: str, text: PageText) -> tuple[Any, ...]:

@@ -205,11 +205,50 @@ def _judgements(db: sqlite3.Connection) -> None:
     db.execute("CREATE INDEX judgements_undone ON judgements (undoes)")
 
 
+def _repeats(db: sqlite3.Connection) -> None:
+    """Answers to questions that were put more than once, by shards that did not know of each other."""
+    db.execute(
+        """CREATE TABLE repeats (
+            sha256 TEXT, page INTEGER, region TEXT, fingerprint TEXT, question TEXT, digest TEXT,
+            expert TEXT NOT NULL, answer TEXT NOT NULL,
+            PRIMARY KEY (sha256, page, region, fingerprint, question, digest)
+        ) WITHOUT ROWID"""
+    )
+
+
+def _inputs(db: sqlite3.Connection) -> None:
+    """Inputs, which stood in `meta` as two values with all of them, become rows."""
+    db.execute(
+        """CREATE TABLE inputs (
+            path TEXT PRIMARY KEY, place TEXT NOT NULL,
+            size INTEGER, modified INTEGER, tag TEXT, sha256 TEXT
+        ) WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX inputs_of_content ON inputs (sha256)")
+    stored = dict(
+        db.execute("SELECT key, value FROM meta WHERE key IN ('identity', 'files')").fetchall()
+    )
+    identity = json.loads(stored.get("identity", "{}"))
+    places = json.loads(stored.get("files", "{}"))
+    db.executemany(
+        "INSERT INTO inputs (path, place, sha256) VALUES (?, ?, ?)",
+        (
+            (path, json.dumps(places.get(path, path)), sha256)
+            for path, sha256 in identity.pop("inputs", {}).items()
+        ),
+    )
+    db.execute("DELETE FROM meta WHERE key = 'files'")
+    if identity:
+        _put(db, "identity", identity)
+
+
 STEPS = (
     Step(1, _first_tables),
     Step(2, _origins, changes=("meta",)),
     Step(3, _regions, changes=_REGIONS, shown=_whole("stored.")),
     Step(4, _settled),
     Step(5, _judgements),
+    Step(6, _repeats),
+    Step(7, _inputs, changes=("meta",)),
 )
 VERSION = STEPS[-1].version

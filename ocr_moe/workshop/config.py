@@ -19,7 +19,7 @@ from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.routing.dossiers import DossierParams
 from ocr_moe.schema import Schema, load_schema
-from ocr_moe.settings import Component, ReviewOptions, ServiceOptions, TruthOptions
+from ocr_moe.settings import ClusterOptions, Component, ReviewOptions, ServiceOptions, TruthOptions
 from ocr_moe.types import Value
 
 
@@ -44,7 +44,8 @@ class Config(Value):
     images: ImageLimits = ImageLimits()
     """How files are decoded, and what is refused."""
     workers: int = PydanticField(default=2, ge=1)
-    """Documents that are read at once."""
+    """Documents that are read at once, each in a process of its own where there are enough of them.
+    Those that wait for an endpoint are not counted."""
     ocr: str = "paddle"
     """The engine that reads pages, by its name under `engines`."""
     remove_seals: bool = True
@@ -69,6 +70,8 @@ class Config(Value):
     """How verified sheets are read."""
     review: ReviewOptions = ReviewOptions()
     """How people review a run."""
+    cluster: ClusterOptions = ClusterOptions()
+    """How `--runner ray` spreads files over machines."""
     service: ServiceOptions = ServiceOptions()
     """What the service takes, and how much at once."""
 

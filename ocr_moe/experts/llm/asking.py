@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ocr_moe import permits
 from ocr_moe.budget import account
 from ocr_moe.errors import (
     BudgetExceededError,
@@ -152,7 +153,8 @@ def _outcomes(
                 break
             running = [future for future in waiting if not future.done()]
             if len(running) >= at_once:
-                wait(running, return_when=FIRST_COMPLETED)
+                with permits.waiting():
+                    wait(running, return_when=FIRST_COMPLETED)
                 continue
             try:
                 request = next(requests, None)
@@ -170,7 +172,8 @@ def _outcomes(
             waiting.append(pool.submit(put, request))
     finally:
         if pool is not None:
-            pool.shutdown(wait=True)
+            with permits.waiting():
+                pool.shutdown(wait=True)
     return [*found, *(future.result() for future in waiting)], broken
 
 

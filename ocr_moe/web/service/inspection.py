@@ -9,6 +9,7 @@ from ocr_moe.intake.containers import is_container
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.kinds import kind_of, refusal
 from ocr_moe.intake.limits import ImageLimits
+from ocr_moe.intake.source import open_file
 from ocr_moe.intake.sources import Source, under_names
 from ocr_moe.settings import ServiceOptions
 from ocr_moe.web.service.problems import Problem
@@ -58,7 +59,7 @@ class Inspector:
         if source.problem is not None:
             raise source.problem
         if source.member is None:
-            with source.file.open("rb") as stream:
+            with open_file(source.file, source.name) as stream:
                 head = stream.read(_HEAD)
         else:
             head = source.read(self._images)[:_HEAD]

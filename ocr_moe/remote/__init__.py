@@ -1,0 +1,1 @@
+"""Files behind URLs: object stores and the like, through fsspec."""
