@@ -1,9 +1,9 @@
 """Does a run survive being killed? One `extract`, ended again and again at random moments.
 
 Real OCR of real pages and a real HTTP server as language model are both under way when the process is
-sent SIGKILL, SIGINT or SIGTERM, or one of its workers is sent SIGKILL; the same command then goes on. In
-the end the exports must be those of a run that nobody disturbed, no call that was paid may have been paid
-again but those in flight at a SIGKILL, and neither temporary files nor processes may be left.
+sent SIGKILL, SIGINT or SIGTERM, or one of its workers is sent SIGKILL; the same command then goes on.
+In the end the exports must be those of a run that nobody disturbed, no call that was paid may have been
+paid again but those in flight at a SIGKILL, and neither temporary files nor processes may be left.
 
     python -m benchmarks.kills [--kills 25] [--documents 8] [--seed 0]
 """
@@ -22,7 +22,7 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,7 @@ WORKER = "worker"
 """What a kill of a worker is counted as."""
 _OF_WORKERS = 0.5
 """How many of the kills are of workers, where there are any."""
-_WORKER = "ocr_moe.run.workers.worker"
+_WORKERS = "ocr_moe.run.workers"
 _MEASURED = re.compile(rb'"(ocr_seconds|seconds|started)": ?("[^"]*"|[0-9.e-]+)')
 
 
@@ -55,8 +55,9 @@ class Command:
     workers: int = 3
     more: tuple[str, ...] = ()
     """Further arguments."""
-    in_flight: int = 4
-    """Requests at a time, as the configuration's `concurrency` has them."""
+    in_flight: int = 8
+    """Requests that a kill may lose: those at the server, 4 by default (`concurrency`), and as many that
+    are answered and on their way into the store."""
 
     def start(self, out: Path, *further: str) -> subprocess.Popen[bytes]:
         """In a session of its own, so that every process that it starts can be found."""
@@ -110,7 +111,7 @@ def torment(
     tally = Tally()
     in_flight = 0
     """Calls that a SIGKILL may have lost since the folder was begun."""
-    process = command.start(out)
+    process, before = command.start(out), 0
     while tally.kills.total() < kills:
         assert process.stderr is not None
         # At a random moment after the first call; now and then before it, in the start or in OCR.
@@ -125,7 +126,7 @@ def torment(
             shutil.rmtree(out)
             paid.clear()
             in_flight = 0
-            process = command.start(out)
+            process, before = command.start(out), 0
             continue
         workers = _workers(process.pid)
         if workers and random.random() < _OF_WORKERS:
@@ -141,12 +142,13 @@ def torment(
         in_flight += command.in_flight if how is signal.SIGKILL else 0
         if len(paid) - len(set(paid)) > in_flight:
             tally.problems.append(f"calls paid again that were not in flight, after {tally.kills}")
-        if how is not signal.SIGKILL and process.returncode == 130 and "same command" not in told:
+        had_begun = told or len(paid) > before
+        if had_begun and process.returncode == 130 and "same command" not in told:
             tally.problems.append(f"{how.name}: not told what to do: {told!r}")
         if "Traceback" in told:
             tally.problems.append(f"{how.name}: {told}")
         tally.problems += left_running(process.pid)
-        process = command.start(out)
+        process, before = command.start(out), len(paid)
     process.communicate()
     # A document whose worker was killed twice has failed.
     tally.problems += _ended_well(command.start(out, "--retry-failed"))
@@ -158,16 +160,9 @@ def torment(
     return tally
 
 
-def _workers(parent: int) -> list[int]:
-    """The processes that make records for another one."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with suppress(OSError, ValueError, IndexError):
-                rest = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(rest[1]) == parent and _WORKER in (folder / "cmdline").read_text():
-                    found.append(int(folder.name))
-    return sorted(found)
+def _workers(session: int) -> list[int]:
+    """The processes of a session that make records, and the one that they are forked of."""
+    return sorted(pid for pid, _, _, command in processes(session) if _WORKERS in command)
 
 
 def _ended_well(process: subprocess.Popen[bytes]) -> list[str]:
@@ -189,17 +184,21 @@ def left_running(session: int) -> list[str]:
 
 
 def _members(session: int) -> list[str]:
-    found = []
+    return [command for _, _, state, command in processes(session) if state != "Z"]
+
+
+def processes(session: int) -> Iterator[tuple[int, int, str, str]]:
+    """Number, parent, state and command of each process of a session."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 # pid (name) state parent group session ...
                 rest = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(rest[3]) == session and rest[0] != "Z":
-                    found.append((folder / "cmdline").read_text().replace("\0", " "))
-            except (OSError, ValueError):  # it has just ended
+                command = (folder / "cmdline").read_text().replace("\0", " ")
+            except OSError:  # it has just ended
                 continue
-    return found
+            if int(rest[3]) == session:
+                yield int(folder.name), int(rest[1]), rest[0], command
 
 
 def exports(out: Path) -> Mapping[str, bytes]:

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -20,15 +20,22 @@ import ocr_moe
 from benchmarks.kills import WORKER, Command, answering, differences, exports, torment
 from ocr_moe.api import Options, Run
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, StoreError
+from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source, digest
 from ocr_moe.run import batch as batches
+from ocr_moe.run.documents import PageReader
 from ocr_moe.run.workers.messages import Work
+from ocr_moe.run.workers.nursery import Child, Nursery
 from ocr_moe.run.workers.shift import Shift
 from ocr_moe.run.workers.worker import Places
+from ocr_moe.store.database import Store
+from ocr_moe.testing import ScriptedEngine, page
 from ocr_moe.testing.chatserver import ChatServer, Reply, Request, completion
+from ocr_moe.workshop.config import load_config
 from tests.test_interrupts import lay_out
 from tests.test_permits import PATIENCE, in_thread
-from tests.test_plugins import Install, install as install
+from tests.test_plugins import Install
+from tests.test_plugins import install as install
 
 SCHEMA = "graduation_certificate"
 DOCUMENTS = 24
@@ -61,8 +68,7 @@ def test_only_what_ends_its_worker_alone_is_given_up() -> None:
     shift.appoint("d")
     assert begun(shift, "d") == "1"
     shift.end("d", "1")
-    assert not shift.has_more
-    assert not shift.is_idle
+    assert (shift.has_more, shift.is_idle) == (False, False)
     for sha256 in ("2", "3"):
         shift.end("b", sha256)
     assert shift.is_idle
@@ -86,8 +92,7 @@ def test_nothing_is_begun_once_it_is_stopped() -> None:
     assert begun(shift, "a") == "0"
     shift.is_stopped = True
     assert begun(shift, "a") is None
-    assert not shift.has_more
-    assert not shift.is_idle
+    assert (shift.has_more, shift.is_idle) == (False, False)
 
 
 def test_who_comes_back_goes_before_who_is_new() -> None:
@@ -110,6 +115,20 @@ def test_who_comes_back_goes_before_who_is_new() -> None:
     for thread in threads:
         thread.join(PATIENCE)
     assert order == ["back", "new"]
+
+
+def test_a_document_that_rests_holds_no_page(tmp_path: Path) -> None:
+    file = tmp_path / "page.png"
+    Image.new("RGB", (40, 30), "red").save(file)
+    with Store(tmp_path / "store.sqlite") as store, Decoder(load_config().images) as decoder:
+        engine = ScriptedEngine(page("毕业证书"))
+        reader = PageReader(Source(file, file.name), digest(file), engine, store, decoder)
+        before = reader.image(1).tobytes()
+        reader.rest()
+        assert (reader._pixels, reader._file) == (None, None)
+        assert reader.image(1).tobytes() == before
+        assert len(engine.asked) == 1
+        reader.close()
 
 
 # Runs.
@@ -153,17 +172,15 @@ def run(
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Process ids of workers, as they are started."""
-    from ocr_moe.run.workers import process
-
     seen: list[int] = []
-    start = process._start
+    start = Nursery.start
 
-    def noting(threads: int) -> Any:
-        popen = start(threads)
-        seen.append(popen.pid)
-        return popen
+    def noting(self: Nursery) -> Child:
+        child = start(self)
+        seen.append(child.pid)
+        return child
 
-    monkeypatch.setattr(process, "_start", noting)
+    monkeypatch.setattr(Nursery, "start", noting)
     return seen
 
 
@@ -283,7 +300,7 @@ def test_a_document_that_ends_its_worker_fails_alone(
     with done.records() as records:
         kinds = [r.error.type for r in records if r.error is not None]
     assert kinds == ["WorkerLostError"] * 2
-    assert len(started) >= 2 + 4
+    assert len(started) >= 4
 
 
 @pytest.mark.slow
@@ -296,6 +313,25 @@ def test_a_worker_lost_once_costs_nothing(
     assert done.outcome is not None
     assert (done.outcome.documents, done.outcome.failed) == (12, 0)
     assert len(started) == 3
+
+
+@pytest.mark.slow
+def test_the_process_that_workers_are_forked_of_may_be_lost(
+    scans: Path, tmp_path: Path, install: Install, started: list[int]
+) -> None:
+    install("engines", ENGINE.replace("os.kill(os.getpid()", "end(os.getpid()") + ORIGIN)
+    done = read(scans, tmp_path / "out", deadly=[43], once=str(tmp_path / "once"))
+    assert (tmp_path / "once").exists()
+    assert done.outcome is not None
+    assert (done.outcome.documents, done.outcome.failed) == (12, 0)
+    assert len(started) == 3
+
+
+ORIGIN = """
+def end(worker, how):
+    os.kill(os.getppid(), how)
+    os.kill(worker, how)
+"""
 
 
 @pytest.mark.slow
@@ -357,19 +393,18 @@ def is_running(pid: int) -> bool:
 def test_a_stop_finishes_what_is_under_way(
     inputs: Path, tmp_path: Path, started: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stop: Callable[[], None] = lambda: None
+    made: list[batches.Batch] = []
 
     def keep(self: Any, *given: Any, **named: Any) -> None:
-        nonlocal stop
         build(self, *given, **named)
-        stop = self.stop
+        made.append(self)
 
     build = batches.Batch.__init__
     monkeypatch.setattr(batches.Batch, "__init__", keep)
 
     def answer(request: Request) -> Reply:
         if len(server.requests) == 4:
-            stop()
+            made[0].stop()
         return completion(json.dumps(dict.fromkeys(request.asked)), delay=0.2)
 
     with ChatServer(answer) as server:
