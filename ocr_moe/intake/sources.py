@@ -100,6 +100,7 @@ class _Search:
 
     def __init__(self, note: Callable[[str, str], None]) -> None:
         self._tell = note
+        self._folder = os.getcwd()
         self.places = 0
         """How many files, folders and URLs were named, at the least."""
 
@@ -192,7 +193,7 @@ class _Search:
             self._note(path, why(error))
             return
         if stat.S_ISREG(status.st_mode):
-            yield Found(Path(path).absolute(), name, state_of(status))
+            yield Found(Path(self._folder, path), name, state_of(status))
         else:
             self._note(path, f"{what_is(status.st_mode)}, no file; it was skipped")
 

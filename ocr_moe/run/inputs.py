@@ -101,6 +101,8 @@ class Comparison:
     """The sources of a start, held against the rows of a store. What was read for it is read once."""
 
     def __init__(self, sources: Collection[Source], limits: ImageLimits) -> None:
+        self.is_same = False
+        """Whether a look found nothing that is to be written."""
         self._sources = sources
         self._limits = limits
         self._read = sqlite3.connect(
@@ -111,7 +113,9 @@ class Comparison:
     def look(self, store: Store) -> Changes:
         """What differs from what a store knows; nothing is written."""
         changes = Changes()
+        self.is_same = True
         for path, difference, _ in self._compared(store):
+            self.is_same = False
             if difference is not None:
                 changes.note(difference, path)
         return changes
@@ -240,8 +244,16 @@ class LookAhead:
             readers.shutdown(wait=False, cancel_futures=True)
 
     def _lacking(self) -> Iterator[tuple[Source, Input]]:
-        for source, row in beside(self._sources, self._store.inputs.unfinished(self._strategies)):
-            if source is not None and row is not None:
+        sources = iter(self._sources)
+        source: Source | None = None
+        for row in self._store.inputs.unfinished(
+            self._strategies
+        ):  # of a finished run there is none
+            while source is None or source.name < row.path:
+                source = next(sources, None)
+                if source is None:
+                    return
+            if source.name == row.path:
                 yield source, row
 
     def _begun(self, readers: ThreadPoolExecutor, source: Source, row: Input) -> _Waiting:
