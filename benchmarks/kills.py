@@ -120,7 +120,7 @@ def torment(
             time.sleep(0.01)
         time.sleep(random.uniform(0, longest))
         if process.poll() is not None:  # it was done: all of it is begun anew
-            tally.problems += _ended_well(process)
+            tally.problems += _brought_to_its_end(command, out, process)
             tally.finished += 1
             tally.repeated += len(paid) - len(set(paid))
             shutil.rmtree(out)
@@ -149,9 +149,7 @@ def torment(
             tally.problems.append(f"{how.name}: {told}")
         tally.problems += left_running(process.pid)
         process, before = command.start(out), len(paid)
-    process.communicate()
-    # A document whose worker was killed twice has failed.
-    tally.problems += _ended_well(command.start(out, "--retry-failed"))
+    tally.problems += _brought_to_its_end(command, out, process)
     tally.finished += 1
     tally.problems += [f"left: {path}" for path in out.rglob(".part-*")]
     tally.repeated += len(paid) - len(set(paid))
@@ -163,6 +161,14 @@ def torment(
 def _workers(session: int) -> list[int]:
     """The processes of a session that make records, and the one that they are forked of."""
     return sorted(pid for pid, _, _, command in processes(session) if _WORKERS in command)
+
+
+def _brought_to_its_end(command: Command, out: Path, process: subprocess.Popen[bytes]) -> list[str]:
+    """What is wrong with a run that ends by itself, and with one more start of it: a document whose
+    worker was killed twice has failed."""
+    told = process.communicate()[1].decode("utf-8", "replace")
+    wrong = [told] if "Traceback" in told or process.returncode not in (0, 1) else []
+    return [*wrong, *_ended_well(command.start(out, "--retry-failed"))]
 
 
 def _ended_well(process: subprocess.Popen[bytes]) -> list[str]:

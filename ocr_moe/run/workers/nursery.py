@@ -195,21 +195,24 @@ def _popen(threads: int, *command: str, **more: Any) -> subprocess.Popen[bytes]:
 def serve(line: socket.socket) -> tuple[int, int] | None:
     """Fork as asked until the run is gone: None then, and in each worker its two pipes."""
     while True:
-        data, handles, _, _ = socket.recv_fds(line, _LENGTH, 2)
+        try:
+            data, handles, _, _ = socket.recv_fds(line, _LENGTH, 2)
+        except OSError:
+            return None
         word, _, number = data.partition(b" ")
         if word == _FORK:
-            pid = os.fork()
-            if pid == 0:
+            answer = os.fork()
+            if answer == 0:
                 line.close()
                 return handles[0], handles[1]
             for handle in handles:
                 os.close(handle)
-            line.send(b"%d" % pid)
         elif word == _WAIT:
-            _, status = os.waitpid(int(number), 0)
-            line.send(b"%d" % os.waitstatus_to_exitcode(status))
+            answer = os.waitstatus_to_exitcode(os.waitpid(int(number), 0)[1])
         else:
             return None
+        with contextlib.suppress(OSError):  # the run is gone: the next look finds that
+            line.send(b"%d" % answer)
 
 
 def main() -> None:
