@@ -82,11 +82,12 @@ class Permits(Protocol):
 class _Endpoint:
     limiter: Limiter
     under_way: int = 0
+    waiting: int = 0
 
 
 @dataclass
 class LocalPermits:
-    """Permits for the threads of one process."""
+    """Permits that are kept in this process."""
 
     clock: Callable[[], float] = time.monotonic
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -95,9 +96,13 @@ class LocalPermits:
     def acquire(self, endpoint: str, limiter: Limiter) -> None:
         with self._changed:
             known = self._endpoints.setdefault(endpoint, _Endpoint(limiter))
-            while seconds := known.limiter.wait(known.under_way, self.clock()):
-                self._changed.wait(None if seconds == math.inf else seconds)
-            known.under_way += 1
+            known.waiting += 1
+            try:
+                while seconds := known.limiter.wait(known.under_way, self.clock()):
+                    self._changed.wait(None if seconds == math.inf else seconds)
+                known.under_way += 1
+            finally:
+                known.waiting -= 1
 
     def release(self, endpoint: str, outcome: Outcome) -> None:
         with self._changed:
@@ -105,6 +110,12 @@ class LocalPermits:
             known.limiter.ended(outcome, known.under_way, self.clock())
             known.under_way -= 1
             self._changed.notify_all()
+
+    def count(self) -> tuple[int, int]:
+        """Requests that are under way, and those that wait for a permit, at all endpoints."""
+        with self._changed:
+            known = self._endpoints.values()
+            return sum(each.under_way for each in known), sum(each.waiting for each in known)
 
 
 _lent: Permits | None = None
@@ -132,6 +143,7 @@ class Places(Protocol):
 
 
 _PLACES: ContextVar[Places | None] = ContextVar("places", default=None)
+_EASING: ContextVar[tuple[Callable[[], None], ...]] = ContextVar("easing", default=())
 
 
 @contextmanager
@@ -154,6 +166,8 @@ def waiting() -> Iterator[None]:
     if places is None:
         yield
         return
+    for ease in _EASING.get():
+        ease()
     token = _PLACES.set(None)  # what waits within has nothing to give up
     places.release()
     try:
@@ -161,3 +175,14 @@ def waiting() -> Iterator[None]:
     finally:
         places.acquire()
         _PLACES.reset(token)
+
+
+@contextmanager
+def easing(ease: Callable[[], None]) -> Iterator[None]:
+    """Within, `ease` is called before this thread leaves its place: to let go of what takes memory and
+    can be had again."""
+    token = _EASING.set((*_EASING.get(), ease))
+    try:
+        yield
+    finally:
+        _EASING.reset(token)

@@ -18,7 +18,7 @@ from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.consistency import day_of
 from ocr_moe.routing.loop import Course, Strategy, decide
 from ocr_moe.routing.recall import digest_fields
-from ocr_moe.run.ledger import Ledger, unasked
+from ocr_moe.run.ledger import Books, unasked
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Question, Store
 from ocr_moe.types import Answer, Box, Cost, Decision, Evidence, Failure, Reading, Record
@@ -43,7 +43,7 @@ class StoredAnswers:
     def __init__(
         self,
         store: Store,
-        ledger: Ledger | None,
+        ledger: Books | None,
         digests: dict[tuple[str, ...], str],
         document: Document,
     ) -> None:

@@ -258,6 +258,12 @@ class PageReader:
                 self._pixels = (page, self._opened().page(page))
             return self._pixels[1]
 
+    def rest(self) -> None:
+        """Let go of pixels, and of the file with the process that decodes it: both are had again when
+        they are next asked for."""
+        self._pixels = None
+        self.close()
+
     def close(self) -> None:
         with self._lock:
             if self._file is not None:

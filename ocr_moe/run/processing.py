@@ -17,11 +17,12 @@ from ocr_moe.errors import (
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source
 from ocr_moe.judgements import latest
+from ocr_moe.permits import easing
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoredAnswers, course_of, is_not_its_own, record_of, words_of
 from ocr_moe.run.documents import WHOLE, FileDocument, PageReader, Place, open_document
-from ocr_moe.run.ledger import Ledger
+from ocr_moe.run.ledger import Books
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import RecordRow, Store, is_failed, row_of
@@ -52,7 +53,7 @@ class Processor:
         workshop: Workshop,
         strategies: Sequence[Strategy],
         schemas: Sequence[Schema],
-        ledger: Ledger | None,
+        ledger: Books | None,
         *,
         notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
@@ -78,11 +79,13 @@ class Processor:
         """
         found = list(self._process(sources[0], sha256))
         try:
-            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+            return _processed(sources, sha256, found)
         except ValueError as error:
-            found = self._failed(sources[0], sha256, 1, error)
-            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
-        return Processed(sha256, rows, _failure_of(found))
+            return _processed(sources, sha256, self._failed(sources[0], sha256, 1, error))
+
+    def given_up(self, sources: Sequence[Source], sha256: str, error: OcrMoeError) -> Processed:
+        """What stands for a content that cannot be processed."""
+        return _processed(sources, sha256, self.broken(sources[0], sha256, 1, error))
 
     def broken(
         self,
@@ -144,7 +147,7 @@ class Processor:
             recorded_only=self._ledger is None,
             before_reading=self._tell_of_loading,
         )
-        with closing(reader):
+        with closing(reader), easing(reader.rest):
             yield from self._documents(source, sha256, reader)
 
     def _tell_of_loading(self) -> None:
@@ -237,6 +240,11 @@ class Processor:
                 f"{source.name}: none of the schemas fits ({known}); name one with --schema"
             )
         return found
+
+
+def _processed(sources: Sequence[Source], sha256: str, found: Sequence[Record]) -> Processed:
+    rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+    return Processed(sha256, rows, _failure_of(found))
 
 
 def _renamed(record: Record, source: Source) -> Record:
