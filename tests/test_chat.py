@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import anyio
 import pytest
 
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.hosts import Address, is_local_host
 from ocr_moe.engines.chat.quirks import QUIRKS, Quirk, Structured, recognise
 from ocr_moe.engines.chat.settings import ChatParams
+from ocr_moe.engines.chat.transport import retry_after_of
 from ocr_moe.errors import (
     ChatAnswerError,
     ChatAuthError,
@@ -28,11 +29,13 @@ from ocr_moe.errors import (
     ConfigError,
     EndpointMissingError,
 )
+from ocr_moe.permits import Limiter, Outcome, lend
 from ocr_moe.protocols import ChatImage, ChatReply
 from ocr_moe.testing.chatserver import (
     ALL_FORMS,
     ChatServer,
     Reply,
+    Request,
     completion,
     failure,
     streamed,
@@ -402,21 +405,95 @@ def test_an_error_about_the_document_is_not_searched_away() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_retry_after_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
+class Noting:
+    """Permits for everybody; notes how requests end."""
 
-    async def sleep(seconds: float) -> None:
-        waited.append(seconds)
+    def __init__(self) -> None:
+        self.ends: list[Outcome] = []
 
+    def acquire(self, endpoint: str, limiter: Limiter) -> None:
+        return
+
+    def release(self, endpoint: str, outcome: Outcome) -> None:
+        self.ends.append(outcome)
+
+
+@pytest.fixture
+def noting() -> Iterator[Noting]:
+    permits = Noting()
+    lend(permits)
+    yield permits
+    lend(None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "50"}, 50.0),
+        ({"retry-after-ms": "250", "Retry-After": "1"}, 0.25),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_a_refusal_is_told_to_whoever_lets_requests_through(
+    noting: Noting, headers: Mapping[str, str], seconds: float | None
+) -> None:
+    said = json.dumps({"error": {"message": "later"}})
     with ChatServer(lambda _: ZHANG) as server:
         chat = endpoint(server, retries=2)
         ask(chat)
-        server._script.append(failure(429, "later", retry_after="50"))
+        server._script.append(Reply(said, status=429, headers=headers))
         before = len(server.requests)
-        monkeypatch.setattr(anyio, "sleep", sleep)
         assert ask(chat).content == ZHANG
         assert len(server.requests) == before + 2
-    assert waited == [50.0]
+    assert [end.overloaded for end in noting.ends[1:]] == [True, False]
+    assert noting.ends[1].retry_after == seconds
+    assert all(end.answered for end in noting.ends)
+
+
+def test_a_date_after_which_to_ask_again() -> None:
+    headers = {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    assert retry_after_of(headers, now=lambda: 1445412450.0) == 30.0
+
+
+def test_a_server_that_is_away_for_a_while_is_left_alone_by_all(noting: Noting) -> None:
+    away = Reply("{}", status=503, headers={"Retry-After": "0.01"})
+    with ChatServer(lambda _: ZHANG, script=[away]) as server:
+        assert ask(endpoint(server, retries=1)).content == ZHANG
+    assert (noting.ends[0].overloaded, noting.ends[0].retry_after) == (True, 0.01)
+
+
+def test_a_request_is_not_given_up_while_others_are_answered() -> None:
+    """64 at a time where 4 are allowed: refused ones are asked again until they are let in."""
+    lock, under_way = threading.Lock(), 0
+
+    def say(request: Request) -> Any:
+        nonlocal under_way
+        with lock:
+            under_way += 1
+            busy = under_way > 4
+        try:
+            if busy:
+                return failure(429, "too many")
+            time.sleep(0.05)
+            return ZHANG
+        finally:
+            with lock:
+                under_way -= 1
+
+    with ChatServer(say) as server:
+        chat = endpoint(server, concurrency=16, retries=1)
+        with ThreadPoolExecutor(16) as pool:
+            replies = list(pool.map(lambda _: ask(chat), range(48)))
+        assert [reply.content for reply in replies] == [ZHANG] * 48
+
+
+def test_a_request_that_is_refused_again_and_again_fails() -> None:
+    with ChatServer(lambda _: failure(429, "no quota")) as server:
+        with pytest.raises(ChatRateLimitError, match="no quota"):
+            ask(endpoint(server, retries=1, structured="json_schema", logprobs=False))
+        assert len(server.requests) == 2
 
 
 def test_nobody_there() -> None:

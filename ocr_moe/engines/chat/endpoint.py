@@ -6,8 +6,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ocr_moe.engines.chat.connection import Connection
@@ -25,7 +24,7 @@ from ocr_moe.engines.chat.replies import (
     tokens_of,
 )
 from ocr_moe.engines.chat.settings import ChatParams, find_address, find_key, find_model
-from ocr_moe.permits import AtMost, LocalPermits, Outcome, lent, waiting
+from ocr_moe.permits import waiting
 from ocr_moe.protocols import ChatImage, ChatReply, EndpointReport, Package
 from ocr_moe.types import Cost
 
@@ -51,7 +50,6 @@ class ChatEndpoint:
         self._capabilities: Capabilities | None = None
         self._estimates = False
         self._lock = threading.RLock()
-        self._permits = LocalPermits()
 
     def __repr__(self) -> str:
         return f"ChatEndpoint({self.name!r}, host={self.host!r}, model={self._model!r})"
@@ -64,7 +62,7 @@ class ChatEndpoint:
     @property
     def concurrency(self) -> int:
         """Most requests at a time; further ones wait."""
-        return self.params.concurrency
+        return self._connection.concurrency
 
     @property
     def is_local(self) -> bool:
@@ -124,8 +122,7 @@ class ChatEndpoint:
                 if form is None:
                     completion, form, before = self._find_out(question, json_schema, max_tokens)
                     return self._reply(question, completion, form, json_schema, started, before)
-        with waiting(), self._permit():
-            started = time.perf_counter()
+        with waiting():
             completion = self._connection.ask(form, question, json_schema, max_tokens=max_tokens)
         return self._reply(question, completion, form, json_schema, started)
 
@@ -143,18 +140,6 @@ class ChatEndpoint:
     def close(self) -> None:
         """Let go of the connections; the next request opens new ones."""
         self._connection.close()
-
-    @contextmanager
-    def _permit(self) -> Iterator[None]:
-        """Within, one request is under way."""
-        permits = lent() or self._permits
-        who = f"{self.name} {self._connection.address.base}"
-        permits.acquire(who, AtMost(self.params.concurrency))
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            permits.release(who, Outcome(seconds=time.perf_counter() - started))
 
     def _find_out(
         self, question: list[Any], json_schema: Mapping[str, Any] | None, max_tokens: int

@@ -1,13 +1,13 @@
 """How many requests a server is sent at a time, learnt from how it answers.
 
-Three signs are gone by.  What a server *refuses* (429, or 503 with a Retry-After) lowers the number at
-once and by a tenth at least, and it grows back by one a round: additive increase, multiplicative decrease
-(Chiu & Jain 1989, as TCP has it), so that several clients of one server come to fair shares.  Its *rate of
-answers* says whether more at a time are of any use: the number grows fourfold a round while the rate
-follows, and falls back to where it last did (the start-up of BBR, Cardwell et al. 2016).  A server that
-answers one at a time is found out so after one round: its rate stays, only its queue grows.  And its
-*latency* bounds both: no more are under way than are answered, at the rate seen so far, within half of
-what a request may take, so that no request times out in a queue of our own making.
+Three signs are gone by.  What a server *refuses* (429, or 503 with a Retry-After) lowers the number
+at once, by a tenth at least, and it grows back by one a round: additive increase, multiplicative
+decrease (Chiu & Jain 1989, as TCP has it), so that several clients of one server come to like shares.
+Its *rate of answers* says whether more at a time are of any use: the number grows fourfold a round
+while the rate follows, and falls back to where it last did (the start-up of BBR, Cardwell et al. 2016).
+A server that answers one at a time is found out so after one round: its rate stays, only its queue
+grows.  And its *latency* bounds both: no more are under way than are answered, at the rate seen so far,
+within half of what a request may take, so that none times out in a queue of our own making.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Pace:
     _fullest: int = 0
     """Most requests under way in this round."""
     _echoes: int = 0
-    """Requests that were under way when the number was lowered: what becomes of them says nothing new."""
+    """Requests that were under way when the number was lowered: their end says nothing new."""
 
     @classmethod
     def fixed(cls, most: int, patience: float) -> Pace:

@@ -142,16 +142,16 @@ def _outcomes(
     Requests are made in this thread, no sooner than one is free to be put.
     """
     found: list[_Outcome] = []
-    waiting: deque[Future[_Outcome]] = deque()
+    pending: deque[Future[_Outcome]] = deque()
     broken: Exception | None = None
     pool: ThreadPoolExecutor | None = None
     try:
         while True:
-            while waiting and waiting[0].done():
-                found.append(waiting.popleft().result())
-            if any(one.stops for one in (*found, *(f.result() for f in waiting if f.done()))):
+            while pending and pending[0].done():
+                found.append(pending.popleft().result())
+            if any(one.stops for one in (*found, *(f.result() for f in pending if f.done()))):
                 break
-            running = [future for future in waiting if not future.done()]
+            running = [future for future in pending if not future.done()]
             if len(running) >= at_once:
                 with waiting():
                     wait(running, return_when=FIRST_COMPLETED)
@@ -165,16 +165,16 @@ def _outcomes(
                 break
             if request is None:
                 break
-            if (not found and not waiting) or at_once == 1:
+            if (not found and not pending) or at_once == 1:
                 found.append(put(request))
                 continue
             pool = pool or ThreadPoolExecutor(at_once, thread_name_prefix="request")
-            waiting.append(pool.submit(put, request))
+            pending.append(pool.submit(put, request))
     finally:
         if pool is not None:
             with waiting():
                 pool.shutdown(wait=True)
-    return [*found, *(future.result() for future in waiting)], broken
+    return [*found, *(future.result() for future in pending)], broken
 
 
 def _put(chat: ChatModel, request: ChatRequest, system: str, max_tokens: int) -> ChatReply:
