@@ -49,7 +49,10 @@ class SlowEndpoint:
     """`answers_at_once` is how many are worked on at a time, the others queue (llama.cpp with one slot);
     0 is all of them."""
 
-    def __init__(self, latency: float, allowed: int, answers_at_once: int = 0) -> None:
+    def __init__(
+        self, latency: float, allowed: int, answers_at_once: int, values: dict[str, str]
+    ) -> None:
+        self._values = values
         self._latency = latency
         self._allowed = allowed
         self._slots = asyncio.Semaphore(answers_at_once) if answers_at_once else None
@@ -111,7 +114,7 @@ class SlowEndpoint:
         form = _NAMES.search(body)
         names = form[1] if form else b""
         if names not in self._answers:
-            values = dict.fromkeys(json.loads(b"[%s]" % names), "二〇二三年六月二十日")
+            values = {name: self._values.get(name) for name in json.loads(b"[%s]" % names)}
             content = json.dumps(values, ensure_ascii=False)
             message = {"role": "assistant", "content": content}
             completion = {
@@ -131,8 +134,11 @@ async def _main() -> None:
     parser.add_argument("--latency", type=float, default=1.0)
     parser.add_argument("--allowed", type=int, default=64)
     parser.add_argument("--answers-at-once", type=int, default=0)
+    parser.add_argument("--values", type=json.loads, default={}, help="field → value, as JSON")
     options = parser.parse_args()
-    endpoint = SlowEndpoint(options.latency, options.allowed, options.answers_at_once)
+    endpoint = SlowEndpoint(
+        options.latency, options.allowed, options.answers_at_once, options.values
+    )
     server = await asyncio.start_server(
         endpoint.serve, "127.0.0.1", 0, limit=_CHUNK, backlog=4 * options.allowed
     )
