@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ocr_moe import permits
 from ocr_moe.budget import account
 from ocr_moe.errors import (
     BudgetExceededError,
@@ -23,7 +24,6 @@ from ocr_moe.errors import (
 from ocr_moe.experts.llm.replies import REVISION as PARSING
 from ocr_moe.experts.llm.replies import parse
 from ocr_moe.formats.text import sound
-from ocr_moe.permits import waiting
 from ocr_moe.protocols import ChatImage, ChatModel, ChatReply, Concurrent
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value
@@ -153,7 +153,7 @@ def _outcomes(
                 break
             running = [future for future in pending if not future.done()]
             if len(running) >= at_once:
-                with waiting():
+                with permits.waiting():
                     wait(running, return_when=FIRST_COMPLETED)
                 continue
             try:
@@ -172,7 +172,7 @@ def _outcomes(
             pending.append(pool.submit(put, request))
     finally:
         if pool is not None:
-            with waiting():
+            with permits.waiting():
                 pool.shutdown(wait=True)
     return [*found, *(future.result() for future in pending)], broken
 
