@@ -352,6 +352,36 @@ def test_usage_and_money() -> None:
         assert cost.estimated_calls == 1
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"prompt_tokens_details": {"cached_tokens": 600_000}},  # OpenAI, vLLM
+        {"prompt_cache_hit_tokens": 600_000},  # DeepSeek
+        {"cached_tokens": 600_000, "prompt_tokens_details": None},  # Moonshot
+    ],
+)
+def test_cached_tokens_have_a_price_of_their_own(told: Mapping[str, Any]) -> None:
+    body = json.loads(completion(ZHANG, usage=(1_000_000, 500_000)).body)
+    body["usage"] |= told
+    with ChatServer(lambda _: Reply(json.dumps(body))) as server:
+        for cached_price, money in ((None, 2.0 + 3.0), (0.5, 0.8 + 0.3 + 3.0)):
+            prices = {"prompt_price": 2.0, "completion_price": 6.0}
+            chat = endpoint(server, cached_prompt_price=cached_price, **prices)
+            cost = ask(chat).cost
+            assert (cost.prompt_tokens, cost.cached_tokens) == (1_000_000, 600_000)
+            assert cost.money == pytest.approx(money)
+
+
+@pytest.mark.parametrize("cached", [-1, "many", 10**9, None, [], 1e400])
+def test_more_tokens_than_the_prompt_has_are_not_cached(cached: Any) -> None:
+    body = json.loads(completion(ZHANG, usage=(100, 10)).body)
+    body["usage"]["prompt_tokens_details"] = {"cached_tokens": cached}
+    with ChatServer(lambda _: Reply(json.dumps(body))) as server:
+        cost = ask(endpoint(server)).cost
+        assert cost.prompt_tokens == 100
+        assert cost.cached_tokens in (0, 100)
+
+
 def test_an_answer_that_was_cut_off_says_so() -> None:
     with ChatServer(lambda _: completion('{"姓名": "张', finish="length")) as server:
         reply = ask(endpoint(server))

@@ -15,6 +15,7 @@ from ocr_moe.engines.chat.messages import estimated_tokens, estimated_tokens_of,
 from ocr_moe.engines.chat.probe import probe
 from ocr_moe.engines.chat.quirks import Capabilities
 from ocr_moe.engines.chat.replies import (
+    cached_tokens_of,
     content_of,
     demand_answer,
     is_constrained,
@@ -99,6 +100,7 @@ class ChatEndpoint:
         system: str,
         user: str,
         images: Sequence[ChatImage] = (),
+        images_last: bool = False,
         json_schema: Mapping[str, Any] | None = None,
         max_tokens: int = 1024,
     ) -> ChatReply:
@@ -113,24 +115,26 @@ class ChatEndpoint:
         may be taken), or ChatAnswerError for an empty answer or a refusal, which it carries with
         their cost, or for one that is not of the protocol.
         """
-        question = messages(system, user, images)
+        question = messages(system, user, images, images_last=images_last)
         started = time.perf_counter()
         form = self._capabilities
         if form is None:
             with waiting(), self._lock:
                 form = self._capabilities
                 if form is None:
-                    with self._permit():
-                        completion, form, before = self._find_out(question, json_schema, max_tokens)
+                    completion, form, before = self._find_out(question, json_schema, max_tokens)
                     return self._reply(question, completion, form, json_schema, started, before)
         with waiting():
             completion = self._connection.ask(form, question, json_schema, max_tokens=max_tokens)
         return self._reply(question, completion, form, json_schema, started)
 
-    def money(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What so many tokens cost, in the currency of the configured prices."""
+    def money(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """What so many tokens cost, in the currency of the configured prices; `cached_tokens` are
+        those of the prompt that the server had in its cache."""
+        fresh, cached = self.params.prompt_price, self.params.cached_prompt_price
         return (
-            prompt_tokens * self.params.prompt_price
+            (prompt_tokens - cached_tokens) * fresh
+            + cached_tokens * (fresh if cached is None else cached)
             + completion_tokens * self.params.completion_price
         ) / 1_000_000
 
@@ -187,6 +191,7 @@ class ChatEndpoint:
 
     def _cost(self, question: list[Any], completion: Any) -> Cost:
         prompt, answer = tokens_of(completion)
+        cached = cached_tokens_of(completion)
         counted = bool(prompt and answer)
         if not counted:
             with self._lock:
@@ -200,6 +205,7 @@ class ChatEndpoint:
             calls=1,
             estimated_calls=0 if counted else 1,
             prompt_tokens=prompt,
+            cached_tokens=cached,
             completion_tokens=answer,
-            money=self.money(prompt, answer),
+            money=self.money(prompt, answer, cached),
         )

@@ -57,6 +57,9 @@ class ChatParams(Value):
     """Added to every request as it stands."""
     prompt_price: float = PydanticField(default=0.0, ge=0)
     """Money for a million prompt tokens."""
+    cached_prompt_price: float | None = PydanticField(default=None, ge=0)
+    """Money for a million of those that the server says it has in its cache; `prompt_price` where not
+    set."""
     completion_price: float = PydanticField(default=0.0, ge=0)
     """Money for a million completion tokens."""
 

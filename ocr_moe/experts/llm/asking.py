@@ -39,6 +39,8 @@ class ChatRequest:
     fields: tuple[Field, ...]
     user: str
     images: tuple[ChatImage, ...] = ()
+    images_last: bool = False
+    """Whether they stand after the text."""
     smaller: Callable[[], tuple[ChatImage, ...]] | None = None
     """Makes the same images smaller with each call, for servers that find them too large; nothing
     once they would not be legible."""
@@ -185,6 +187,7 @@ def _put(chat: ChatModel, request: ChatRequest, system: str, max_tokens: int) ->
                 system=system,
                 user=request.user,
                 images=request.images,
+                **({"images_last": True} if request.images_last else {}),
                 json_schema=answer_schema(request.fields),
                 max_tokens=max_tokens,
             )
@@ -216,9 +219,12 @@ def groups(fields: Sequence[Field], together: bool) -> list[tuple[Field, ...]]:
     return [tuple(fields)] if together else [(field,) for field in fields]
 
 
-def digest(params: Value) -> str:
-    """A short stable hash of an expert's parameters."""
-    return hashlib.sha256(params.model_dump_json().encode()).hexdigest()[:8]
+def digest(params: Value, later: frozenset[str] = frozenset()) -> str:
+    """A short stable hash of an expert's parameters. Those that came `later` are left out where they
+    have their defaults: what was answered before they were there stays known."""
+    fields = type(params).model_fields
+    unset = {name for name in later if getattr(params, name) == fields[name].default}
+    return hashlib.sha256(params.model_dump_json(exclude=unset).encode()).hexdigest()[:8]
 
 
 def _finite(logprob: float) -> float:
