@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 
-from ocr_moe.permits import AtMost, LocalPermits, Outcome, computing, waiting
+from ocr_moe.permits import AtMost, LocalPermits, Outcome, computing, easing, waiting
 
 PATIENCE = 20.0
 """Seconds after which something that was to happen will not."""
@@ -110,3 +111,27 @@ def test_who_waits_lends_its_place() -> None:
 def test_who_has_no_place_has_none_to_lend() -> None:
     with waiting():
         pass
+
+
+def test_who_leaves_a_place_lets_go_of_what_it_can_have_again() -> None:
+    eased: list[str] = []
+    with computing(threading.Semaphore(1)), easing(lambda: eased.append("page")):
+        assert eased == []
+        with waiting(), waiting():
+            assert eased == ["page"]
+    with easing(lambda: eased.append("of nobody's")), waiting():
+        pass
+    assert eased == ["page"]
+
+
+def test_what_waits_is_counted() -> None:
+    permits = LocalPermits()
+    permits.acquire("text", AtMost(1))
+    thread = in_thread(lambda: permits.acquire("text", AtMost(1)))
+    until = time.monotonic() + PATIENCE
+    while permits.count() != (1, 1) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert permits.count() == (1, 1)
+    permits.release("text", Outcome())
+    thread.join(PATIENCE)
+    assert permits.count() == (1, 0)

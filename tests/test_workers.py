@@ -20,13 +20,18 @@ import ocr_moe
 from benchmarks.kills import WORKER, Command, answering, differences, exports, torment
 from ocr_moe.api import Options, Run
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, StoreError
-from ocr_moe.intake.sources import Source
+from ocr_moe.intake.decoding import Decoder
+from ocr_moe.intake.sources import Source, digest
 from ocr_moe.run import batch as batches
+from ocr_moe.run.documents import PageReader
 from ocr_moe.run.workers.messages import Work
 from ocr_moe.run.workers.nursery import Child, Nursery
 from ocr_moe.run.workers.shift import Shift
 from ocr_moe.run.workers.worker import Places
+from ocr_moe.store.database import Store
+from ocr_moe.testing import ScriptedEngine, page
 from ocr_moe.testing.chatserver import ChatServer, Reply, Request, completion
+from ocr_moe.workshop.config import load_config
 from tests.test_interrupts import lay_out
 from tests.test_permits import PATIENCE, in_thread
 from tests.test_plugins import Install
@@ -110,6 +115,20 @@ def test_who_comes_back_goes_before_who_is_new() -> None:
     for thread in threads:
         thread.join(PATIENCE)
     assert order == ["back", "new"]
+
+
+def test_a_document_that_rests_holds_no_page(tmp_path: Path) -> None:
+    file = tmp_path / "page.png"
+    Image.new("RGB", (40, 30), "red").save(file)
+    with Store(tmp_path / "store.sqlite") as store, Decoder(load_config().images) as decoder:
+        engine = ScriptedEngine(page("毕业证书"))
+        reader = PageReader(Source(file, file.name), digest(file), engine, store, decoder)
+        before = reader.image(1).tobytes()
+        reader.rest()
+        assert (reader._pixels, reader._file) == (None, None)
+        assert reader.image(1).tobytes() == before
+        assert len(engine.asked) == 1
+        reader.close()
 
 
 # Runs.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError
+from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError, WorkerLostError
 from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.limits import ImageLimits
@@ -265,19 +265,21 @@ class Batch:
     def _of_workers(
         self, groups: Mapping[str, Sequence[Source]], crew: Crew
     ) -> Generator[list[Processed], None, None]:
-        job = Job(
-            self.store.path,
+        works = (Work(sha256, sources) for sha256, sources in groups.items())
+        yield from crew.work(self._job, works, self._given_up, self._notice_once)
+
+    @property
+    def _job(self) -> Job:
+        return Job(
+            self.store.path.absolute(),
             self._workshop.blueprint,
             tuple(strategy.name for strategy in self.strategies),
             self.schemas,
             limited=self._ledger.limit is not None,
         )
-        yield from crew.work(
-            job,
-            (Work(sha256, sources) for sha256, sources in groups.items()),
-            lambda work, error: self._processor.given_up(work.sources, work.sha256, error),
-            self._notice_once,
-        )
+
+    def _given_up(self, work: Work, error: WorkerLostError) -> Processed:
+        return self._processor.given_up(work.sources, work.sha256, error)
 
     def _needed_modules(self) -> list[str]:
         """What is loaded here of parts that make records, and what these will load."""

@@ -261,7 +261,8 @@ class PageReader:
     def rest(self) -> None:
         """Let go of pixels, and of the file with the process that decodes it: both are had again when
         they are next asked for."""
-        self._pixels = None
+        with self._lock:
+            self._pixels = None
         self.close()
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from typing import Protocol
 
 from ocr_moe import permits
 from ocr_moe.errors import UnexpectedError
@@ -164,10 +165,17 @@ class RunBooks(Books):
         self._run.tell(Enter(money))
 
 
+class Listener(Protocol):
+    """Whoever a worker works for."""
+
+    def tell(self, message: object) -> None:
+        """Hears that it is `Wanting`, and what was `Done` or `Failed`, from any thread."""
+
+
 class Worker:
     """Documents under way in this process."""
 
-    def __init__(self, run: Run, books: RunBooks, processor: Processor) -> None:
+    def __init__(self, run: Listener, books: Books, processor: Processor) -> None:
         self._run = run
         self._books = books
         self._processor = processor
