@@ -23,6 +23,8 @@ PARTS = (
     ["benchmarks.fuzz_endpoints"],
     ["benchmarks.kills"],
     ["benchmarks.service"],
+    ["benchmarks.llm_throughput", "--strategies", "one", "two", "--out", "reports/benchmarks"],
+    ["benchmarks.image_tokens"],
 )
 
 

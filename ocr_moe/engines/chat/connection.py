@@ -103,9 +103,9 @@ class Connection:
         return checked(completion, self.complaints)
 
     def _put(self, body: Mapping[str, Any], retries: int) -> ChatCompletion:
+        client, background = self._opened()
         from openai.types.chat import ChatCompletion
 
-        client, background = self._opened()
         with self.complaints.translated():
             # As `chat.completions.create` does, but for going through the body type by type, which
             # takes as long as all else that the client does.
