@@ -484,10 +484,12 @@ def test_vision_shows_the_page_where_a_field_s_region_cannot_be_told(
 
 def told(request: Request) -> str:
     """All of a request that a model sees, in the order in which it does."""
-    said = []
+    said: list[str] = []
     for message in request.body["messages"]:
-        content = message["content"]
-        parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        content: Any = message["content"]
+        parts: list[Any] = (
+            [{"type": "text", "text": content}] if isinstance(content, str) else content
+        )
         said += [part.get("text") or part["image_url"]["url"] for part in parts]
     return json.dumps(request.body.get("response_format")) + "".join(said)
 
