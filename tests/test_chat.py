@@ -337,6 +337,21 @@ def test_no_more_requests_at_a_time_than_allowed() -> None:
         assert server.at_once == 2
 
 
+def test_how_many_at_a_time_is_learnt_unless_it_is_told() -> None:
+    with ChatServer(lambda _: ZHANG) as server:
+        assert endpoint(server).concurrency == 64
+        assert endpoint(server, concurrency=3).concurrency == 3
+        chat = endpoint(server)
+        with ThreadPoolExecutor(16) as pool:
+            first = ask(chat)
+            assert server.at_once == 1
+            replies = list(pool.map(lambda _: ask(chat), range(64)))
+        assert [reply.content for reply in (first, *replies)] == [ZHANG] * 65
+        assert 1 < server.at_once <= 16
+    with pytest.raises(ValueError, match="concurrency"):
+        ChatParams.model_validate({"concurrency": 0})
+
+
 def test_usage_and_money() -> None:
     with ChatServer(lambda _: ZHANG, usage=(1_000_000, 500_000)) as server:
         cost = ask(endpoint(server, prompt_price=2.0, completion_price=6.0)).cost
