@@ -5,7 +5,7 @@ send, by the formulas that are published: Qwen2.5-VL (a token for 28 × 28 pixel
 OpenAI's tiles (85, and 170 for each 512 × 512 of the image reduced to 2,048 pixels and its short side
 to 768). Pages are read by the configured OCR; nobody is asked. Says nothing about accuracy.
 
-    python -m benchmarks.image_tokens [FOLDER] [--limit 20]
+    python -m benchmarks.image_tokens [FOLDER] [--limit 20] [--ocr FILE]
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from PIL import Image
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.experts.llm.vision import Vision, VisionParams
+from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import discover
 from ocr_moe.protocols import ChatImage
-from ocr_moe.run.documents import PageReader, open_document
+from ocr_moe.run.documents import IMPORTED, PageReader, open_document
 from ocr_moe.store.database import Store
 from ocr_moe.testing import StubServices
 from ocr_moe.workshop.build import Workshop
@@ -63,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=SAMPLES)
     parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--ocr", type=Path, help="page OCR as `ocr-moe export --ocr` writes it")
     options = parser.parse_args()
     config, schema = load_config(), find_schema(SCHEMA)
     workshop = Workshop(config)
@@ -80,6 +82,8 @@ def main() -> None:
         Store(Path(folder, "store.sqlite")) as store,
         Decoder(config.images) as decoder,
     ):
+        if options.ocr is not None:
+            store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(options.ocr))
         for source in sources:
             sha256 = source.digest(config.images)
             reader = PageReader(source, sha256, workshop.engine("default"), store, decoder)
