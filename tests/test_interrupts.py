@@ -15,7 +15,14 @@ from random import Random
 import pytest
 from PIL import Image
 
-from benchmarks.kills import Command, answering, differences, left_running, torment
+from benchmarks.kills import (
+    Command,
+    answering,
+    differences,
+    left_running,
+    processes,
+    torment,
+)
 from ocr_moe.intake.sources import digest
 from ocr_moe.run.batch import STORE
 from ocr_moe.store.database import Store
@@ -70,14 +77,25 @@ def wait_for(calls: int, paid: list[str], process: subprocess.Popen[bytes]) -> N
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("how", "everybody"),
+    [
+        (signal.SIGINT, False),
+        (signal.SIGTERM, True),  # as a service manager ends all processes of a service
+        (signal.SIGHUP, False),
+    ],
+)
 def test_what_is_under_way_is_kept_and_the_way_on_is_told(
-    inputs: Path, command: Command, paid: list[str], tmp_path: Path, how: signal.Signals
+    command: Command, paid: list[str], tmp_path: Path, how: signal.Signals, everybody: bool
 ) -> None:
     out = tmp_path / "out"
     process = command.start(out)
     wait_for(WORKERS + 2, paid, process)
+    workers = [pid for pid, *_ in processes(process.pid) if pid != process.pid]
+    assert len(workers) == WORKERS + 1
     process.send_signal(how)
+    for worker in workers if everybody else ():
+        os.kill(worker, how)
     told = process.communicate()[1].decode()
     assert process.returncode == 130, told
     assert "Traceback" not in told

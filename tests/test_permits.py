@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ocr_moe.permits import AtMost, LocalPermits, Outcome, computing, easing, waiting
+from ocr_moe.permits import AtMost, LocalPermits, Outcome, computing, easing, resume, waiting
 
 PATIENCE = 20.0
 """Seconds after which something that was to happen will not."""
@@ -90,26 +90,43 @@ def test_who_waits_lends_its_place() -> None:
             with waiting(), waiting():
                 asked.set()
                 replied.wait(PATIENCE)
+            order.append("stores")
+            stored.set()
+            resume()
             order.append("goes on")
 
     def second() -> None:
         with computing(places):
             order.append("computes")
             replied.set()
+            stored.wait(PATIENCE)  # for which no place is needed
+            order.append("is done")
 
-    asked = threading.Event()
+    asked, stored = threading.Event(), threading.Event()
     threads = [in_thread(first)]
     asked.wait(PATIENCE)
     threads.append(in_thread(second))
     for thread in threads:
         thread.join(PATIENCE)
-    assert order == ["asks", "computes", "goes on"]
+    assert order == ["asks", "computes", "stores", "is done", "goes on"]
     assert places.acquire(blocking=False)
     assert not places.acquire(blocking=False)
 
 
 def test_who_has_no_place_has_none_to_lend() -> None:
     with waiting():
+        resume()
+
+
+def test_a_place_that_is_never_taken_again_is_not_given_up_twice() -> None:
+    places = threading.BoundedSemaphore(1)
+    for _ in range(2):
+        with computing(places):
+            with waiting():
+                pass
+            with waiting():
+                pass
+    with computing(places):
         pass
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, OcrMoeError, UsageError
 from ocr_moe.geometry import onto_page
 from ocr_moe.judgements import Verdict
+from ocr_moe.permits import resume
 from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.consistency import day_of
 from ocr_moe.routing.loop import Course, Strategy, decide
@@ -113,6 +114,7 @@ class StoredAnswers:
         if stored is not None:
             answer = _completed(self._as_parsed_today(expert, fields, question, stored), answer)
         self._store.put_answer(question, answer)
+        resume()
         if left := unasked(answer):
             failures = {reading.field: reading.error for reading in answer.readings}
             failure = failures[left[0]]

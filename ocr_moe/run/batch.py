@@ -267,6 +267,7 @@ class Batch:
     ) -> Generator[list[Processed], None, None]:
         works = (Work(sha256, sources) for sha256, sources in groups.items())
         yield from crew.work(self._job, works, self._given_up, self._notice_once)
+        crew.close()  # what follows needs their memory
 
     @property
     def _job(self) -> Job:

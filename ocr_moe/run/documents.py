@@ -22,6 +22,7 @@ from ocr_moe.intake.textlayer import REVISION as TEXT_REVISION
 from ocr_moe.intake.textlayer import TextLayer
 from ocr_moe.intake.watermarks import REVISION as WATERMARKS_REVISION
 from ocr_moe.intake.watermarks import read_under_watermark
+from ocr_moe.permits import resume
 from ocr_moe.protocols import OcrEngine, Page
 from ocr_moe.reading.splitting import find_regions, within
 from ocr_moe.run.answers import NotRecordedError
@@ -253,6 +254,7 @@ class PageReader:
 
     def pixels(self, page: int) -> Image.Image:
         """Pixels as the file has them; the page that was decoded last is kept."""
+        resume()
         with self._lock:
             if self._pixels is None or self._pixels[0] != page:
                 self._pixels = (page, self._opened().page(page))

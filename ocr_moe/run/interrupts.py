@@ -46,6 +46,14 @@ def stopping(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(one, interrupting)
 
 
+def leave_signals_to_the_run() -> None:
+    """Ctrl-C, and what is sent to every process of a service that is to end, is for the run's own
+    process, which then lets the others finish what is under way. Call it in those."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
 def leave_with(parent: int) -> None:
     """End this process, which works for another one, when that one is gone; leave Ctrl-C to it.
 

@@ -19,6 +19,8 @@ import threading
 from collections.abc import Sequence
 from typing import IO, Any, Protocol
 
+from ocr_moe.run.interrupts import leave_signals_to_the_run
+
 _FORK = b"fork"
 _WAIT = b"wait"
 _LENGTH = 64
@@ -211,7 +213,7 @@ def serve(line: socket.socket) -> tuple[int, int] | None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_the_run()
     line = socket.socket(fileno=int(sys.argv[1]))
     from ocr_moe.run.workers import worker
 

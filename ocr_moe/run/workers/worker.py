@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import os
 import pickle
-import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,8 +18,9 @@ from typing import Protocol
 
 from ocr_moe import permits
 from ocr_moe.errors import UnexpectedError
-from ocr_moe.permits import Limiter, Outcome, computing, waiting
+from ocr_moe.permits import Limiter, Outcome, computing, resume, waiting
 from ocr_moe.run.answers import StoppedError, words_of
+from ocr_moe.run.interrupts import leave_signals_to_the_run
 from ocr_moe.run.ledger import Books
 from ocr_moe.run.processing import Processor
 from ocr_moe.run.workers.channel import Channel
@@ -156,6 +156,7 @@ class RunBooks(Books):
     def reserve(self, expert: str) -> None:
         if self._limited:
             self._run.ask(lambda number: Reserve(number, expert))
+            resume()  # whoever asks may be no endpoint
 
     def book(self, expert: str, money: float | None) -> None:
         if self._limited or money:
@@ -277,7 +278,7 @@ def serve(channel: Channel) -> None:
 
 def main(incoming: int, outgoing: int) -> None:
     """Make records over two pipes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the run, which then lets this finish
+    leave_signals_to_the_run()
     with os.fdopen(incoming, "rb") as requests, os.fdopen(outgoing, "wb") as replies:
         serve(Channel(requests, replies))
 
