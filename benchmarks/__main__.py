@@ -24,6 +24,8 @@ PARTS = (
     ["benchmarks.kills"],
     ["benchmarks.workers", "--repeats", "3"],
     ["benchmarks.service"],
+    ["benchmarks.llm_throughput", "--strategies", "one", "two", "--out", "reports/benchmarks"],
+    ["benchmarks.image_tokens"],
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 CJK = (
     r"\u2e80-\u2fff\u3001-\u303f\u30fb\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
@@ -44,12 +45,13 @@ def fold_print(text: str) -> str:
 
     Works character by character, so that `fold_print(a + b) == fold_print(a) + fold_print(b)`.
     """
-    return "".join(
-        part
-        for character in text
-        for part in unicodedata.normalize("NFKC", character).lower()
-        if part.isalnum() or part in _ZEROS
-    )
+    return "".join(map(_fold_printed, text))
+
+
+@lru_cache(maxsize=32_768)  # more than the characters of certificates; a page has each many times
+def _fold_printed(character: str) -> str:
+    folded = unicodedata.normalize("NFKC", character).lower()
+    return "".join(part for part in folded if part.isalnum() or part in _ZEROS)
 
 
 def fold_label(text: str) -> str:

@@ -119,10 +119,14 @@ class ChatModel(Protocol):
         system: str,
         user: str,
         images: Sequence[ChatImage] = (),
+        images_last: bool = False,
         json_schema: Mapping[str, Any] | None = None,
         max_tokens: int = 1024,
     ) -> ChatReply:
-        """One request, retried as configured. Raises ChatError."""
+        """One request, retried as configured. Raises ChatError.
+
+        `images_last` is given only where it is true.
+        """
 
 
 @runtime_checkable

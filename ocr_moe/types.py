@@ -148,6 +148,8 @@ class Cost(Value):
     estimated_calls: int = 0
     """Those among them whose tokens the server did not count: they are estimated from the text."""
     prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Those among them that the server had worked on before: a prompt's beginning that others share."""
     completion_tokens: int = 0
     seconds: float = 0.0
     """Wall time, page OCR included."""
@@ -160,6 +162,7 @@ class Cost(Value):
             calls=self.calls + other.calls,
             estimated_calls=self.estimated_calls + other.estimated_calls,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
             seconds=self.seconds + other.seconds,
             ocr_seconds=self.ocr_seconds + other.ocr_seconds,

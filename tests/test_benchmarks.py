@@ -89,6 +89,17 @@ def test_a_replay_is_timed_and_loses_no_document() -> None:
     assert all(float(seconds) > 0 for seconds in times)
 
 
+def test_every_question_is_put_once_however_slow_the_server(tmp_path: Path) -> None:
+    few = ["--documents", "24", "--latency", "0.05", "--allowed", "4", "--workers", "2"]
+    report = benchmark(
+        "benchmarks.llm_throughput", *few, "--strategies", "one", "two", "--out", str(tmp_path)
+    )
+    told = json.loads((tmp_path / "llm_throughput.json").read_text(encoding="utf-8"))
+    assert [row["answered"] for row in told] == [24, 48]
+    assert all(0 < row["share_of_ideal"] <= 1 and row["most"] <= 4 for row in told)
+    assert len(shares(report)) == 4
+
+
 def test_a_moved_threshold_is_put_back() -> None:
     for name in MODULES:
         module = import_module(f"ocr_moe.{name}")

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import anyio
 import pytest
 
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.hosts import Address, is_local_host
 from ocr_moe.engines.chat.quirks import QUIRKS, Quirk, Structured, recognise
 from ocr_moe.engines.chat.settings import ChatParams
+from ocr_moe.engines.chat.transport import retry_after_of
 from ocr_moe.errors import (
     ChatAnswerError,
     ChatAuthError,
@@ -28,11 +29,13 @@ from ocr_moe.errors import (
     ConfigError,
     EndpointMissingError,
 )
+from ocr_moe.permits import Limiter, Outcome, lend
 from ocr_moe.protocols import ChatImage, ChatReply
 from ocr_moe.testing.chatserver import (
     ALL_FORMS,
     ChatServer,
     Reply,
+    Request,
     completion,
     failure,
     streamed,
@@ -334,6 +337,21 @@ def test_no_more_requests_at_a_time_than_allowed() -> None:
         assert server.at_once == 2
 
 
+def test_how_many_at_a_time_is_learnt_unless_it_is_told() -> None:
+    with ChatServer(lambda _: ZHANG) as server:
+        assert endpoint(server).concurrency == 64
+        assert endpoint(server, concurrency=3).concurrency == 3
+        chat = endpoint(server)
+        with ThreadPoolExecutor(16) as pool:
+            first = ask(chat)
+            assert server.at_once == 1
+            replies = list(pool.map(lambda _: ask(chat), range(64)))
+        assert [reply.content for reply in (first, *replies)] == [ZHANG] * 65
+        assert 1 < server.at_once <= 16
+    with pytest.raises(ValueError, match="concurrency"):
+        ChatParams.model_validate({"concurrency": 0})
+
+
 def test_usage_and_money() -> None:
     with ChatServer(lambda _: ZHANG, usage=(1_000_000, 500_000)) as server:
         cost = ask(endpoint(server, prompt_price=2.0, completion_price=6.0)).cost
@@ -347,6 +365,36 @@ def test_usage_and_money() -> None:
             6,
         )  # "s" and "- 姓名"; the answer
         assert cost.estimated_calls == 1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"prompt_tokens_details": {"cached_tokens": 600_000}},  # OpenAI, vLLM
+        {"prompt_cache_hit_tokens": 600_000},  # DeepSeek
+        {"cached_tokens": 600_000, "prompt_tokens_details": None},  # Moonshot
+    ],
+)
+def test_cached_tokens_have_a_price_of_their_own(told: Mapping[str, Any]) -> None:
+    body = json.loads(completion(ZHANG, usage=(1_000_000, 500_000)).body)
+    body["usage"] |= told
+    with ChatServer(lambda _: Reply(json.dumps(body))) as server:
+        for cached_price, money in ((None, 2.0 + 3.0), (0.5, 0.8 + 0.3 + 3.0)):
+            prices = {"prompt_price": 2.0, "completion_price": 6.0}
+            chat = endpoint(server, cached_prompt_price=cached_price, **prices)
+            cost = ask(chat).cost
+            assert (cost.prompt_tokens, cost.cached_tokens) == (1_000_000, 600_000)
+            assert cost.money == pytest.approx(money)
+
+
+@pytest.mark.parametrize("cached", [-1, "many", 10**9, None, [], 1e400])
+def test_more_tokens_than_the_prompt_has_are_not_cached(cached: Any) -> None:
+    body = json.loads(completion(ZHANG, usage=(100, 10)).body)
+    body["usage"]["prompt_tokens_details"] = {"cached_tokens": cached}
+    with ChatServer(lambda _: Reply(json.dumps(body))) as server:
+        cost = ask(endpoint(server)).cost
+        assert cost.prompt_tokens == 100
+        assert cost.cached_tokens in (0, 100)
 
 
 def test_an_answer_that_was_cut_off_says_so() -> None:
@@ -402,21 +450,95 @@ def test_an_error_about_the_document_is_not_searched_away() -> None:
         assert len(server.requests) == 1
 
 
-def test_a_retry_after_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
+class Noting:
+    """Permits for everybody; notes how requests end."""
 
-    async def sleep(seconds: float) -> None:
-        waited.append(seconds)
+    def __init__(self) -> None:
+        self.ends: list[Outcome] = []
 
+    def acquire(self, endpoint: str, limiter: Limiter) -> None:
+        return
+
+    def release(self, endpoint: str, outcome: Outcome) -> None:
+        self.ends.append(outcome)
+
+
+@pytest.fixture
+def noting() -> Iterator[Noting]:
+    permits = Noting()
+    lend(permits)
+    yield permits
+    lend(None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "50"}, 50.0),
+        ({"retry-after-ms": "250", "Retry-After": "1"}, 0.25),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_a_refusal_is_told_to_whoever_lets_requests_through(
+    noting: Noting, headers: Mapping[str, str], seconds: float | None
+) -> None:
+    said = json.dumps({"error": {"message": "later"}})
     with ChatServer(lambda _: ZHANG) as server:
         chat = endpoint(server, retries=2)
         ask(chat)
-        server._script.append(failure(429, "later", retry_after="50"))
+        server._script.append(Reply(said, status=429, headers=headers))
         before = len(server.requests)
-        monkeypatch.setattr(anyio, "sleep", sleep)
         assert ask(chat).content == ZHANG
         assert len(server.requests) == before + 2
-    assert waited == [50.0]
+    assert [end.overloaded for end in noting.ends[1:]] == [True, False]
+    assert noting.ends[1].retry_after == seconds
+    assert all(end.answered for end in noting.ends)
+
+
+def test_a_date_after_which_to_ask_again() -> None:
+    headers = {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    assert retry_after_of(headers, now=lambda: 1445412450.0) == 30.0
+
+
+def test_a_server_that_is_away_for_a_while_is_left_alone_by_all(noting: Noting) -> None:
+    away = Reply("{}", status=503, headers={"Retry-After": "0.01"})
+    with ChatServer(lambda _: ZHANG, script=[away]) as server:
+        assert ask(endpoint(server, retries=1)).content == ZHANG
+    assert (noting.ends[0].overloaded, noting.ends[0].retry_after) == (True, 0.01)
+
+
+def test_a_request_is_not_given_up_while_others_are_answered() -> None:
+    """64 at a time where 4 are allowed: refused ones are asked again until they are let in."""
+    lock, under_way = threading.Lock(), 0
+
+    def say(request: Request) -> Any:
+        nonlocal under_way
+        with lock:
+            under_way += 1
+            busy = under_way > 4
+        try:
+            if busy:
+                return failure(429, "too many")
+            time.sleep(0.05)
+            return ZHANG
+        finally:
+            with lock:
+                under_way -= 1
+
+    with ChatServer(say) as server:
+        chat = endpoint(server, concurrency=16, retries=1)
+        with ThreadPoolExecutor(16) as pool:
+            replies = list(pool.map(lambda _: ask(chat), range(48)))
+        assert [reply.content for reply in replies] == [ZHANG] * 48
+
+
+def test_a_request_that_is_refused_again_and_again_fails() -> None:
+    with ChatServer(lambda _: failure(429, "no quota")) as server:
+        with pytest.raises(ChatRateLimitError, match="no quota"):
+            ask(endpoint(server, retries=1, structured="json_schema", logprobs=False))
+        assert len(server.requests) == 2
 
 
 def test_nobody_there() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from ocr_moe.errors import (
     ChatTooLargeError,
     EngineError,
 )
+from ocr_moe.experts.llm.asking import digest
 from ocr_moe.experts.llm.crops import cut, locate, needed_magnification
 from ocr_moe.experts.llm.ocr_text import OcrText, OcrTextParams
 from ocr_moe.experts.llm.prompts import data_section, load
@@ -445,6 +449,102 @@ def test_vision_shows_the_field_s_crop(
     assert squeezed(answer) == EXPECTED
     heights = [request.images[0].height for request in seer.requests]
     assert max(heights) < card.image.height
+
+
+def test_vision_shows_the_part_of_the_page_that_holds_the_fields(
+    seer: ChatServer, rapid: RapidEngine, card: StubPage
+) -> None:
+    """In the resolution of the page, so that nothing of it is read worse."""
+    width, height = card.image.size
+    large = Image.new("RGB", (2 * width, 2 * height), "white")
+    large.paste(card.image, (width, height))
+    text = PageText(
+        engine="t", width=2 * width, height=2 * height, rotation=0, lines=rapid.read(large)
+    )
+    page = StubPage(text, large)
+    assert squeezed(look(seer, rapid, page, max_side=1600)) == EXPECTED
+    (whole,) = seer.requests[0].images
+    assert whole.size == large.size
+    assert squeezed(look(seer, rapid, page, max_side=1600, image="region")) == EXPECTED
+    (part,) = seer.requests[0].images
+    assert part.width * part.height < 0.4 * whole.width * whole.height
+
+
+def test_vision_shows_the_page_where_a_field_s_region_cannot_be_told(
+    seer: ChatServer, rapid: RapidEngine
+) -> None:
+    blank = Image.new("RGB", (800, 600), "white")
+    page = StubPage(PageText(engine="t", width=800, height=600, rotation=0, lines=()), blank)
+    look(seer, rapid, page, max_side=800, image="region")
+    assert seer.requests[0].images[0].size == blank.size
+
+
+# What requests have in common at their beginning is worked on once by servers that keep it.
+
+
+def told(request: Request) -> str:
+    """All of a request that a model sees, in the order in which it does."""
+    said: list[str] = []
+    for message in request.body["messages"]:
+        content: Any = message["content"]
+        parts: list[Any] = (
+            [{"type": "text", "text": content}] if isinstance(content, str) else content
+        )
+        said += [part.get("text") or part["image_url"]["url"] for part in parts]
+    return json.dumps(request.body.get("response_format")) + "".join(said)
+
+
+def beginning(texts: Iterable[str]) -> str:
+    """That all of them share."""
+    alike = takewhile(lambda column: len(set(column)) == 1, zip(*texts, strict=False))
+    return "".join(column[0] for column in alike)
+
+
+def test_text_requests_differ_in_the_document_only() -> None:
+    with ChatServer(lambda _: dict(GOOD)) as server:
+        read(server, *ROWS)
+        read(server, "北京大学 毕业证书", "学生 李四")
+    prefix = beginning(told(request) for request in server.requests)
+    for request, first in zip(server.requests, ("姓名", "北京大学"), strict=True):
+        document = told(request)[len(prefix) :]
+        assert document.startswith(first)
+        assert document.count("\n") <= len(ROWS) + 4  # nothing but its lines, and the end
+    assert prefix.endswith("<ocr>\n")
+    assert all(f"- {field.name}" in prefix for field in SCHEMA.fields)
+
+
+@pytest.mark.parametrize("hint", [False, True])
+def test_vision_requests_share_their_instructions_where_text_stands_first(
+    seer: ChatServer, rapid: RapidEngine, card: StubPage, hint: bool
+) -> None:
+    other = StubPage(card.text, card.image.rotate(180))
+    said = []
+    for page in (card, other):
+        look(seer, rapid, page, first="text", hint=hint)
+        said.append(told(seer.requests[0]))
+    prefix = beginning(said)
+    instructions = (
+        load("vision_hint" if hint else "vision").fill(CARD_FIELDS, "§").partition("§")[0]
+    )
+    assert instructions.strip() in prefix
+    assert squeezed(look(seer, rapid, card, first="text", hint=hint)) == EXPECTED
+
+
+def test_vision_requests_about_one_page_share_its_image(
+    seer: ChatServer, rapid: RapidEngine, card: StubPage
+) -> None:
+    look(seer, rapid, card, fields="single")
+    assert len(seer.requests) == len(CARD_FIELDS)
+    first = [request.body["messages"][1]["content"][0] for request in seer.requests]
+    assert {part["type"] for part in first} == {"image_url"}
+    assert len({part["image_url"]["url"] for part in first}) == 1
+
+
+def test_parameters_that_came_later_change_no_fingerprint_by_their_defaults() -> None:
+    params = VisionParams()
+    before = params.model_dump_json(exclude={"first"})
+    assert digest(params, frozenset({"first"})) == sha256(before.encode()).hexdigest()[:8]
+    assert digest(VisionParams(first="text"), frozenset({"first"})) != digest(params)
 
 
 def test_vision_gets_the_ocr_text_as_a_hint(

@@ -107,6 +107,7 @@ class _Nobody:
         system: str,
         user: str,
         images: Sequence[ChatImage] = (),
+        images_last: bool = False,
         json_schema: Mapping[str, Any] | None = None,
         max_tokens: int = 1024,
     ) -> NoReturn:

@@ -106,6 +106,7 @@ def _completion(body: Mapping[str, Any], scrub: Scrubber) -> dict[str, Any]:
             "prompt_tokens": _count(usage.get("prompt_tokens")),
             "completion_tokens": _count(usage.get("completion_tokens")),
             "total_tokens": 0,
+            "prompt_tokens_details": {"cached_tokens": _cached(usage)},
         },
         "streamed": body.get("streamed") is True,
     }
@@ -170,6 +171,16 @@ def _count(said: Any) -> int:
     if isinstance(said, bool) or not isinstance(said, int | float):
         return 0
     return int(said) if 0 < said <= _MOST_TOKENS else 0
+
+
+def _cached(usage: Mapping[str, Any]) -> int:
+    """Prompt tokens that a server found in its cache, as OpenAI and vLLM, DeepSeek, or Moonshot tell."""
+    details = usage.get("prompt_tokens_details")
+    told = details.get("cached_tokens") if isinstance(details, Mapping) else None
+    for each in (told, usage.get("prompt_cache_hit_tokens"), usage.get("cached_tokens")):
+        if count := _count(each):
+            return min(count, _count(usage.get("prompt_tokens")))
+    return 0
 
 
 def _models(data: list[Any], scrub: Scrubber) -> Iterator[dict[str, Any]]:

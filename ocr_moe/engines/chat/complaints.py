@@ -121,6 +121,14 @@ class Complaints:
             f"Set {variable(self.name, 'BASE_URL')} to the address that is meant."
         )
 
+    def overloaded(self, status: int, body: object) -> ChatError:
+        said = self.quoted(message_of(body))
+        return ChatRateLimitError(
+            f"{self.who} still answered {status} (too many requests) after all retries"
+            f"{f': {said}' if said else ''}. Lower `concurrency`, or run again later: what was read "
+            "is kept."
+        )
+
     def compressed(self) -> ChatError:
         return ChatAnswerError(
             f"{self.who} answered in a compressed form that was not asked for or is damaged. Is "
@@ -144,10 +152,7 @@ class Complaints:
             key = variable(self.name, "API_KEY")
             return ChatAuthError(f"{self.who} refused the key ({status}){said}. Set {key}.")
         if status == 429:
-            return ChatRateLimitError(
-                f"{self.who} still answered 429 (too many requests) after all retries{said}. "
-                "Lower `concurrency`, or run again later: what was read is kept."
-            )
+            return self.overloaded(status, body)
         quirk = recognise(_words(body))
         if status == 413 or (quirk is not None and quirk.too_large):
             return ChatTooLargeError(

@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ocr_moe.engines.chat.breaker import Breaker
 from ocr_moe.engines.chat.complaints import Complaints
 from ocr_moe.engines.chat.hosts import Address
 from ocr_moe.engines.chat.messages import parameters
+from ocr_moe.engines.chat.pacing import AUTO, Pace
 from ocr_moe.engines.chat.quirks import Capabilities, is_chat
 from ocr_moe.engines.chat.replies import checked
 from ocr_moe.engines.chat.scrubbing import Scrubber
 from ocr_moe.engines.chat.settings import ChatParams, find_key, variable
-from ocr_moe.errors import ChatAnswerError, MissingDependencyError
+from ocr_moe.errors import (
+    ChatAnswerError,
+    ChatConnectionError,
+    ChatError,
+    ChatRateLimitError,
+    MissingDependencyError,
+)
+from ocr_moe.permits import LocalPermits, Outcome, lent
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+    from openai.types.chat import ChatCompletion
 
     from ocr_moe.engines.chat.transport import Background
 
 _LISTING = 30.0
 """Seconds in which a server lists its models, whatever it takes for its answers."""
+_FIRST_BACK_OFF, _LONGEST_BACK_OFF = 0.5, 8.0
+"""Seconds until a request that was refused is made again, where the server names none: twice as many
+with each time, and by chance up to a quarter less, as the client has it for other errors."""
+_MOST_REFUSALS = 40
+"""Of one request, while others are answered: five minutes of asking again."""
 
 
 class Connection:
@@ -35,8 +53,11 @@ class Connection:
         self._breaker = Breaker(params.breaker_threshold, params.breaker_pause)
         self._open: tuple[AsyncOpenAI, Background] | None = None
         self._lock = threading.Lock()
+        self._permits = LocalPermits()
+        self._answered = 0
+        """Requests so far that were not refused."""
 
-    @property
+    @cached_property
     def complaints(self) -> Complaints:
         key = find_key(self.name, self.params)
         return Complaints(
@@ -56,18 +77,76 @@ class Connection:
         max_tokens: int,
         retries: int | None = None,
     ) -> Any:
-        """One chat completion; `retries` are the configured ones where not given. Raises ChatError."""
+        """One chat completion, under a permit; `retries` are the configured ones where not given.
+
+        A request that is refused as one too many gives its permit back and is made again; it fails
+        where it was refused more than `retries` times without any other being answered.  Raises
+        ChatError.
+        """
+        retries = self.params.retries if retries is None else retries
+        body = {"model": form.model, "messages": messages}
+        body |= parameters(form, self.params, json_schema, max_tokens)
+        answered, in_a_row = self._answered, 0
+        for number in range(_MOST_REFUSALS):
+            try:
+                with self._permit():
+                    completion = self._put(body, retries)
+                break
+            except ChatRateLimitError as error:
+                in_a_row = in_a_row + 1 if self._answered == answered else 1
+                answered = self._answered
+                if in_a_row > retries or number + 1 == _MOST_REFUSALS:
+                    raise
+                if _retry_after(error) is None:
+                    seconds = min(_FIRST_BACK_OFF * 2**number, _LONGEST_BACK_OFF)
+                    time.sleep(seconds * random.uniform(0.75, 1.0))
+        return checked(completion, self.complaints)
+
+    def _put(self, body: Mapping[str, Any], retries: int) -> ChatCompletion:
         client, background = self._opened()
-        client = client.with_options(
-            max_retries=self.params.retries if retries is None else retries
-        )
-        body = parameters(form, self.params, json_schema, max_tokens)
-        complaints = self.complaints
-        with complaints.translated():
-            completion = background.run(
-                client.chat.completions.create(model=form.model, messages=messages, extra_body=body)
+        from openai.types.chat import ChatCompletion
+
+        with self.complaints.translated():
+            # As `chat.completions.create` does, but for going through the body type by type, which
+            # takes as long as all else that the client does.
+            completion: ChatCompletion = background.run(
+                client.with_options(max_retries=retries).post(
+                    "/chat/completions", body=body, cast_to=ChatCompletion
+                )
             )
-        return checked(completion, complaints)
+        return completion
+
+    @contextmanager
+    def _permit(self) -> Iterator[None]:
+        """Within, one request is under way. Waits for as long as the server is not to be asked."""
+        permits, who = lent() or self._permits, f"{self.name} {self.address.base}"
+        permits.acquire(who, self._pace())
+        started = time.perf_counter()
+        answered, overloaded, retry_after = False, False, None
+        try:
+            yield
+            answered = True
+        except ChatRateLimitError as error:
+            answered = overloaded = True
+            retry_after = _retry_after(error)
+            raise
+        except ChatError as error:
+            answered = not isinstance(error, ChatConnectionError)
+            raise
+        finally:
+            if answered and not overloaded:
+                self._answered += 1
+            seconds = time.perf_counter() - started
+            permits.release(who, Outcome(answered, overloaded, seconds, retry_after))
+
+    def _pace(self) -> Pace:
+        most, patience = self.params.concurrency, self.params.timeout / 2
+        return Pace(AUTO, patience) if most == "auto" else Pace.fixed(most, patience)
+
+    @property
+    def concurrency(self) -> int:
+        """Most requests at a time."""
+        return AUTO if self.params.concurrency == "auto" else self.params.concurrency
 
     def models(self, *, retries: int | None = None) -> tuple[str, ...]:
         """The names of the chat models that the server lists. Raises ChatError."""
@@ -137,3 +216,9 @@ class Connection:
                     client = openai.AsyncAzureOpenAI(**settings, api_version=address.azure_version)
                 self._open = client, Background()
             return self._open
+
+
+def _retry_after(error: ChatError) -> float | None:
+    """Seconds for which the server wants to be left alone, as it was said with a refusal."""
+    seconds: float | None = getattr(error.__cause__, "retry_after", None)
+    return seconds

@@ -6,8 +6,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ocr_moe.engines.chat.connection import Connection
@@ -16,6 +15,7 @@ from ocr_moe.engines.chat.messages import estimated_tokens, estimated_tokens_of,
 from ocr_moe.engines.chat.probe import probe
 from ocr_moe.engines.chat.quirks import Capabilities
 from ocr_moe.engines.chat.replies import (
+    cached_tokens_of,
     content_of,
     demand_answer,
     is_constrained,
@@ -25,7 +25,7 @@ from ocr_moe.engines.chat.replies import (
     tokens_of,
 )
 from ocr_moe.engines.chat.settings import ChatParams, find_address, find_key, find_model
-from ocr_moe.permits import AtMost, LocalPermits, Outcome, lent, waiting
+from ocr_moe.permits import waiting
 from ocr_moe.protocols import ChatImage, ChatReply, EndpointReport, Package
 from ocr_moe.types import Cost
 
@@ -51,7 +51,6 @@ class ChatEndpoint:
         self._capabilities: Capabilities | None = None
         self._estimates = False
         self._lock = threading.RLock()
-        self._permits = LocalPermits()
 
     def __repr__(self) -> str:
         return f"ChatEndpoint({self.name!r}, host={self.host!r}, model={self._model!r})"
@@ -64,7 +63,7 @@ class ChatEndpoint:
     @property
     def concurrency(self) -> int:
         """Most requests at a time; further ones wait."""
-        return self.params.concurrency
+        return self._connection.concurrency
 
     @property
     def is_local(self) -> bool:
@@ -101,6 +100,7 @@ class ChatEndpoint:
         system: str,
         user: str,
         images: Sequence[ChatImage] = (),
+        images_last: bool = False,
         json_schema: Mapping[str, Any] | None = None,
         max_tokens: int = 1024,
     ) -> ChatReply:
@@ -115,25 +115,26 @@ class ChatEndpoint:
         may be taken), or ChatAnswerError for an empty answer or a refusal, which it carries with
         their cost, or for one that is not of the protocol.
         """
-        question = messages(system, user, images)
+        question = messages(system, user, images, images_last=images_last)
         started = time.perf_counter()
         form = self._capabilities
         if form is None:
             with waiting(), self._lock:
                 form = self._capabilities
                 if form is None:
-                    with self._permit():
-                        completion, form, before = self._find_out(question, json_schema, max_tokens)
+                    completion, form, before = self._find_out(question, json_schema, max_tokens)
                     return self._reply(question, completion, form, json_schema, started, before)
-        with waiting(), self._permit():
-            started = time.perf_counter()
+        with waiting():
             completion = self._connection.ask(form, question, json_schema, max_tokens=max_tokens)
         return self._reply(question, completion, form, json_schema, started)
 
-    def money(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What so many tokens cost, in the currency of the configured prices."""
+    def money(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
+        """What so many tokens cost, in the currency of the configured prices; `cached_tokens` are
+        those of the prompt that the server had in its cache."""
+        fresh, cached = self.params.prompt_price, self.params.cached_prompt_price
         return (
-            prompt_tokens * self.params.prompt_price
+            (prompt_tokens - cached_tokens) * fresh
+            + cached_tokens * (fresh if cached is None else cached)
             + completion_tokens * self.params.completion_price
         ) / 1_000_000
 
@@ -144,18 +145,6 @@ class ChatEndpoint:
     def close(self) -> None:
         """Let go of the connections; the next request opens new ones."""
         self._connection.close()
-
-    @contextmanager
-    def _permit(self) -> Iterator[None]:
-        """Within, one request is under way."""
-        permits = lent() or self._permits
-        who = f"{self.name} {self._connection.address.base}"
-        permits.acquire(who, AtMost(self.params.concurrency))
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            permits.release(who, Outcome(seconds=time.perf_counter() - started))
 
     def _find_out(
         self, question: list[Any], json_schema: Mapping[str, Any] | None, max_tokens: int
@@ -202,6 +191,7 @@ class ChatEndpoint:
 
     def _cost(self, question: list[Any], completion: Any) -> Cost:
         prompt, answer = tokens_of(completion)
+        cached = cached_tokens_of(completion)
         counted = bool(prompt and answer)
         if not counted:
             with self._lock:
@@ -215,6 +205,7 @@ class ChatEndpoint:
             calls=1,
             estimated_calls=0 if counted else 1,
             prompt_tokens=prompt,
+            cached_tokens=cached,
             completion_tokens=answer,
-            money=self.money(prompt, answer),
+            money=self.money(prompt, answer, cached),
         )

@@ -18,8 +18,10 @@ _LETTERS = 4
 """Latin letters or digits to a token, by the rule of thumb of OpenAI's documentation."""
 
 
-def messages(system: str, user: str, images: Sequence[ChatImage] = ()) -> list[Any]:
-    """A system message and a user's, images first, as data URLs."""
+def messages(
+    system: str, user: str, images: Sequence[ChatImage] = (), *, images_last: bool = False
+) -> list[Any]:
+    """A system message and a user's, images first or last, as data URLs."""
     content: Any = user
     if images:
         content = [
@@ -32,7 +34,7 @@ def messages(system: str, user: str, images: Sequence[ChatImage] = ()) -> list[A
             }
             for image in images
         ]
-        content.append({"type": "text", "text": user})
+        content.insert(0 if images_last else len(content), {"type": "text", "text": user})
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
 

@@ -120,3 +120,9 @@ def tokens_of(completion: Any) -> tuple[int, int]:
     """Tokens of the prompt and of the answer; 0 where the server does not count them."""
     usage = completion.usage
     return usage.prompt_tokens, usage.completion_tokens
+
+
+def cached_tokens_of(completion: Any) -> int:
+    """Those of the prompt that the server had worked on before, as far as it tells."""
+    details = completion.usage.prompt_tokens_details
+    return 0 if details is None else details.cached_tokens or 0

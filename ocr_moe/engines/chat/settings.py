@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field as PydanticField
 
@@ -28,8 +28,9 @@ class ChatParams(Value):
     timeout: float = PydanticField(default=180.0, gt=0)
     """Seconds for one attempt as a whole, from connecting to the last byte of the answer."""
     retries: int = PydanticField(default=3, ge=0)
-    """Further attempts after a connection error, 408, 409, 429 or 5xx, with exponential back-off;
-    a Retry-After of up to a minute is obeyed."""
+    """Further attempts after a connection error, 408, 409 or 5xx, with exponential back-off. So many
+    may also be refused as too many requests (429) while no other is answered; a Retry-After of up to
+    a minute is obeyed, by all requests to the endpoint."""
     loading_timeout: float = PydanticField(default=300.0, ge=0)
     """Seconds to wait for a server that says that it is still loading its model."""
     max_answer_bytes: int = PydanticField(default=10_000_000, ge=1000)
@@ -40,8 +41,10 @@ class ChatParams(Value):
     breaker_pause: float = PydanticField(default=60.0, gt=0)
     """Seconds for which such a server is not asked; then one attempt is made, and if that fails too,
     the next pause is twice as long, up to 16 times."""
-    concurrency: int = PydanticField(default=4, ge=1)
-    """Most requests at a time."""
+    concurrency: Annotated[int, PydanticField(ge=1)] | Literal["auto"] = "auto"
+    """Requests at a time, of all workers of a run together. `auto` begins with one and goes on with as
+    many as the server answers the faster for, up to 64; a number is begun with. With either, fewer are
+    sent where the server refuses them (429), hangs, or would take too long for so many."""
     temperature: float = PydanticField(default=0.0, ge=0)
     """0 for the likeliest answer; left out where the server refuses it."""
     seed: int | None = 0
@@ -54,6 +57,9 @@ class ChatParams(Value):
     """Added to every request as it stands."""
     prompt_price: float = PydanticField(default=0.0, ge=0)
     """Money for a million prompt tokens."""
+    cached_prompt_price: float | None = PydanticField(default=None, ge=0)
+    """Money for a million of those that the server says it has in its cache; `prompt_price` where not
+    set."""
     completion_price: float = PydanticField(default=0.0, ge=0)
     """Money for a million completion tokens."""
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import threading
 import time
 import zlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from email.utils import mktime_tz, parsedate_tz
 from typing import Any, TypeVar
 
 import openai
@@ -29,6 +31,8 @@ from ocr_moe.errors import ChatError
 
 Result = TypeVar("Result")
 
+# httpx, or its successor
+_HTTP = sys.modules[openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partition(".")[0]]
 _REDIRECTS = 5
 _POLL = 2.0
 """Seconds between two looks at a server that is loading its model."""
@@ -44,6 +48,15 @@ class Told(openai.OpenAIError):
     def __init__(self, error: ChatError) -> None:
         super().__init__(str(error))
         self.told = error
+
+
+class Overloaded(Told):
+    """A request that was refused since the server has too much to do."""
+
+    def __init__(self, error: ChatError, retry_after: float | None) -> None:
+        super().__init__(error)
+        self.retry_after = retry_after
+        """Seconds, where the server says so."""
 
 
 class Background:
@@ -97,7 +110,12 @@ class Transport(openai.DefaultAsyncHttpxClient):
         self, params: ChatParams, complaints: Complaints, breaker: Breaker, *, local: bool
     ) -> None:
         # A document meant to stay on this machine must not leave it through a proxy.
-        super().__init__(trust_env=not local, headers={"accept-encoding": "identity"})
+        super().__init__(
+            trust_env=not local,
+            headers={"accept-encoding": "identity"},
+            # How many there are is a matter of permits: none may wait here, on its time.
+            limits=_HTTP.Limits(max_connections=None, max_keepalive_connections=None),
+        )
         self._settings = params
         self._complaints = complaints
         self._breaker = breaker
@@ -112,14 +130,22 @@ class Transport(openai.DefaultAsyncHttpxClient):
             answer = await self._attempt(request, options)
             left = patience_ends - time.monotonic()
             if answer.status_code < 500 or left <= 0 or not _is_loading(answer.text):
-                return answer
+                return self._unless_overloaded(answer)
             await asyncio.sleep(min(_POLL, left))
+
+    def _unless_overloaded(self, answer: Any) -> Any:
+        """Whoever asked decides when to ask again, not the client. Raises Overloaded."""
+        retry_after = retry_after_of(answer.headers)
+        status = answer.status_code
+        if status == 429 or (status == 503 and retry_after is not None):  # RFC 9110, 10.2.3
+            raise Overloaded(self._complaints.overloaded(status, answer.json()), retry_after)
+        return answer
 
     async def _attempt(self, request: Any, options: dict[str, Any]) -> Any:
         seconds = self._breaker.wait()
         if seconds:
             raise Told(self._complaints.given_up(self._breaker.failures, seconds))
-        http = sys.modules[type(request).__module__.partition(".")[0]]  # httpx, or its successor
+        http = _HTTP
         limit = (request.extensions.get("timeout") or {}).get("read")
         try:
             async with asyncio.timeout(limit):
@@ -202,6 +228,23 @@ class Transport(openai.DefaultAsyncHttpxClient):
     def _recovered(self) -> None:
         if self._breaker.succeeded():
             self._complaints.tell_back()
+
+
+def retry_after_of(
+    headers: Mapping[str, str], now: Callable[[], float] = time.time
+) -> float | None:
+    """Seconds for which a server wants to be left alone: a number of them or a date (RFC 9110), or
+    milliseconds (OpenAI); None where it does not say so in a way that can be read."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        said = headers.get(name, "").strip()
+        try:
+            seconds = float(said) * unit
+        except ValueError:
+            date = parsedate_tz(said)
+            seconds = mktime_tz(date) - now() if date is not None and date[9] is not None else -1.0
+        if 0 <= seconds < math.inf:
+            return seconds
+    return None
 
 
 def _is_loading(text: str) -> bool:

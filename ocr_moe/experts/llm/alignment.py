@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
@@ -28,12 +29,12 @@ MAX_WRAP = 4
 
 
 @dataclass(frozen=True)
-class _Text:
-    """A run of one or more lines, folded for comparison, with the way back to the page."""
+class _Line:
+    """A line folded for comparison, with the way back to the page."""
 
     folded: str
-    origin: tuple[tuple[int, int], ...]
-    """For every folded character: (index of the line, index of the character in it)."""
+    origin: tuple[int, ...]
+    """For every folded character the index of the one in the line that it comes from."""
 
 
 def find_evidence(
@@ -55,11 +56,17 @@ def find_evidence(
     if not forms or not lines:
         return None, 0.0
     best: tuple[float, float, list[tuple[int, int, int]]] | None = None
-    labels = tuple(fold_print(label) for label in (*field.labels, field.name))
+    labels = tuple(filter(None, map(fold_print, (*field.labels, field.name))))
+    wanted = [fold_print(form) for form in forms]
+    dates: set[str] = set()
+    if field.kind is Kind.DATE:
+        dates = {date.iso for form in forms for date in find_dates(form)}
+    folded = [_folded(line.text) for line in lines]
     for index, line in enumerate(lines):
-        beside = _label_nearby(labels, lines, index)
-        candidates = list(_matches_in(field, forms, line, index))
-        candidates += _wrapped_matches(forms, lines, index)
+        beside = _label_nearby(labels, folded, index)
+        candidates = list(_dates_in(line, index, dates)) if dates else []
+        candidates += _matches_in(wanted, folded[index], index)
+        candidates += _wrapped_matches(wanted, folded, index)
         for score, spans in candidates:
             key = (score, beside)
             if best is None or key > best[:2]:
@@ -75,7 +82,7 @@ def find_evidence(
 def occurs_verbatim(text: str, lines: Sequence[Line]) -> bool:
     """Whether the text stands on the page word for word, spaces and punctuation aside."""
     wanted = fold_print(text)
-    return bool(wanted) and wanted in "".join(fold_print(line.text) for line in lines)
+    return bool(wanted) and wanted in "".join(_folded(line.text).folded for line in lines)
 
 
 def _printed_forms(field: Field, value: str | None, raw: str | None) -> Iterator[str]:
@@ -90,58 +97,57 @@ def _enum_forms(field: Field, value: str) -> Iterable[str]:
     return field.values.get(value, ()) if kind_of(field).closed else ()
 
 
-def _matches_in(
-    field: Field, forms: Sequence[str], line: Line, index: int
+def _dates_in(
+    line: Line, index: int, wanted: Iterable[str]
 ) -> Iterator[tuple[float, list[tuple[int, int, int]]]]:
-    if field.kind is Kind.DATE:
-        wanted = {date.iso for form in forms for date in find_dates(form)}
-        for date in find_dates(line.text):
-            for other in wanted:
-                if score := _date_agreement(date.iso, other):
-                    yield score, [(index, date.start, date.end)]
-    text = _join((line,), index)
-    for form in forms:
-        score, first, last = _align(fold_print(form), text.folded)
+    for iso, start, end in _printed_dates(line.text):
+        for other in wanted:
+            if score := _date_agreement(iso, other):
+                yield score, [(index, start, end)]
+
+
+@lru_cache(maxsize=4096)  # a page's lines are gone through once for every field
+def _printed_dates(text: str) -> tuple[tuple[str, int, int], ...]:
+    return tuple((date.iso, date.start, date.end) for date in find_dates(text))
+
+
+def _matches_in(
+    wanted: Sequence[str], line: _Line, index: int
+) -> Iterator[tuple[float, list[tuple[int, int, int]]]]:
+    for form in wanted:
+        score, first, last = _align(form, line.folded)
         if score >= MIN_SCORE:
-            yield score, list(_spans(text, first, last))
+            yield score, list(_spans((line,), index, first, last))
 
 
 def _wrapped_matches(
-    forms: Sequence[str], lines: Sequence[Line], index: int
+    wanted: Sequence[str], lines: Sequence[_Line], index: int
 ) -> Iterator[tuple[float, list[tuple[int, int, int]]]]:
     """Values that begin in this line and go on in the next ones."""
-    for form in forms:
-        wanted = fold_print(form)
-        if len(wanted) < 4:
+    for form in wanted:
+        if len(form) < 4:
             continue
+        text = lines[index].folded
+        longest = len(form) + len(text)
         for count in range(2, MAX_WRAP + 1):
-            if index + count > len(lines):
+            if index + count > len(lines) or len(text) >= longest:
                 break
-            text = _join(lines[index : index + count], index)
-            inner = text.folded[: _length_before(text, index + count - 1)]
-            if len(inner) >= len(wanted) + len(fold_print(lines[index].text)):
-                break
-            score, first, last = _align(wanted, text.folded)
-            spans = list(_spans(text, first, last))
+            text += lines[index + count - 1].folded
+            score, first, last = _align(form, text)
+            if score < MIN_SCORE:
+                continue
+            spans = list(_spans(lines[index : index + count], index, first, last))
             # Only a value that really needs all these lines is a wrapped one; the small discount
             # keeps a value inside one line ahead of the same value across a line break.
-            if len(spans) == count and score >= MIN_SCORE:
+            if len(spans) == count:
                 yield score * 0.99, spans
 
 
-def _length_before(text: _Text, line: int) -> int:
-    return sum(1 for index, _ in text.origin if index < line)
-
-
-def _join(lines: Sequence[Line], first: int) -> _Text:
-    folded: list[str] = []
-    origin: list[tuple[int, int]] = []
-    for offset, line in enumerate(lines):
-        for position, character in enumerate(line.text):
-            part = fold_print(character)
-            folded.append(part)
-            origin.extend([(first + offset, position)] * len(part))
-    return _Text("".join(folded), tuple(origin))
+@lru_cache(maxsize=4096)
+def _folded(text: str) -> _Line:
+    parts = [fold_print(character) for character in text]
+    origin = [index for index, part in enumerate(parts) for _ in part]
+    return _Line("".join(parts), tuple(origin))
 
 
 def _align(wanted: str, text: str) -> tuple[float, int, int]:
@@ -164,22 +170,27 @@ def _align(wanted: str, text: str) -> tuple[float, int, int]:
     return Levenshtein.normalized_similarity(wanted, text[first:last]), first, last
 
 
-def _spans(text: _Text, first: int, last: int) -> Iterator[tuple[int, int, int]]:
-    """(line, first character, last + 1) for every line that the match touches."""
-    by_line: dict[int, list[int]] = {}
-    for line, position in text.origin[first:last]:
-        by_line.setdefault(line, []).append(position)
-    for line, positions in by_line.items():
-        yield line, min(positions), max(positions) + 1
+def _spans(
+    lines: Sequence[_Line], index: int, first: int, last: int
+) -> Iterator[tuple[int, int, int]]:
+    """(line, first character, last + 1) for every line that the match touches, of lines that run on
+    from the one at `index`."""
+    before = 0
+    for number, line in enumerate(lines, index):
+        length = len(line.folded)
+        start, end = max(first - before, 0), min(last - before, length)
+        if start < end:
+            yield number, line.origin[start], line.origin[end - 1] + 1
+        before += length
 
 
-def _label_nearby(labels: Sequence[str], lines: Sequence[Line], index: int) -> float:
+def _label_nearby(labels: Sequence[str], lines: Sequence[_Line], index: int) -> float:
     """1.0 for a label in the line itself, 0.5 for one just before or left of it, else 0."""
-    here = fold_print(lines[index].text)
-    if any(label and label in here for label in labels):
+    here = lines[index].folded
+    if any(label in here for label in labels):
         return 1.0
-    before = fold_print(lines[index - 1].text) if index else ""
-    return 0.5 if any(label and label in before for label in labels) else 0.0
+    before = lines[index - 1].folded if index else ""
+    return 0.5 if any(label in before for label in labels) else 0.0
 
 
 def _date_agreement(printed: str, wanted: str) -> float:

@@ -39,6 +39,8 @@ class ChatRequest:
     fields: tuple[Field, ...]
     user: str
     images: tuple[ChatImage, ...] = ()
+    images_last: bool = False
+    """Whether they stand after the text."""
     smaller: Callable[[], tuple[ChatImage, ...]] | None = None
     """Makes the same images smaller with each call, for servers that find them too large; nothing
     once they would not be legible."""
@@ -142,16 +144,16 @@ def _outcomes(
     Requests are made in this thread, no sooner than one is free to be put.
     """
     found: list[_Outcome] = []
-    waiting: deque[Future[_Outcome]] = deque()
+    pending: deque[Future[_Outcome]] = deque()
     broken: Exception | None = None
     pool: ThreadPoolExecutor | None = None
     try:
         while True:
-            while waiting and waiting[0].done():
-                found.append(waiting.popleft().result())
-            if any(one.stops for one in (*found, *(f.result() for f in waiting if f.done()))):
+            while pending and pending[0].done():
+                found.append(pending.popleft().result())
+            if any(one.stops for one in (*found, *(f.result() for f in pending if f.done()))):
                 break
-            running = [future for future in waiting if not future.done()]
+            running = [future for future in pending if not future.done()]
             if len(running) >= at_once:
                 with permits.waiting():
                     wait(running, return_when=FIRST_COMPLETED)
@@ -165,16 +167,16 @@ def _outcomes(
                 break
             if request is None:
                 break
-            if (not found and not waiting) or at_once == 1:
+            if (not found and not pending) or at_once == 1:
                 found.append(put(request))
                 continue
             pool = pool or ThreadPoolExecutor(at_once, thread_name_prefix="request")
-            waiting.append(pool.submit(put, request))
+            pending.append(pool.submit(put, request))
     finally:
         if pool is not None:
             with permits.waiting():
                 pool.shutdown(wait=True)
-    return [*found, *(future.result() for future in waiting)], broken
+    return [*found, *(future.result() for future in pending)], broken
 
 
 def _put(chat: ChatModel, request: ChatRequest, system: str, max_tokens: int) -> ChatReply:
@@ -185,6 +187,7 @@ def _put(chat: ChatModel, request: ChatRequest, system: str, max_tokens: int) ->
                 system=system,
                 user=request.user,
                 images=request.images,
+                **({"images_last": True} if request.images_last else {}),
                 json_schema=answer_schema(request.fields),
                 max_tokens=max_tokens,
             )
@@ -216,9 +219,12 @@ def groups(fields: Sequence[Field], together: bool) -> list[tuple[Field, ...]]:
     return [tuple(fields)] if together else [(field,) for field in fields]
 
 
-def digest(params: Value) -> str:
-    """A short stable hash of an expert's parameters."""
-    return hashlib.sha256(params.model_dump_json().encode()).hexdigest()[:8]
+def digest(params: Value, later: frozenset[str] = frozenset()) -> str:
+    """A short stable hash of an expert's parameters. Those that came `later` are left out where they
+    have their defaults: what was answered before they were there stays known."""
+    fields = type(params).model_fields
+    unset = {name for name in later if getattr(params, name) == fields[name].default}
+    return hashlib.sha256(params.model_dump_json(exclude=unset).encode()).hexdigest()[:8]
 
 
 def _finite(logprob: float) -> float:

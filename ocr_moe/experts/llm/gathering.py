@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -336,10 +337,12 @@ def _bare_key(key: str) -> str:
     return _NOTE.sub("", _NUMBERING.sub("", key.strip())).strip(_LINE_EDGES)
 
 
+@lru_cache(maxsize=4096)  # the same names with every reply
 def _fold(key: str) -> str:
     return "".join(simplified(character) for character in fold_print(key))
 
 
+@lru_cache(maxsize=4096)
 def _ending(folded: str) -> str:
     for pattern, ending in _SAME_ENDINGS:
         if pattern.search(folded):
