@@ -21,6 +21,7 @@ from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.ledger import Ledger, unasked
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Question, Store
+from ocr_moe.tracing import span
 from ocr_moe.types import Answer, Box, Cost, Decision, Evidence, Failure, Reading, Record
 
 _WORDS = 2000
@@ -201,7 +202,8 @@ def ask(
     start = time.perf_counter()
     answer: object = None
     try:
-        answer = expert.read(document, fields)
+        with span(f"expert.{expert.name}"):
+            answer = expert.read(document, fields)
         return _sound(fields, answer)
     except BaseException as error:  # an expert, perhaps a third party's, must not end the batch
         if is_not_its_own(error):

@@ -30,6 +30,7 @@ from ocr_moe.run.settling import settle
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, row_of
 from ocr_moe.store.opening import is_begun
+from ocr_moe.tracing import span
 from ocr_moe.workshop.build import Workshop
 
 STORE = "store.sqlite"
@@ -184,7 +185,8 @@ class Batch:
             self._ledger.stop(error)
             results.close()  # once what is under way is done, so that the store outlives it
             raise
-        settle(self.store, self.strategies, self.schemas, self._workshop)
+        with span("settle"):
+            settle(self.store, self.strategies, self.schemas, self._workshop)
         outcome.asked = self._ledger.asked
         self._count(outcome)
         return outcome

@@ -22,6 +22,7 @@ from ocr_moe.run.pictures import PageImages
 from ocr_moe.run.settling import subjects_told
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
+from ocr_moe.tracing import span
 from ocr_moe.types import Answer, Box, Record
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config
@@ -146,9 +147,10 @@ def write_exports(
             folder = out if len(strategies) == 1 else out / folder_name(strategy.name)
             run = exported(read, strategy.name)
             run = replace(run, sole=True, language=language, pictures=pictures)
-            for exporter in EXPORTERS.values():
+            for name, exporter in EXPORTERS.items():
                 begun(exporter.target)
-                exporter.write(folder / exporter.target, run)
+                with span(f"export.{name}"):
+                    exporter.write(folder / exporter.target, run)
     write_manifest(out / "run.json", written)
     store.check()
     return written

@@ -25,6 +25,7 @@ from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import RecordRow, Store, is_failed, row_of
+from ocr_moe.tracing import span
 from ocr_moe.types import DocumentRef, Failure, JudgementKind, PageText, Record
 from ocr_moe.workshop.build import Workshop
 
@@ -76,7 +77,8 @@ class Processor:
         Never raises for a bad document or a broken plug-in; what is about the run passes through: a
         lost store, a spent budget, a wrong configuration, a wish to stop.
         """
-        found = list(self._process(sources[0], sha256))
+        with span("document"):
+            found = list(self._process(sources[0], sha256))
         try:
             rows = [row_of(_renamed(record, source)) for source in sources for record in found]
         except ValueError as error:
@@ -230,7 +232,8 @@ class Processor:
                 return schema
         if len(self._schemas) == 1:
             return self._schemas[0]
-        found, _ = recognise(text, self._schemas)
+        with span("recognise"):
+            found, _ = recognise(text, self._schemas)
         if found is None:
             known = ", ".join(schema.name for schema in self._schemas)
             raise UnrecognisedError(

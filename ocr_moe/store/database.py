@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
 from ocr_moe.store.opening import open_to_read, open_to_write, unusable
 from ocr_moe.subjects import DocumentKey
+from ocr_moe.tracing import span
 from ocr_moe.types import (
     Answer,
     Box,
@@ -609,7 +610,8 @@ class Store:
     @contextmanager
     def _saying(self) -> Iterator[None]:
         try:
-            yield
+            with span("store"):
+                yield
         except sqlite3.DatabaseError as error:
             raise unusable(self.path, error) from error
 
