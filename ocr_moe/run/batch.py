@@ -17,7 +17,6 @@ from ocr_moe.intake.sources import Source
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoppedError
 from ocr_moe.run.documents import IMPORTED
-from ocr_moe.run.exporting import write_exports
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
 from ocr_moe.run.interrupts import stopping
 from ocr_moe.run.ledger import Ledger
@@ -27,6 +26,7 @@ from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Runner, local_runner
 from ocr_moe.run.settling import settle
+from ocr_moe.run.writing import write_exports
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, row_of
 from ocr_moe.store.opening import is_begun
