@@ -13,6 +13,7 @@ OcrMoeError
 │   ├── UnreadableFileError      empty, truncated, mislabelled, encrypted or unknown format
 │   ├── TooLargeError            beyond the configured limit of pixels or pages
 │   ├── UnrecognisedError        no schema fits (--schema auto)
+│   ├── WorkerLostError          reading it ended the process that did so
 │   └── UnexpectedError          something broke over it, a plug-in perhaps
 ├── ExpertError           one expert could not answer
 │   ├── EngineError       an OCR engine failed
@@ -82,6 +83,10 @@ class TooLargeError(DocumentError):
 
 
 class UnrecognisedError(DocumentError):
+    pass
+
+
+class WorkerLostError(DocumentError):
     pass
 
 

@@ -39,10 +39,13 @@ def compare(
     workers: options.Workers = None,
     ocr: options.OcrFile = None,
     recorded: options.Recorded = None,
+    metrics: options.Metrics = None,
+    log_level: options.LogLevel = None,
+    log_file: options.LogFile = None,
 ) -> None:
     """Run strategies over the same documents and score each against the verified sheet."""
     from ocr_moe import api
-    from ocr_moe.cli.session import finish, progress
+    from ocr_moe.cli.session import finish, watched
     from ocr_moe.cli.tables import print_scores
     from ocr_moe.cli.words import language
 
@@ -59,7 +62,7 @@ def compare(
         recorded=recorded,
         language=language(),
     )
-    with progress() as (report, notice):
+    with watched(metrics=metrics, log_level=log_level, log_file=log_file) as watch:
         run, scores = api.compare(
             paths,
             truth,
@@ -68,9 +71,10 @@ def compare(
             options=chosen,
             goal=api.Goal(target_accuracy, confidence),
             listing=sys.stdin,
-            report=report,
-            notice=notice,
+            report=watch.report,
+            notice=watch.notice,
         )
+        watch.finished(run.outcome)
     print_scores(scores)
     finish(
         run.outcome,

@@ -14,11 +14,12 @@ from collections.abc import Mapping, Sequence
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, OcrMoeError, UsageError
 from ocr_moe.geometry import onto_page
 from ocr_moe.judgements import Verdict
+from ocr_moe.observing import Observed, observe
 from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.consistency import day_of
 from ocr_moe.routing.loop import Course, Strategy, decide
 from ocr_moe.routing.recall import digest_fields
-from ocr_moe.run.ledger import Ledger, unasked
+from ocr_moe.run.ledger import Books, unasked
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Question, Store
 from ocr_moe.tracing import span
@@ -44,7 +45,7 @@ class StoredAnswers:
     def __init__(
         self,
         store: Store,
-        ledger: Ledger | None,
+        ledger: Books | None,
         digests: dict[tuple[str, ...], str],
         document: Document,
     ) -> None:
@@ -105,12 +106,14 @@ class StoredAnswers:
         stored = self._store.get_answer(question)
         rest = fields if stored is None else [f for f in fields if f.name in unasked(stored)]
         if stored is not None and not rest:
+            observe(Observed.ANSWERS, expert.name, "stored", _outcome_of(stored))
             return self._as_parsed_today(expert, fields, question, stored)
         if self._ledger is None:
             raise NotRecordedError(f"{ref.path}: {expert.name} has not been asked")
         with self._ledger.question(expert.name) as paid:
             answer = ask(expert, self._document, rest, fingerprint)
             paid.settle(answer.cost)
+        _observe_asked(expert.name, answer)
         if stored is not None:
             answer = _completed(self._as_parsed_today(expert, fields, question, stored), answer)
         self._store.put_answer(question, answer)
@@ -225,6 +228,22 @@ def reread(
             raise
         failed = failed_answer(name, fields, error).readings
         return answer.model_copy(update={"readings": failed, "parsing": expert.parsing})
+
+
+def _observe_asked(expert: str, answer: Answer) -> None:
+    cost = answer.cost
+    observe(Observed.ANSWERS, expert, "asked", _outcome_of(answer))
+    observe(Observed.ANSWER_SECONDS, expert, number=cost.seconds)
+    if cost.calls:
+        observe(Observed.REQUESTS, expert, number=cost.calls)
+        observe(Observed.TOKENS, expert, "prompt", number=cost.prompt_tokens)
+        observe(Observed.TOKENS, expert, "completion", number=cost.completion_tokens)
+        observe(Observed.MONEY, expert, number=cost.money)
+
+
+def _outcome_of(answer: Answer) -> str:
+    failed = bool(answer.readings) and all(each.error is not None for each in answer.readings)
+    return "failed" if failed else "answered"
 
 
 def _completed(before: Answer, rest: Answer) -> Answer:

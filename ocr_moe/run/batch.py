@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,10 +22,12 @@ from ocr_moe.run.interrupts import stopping
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, configuration_of
 from ocr_moe.run.outcome import Notice, Outcome, Progress, why_failed
-from ocr_moe.run.processing import Processed, Processor
+from ocr_moe.run.processing import Processed, Processor, observations_of
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Runner, local_runner
 from ocr_moe.run.settling import settle
+from ocr_moe.run.workers.crew import Crew, UnbuildableError
+from ocr_moe.run.workers.messages import Job, Work
 from ocr_moe.run.writing import write_exports
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, row_of
@@ -34,6 +36,8 @@ from ocr_moe.tracing import span
 from ocr_moe.workshop.build import Workshop
 
 STORE = "store.sqlite"
+PROCESSES_FROM = 8
+"""Files from which on a run starts processes to read them: for fewer, models are loaded sooner here."""
 REPLAY_FROM = 500
 """Recorded documents from which on a run starts processes to replay them."""
 
@@ -65,7 +69,8 @@ class Batch:
         self._workshop = workshop
         self._ledger = Ledger(max_cost)
         self._notice = notice
-        self._runner = runner or local_runner(workshop.config.workers)
+        self._runner = runner
+        self._noticed: set[Notice] = set()
 
     @cached_property
     def store(self) -> Store:
@@ -117,6 +122,24 @@ class Batch:
         `frozen_strategies` other strategies are welcome: what experts have said already is kept.
         A start that is refused has written nothing.
         """
+        with ExitStack() as stack:
+            crew = None
+            if self._worth_processes(sources):  # which load modules while files are hashed
+                crew = stack.enter_context(Crew(self._workshop.config.workers, self._ledger))
+            return self._execute(
+                sources, crew, update, retry_failed, frozen_strategies, ocr, report
+            )
+
+    def _execute(
+        self,
+        sources: Sequence[Source],
+        crew: Crew | None,
+        update: bool,
+        retry_failed: bool,
+        frozen_strategies: bool,
+        ocr: Path | None,
+        report: Callable[[Progress], None],
+    ) -> Outcome:
         inputs, errors = _hash_all(sources, self._workshop.config.images)
         identity = identity_of(inputs, self.schemas, self.strategies, self._workshop.config)
         for _ in read_ocr(ocr) if ocr is not None else ():
@@ -136,11 +159,12 @@ class Batch:
             self.store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(ocr))
         if retry_failed:
             self.store.forget_failures()
-        return self._process(sources, inputs, errors, report)
+        return self._process(sources, crew, inputs, errors, report)
 
     def _process(
         self,
         sources: Sequence[Source],
+        crew: Crew | None,
         inputs: Mapping[str, str],
         errors: Mapping[str, DocumentError],
         report: Callable[[Progress], None],
@@ -160,19 +184,30 @@ class Batch:
                 records = self._processor.broken(source, "", 1, errors[source.name])
                 self.store.put_records([row_of(record) for record in records])
                 why = why_failed(records[0])
-                report(Progress(outcome.resumed + broken, len(sources), source.name, why))
+                seen = tuple(each for record in records for each in observations_of(record))
+                step = outcome.resumed + broken
+                report(Progress(step, len(sources), source.name, why, observations=seen))
             else:
                 groups.setdefault(inputs[source.name], []).append(source)
         done = outcome.resumed + broken
-        results = self._results(groups)
+        results = self._results(groups, crew)
         try:
             with stopping(self.stop):
                 for some in results:
                     self.store.put_records([row for result in some for row in result.rows])
                     for result in some:
+                        told = result.observations
                         for source in groups[result.sha256]:
                             done += 1
-                            report(Progress(done, len(sources), source.name, result.failure))
+                            report(
+                                Progress(
+                                    *(done, len(sources), source.name, result.failure),
+                                    sha256=result.sha256,
+                                    observations=told,
+                                    requests=None if crew is None else crew.requests,
+                                )
+                            )
+                            told = ()
         except BudgetExceededError as error:
             outcome.stopped = str(error)
         except StoppedError as error:
@@ -200,7 +235,7 @@ class Batch:
         )
 
     def _results(
-        self, groups: Mapping[str, Sequence[Source]]
+        self, groups: Mapping[str, Sequence[Source]], crew: Crew | None
     ) -> Generator[list[Processed], None, None]:
         """The records of all files of each content, as they come, some at a time."""
         fresh = dict(groups)
@@ -218,6 +253,14 @@ class Batch:
                 yield some
                 self._ledger.proceed()
 
+        if crew is not None:
+            try:
+                yield from self._of_workers(fresh, crew)
+            except UnbuildableError:  # a part that was made here alone; nothing is begun yet
+                pass
+            else:
+                return
+
         def work(group: tuple[str, Sequence[Source]]) -> list[Processed]:
             sha256, same = group
             try:
@@ -227,7 +270,41 @@ class Batch:
                 self._ledger.stop(error)
                 raise
 
-        yield from self._runner.map(work, fresh.items())
+        runner = self._runner or local_runner(self._workshop.config.workers)
+        yield from runner.map(work, fresh.items())
+
+    def _of_workers(
+        self, groups: Mapping[str, Sequence[Source]], crew: Crew
+    ) -> Generator[list[Processed], None, None]:
+        job = Job(
+            self.store.path,
+            self._workshop.blueprint,
+            tuple(strategy.name for strategy in self.strategies),
+            self.schemas,
+            limited=self._ledger.limit is not None,
+        )
+        yield from crew.work(
+            job,
+            (Work(sha256, sources) for sha256, sources in groups.items()),
+            lambda work, error: self._processor.given_up(work.sources, work.sha256, error),
+            self._notice_once,
+        )
+
+    def _notice_once(self, notice: Notice) -> None:
+        """Of what every worker tells."""
+        if notice not in self._noticed:
+            self._noticed.add(notice)
+            self._notice(notice)
+
+    def _worth_processes(self, sources: Sequence[Source]) -> bool:
+        """Whether there is so much to read that starting processes for it pays, and they can."""
+        return (
+            self._runner is None
+            and self._workshop.config.workers > 1
+            and len(sources) >= PROCESSES_FROM
+            and self._workshop.is_plain
+            and all(map(self._workshop.owns, self.strategies))
+        )
 
     def _worth_replaying(self, groups: Mapping[str, Sequence[Source]]) -> bool:
         """Whether so much is recorded that starting processes for it pays."""

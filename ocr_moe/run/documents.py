@@ -22,6 +22,7 @@ from ocr_moe.intake.textlayer import REVISION as TEXT_REVISION
 from ocr_moe.intake.textlayer import TextLayer
 from ocr_moe.intake.watermarks import REVISION as WATERMARKS_REVISION
 from ocr_moe.intake.watermarks import read_under_watermark
+from ocr_moe.observing import Observed, observe
 from ocr_moe.protocols import OcrEngine, Page
 from ocr_moe.reading.splitting import find_regions, within
 from ocr_moe.run.answers import NotRecordedError
@@ -155,8 +156,12 @@ class PageReader:
         for engine in (IMPORTED, *own, self._key):
             text = self._store.get_page(self._sha256, page, engine)
             if text is not None:
+                observe(Observed.PAGES, "stored")
                 return text
-        return self._read_page(page)
+        text = self._read_page(page)
+        observe(Observed.PAGES, "read")
+        observe(Observed.PAGE_SECONDS, number=text.seconds)
+        return text
 
     def _read_page(self, page: int) -> PageText:
         start = time.perf_counter()
@@ -268,6 +273,12 @@ class PageReader:
                 with span("decode"):
                     self._pixels = (page, self._opened().page(page))
             return self._pixels[1]
+
+    def rest(self) -> None:
+        """Let go of pixels, and of the file with the process that decodes it: both are had again when
+        they are next asked for."""
+        self._pixels = None
+        self.close()
 
     def close(self) -> None:
         with self._lock:

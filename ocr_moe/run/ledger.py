@@ -9,7 +9,8 @@ its expert before it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ocr_moe.budget import charged_to
@@ -20,31 +21,19 @@ _ROUNDING = 1e-9
 """Three times 0.1 is within 0.3."""
 
 
-class Ledger:
-    """What a run has asked and spent so far. Safe to share between threads."""
+class Books(ABC):
+    """Where questions to experts are entered and what they cost, in this process or in another.
 
-    def __init__(self, limit: float | None = None) -> None:
-        self._limit = limit
-        self._changed = threading.Condition()
-        self._dearest: dict[str, float] = {}
-        """Expert → its dearest request; not there as long as none is paid."""
-        self._under_way: dict[str, int] = {}
-        """Expert → requests that are being answered."""
-        self.asked = 0
-        """Questions put to an expert rather than found in the store."""
-        self.money = 0.0
-        self._why: BaseException | None = None
+    Safe to share between threads.
+    """
 
+    @abstractmethod
     def stop(self, why: BaseException) -> None:
         """From now on nobody is asked; what is under way goes on to its end. The first reason counts."""
-        with self._changed:
-            self._why = self._why or why
-            self._changed.notify_all()
 
+    @abstractmethod
     def proceed(self) -> None:
         """Raises why nothing new is to be begun, where that is so."""
-        if self._why is not None:
-            raise self._why
 
     @contextmanager
     def question(self, expert: str) -> Iterator[Question]:
@@ -55,18 +44,69 @@ class Ledger:
         """
         question = Question(self, expert)
         self.proceed()
-        self._reserve(expert)
+        self.reserve(expert)
         try:
             with charged_to(question):
                 yield question
         finally:
             question.close()
 
-    def _reserve(self, expert: str) -> None:
+    @abstractmethod
+    def reserve(self, expert: str) -> None:
+        """Before a request to an expert: waits, and raises, as `ocr_moe.budget.Account` does."""
+
+    @abstractmethod
+    def book(self, expert: str, money: float | None) -> None:
+        """The end of a request, or of a question that was none: None where it came to nothing."""
+
+    @abstractmethod
+    def enter(self, money: float) -> None:
+        """The end of a question, and what it cost beyond what was booked for it."""
+
+
+class Ledger(Books):
+    """What a run has asked and spent so far."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        self.limit = limit
+        self._changed = threading.Condition()
+        self._dearest: dict[str, float] = {}
+        """Expert → its dearest request; not there as long as none is paid."""
+        self._under_way: dict[str, int] = {}
+        """Expert → requests that are being answered."""
+        self.asked = 0
+        """Questions put to an expert rather than found in the store."""
+        self.money = 0.0
+        self._why: BaseException | None = None
+        self._hearing: tuple[Callable[[], None], ...] = ()
+
+    def stop(self, why: BaseException) -> None:
         with self._changed:
-            while self._limit is not None and not self._affords(expert, self._limit):
-                if self.money >= self._limit or not any(self._under_way.values()):
-                    raise self._exceeded(expert, self._limit)
+            self._why = self._why or why
+            self._changed.notify_all()
+        for hear in self._hearing:
+            hear()
+
+    @contextmanager
+    def telling(self, hear: Callable[[], None]) -> Iterator[None]:
+        """Within, `hear` is called when nothing new is to be begun any more, perhaps amid a signal."""
+        self._hearing = (*self._hearing, hear)
+        try:
+            if self._why is not None:
+                hear()
+            yield
+        finally:
+            self._hearing = tuple(each for each in self._hearing if each is not hear)
+
+    def proceed(self) -> None:
+        if self._why is not None:
+            raise self._why
+
+    def reserve(self, expert: str) -> None:
+        with self._changed:
+            while self.limit is not None and not self._affords(expert, self.limit):
+                if self.money >= self.limit or not any(self._under_way.values()):
+                    raise self._exceeded(expert, self.limit)
                 self._changed.wait()
                 self.proceed()
             self._under_way[expert] = self._under_way.get(expert, 0) + 1
@@ -92,8 +132,7 @@ class Ledger:
             f"{why}; run again with a higher one to go on where this stopped"
         )
 
-    def _book(self, expert: str, money: float | None) -> None:
-        """The end of a request, or of a question that was none: None where it came to nothing."""
+    def book(self, expert: str, money: float | None) -> None:
         with self._changed:
             self._under_way[expert] -= 1
             if money is not None:
@@ -101,7 +140,7 @@ class Ledger:
                 self._dearest[expert] = max(self._dearest.get(expert, 0.0), money)
             self._changed.notify_all()
 
-    def _enter(self, money: float) -> None:
+    def enter(self, money: float) -> None:
         with self._changed:
             self.asked += 1
             self.money += money
@@ -110,8 +149,8 @@ class Ledger:
 class Question:
     """The account of one question (`ocr_moe.budget.Account`)."""
 
-    def __init__(self, ledger: Ledger, expert: str) -> None:
-        self._ledger = ledger
+    def __init__(self, books: Books, expert: str) -> None:
+        self._books = books
         self._expert = expert
         self._lock = threading.Lock()
         self._first = True
@@ -122,12 +161,12 @@ class Question:
         with self._lock:
             first, self._first = self._first, False
         if not first:
-            self._ledger._reserve(self._expert)
+            self._books.reserve(self._expert)
 
     def book(self, money: float | None) -> None:
         with self._lock:
             self._booked += money or 0.0
-        self._ledger._book(self._expert, money)
+        self._books.book(self._expert, money)
 
     def settle(self, cost: Cost) -> None:
         """The end of the question, and what the expert says that it cost.
@@ -138,16 +177,16 @@ class Question:
             first, self._first = self._first, False
             rest = max(0.0, cost.money - self._booked)
         if first:
-            self._ledger._book(self._expert, rest)
+            self._books.book(self._expert, rest)
             rest = 0.0
-        self._ledger._enter(rest)
+        self._books.enter(rest)
 
     def close(self) -> None:
         """Lets go of what was reserved for a question that came to nothing."""
         with self._lock:
             first, self._first = self._first, False
         if first:
-            self._ledger._book(self._expert, None)
+            self._books.book(self._expert, None)
 
 
 def unasked(answer: Answer) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ocr_moe.observing import Observation
 from ocr_moe.types import Record
 
 
@@ -16,6 +17,13 @@ class Progress:
     total: int
     path: str
     failure: str | None
+    sha256: str = ""
+    """Of its bytes; empty where they cannot be read."""
+    observations: tuple[Observation, ...] = ()
+    """What was counted while it was read; of files of one content the first one's has all."""
+    requests: tuple[int, int] | None = None
+    """How many requests to language models are under way, and how many wait to be; None where the run
+    has no worker processes."""
 
 
 class Notice(StrEnum):

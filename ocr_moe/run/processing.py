@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from threading import Lock
@@ -17,11 +18,13 @@ from ocr_moe.errors import (
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source
 from ocr_moe.judgements import latest
+from ocr_moe.observing import Observation, Observed, gathered
+from ocr_moe.permits import easing
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoredAnswers, course_of, is_not_its_own, record_of, words_of
 from ocr_moe.run.documents import WHOLE, FileDocument, PageReader, Place, open_document
-from ocr_moe.run.ledger import Ledger
+from ocr_moe.run.ledger import Books
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import RecordRow, Store, is_failed, row_of
@@ -36,6 +39,8 @@ class Processed(NamedTuple):
     sha256: str
     rows: list[RecordRow]
     failure: str | None
+    observations: tuple[Observation, ...] = ()
+    """What was counted on the way to them."""
 
 
 class Processor:
@@ -53,7 +58,7 @@ class Processor:
         workshop: Workshop,
         strategies: Sequence[Strategy],
         schemas: Sequence[Schema],
-        ledger: Ledger | None,
+        ledger: Books | None,
         *,
         notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
@@ -77,14 +82,18 @@ class Processor:
         Never raises for a bad document or a broken plug-in; what is about the run passes through: a
         lost store, a spent budget, a wrong configuration, a wish to stop.
         """
-        with span("document"):
-            found = list(self._process(sources[0], sha256))
-        try:
-            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
-        except ValueError as error:
-            found = self._failed(sources[0], sha256, 1, error)
-            rows = [row_of(_renamed(record, source)) for source in sources for record in found]
-        return Processed(sha256, rows, _failure_of(found))
+        with gathered() as observed:
+            with span("document"):
+                found = list(self._process(sources[0], sha256))
+            try:
+                done = _processed(sources, sha256, found)
+            except ValueError as error:
+                done = _processed(sources, sha256, self._failed(sources[0], sha256, 1, error))
+        return done._replace(observations=(*observed, *done.observations))
+
+    def given_up(self, sources: Sequence[Source], sha256: str, error: OcrMoeError) -> Processed:
+        """What stands for a content that cannot be processed."""
+        return _processed(sources, sha256, self.broken(sources[0], sha256, 1, error))
 
     def broken(
         self,
@@ -146,7 +155,7 @@ class Processor:
             recorded_only=self._ledger is None,
             before_reading=self._tell_of_loading,
         )
-        with closing(reader):
+        with closing(reader), easing(reader.rest):
             yield from self._documents(source, sha256, reader)
 
     def _tell_of_loading(self) -> None:
@@ -240,6 +249,27 @@ class Processor:
                 f"{source.name}: none of the schemas fits ({known}); name one with --schema"
             )
         return found
+
+
+def _processed(sources: Sequence[Source], sha256: str, found: Sequence[Record]) -> Processed:
+    rows = [row_of(_renamed(record, source)) for source in sources for record in found]
+    observations = [each for record in found for each in observations_of(record, len(sources))]
+    return Processed(sha256, rows, _failure_of(found), tuple(observations))
+
+
+def observations_of(record: Record, files: int = 1) -> Iterator[Observation]:
+    """What a record comes to, in numbers, for so many files of one content."""
+    if record.error is not None:
+        outcome = "failed"
+        yield Observation(Observed.FAILURES, files, (record.error.type,))
+    elif record.blank:
+        outcome = "blank"
+    else:
+        outcome = "read" if record.set_aside is None else "set_aside"
+    yield Observation(Observed.DOCUMENTS, files, (record.strategy, outcome))
+    statuses = Counter(decision.status for decision in record.fields.values())
+    for status, count in statuses.items():
+        yield Observation(Observed.CELLS, files * count, (record.strategy, status.value))
 
 
 def _renamed(record: Record, source: Source) -> Record:

@@ -1,8 +1,9 @@
 """The run's store: one SQLite file that holds everything that was read, asked and decided.
 
 It is the only truth of a run; every export is made from it. A killed process loses at most the call
-that was under way. One process writes at a time; others may read. A store of an earlier version is
-migrated when it is opened for writing, and read as it is otherwise (`ocr_moe.store.migrations`).
+that was under way. One process writes at a time, and with it those that work for it; others may read.
+A store of an earlier version is migrated when it is opened for writing, and read as it is otherwise
+(`ocr_moe.store.migrations`).
 
 Tables: `meta` (the run's identity), `files` (hash → page count), `pages` (page OCR, once per engine),
 `answers` (every answer of every expert, keyed by document, expert fingerprint and the question),
@@ -25,7 +26,7 @@ from typing import IO, Any, NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, StoreError
-from ocr_moe.store.opening import open_to_read, open_to_write, unusable
+from ocr_moe.store.opening import open_to_join, open_to_read, open_to_write, unusable
 from ocr_moe.subjects import DocumentKey
 from ocr_moe.tracing import span
 from ocr_moe.types import (
@@ -109,12 +110,16 @@ class Store:
     Raises StoreError on opening, having written nothing, and where SQLite cannot go on.
     """
 
-    def __init__(self, path: Path, *, write: bool = True) -> None:
+    def __init__(self, path: Path, *, write: bool = True, join: bool = False) -> None:
+        """With `join` it is written beside the process that has it open for writing, for which this
+        one works."""
         self.path = path
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._guard: IO[str] | None = None
-        if write:
+        if join:
+            self._db = open_to_join(path)
+        elif write:
             self._db, self._guard = open_to_write(path)
         else:
             self._db = open_to_read(path)
@@ -598,7 +603,7 @@ class Store:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._saying():
             self.check()
-            self._connection.execute("BEGIN")
+            self._connection.execute("BEGIN IMMEDIATE")  # else a read before a write may void it
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")

@@ -18,6 +18,9 @@ from ocr_moe.store import migrations
 from ocr_moe.store.migrations import APPLICATION, migrate, overlay, version_of
 
 _TABLES = frozenset(("meta", "files", "pages", "answers", "records"))
+_PATIENCE = 60.0
+"""Seconds for which a write waits for those of other processes of the run, each of which takes
+milliseconds."""
 _UNFIT = (sqlite3.DatabaseError, ValueError, TypeError, AttributeError)
 """What a step raises over a store that does not hold what its version says."""
 
@@ -88,14 +91,38 @@ def open_to_write(path: Path) -> tuple[sqlite3.Connection, IO[str]]:
         raise
 
 
+def open_to_join(path: Path) -> sqlite3.Connection:
+    """A connection that writes beside that of the process which has the claim. Raises StoreError."""
+    if not path.exists():
+        raise StoreError(f"{path}: there is no such store")
+    db = _connect(path, path.absolute().as_uri())
+    try:
+        if _known_version(db, path) != migrations.VERSION:
+            raise StoreError(
+                f"{path}: the store is not one of this version; open it to write first"
+            )
+        _as_it_is_written(db)
+    except _UNFIT as error:
+        db.close()
+        raise unusable(path, error) from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _as_it_is_written(db: sqlite3.Connection) -> None:
+    # Under a write-ahead log the file itself changes after the commit only: a process that is
+    # killed while it migrates leaves the old store, and one that writes keeps no reader waiting.
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+
+
 def _migrated(path: Path) -> sqlite3.Connection:
     db = _connect(path, path.absolute().as_uri())
     try:
         _known_version(db, path)  # once more: what the look before the claim saw may have changed
-        # Under a write-ahead log the file itself changes after the commit only: a process that is
-        # killed while it migrates leaves the old store.
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
+        _as_it_is_written(db)
         migrate(db)
     except _UNFIT as error:
         db.close()
@@ -108,7 +135,9 @@ def _migrated(path: Path) -> sqlite3.Connection:
 
 def _connect(path: Path, uri: str) -> sqlite3.Connection:
     try:
-        return sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+        return sqlite3.connect(
+            uri, uri=True, check_same_thread=False, isolation_level=None, timeout=_PATIENCE
+        )
     except sqlite3.DatabaseError as error:
         raise StoreError(f"{path}: the store cannot be opened ({error})") from error
 

@@ -42,7 +42,7 @@ from ocr_moe.store.database import Store
 from ocr_moe.types import Origin
 from ocr_moe.workshop.config import Config, config_folder
 from ocr_moe.workshop.recorded import RecordedExpert, Unasked
-from ocr_moe.workshop.registry import build, resolve
+from ocr_moe.workshop.registry import build, is_as_shipped, resolve
 
 COMMON_PACKAGES = (
     Package("pillow", "images"),
@@ -179,6 +179,12 @@ class Workshop:
             if name not in self._strategies:
                 self._strategies[name] = self._build_strategy(name)
             return self._strategies[name]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every kind of component is found in another process as well: none was added to this
+        one's registry."""
+        return is_as_shipped()
 
     def owns(self, strategy: Strategy) -> bool:
         """Whether the strategy was built here, so that a copy of this workshop has it as well."""

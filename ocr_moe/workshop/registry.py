@@ -61,6 +61,13 @@ KINDS: dict[str, dict[str, str]] = {
     },
 }
 
+_SHIPPED = {group: dict(kinds) for group, kinds in KINDS.items()}
+
+
+def is_as_shipped() -> bool:
+    """Whether this process has no kinds of its own."""
+    return KINDS == _SHIPPED
+
 
 @dataclass(frozen=True)
 class Shape:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from ocr_moe.engines.chat.connection import Connection
@@ -24,6 +25,7 @@ from ocr_moe.engines.chat.replies import (
     tokens_of,
 )
 from ocr_moe.engines.chat.settings import ChatParams, find_address, find_key, find_model
+from ocr_moe.permits import AtMost, LocalPermits, Outcome, lent, waiting
 from ocr_moe.protocols import ChatImage, ChatReply, EndpointReport, Package
 from ocr_moe.types import Cost
 
@@ -49,7 +51,7 @@ class ChatEndpoint:
         self._capabilities: Capabilities | None = None
         self._estimates = False
         self._lock = threading.RLock()
-        self._slots = threading.BoundedSemaphore(params.concurrency)
+        self._permits = LocalPermits()
 
     def __repr__(self) -> str:
         return f"ChatEndpoint({self.name!r}, host={self.host!r}, model={self._model!r})"
@@ -117,12 +119,12 @@ class ChatEndpoint:
         started = time.perf_counter()
         form = self._capabilities
         if form is None:
-            with self._lock:
+            with waiting(), self._lock:
                 form = self._capabilities
                 if form is None:
                     completion, form, before = self._find_out(question, json_schema, max_tokens)
                     return self._reply(question, completion, form, json_schema, started, before)
-        with self._slots:
+        with waiting(), self._permit():
             started = time.perf_counter()
             completion = self._connection.ask(form, question, json_schema, max_tokens=max_tokens)
         return self._reply(question, completion, form, json_schema, started)
@@ -141,6 +143,18 @@ class ChatEndpoint:
     def close(self) -> None:
         """Let go of the connections; the next request opens new ones."""
         self._connection.close()
+
+    @contextmanager
+    def _permit(self) -> Iterator[None]:
+        """Within, one request is under way."""
+        permits = lent() or self._permits
+        who = f"{self.name} {self._connection.address.base}"
+        permits.acquire(who, AtMost(self.params.concurrency))
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            permits.release(who, Outcome(seconds=time.perf_counter() - started))
 
     def _find_out(
         self, question: list[Any], json_schema: Mapping[str, Any] | None, max_tokens: int

@@ -23,6 +23,7 @@ from ocr_moe.errors import (
 from ocr_moe.experts.llm.replies import REVISION as PARSING
 from ocr_moe.experts.llm.replies import parse
 from ocr_moe.formats.text import sound
+from ocr_moe.observing import observed_here
 from ocr_moe.protocols import ChatImage, ChatModel, ChatReply, Concurrent
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value
@@ -152,7 +153,8 @@ def _outcomes(
                 break
             running = [future for future in waiting if not future.done()]
             if len(running) >= at_once:
-                wait(running, return_when=FIRST_COMPLETED)
+                with waiting():
+                    wait(running, return_when=FIRST_COMPLETED)
                 continue
             try:
                 request = next(requests, None)
@@ -167,10 +169,11 @@ def _outcomes(
                 found.append(put(request))
                 continue
             pool = pool or ThreadPoolExecutor(at_once, thread_name_prefix="request")
-            waiting.append(pool.submit(put, request))
+            waiting.append(pool.submit(observed_here(put), request))
     finally:
         if pool is not None:
-            pool.shutdown(wait=True)
+            with waiting():
+                pool.shutdown(wait=True)
     return [*found, *(future.result() for future in waiting)], broken
 
 
