@@ -1,9 +1,9 @@
 """Does a run survive being killed? One `extract`, ended again and again at random moments.
 
 Real OCR of real pages and a real HTTP server as language model are both under way when the process is
-sent SIGKILL, SIGINT or SIGTERM; the same command then goes on. In the end the exports must be those of
-a run that nobody disturbed, no call that was paid may have been paid again but those in flight at a
-SIGKILL (one a worker), and neither temporary files nor processes may be left.
+sent SIGKILL, SIGINT or SIGTERM, or one of its workers is sent SIGKILL; the same command then goes on.
+In the end the exports must be those of a run that nobody disturbed, no call that was paid may have been
+paid again but those in flight at a SIGKILL, and neither temporary files nor processes may be left.
 
     python -m benchmarks.kills [--kills 25] [--documents 8] [--seed 0]
 """
@@ -22,7 +22,8 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -35,6 +36,11 @@ SAMPLES = Path(__file__).parent.parent / "data_samples" / "graduation_certificat
 SCHEMA = "graduation_certificate"
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
 """SIGKILL most often: it is the one that nobody can prepare for."""
+WORKER = "worker"
+"""What a kill of a worker is counted as."""
+_OF_WORKERS = 0.5
+"""How many of the kills are of workers, where there are any."""
+_WORKERS = "ocr_moe.run.workers"
 _MEASURED = re.compile(rb'"(ocr_seconds|seconds|started)": ?("[^"]*"|[0-9.e-]+)')
 
 
@@ -49,11 +55,13 @@ class Command:
     workers: int = 3
     more: tuple[str, ...] = ()
     """Further arguments."""
+    in_flight: int = 4
+    """Requests at a time, as the configuration's `concurrency` has them."""
 
-    def start(self, out: Path) -> subprocess.Popen[bytes]:
+    def start(self, out: Path, *further: str) -> subprocess.Popen[bytes]:
         """In a session of its own, so that every process that it starts can be found."""
         args = ["extract", self.inputs, "--out", out, "--schema", SCHEMA]
-        args += ["--strategy", self.strategy, "--workers", self.workers, *self.more]
+        args += ["--strategy", self.strategy, "--workers", self.workers, *self.more, *further]
         kept = {key: value for key, value in os.environ.items() if not key.startswith("OCR_MOE_")}
         return subprocess.Popen(
             from_a_terminal("-m", "ocr_moe.cli.main", *map(str, args)),
@@ -90,20 +98,21 @@ class Tally:
     problems: list[str] = field(default_factory=list)
 
 
-def torment(command: Command, out: Path, paid: list[str], kills: int, random: Random) -> Tally:
-    """Start and end the command until it was ended `kills` times, then let it end by itself.
+def torment(
+    command: Command, out: Path, paid: list[str], kills: int, random: Random, longest: float = 3.0
+) -> Tally:
+    """Start and end the command until it or a worker of it was ended `kills` times, then let it end by
+    itself.
 
-    `paid` is the list that the server lengthens by one prompt a call.
+    `paid` is the list that the server lengthens by one prompt a call; `longest` is the seconds that are
+    waited at most before a kill.
     """
     tally = Tally()
-    longest = 3.0
-    """Seconds."""
     in_flight = 0
     """Calls that a SIGKILL may have lost since the folder was begun."""
+    process = command.start(out)
     while tally.kills.total() < kills:
-        process = command.start(out)
         assert process.stderr is not None
-        how = random.choice(SIGNALS)
         # At a random moment after the first call; now and then before it, in the start or in OCR.
         calls = len(paid) + random.choice((0, 1, 1, 1, 2, 3))
         while len(paid) < calls and process.poll() is None:
@@ -116,11 +125,20 @@ def torment(command: Command, out: Path, paid: list[str], kills: int, random: Ra
             shutil.rmtree(out)
             paid.clear()
             in_flight = 0
+            process = command.start(out)
             continue
+        workers = _workers(process.pid)
+        if workers and random.random() < _OF_WORKERS:
+            with suppress(ProcessLookupError):
+                os.kill(random.choice(workers), signal.SIGKILL)
+            tally.kills[WORKER] += 1
+            in_flight += command.in_flight
+            continue
+        how = random.choice(SIGNALS)
         process.send_signal(how)
         told = process.communicate()[1].decode("utf-8", "replace")
         tally.kills[how.name] += 1
-        in_flight += command.workers if how is signal.SIGKILL else 0
+        in_flight += command.in_flight if how is signal.SIGKILL else 0
         if len(paid) - len(set(paid)) > in_flight:
             tally.problems.append(f"calls paid again that were not in flight, after {tally.kills}")
         if how is not signal.SIGKILL and process.returncode == 130 and "same command" not in told:
@@ -128,11 +146,23 @@ def torment(command: Command, out: Path, paid: list[str], kills: int, random: Ra
         if "Traceback" in told:
             tally.problems.append(f"{how.name}: {told}")
         tally.problems += left_running(process.pid)
-    tally.problems += _ended_well(command.start(out))
+        process = command.start(out)
+    process.communicate()
+    # A document whose worker was killed twice has failed.
+    tally.problems += _ended_well(command.start(out, "--retry-failed"))
     tally.finished += 1
     tally.problems += [f"left: {path}" for path in out.rglob(".part-*")]
     tally.repeated += len(paid) - len(set(paid))
+    if tally.repeated > in_flight:
+        tally.problems.append(f"{tally.repeated} calls paid again, {in_flight} were in flight")
     return tally
+
+
+def _workers(session: int) -> list[int]:
+    """The processes of a session that make records: those that the one which has loaded what they need
+    was the origin of."""
+    found = {pid: parent for pid, parent, _, command in _processes(session) if _WORKERS in command}
+    return sorted(pid for pid, parent in found.items() if parent in found)
 
 
 def _ended_well(process: subprocess.Popen[bytes]) -> list[str]:
@@ -154,17 +184,21 @@ def left_running(session: int) -> list[str]:
 
 
 def _members(session: int) -> list[str]:
-    found = []
+    return [command for _, _, state, command in _processes(session) if state != "Z"]
+
+
+def _processes(session: int) -> Iterator[tuple[int, int, str, str]]:
+    """Number, parent, state and command of each process of a session."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
                 # pid (name) state parent group session ...
                 rest = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(rest[3]) == session and rest[0] != "Z":
-                    found.append((folder / "cmdline").read_text().replace("\0", " "))
-            except (OSError, ValueError):  # it has just ended
+                command = (folder / "cmdline").read_text().replace("\0", " ")
+            except OSError:  # it has just ended
                 continue
-    return found
+            if int(rest[3]) == session:
+                yield int(folder.name), int(rest[1]), rest[0], command
 
 
 def exports(out: Path) -> Mapping[str, bytes]:

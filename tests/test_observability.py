@@ -393,7 +393,7 @@ def test_what_processes_count_is_added_up_and_found_again_in_the_store(
         Image.new("RGB", (64, 48 + number), "white").save(file)
         pages.append((hashlib.sha256(file.read_bytes()).hexdigest(), 1, page(PAGE)))
     write_ocr(tmp_path / "pages.jsonl", pages)
-    figures = []
+    figures: list[dict[str, float]] = []
     for more in ((), ("--update",)):
         metrics = tmp_path / f"{len(figures)}.prom"
         done = ocr_moe(

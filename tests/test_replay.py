@@ -76,7 +76,8 @@ def recorded(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(out: Path, scans: Path, config: Config) -> Outcome:
-    workshop = Workshop(config)
+    """What is not replayed is processed in this process."""
+    workshop = Workshop(config.model_copy(update={"workers": 1}))
     strategies = [workshop.strategy("rules")]
     with Batch(out, workshop=workshop, strategies=strategies, schemas=[SCHEMA]) as batch:
         outcome = batch.execute(discover([str(scans)]), frozen_strategies=False, update=True)

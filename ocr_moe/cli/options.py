@@ -39,7 +39,7 @@ Update = Annotated[
     bool, typer.Option("--update", help="Take added, changed or removed input files in.")
 ]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Documents that are read at once.")
+    int | None, typer.Option("--workers", min=1, help="Processes that read documents.")
 ]
 OcrFile = Annotated[
     Path | None, typer.Option("--ocr", help="Page OCR to use, as `export --ocr` writes it.")

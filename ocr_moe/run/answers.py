@@ -126,7 +126,9 @@ class StoredAnswers:
     def _as_parsed_today(
         self, expert: Expert, fields: Sequence[Field], question: Question, stored: Answer
     ) -> Answer:
-        if not isinstance(expert, Rereader) or not stored.is_outdated(expert.parsing):
+        if not stored.replies or not isinstance(expert, Rereader):
+            return stored  # as most are: looking at the expert takes longer
+        if not stored.is_outdated(expert.parsing):
             return stored
         if self._ledger is None:  # nor can anything be stored
             raise NotRecordedError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -125,7 +126,8 @@ class Batch:
         with ExitStack() as stack:
             crew = None
             if self._worth_processes(sources):  # which load modules while files are hashed
-                crew = stack.enter_context(Crew(self._workshop.config.workers, self._ledger))
+                workers = self._workshop.config.workers
+                crew = stack.enter_context(Crew(workers, self._ledger, self._needed_modules()))
             return self._execute(
                 sources, crew, update, retry_failed, frozen_strategies, ocr, report
             )
@@ -289,6 +291,14 @@ class Batch:
             lambda work, error: self._processor.given_up(work.sources, work.sha256, error),
             self._notice_once,
         )
+
+    def _needed_modules(self) -> list[str]:
+        """What is loaded here of parts that make records, and what these will load."""
+        rooms = ("ocr_moe.experts.", "ocr_moe.engines.", "ocr_moe.routing.", "ocr_moe.values.")
+        experts = {expert for strategy in self.strategies for expert in strategy.experts}
+        asks = any(map(self._workshop.chat_uses, experts))
+        found = sorted(name for name in sys.modules if name.startswith(rooms))
+        return ["numpy", "PIL.Image", *found, *(["ocr_moe.engines.chat.transport"] if asks else [])]
 
     def _notice_once(self, notice: Notice) -> None:
         """Of what every worker tells."""

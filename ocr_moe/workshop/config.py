@@ -44,7 +44,8 @@ class Config(Value):
     images: ImageLimits = ImageLimits()
     """How files are decoded, and what is refused."""
     workers: int = PydanticField(default=2, ge=1)
-    """Documents that are read at once."""
+    """Documents that are read at once, each in a process of its own where there are enough of them.
+    Those that wait for an endpoint are not counted."""
     ocr: str = "paddle"
     """The engine that reads pages, by its name under `engines`."""
     remove_seals: bool = True

@@ -122,7 +122,8 @@ class ChatEndpoint:
             with waiting(), self._lock:
                 form = self._capabilities
                 if form is None:
-                    completion, form, before = self._find_out(question, json_schema, max_tokens)
+                    with self._permit():
+                        completion, form, before = self._find_out(question, json_schema, max_tokens)
                     return self._reply(question, completion, form, json_schema, started, before)
         with waiting(), self._permit():
             started = time.perf_counter()

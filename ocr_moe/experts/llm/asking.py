@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ocr_moe import permits
 from ocr_moe.budget import account
 from ocr_moe.errors import (
     BudgetExceededError,
@@ -153,7 +154,7 @@ def _outcomes(
                 break
             running = [future for future in waiting if not future.done()]
             if len(running) >= at_once:
-                with waiting():
+                with permits.waiting():
                     wait(running, return_when=FIRST_COMPLETED)
                 continue
             try:
@@ -172,7 +173,7 @@ def _outcomes(
             waiting.append(pool.submit(observed_here(put), request))
     finally:
         if pool is not None:
-            with waiting():
+            with permits.waiting():
                 pool.shutdown(wait=True)
     return [*found, *(future.result() for future in waiting)], broken
 

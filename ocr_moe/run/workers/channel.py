@@ -26,10 +26,15 @@ class Channel:
             self._outgoing.write(_LENGTH.pack(len(data)) + data)
             self._outgoing.flush()
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Nothing more is sent; the other side hears of it."""
         with self._lock, suppress(OSError):
             self._outgoing.close()
+
+    def close(self) -> None:
+        """By whoever receives."""
+        self.end()
+        self._incoming.close()
 
     def receive(self) -> Any:
         """The next object. Raises EOFError where no whole one will come any more."""

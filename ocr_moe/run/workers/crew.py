@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
@@ -15,6 +15,7 @@ from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import Notice
 from ocr_moe.run.processing import Processed
 from ocr_moe.run.workers.messages import Done, Failed, Job, Noticed, Ready, Stop, Wanting, Work
+from ocr_moe.run.workers.nursery import Nursery
 from ocr_moe.run.workers.offices import Offices
 from ocr_moe.run.workers.process import WorkerProcess
 from ocr_moe.run.workers.shift import Shift
@@ -32,14 +33,14 @@ class UnbuildableError(OcrMoeError):
 
 
 class Crew:
-    """So many worker processes, which load modules until `work` gives them something to do.
+    """So many worker processes; what they need is loaded until `work` gives them something to do.
 
     Raises OcrMoeError where no process can be started.
     """
 
-    def __init__(self, workers: int, ledger: Ledger) -> None:
+    def __init__(self, workers: int, ledger: Ledger, modules: Sequence[str] = ()) -> None:
+        """`modules` are what workers will need, to be loaded ahead."""
         self._ledger = ledger
-        self._threads = max(1, (os.cpu_count() or 1) // workers)
         self._events: SimpleQueue[tuple[WorkerProcess | None, Any]] = SimpleQueue()
         self._permits = LocalPermits()
         self._offices = Offices(ledger, self._permits, lambda: self._events.put((None, None)))
@@ -50,11 +51,10 @@ class Crew:
         self._lost_by = ""
         """How the last one ended that was lost."""
         try:
-            for _ in range(workers):
-                self._start()
-        except BaseException:
-            self.close()
-            raise
+            self._nursery = Nursery(max(1, (os.cpu_count() or 1) // workers), modules)
+        except OSError as error:
+            raise _unstartable(error) from error
+        self._wanted = workers
 
     @property
     def requests(self) -> tuple[int, int]:
@@ -76,9 +76,9 @@ class Crew:
         UnbuildableError, before anything else, where workers cannot be built as the job says.
         """
         shift: Shift[WorkerProcess] = Shift(works)
-        for worker in self._workers:
-            worker.send(job)
         try:
+            for _ in range(self._wanted):
+                self._start().send(job)
             with self._ledger.telling(lambda: self._events.put((None, Stop()))):
                 while shift.has_more or not shift.is_idle:
                     done = list(self._heard(shift, job, notice))
@@ -185,16 +185,12 @@ class Crew:
 
     def _start(self) -> WorkerProcess:
         try:
-            worker = WorkerProcess(
-                self._threads,
-                self._offices,
-                lambda worker, message: self._events.put((worker, message)),
-            )
+            child = self._nursery.start()
         except OSError as error:
-            raise OcrMoeError(
-                f"no worker process could be started ({error.strerror}); make room for it, or set "
-                "workers: 1, and the same command goes on where this stopped"
-            ) from error
+            raise _unstartable(error) from error
+        worker = WorkerProcess(
+            child, self._offices, lambda worker, message: self._events.put((worker, message))
+        )
         self._workers.append(worker)
         return worker
 
@@ -205,6 +201,7 @@ class Crew:
             worker.let_go()
         for worker in workers:
             worker.join()
+        self._nursery.close()
         self._offices.close()
 
     def __enter__(self) -> Crew:
@@ -217,3 +214,10 @@ class Crew:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _unstartable(error: OSError) -> OcrMoeError:
+    return OcrMoeError(
+        f"no worker process could be started ({error.strerror or error}); make room for it, or set "
+        "workers: 1, and the same command goes on where this stopped"
+    )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -22,12 +19,11 @@ from ocr_moe.run.workers.messages import (
     Release,
     Reserve,
 )
+from ocr_moe.run.workers.nursery import Child
 from ocr_moe.run.workers.offices import Offices
 
 _ENDING = 10.0
 """Seconds that a process which is done may take to end."""
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""By these, numeric libraries say how many cores one process may take."""
 
 
 class WorkerProcess:
@@ -35,16 +31,14 @@ class WorkerProcess:
     `hear(process, message)`; None is the last thing heard, when it is gone."""
 
     def __init__(
-        self, threads: int, offices: Offices, hear: Callable[[WorkerProcess, object], None]
+        self, child: Child, offices: Offices, hear: Callable[[WorkerProcess, object], None]
     ) -> None:
-        """Raises OSError where no process can be started."""
         self.is_ready = False
         self._offices = offices
         self._hear = hear
-        self._popen = _start(threads)
-        assert self._popen.stdin is not None
-        assert self._popen.stdout is not None
-        self._channel = Channel(self._popen.stdout, self._popen.stdin)
+        self._child = child
+        self._status: int | None = None
+        self._channel = Channel(child.stdout, child.stdin)
         self._lock = threading.Lock()
         self._permits: Counter[str] = Counter()
         """Endpoint → permits that it has."""
@@ -61,29 +55,29 @@ class WorkerProcess:
 
     def let_go(self) -> None:
         """Let it end; where it has anything under way, it leaves that behind."""
-        self._channel.close()
+        self._channel.end()
 
     def join(self) -> None:
         """Wait until it has ended, which it is made to where it takes long."""
-        try:
-            self._popen.wait(_ENDING)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-        self._thread.join()
+        self._thread.join(_ENDING)
+        if self._thread.is_alive():
+            self.kill()
+            self._thread.join()
 
     def kill(self) -> None:
-        self._popen.kill()
+        self._child.kill()
 
     @property
     def end(self) -> str:
         """How it ended, as the rest of a sentence."""
-        status = self._popen.wait()
-        if status == -getattr(signal, "SIGKILL", 9):
+        if self._status is None:
+            return "it is still there"
+        if self._status == -getattr(signal, "SIGKILL", 9):
             return "SIGKILL, as the system sends it where memory runs out"
         try:
-            return signal.Signals(-status).name
+            return signal.Signals(-self._status).name
         except ValueError:
-            return f"exit status {status}"
+            return f"exit status {self._status}"
 
     def _listen(self) -> None:
         while True:
@@ -92,11 +86,12 @@ class WorkerProcess:
             except EOFError:
                 break
             except Exception:  # what it says cannot be understood: it is of no use any more
-                self._popen.kill()
+                self._child.kill()
                 break
             if not self._serves(message):
                 self._hear(self, message)
-        self._popen.wait()
+        self._status = self._child.wait()
+        self._channel.close()
         self._bury()
         self._hear(self, None)
 
@@ -155,23 +150,3 @@ class WorkerProcess:
             self._offices.release(what, Outcome(answered=False))
         else:
             self._offices.ledger.book(what, None)
-
-
-def _start(threads: int) -> subprocess.Popen[bytes]:
-    folders = [folder or os.getcwd() for folder in sys.path]
-    # A group of its own: Ctrl-C is for us, who then let it finish what is under way.
-    group: dict[str, Any] = {"process_group": 0}
-    if sys.platform == "win32":
-        group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    flags = ["-X", "utf8"] if sys.flags.utf8_mode else []
-    return subprocess.Popen(
-        [sys.executable, "-P", *flags, "-m", "ocr_moe.run.workers.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={
-            **dict.fromkeys(_THREADS, str(threads)),
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(folders),
-        },
-        **group,
-    )

@@ -1,4 +1,4 @@
-"""A process that makes records for a run: `python -m ocr_moe.run.workers.worker`, over its pipes.
+"""A process that makes records for a run, over pipes (`ocr_moe.run.workers.nursery` starts it).
 
 It computes on one document at a time, but has as many under way as wait for endpoints.  Pages and
 answers go from here straight into the run's store; the records go to the run, which alone writes
@@ -11,11 +11,10 @@ import gc
 import os
 import pickle
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 
 from ocr_moe import permits
 from ocr_moe.errors import UnexpectedError
@@ -268,13 +267,14 @@ def serve(channel: Channel) -> None:
                 books.stop(StoppedError())
 
 
-def main() -> None:
+def main(incoming: int, outgoing: int) -> None:
+    """Make records over two pipes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the run, which then lets this finish
-    channel = Channel(sys.stdin.buffer, os.fdopen(os.dup(1), "wb"))
-    os.dup2(2, 1)  # what libraries print must not get among the messages
-    with suppress(KeyboardInterrupt):
-        serve(channel)
+    with os.fdopen(incoming, "rb") as requests, os.fdopen(outgoing, "wb") as replies:
+        serve(Channel(requests, replies))
 
 
 if __name__ == "__main__":
-    main()
+    channel = os.dup(1)
+    os.dup2(2, 1)  # what libraries print must not get among the messages
+    main(os.dup(0), channel)
