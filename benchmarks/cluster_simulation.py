@@ -1,4 +1,4 @@
-"""The queue of a run on a large cluster, with failures: what is lost, what is repeated, how late it ends.
+"""The queue of a run on a large cluster, with failures: what is lost and repeated, and how late it ends.
 
 A discrete-event simulation (SimPy), deterministic by its seed. Workers take blocks of documents off one
 queue. A lost worker is replaced, and what it had under way goes back to the queue; what that costs

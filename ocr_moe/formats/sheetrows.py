@@ -17,9 +17,10 @@ from xlsxwriter.utility import xl_col_to_name
 from xlsxwriter.worksheet import Worksheet
 
 Plain = str | int | float | date | None
-_SPECIAL = re.compile(r"[\x00-\x08\x0b-\x1f&<>\ud800-\udfff\ufffe\uffff]|_x|\A\s|\s\Z")
+_SPECIAL = re.compile(r"[\x00-\x08\x0b-\x1f&<>]|_x|\A\s|\s\Z")
 """What of a text cannot be written just so."""
 _EDGE = re.compile(r"\A\s|\s\Z")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
 _ESCAPE_LIKE = re.compile(r"(_x[0-9a-fA-F]{4}_)")
 _DAY_ZERO = date(1899, 12, 30).toordinal()
 """Of Excel's count of days, for days from March 1900 on."""
@@ -83,7 +84,11 @@ class RowSheet(Worksheet):  # type: ignore[misc]
 def _inline(text: str) -> str:
     if _SPECIAL.search(text) is None:
         return f't="inlineStr"><is><t>{text}</t></is>'
+    text = _CONTROL.sub(_escaped, _ESCAPE_LIKE.sub(r"_x005F\1", text))
     kept = ' xml:space="preserve"' if _EDGE.search(text) else ""
-    text = _ESCAPE_LIKE.sub(r"_x005F\1", text).replace("\r", "_x000D_")
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return f't="inlineStr"><is><t{kept}>{text}</t></is>'
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"_x{ord(found[0]):04X}_"

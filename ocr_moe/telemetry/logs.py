@@ -23,7 +23,7 @@ from ocr_moe.formats.files import unwritable
 from ocr_moe.observing import Observed
 from ocr_moe.run.outcome import Notice, Outcome, Progress
 
-LOGGER = "ocr_moe.events"
+LOGGER = __name__
 """Its records have `event` and `details` beside the message; programs may give it handlers of their
 own."""
 LEVELS = ("debug", "info", "warning", "error")
