@@ -21,6 +21,7 @@ from typing import Any
 import ocr_moe
 from benchmarks.recorded import Copy, multiply
 from benchmarks.results import REPEATS, Spread, publish
+from ocr_moe.exports.exporters import EXPORTERS
 from ocr_moe.run.batch import STORE
 from ocr_moe.store.database import Store
 from ocr_moe.types import Status
@@ -109,7 +110,13 @@ def main() -> None:
             shutil.copytree(options.run, run)
         prepared(run, options.documents)
         found = [export(run) for _ in range(options.repeats)]
-        written = sum(file.stat().st_size for file in run.rglob("*") if file.suffix != ".sqlite")
+        written = sum(
+            file.stat().st_size
+            for name in EXPORTERS.values()
+            for file in (run / name.target, *(run / name.target).rglob("*"))
+            if file.is_file()
+        )
+        kept = (run / STORE).stat().st_size
     seconds = Spread(tuple(each["export"] for each in found))
     parts = {name: Spread(tuple(e["parts"][name] for e in found)) for name in found[0]["parts"]}
     memory = max(each["mebibytes"] for each in found)
@@ -126,6 +133,7 @@ def main() -> None:
                 each["mebibytes_of_the_largest_child"] for each in found
             ),
             "bytes_written": written,
+            "bytes_of_the_store": kept,
         },
         [f"{documents} documents exported in {seconds} s, {memory} MiB at the peak"],
     )
