@@ -37,6 +37,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from benchmarks.results import publish
 from ocr_moe.codes.decoding import free_reading
 from ocr_moe.codes.finding import CodePlace, find_codes
 from ocr_moe.evaluation.metrics import auroc, mcnemar_exact, wilson
@@ -467,6 +468,32 @@ def main() -> None:
     report = markdown(tables)
     (options.out / "codes.md").write_text(report, encoding="utf-8")
     print(report)
+    name = "codes_ablation" if options.ablation else "codes"
+    publish(name, exact(outcomes), [f"exact codes: {in_short(outcomes)}"])
+
+
+def exact(outcomes: Sequence[Outcome]) -> dict[str, dict[str, dict[str, int]]]:
+    """Level → system → how many codes there were and how many were exact."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for outcome in outcomes:
+        level = found.setdefault(outcome.case.level, {})
+        for system, value in outcome.values.items():
+            counts = level.setdefault(system, {"n": 0, "right": 0})
+            counts["n"] += 1
+            counts["right"] += value == outcome.case.truth
+    return found
+
+
+def in_short(outcomes: Sequence[Outcome]) -> str:
+    """Each system's share of exact codes, all levels together."""
+    levels = exact(outcomes).values()
+    systems = dict.fromkeys(system for level in levels for system in level)
+    shares = []
+    for system in systems:
+        counts = [level[system] for level in levels if system in level]
+        right, n = (sum(each[key] for each in counts) for key in ("right", "n"))
+        shares.append(f"{system} {right / n:.1%}")
+    return ", ".join(shares)
 
 
 if __name__ == "__main__":

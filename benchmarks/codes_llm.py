@@ -16,7 +16,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.codes import LEVELS, SYSTEMS, Case, Outcome, accuracy_table, markdown, paired_table
+from benchmarks.codes import (
+    LEVELS,
+    SYSTEMS,
+    Case,
+    Outcome,
+    accuracy_table,
+    exact,
+    in_short,
+    markdown,
+    paired_table,
+)
+from benchmarks.results import publish
 from ocr_moe import api
 from ocr_moe.api import Options
 from ocr_moe.schema import Kind
@@ -80,6 +91,7 @@ def main() -> int:
     )
     (out / "codes.md").write_text(report, encoding="utf-8")
     print(report)
+    publish("codes_llm", exact(outcomes), [f"exact codes: {in_short(outcomes)}"])
     return 0
 
 

@@ -17,7 +17,6 @@ import json
 import os
 import shutil
 import socket
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -31,10 +30,10 @@ from urllib.parse import quote
 
 import httpx
 
+from benchmarks.recorded import multiply
+
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "data_samples"
-SAME = {"name": "姓名", "number": "证书编号"}
-"""Fields that differ from copy to copy, as they do from person to person."""
 
 
 def printed() -> dict[str, dict[str, str | None]]:
@@ -178,60 +177,6 @@ def spread(values: list[float], unit: float = 1.0) -> str:
     ordered = sorted(values)
     at = [ordered[min(int(share * len(ordered)), len(ordered) - 1)] * unit for share in (0.5, 0.95)]
     return f"p50 {at[0]:.3g}, p95 {at[1]:.3g}, most {ordered[-1] * unit:.3g}"
-
-
-def multiply(run: Path, documents: int) -> None:
-    """Copy a run's recorded documents within its store, under other hashes, paths, names and numbers."""
-    with sqlite3.connect(run / "store.sqlite") as db:
-        rows = db.execute(
-            "SELECT strategy, path, page, part, failed, record FROM records"
-        ).fetchall()
-        held: dict[str, list[tuple[str, tuple[Any, ...]]]] = {}
-        for table in ("files", "pages", "answers"):
-            for sha256, *line in db.execute(f"SELECT * FROM {table}"):
-                held.setdefault(sha256, []).append((table, tuple(line)))
-        copies = documents // len(rows)
-        for copy in range(1, copies):
-            for strategy, path, page, part, failed, text in rows:
-                record = json.loads(text)
-                old, new = (
-                    record["document"]["sha256"],
-                    f"{copy:08x}" + record["document"]["sha256"][8:],
-                )
-                names = renamed(record, copy)
-                target = told_otherwise(path, names).replace(".", f"_{copy}.", 1)
-                record = json.loads(told_otherwise(text, names))
-                record["document"] |= {"sha256": new, "path": f"{copy:04d}/{target}"}
-                db.execute(
-                    "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)",
-                    (
-                        *(strategy, f"{copy:04d}/{target}", page, part, failed),
-                        json.dumps(record, ensure_ascii=False),
-                    ),
-                )
-                for table, line in held[old]:
-                    told = [told_otherwise(c, names) if isinstance(c, str) else c for c in line]
-                    marks = ", ".join("?" * (len(line) + 1))
-                    db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", (new, *told))
-    db.close()
-
-
-def renamed(record: dict[str, Any], copy: int) -> dict[str, str]:
-    """What stands in a record → what is to stand in its copy."""
-    names = {}
-    name = record["fields"].get(SAME["name"], {}).get("value")
-    if name:
-        names[name] = name + chr(0x4E00 + copy)
-    number = record["fields"].get(SAME["number"], {}).get("value")
-    if number and len(number) > 12:
-        names[number] = number[:-4] + f"{copy:04d}"
-    return names
-
-
-def told_otherwise(text: str, names: dict[str, str]) -> str:
-    for old, new in names.items():
-        text = text.replace(old, new)
-    return text
 
 
 def many(run: Path, documents: int, decisions: int) -> None:

@@ -31,6 +31,7 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.results import publish
 from ocr_moe.api import Options, extract
 from ocr_moe.intake.sources import digest
 from ocr_moe.store.database import Store
@@ -836,7 +837,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("| kind | command | tried | survived |\n|---|---|---|---|")
     for kind, command in tried:
         print(f"| {kind} | {command} | {tried[kind, command]} | {survived[kind, command]} |")
-    print(f"\nsurvived: {survived.total()} of {tried.total()}; the slowest took {slowest:.1f} s")
+    print()
+    publish(
+        "fuzz_endpoints",
+        {
+            "ways": len(chosen),
+            "trials": [
+                {"kind": kind, "command": command, "tried": n, "survived": survived[kind, command]}
+                for (kind, command), n in tried.items()
+            ],
+            "slowest_seconds": slowest,
+        },
+        [f"survived: {survived.total()} of {tried.total()}; the slowest took {slowest:.1f} s"],
+    )
     return 0 if survived == tried else 1
 
 

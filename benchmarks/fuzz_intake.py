@@ -25,6 +25,7 @@ import pypdfium2
 import typer
 from PIL import Image
 
+from benchmarks.results import publish
 from ocr_moe.errors import DocumentError
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.limits import ImageLimits
@@ -238,7 +239,22 @@ def main(count: int = 20_000, seed: int = 0) -> None:
             f"{len(tally.escaped)} | {tally.slowest:.2f} |"
         )
     escaped = [f"{name} {what}" for name, tally in tallies.items() for what in tally.escaped]
-    print(f"{sum(t.tried for t in tallies.values()):,} tried, {len(escaped)} escaped{_memory()}")
+    tried = sum(tally.tried for tally in tallies.values())
+    publish(
+        "fuzz_intake",
+        {
+            name: {
+                "tried": tally.tried,
+                "read": tally.read,
+                "refused": tally.refused,
+                "crashed": tally.crashed,
+                "escaped": list(tally.escaped),
+                "slowest_seconds": tally.slowest,
+            }
+            for name, tally in tallies.items()
+        },
+        [f"{tried:,} tried, {len(escaped)} escaped{_memory()}"],
+    )
     for what in escaped[:20]:
         print(what)
     if escaped:

@@ -76,7 +76,7 @@ def main() -> None:
     }
     found: dict[tuple[str, str], list[int]] = {}
     whole = 0
-    sources = discover([str(options.folder)])[: options.limit or None]
+    sources = list(discover([str(options.folder)]))[: options.limit or None]
     with (
         tempfile.TemporaryDirectory() as folder,
         Store(Path(folder, "store.sqlite")) as store,

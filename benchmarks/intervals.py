@@ -13,6 +13,7 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.results import publish
 from ocr_moe.evaluation.metrics import bootstrap_macro, percentile_interval, wilson
 
 LEVEL = 0.95
@@ -75,6 +76,7 @@ def main() -> None:
     print(f"\nBootstrap over documents of 95 %, {options.repetitions} repetitions\n")
     print("| documents | accuracy | correlation in a document | macro | paired difference |")
     print("|---|---|---|---|---|")
+    rows: list[dict[str, float]] = []
     for n in (48, 121, 400):
         for accuracy, gain in ((0.85, 0.05), (0.97, 0.01)):
             for correlation in (0.0, 0.5):
@@ -82,6 +84,22 @@ def main() -> None:
                     n, accuracy, gain, correlation, options.repetitions, seed=n
                 )
                 print(f"| {n} | {accuracy:.0%} | {correlation} | {one:.1%} | {two:.1%} |")
+                rows.append(
+                    {
+                        "documents": n,
+                        "accuracy": accuracy,
+                        "correlation": correlation,
+                        "macro": one,
+                        "paired": two,
+                    }
+                )
+    print()
+    least = min(min(row["macro"], row["paired"]) for row in rows)
+    publish(
+        "intervals",
+        {"repetitions": options.repetitions, "bootstrap": rows},
+        [f"intervals of 95 % by bootstrap cover {least:.1%} at least"],
+    )
 
 
 if __name__ == "__main__":

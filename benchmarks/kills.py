@@ -30,6 +30,7 @@ from random import Random
 
 from PIL import Image
 
+from benchmarks.results import publish
 from ocr_moe.testing.chatserver import ChatServer, Reply, Request, completion
 
 SAMPLES = Path(__file__).parent.parent / "data_samples" / "graduation_certificate"
@@ -273,7 +274,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{tally.finished} runs came to their end; {tally.repeated} calls were paid again")
     for problem in tally.problems:
         print(f"PROBLEM {problem}")
-    print(f"{len(tally.problems)} problems")
+    publish(
+        "kills",
+        {
+            "documents": options.documents,
+            "calls": once,
+            "kills": dict(tally.kills),
+            "finished": tally.finished,
+            "paid_again": tally.repeated,
+            "problems": tally.problems,
+        },
+        [f"{len(tally.problems)} problems"],
+    )
     return 1 if tally.problems else 0
 
 

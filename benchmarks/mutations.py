@@ -28,6 +28,7 @@ from random import Random
 
 import openpyxl
 
+from benchmarks.results import publish
 from ocr_moe.api import Run, evaluate
 from ocr_moe.errors import OcrMoeError
 from ocr_moe.evaluation.truth.matching import match
@@ -364,6 +365,12 @@ def main() -> int:
             if options.only is None or target.name in options.only:
                 tallies[target.name] = run(target, options.each, options.seed, options.keep)
     print(table(tallies))
+    uncaught = sum(tally.uncaught.total() for tally in tallies.values())
+    publish(
+        "mutations",
+        {name: {"uncaught": dict(tally.uncaught)} for name, tally in tallies.items()},
+        [f"{len(tallies)} targets, {options.each} mutations each, {uncaught} not caught"],
+    )
     for name, tally in tallies.items():
         for what, count in tally.uncaught.most_common():
             print(f"{name}: {count} x {what}", file=sys.stderr)

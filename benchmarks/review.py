@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import ocr_moe
+from benchmarks.results import publish
 from ocr_moe.evaluation.material import gather
 from ocr_moe.evaluation.metrics import wilson
 from ocr_moe.evaluation.scoring import score
@@ -263,6 +264,7 @@ def main() -> None:
         "| inside the plan's interval | looks until certified | certified | accuracy then | broken |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
+    rows = {}
     for target in options.target:
         outcomes = simulate(
             documents,
@@ -271,7 +273,24 @@ def main() -> None:
             reliability=options.reliability,
             resampled=options.documents,
         )
-        print(report(list(outcomes), target), flush=True)
+        row = report(list(outcomes), target)
+        print(row, flush=True)
+        rows[f"{target:g}"] = [cell.strip() for cell in row.strip("|").split("|")]
+    print()
+    publish(
+        "review",
+        {
+            "documents": len(documents),
+            "cells": len(machine),
+            "right": right,
+            "repetitions": options.repetitions,
+            "targets": rows,
+        },
+        [
+            f"target {row[0]}: certified after {row[6]} looks of {row[1]} cells, promise broken {row[9]}"
+            for row in rows.values()
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ from typing import Any
 
 import httpx
 
+from benchmarks.results import publish
+
 SAMPLES = Path(__file__).parent.parent / "data_samples" / "graduation_certificate"
 SCHEMA = "graduation_certificate"
 _PATIENCE = 600.0
@@ -150,6 +152,14 @@ def main() -> None:
     found["extract, images a second"] = [round(before, 3), round(after, 3)]
     found["share of extract"] = round(found["a second"] / ((before + after) / 2), 3)
     print(json.dumps(found, indent=2))
+    publish(
+        "service",
+        found,
+        [
+            f"{found['a second']} images a second over HTTP, "
+            f"{found['share of extract']:.0%} of extract's; {found['MiB, last quarter']} MiB"
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -40,10 +40,13 @@ def compare(
     ocr: options.OcrFile = None,
     recorded: options.Recorded = None,
     work: options.Work = None,
+    metrics: options.Metrics = None,
+    log_level: options.LogLevel = None,
+    log_file: options.LogFile = None,
 ) -> None:
     """Run strategies over the same documents and score each against the verified sheet."""
     from ocr_moe import api
-    from ocr_moe.cli.session import finish, progress, published, publishing
+    from ocr_moe.cli.session import finish, published, publishing, watched
     from ocr_moe.cli.tables import print_scores
     from ocr_moe.cli.words import language
 
@@ -61,7 +64,7 @@ def compare(
         work=work,
         language=language(),
     )
-    with progress() as (report, notice):
+    with watched(metrics=metrics, log_level=log_level, log_file=log_file) as watch:
         run, scores = api.compare(
             paths,
             truth,
@@ -70,10 +73,11 @@ def compare(
             options=chosen,
             goal=api.Goal(target_accuracy, confidence),
             listing=sys.stdin,
-            report=report,
-            notice=notice,
+            report=watch.report,
+            notice=watch.notice,
             publishing=publishing,
         )
+        watch.finished(run.outcome)
     print_scores(scores)
     finish(
         run.outcome,

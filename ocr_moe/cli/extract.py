@@ -45,11 +45,14 @@ def extract(
             "--runner", help="local: on this machine. ray: on a Ray cluster (docs/cluster.md)."
         ),
     ] = "local",
+    metrics: options.Metrics = None,
+    log_level: options.LogLevel = None,
+    log_file: options.LogFile = None,
 ) -> None:
     """Read the fields of every document into JSONL, JSON and Excel."""
     from ocr_moe import api
     from ocr_moe.cli.estimate import print_estimate
-    from ocr_moe.cli.session import finish, progress, published, publishing
+    from ocr_moe.cli.session import finish, published, publishing, watched
     from ocr_moe.cli.words import language
     from ocr_moe.exports.exporters import EXPORTERS
 
@@ -75,15 +78,16 @@ def extract(
             api.estimate(paths, out=out, strategies=names, options=chosen, listing=sys.stdin)
         )
         return
-    with progress() as (report, notice):
+    with watched(metrics=metrics, log_level=log_level, log_file=log_file) as watch:
         run = api.extract(
             paths,
             out=out,
             strategy=strategy,
             options=chosen,
             listing=sys.stdin,
-            report=report,
-            notice=notice,
+            report=watch.report,
+            notice=watch.notice,
             publishing=publishing,
         )
+        watch.finished(run.outcome)
     finish(run.outcome, published(run, [*(e.target for e in EXPORTERS.values()), "run.json"]))

@@ -65,6 +65,29 @@ Recorded = Annotated[
         help="A store whose answers stand in for experts that cannot be asked here.",
     ),
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="PORT|HOST:PORT|FILE.prom",
+        help="Serve Prometheus metrics while running, or write them to a file at the end.",
+    ),
+]
+LogLevel = Annotated[
+    str | None,
+    typer.Option(
+        "--log-level",
+        envvar="OCR_MOE_LOG",
+        metavar="debug|info|warning|error",
+        help="Log events from this level on, a line of JSON each.",
+    ),
+]
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-file", envvar="OCR_MOE_LOG_FILE", help="Where to; standard error by default."
+    ),
+]
 Truth = Annotated[
     list[Path], typer.Option("--truth", help="The verified sheet, .xlsx or .csv (one a schema).")
 ]

@@ -4,19 +4,77 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
 from ocr_moe.cli.words import phrase, said
 
+Told = TypeVar("Told")
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.progress import Progress as Bars
 
     from ocr_moe.api import Run
     from ocr_moe.formats.phrases import Phrase
     from ocr_moe.run.outcome import Notice, Outcome, Progress
+    from ocr_moe.telemetry.tally import Tally
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a running batch tells, and to whom it is told on."""
+
+    report: Callable[[Progress], None]
+    notice: Callable[[Notice], None]
+    finished: Callable[[Outcome | None], None]
+
+
+@contextmanager
+def watched(
+    *, metrics: str | None = None, log_level: str | None = None, log_file: Path | None = None
+) -> Iterator[Watch]:
+    """A batch in the block is shown on the terminal, counted where `metrics` says and logged.
+
+    Raises UsageError and OutputError as those do, before anything is begun.
+    """
+    with ExitStack() as stack:
+        hearing: list[Callable[[Progress], None]] = []
+        noticing: list[Callable[[Notice], None]] = []
+        ending: list[Callable[[Outcome | None], None]] = []
+        if log_level or log_file:
+            from ocr_moe.telemetry import logs
+            from ocr_moe.version import __version__
+
+            stack.enter_context(logs.logging_to(log_level, log_file))
+            logs.started(__version__)
+            stack.push(logs.left)
+            hearing.append(logs.progressed)
+            noticing.append(logs.noticed)
+            ending.append(logs.finished)
+        if metrics is not None:
+            from ocr_moe.telemetry.exposition import exposed
+            from ocr_moe.telemetry.metrics import Metrics
+
+            counted = Metrics()
+            address = stack.enter_context(exposed(metrics, counted))
+            _complain(said("metrics_at", address=address))
+            hearing.append(counted.progressed)
+        report, notice = stack.enter_context(progress())
+        yield Watch(_to_all([*hearing, report]), _to_all([*noticing, notice]), _to_all(ending))
+
+
+def _to_all(hearers: Sequence[Callable[[Told], None]]) -> Callable[[Told], None]:
+    def tell(told: Told) -> None:
+        for hear in hearers:
+            hear(told)
+
+    return tell
 
 
 @contextmanager
@@ -25,14 +83,19 @@ def progress() -> Iterator[tuple[Callable[[Progress], None], Callable[[Notice], 
 
     A bar on a terminal, a plain line now and then elsewhere; failures in full on both.
     """
+    from ocr_moe.telemetry.tally import Tally
+
+    tally = Tally()
     bars = _bars()
     if bars is None:
 
         def line(step: Progress) -> None:
+            tally.progressed(step)
             if step.failure:
                 _complain(said("failure", path=step.path, why=step.failure))
             if step.done == step.total or step.done % max(1, step.total // 10) == 0:
-                _complain(said("progress", n=step.done, total=step.total))
+                files = phrase("progress", n=step.done, total=step.total)
+                _complain(said("only", parts=[files, *standing(tally)]))
 
         yield line, lambda notice: _complain(said(notice.value))
         return
@@ -42,14 +105,31 @@ def progress() -> Iterator[tuple[Callable[[Progress], None], Callable[[Notice], 
         def advance(step: Progress) -> None:
             from rich.markup import escape
 
-            bars.update(
-                task, completed=step.done, total=step.total, description=escape(step.path[-48:])
-            )
+            tally.progressed(step)
+            told = said("only", parts=standing(tally)) or step.path[-48:]
+            bars.update(task, completed=step.done, total=step.total, description=escape(told))
             if step.failure:
                 told = said("failure", path=step.path, why=step.failure)
                 bars.console.print(f"[red]{escape(told)}[/]", highlight=False)
 
         yield advance, lambda notice: bars.update(task, description=said(notice.value))
+
+
+def standing(tally: Tally) -> list[Phrase]:
+    """How a run is getting on: its speed, what it leaves to people and what it spends, time left."""
+    parts: list[Phrase] = []
+    if tally.documents_a_second is not None:
+        parts.append(phrase("speed", speed=f"{tally.documents_a_second:.3g}"))
+    if tally.to_check is not None:
+        parts.append(phrase("so_far_to_check", cells=phrase("n_cells", n=tally.to_check)))
+    if tally.tokens:
+        parts.append(phrase("n_tokens", n=f"{tally.tokens:,}"))
+    if tally.money:
+        parts.append(phrase("spent", money=f"{tally.money:.4g}"))
+    if tally.seconds_left:
+        left = timedelta(seconds=round(tally.seconds_left))
+        parts.append(phrase("time_left", time=str(left)))
+    return parts
 
 
 @contextmanager
@@ -76,13 +156,12 @@ def _bars() -> Bars | None:
     console = Console(stderr=True)
     if not console.is_terminal:
         return None
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bars
 
     return Bars(
         BarColumn(),
         MofNCompleteColumn(),
-        TimeRemainingColumn(),
         TextColumn("{task.description}"),
         console=console,
     )

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ocr_moe.errors import EngineError, MissingDependencyError
@@ -60,6 +61,14 @@ class SymbolsParams(Value):
     """… unless it then has more pixels than this."""
 
 
+@cache  # looking it up takes milliseconds, and every question asks for it
+def _version() -> str:
+    try:
+        return importlib.metadata.version("zxing-cpp")
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
+
+
 class ZxingSymbols:
     """Finds and decodes QR codes, Aztec, Data Matrix, PDF417, Code 128, Code 39 and Code 93."""
 
@@ -73,11 +82,7 @@ class ZxingSymbols:
 
     @property
     def fingerprint(self) -> str:
-        try:
-            version = importlib.metadata.version("zxing-cpp")
-        except importlib.metadata.PackageNotFoundError:
-            version = "missing"
-        return f"zxing-{version} r{REVISION} {self._params.model_dump_json()}"
+        return f"zxing-{_version()} r{REVISION} {self._params.model_dump_json()}"
 
     def read(self, image: Image.Image, *, expected: bool = False) -> tuple[Symbol, ...]:
         """The page's symbols from top to bottom, each content at one place once."""

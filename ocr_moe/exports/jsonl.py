@@ -20,7 +20,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from ocr_moe.errors import UsageError
 from ocr_moe.exports.forms import FORMAT
 from ocr_moe.exports.sources import AnswersOf
-from ocr_moe.formats.files import replacing, writing_to
+from ocr_moe.formats.files import SmallFiles, replacing, writing_to
 from ocr_moe.formats.names import safe_name, short_digest
 from ocr_moe.formats.versions import refusal
 from ocr_moe.types import (
@@ -174,14 +174,14 @@ def write_documents(
     other documents. Raises OutputError.
     """
     written: set[Path] = set()
+    files = SmallFiles()
     for record in records:
         data = record_to_json(record)
         data["answers"] = [
             _answer(name, answer) for name, calls in answers(record).items() for answer in calls
         ]
         path = folder / document_path(record.document)
-        with replacing(path, durable=False) as temporary:
-            temporary.write_bytes(_encode(data, indent=2) + b"\n")
+        files.write(path, _encode(data, indent=2) + b"\n")
         written.add(path)
     if prune:
         _prune(folder, written)
@@ -225,7 +225,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "status": decision.status.value,
         "experts": list(decision.experts),
         "evidence": _evidence(decision.evidence),
-        "characters": [_number(value) for value in decision.characters],
+        "characters": [round(value, _PLACES) for value in decision.characters],
         "notes": list(decision.notes),
     }
     if decision.reviewer is not None:
@@ -240,11 +240,12 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "raw": reading.raw,
         "score": _number(reading.score),
         "alternatives": [
-            {"value": item.value, "logprob": _number(item.logprob)} for item in reading.alternatives
+            {"value": item.value, "logprob": round(item.logprob, _PLACES)}
+            for item in reading.alternatives
         ],
-        "characters": [_number(value) for value in reading.characters],
+        "characters": [round(value, _PLACES) for value in reading.characters],
         "evidence": _evidence(reading.evidence),
-        "features": {name: _number(value) for name, value in reading.features.items()},
+        "features": {name: round(value, _PLACES) for name, value in reading.features.items()},
         "notes": list(reading.notes),
         "error": _failure(reading.error),
     }
@@ -264,7 +265,10 @@ def _answer(expert: str, answer: Answer) -> dict[str, Any]:
 def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:
     if evidence is None:
         return None
-    data: dict[str, Any] = {"box": [_number(side) for side in evidence.box], "text": evidence.text}
+    data: dict[str, Any] = {
+        "box": [round(side, _PLACES) for side in evidence.box],
+        "text": evidence.text,
+    }
     if evidence.page > 1:
         data["page"] = evidence.page
     return data

@@ -22,6 +22,7 @@ ABSENT_MARK = "无"
 """What a person writes where the document has no such thing."""
 _PLACES = 6
 """Of a confidence."""
+_json = json.JSONEncoder(ensure_ascii=False).encode
 _LONGEST = 30_000
 """Characters of a cell of the sheet of what was written; Excel takes 32,767."""
 
@@ -95,22 +96,23 @@ def written_rows(document: DocumentId, what: WrittenDocument) -> Iterator[tuple[
     A value that no cell can hold is left out: that it was changed cannot be told.
     """
     head = (*document, what.sha256, what.schema, what.strategy)
-    some: dict[str, list[object]] = {}
+    some: list[str] = []
     length = 0
     for name, cell in what.cells.items():
         confidence = None if cell.confidence is None else round(cell.confidence, _PLACES)
         said: list[object] = [cell.value, cell.status, confidence]
         if cell.reviewer is not None:
             said += [cell.reviewer, cell.at]
-        size = len(json.dumps({name: said}, ensure_ascii=False))
+        text = _json(name) + ": " + _json(said)
+        size = len(text) + len("{}")
         if size > _LONGEST:
             continue
         if length + size > _LONGEST:
-            yield (*head, json.dumps(some, ensure_ascii=False))
-            some, length = {}, 0
-        some[name] = said
+            yield (*head, "{" + ", ".join(some) + "}")
+            some, length = [], 0
+        some.append(text)
         length += size
-    yield (*head, json.dumps(some, ensure_ascii=False))
+    yield (*head, "{" + ", ".join(some) + "}")
 
 
 def is_written(cells: Sequence[str | None]) -> bool:

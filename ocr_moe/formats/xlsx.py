@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
@@ -167,8 +168,9 @@ class Sheet:
         if sizes:
             tallest = max(height for _, height in sizes)
             self._sheet.set_row(self._row, tallest * 0.75 + 4)
-        for index, cell in enumerate(row):
-            self._write(self._row, index, cell)
+        if sizes or not self._put(row):
+            for index, cell in enumerate(row):
+                self._write(self._row, index, cell)
 
     @property
     def name(self) -> str:
@@ -227,6 +229,43 @@ class Sheet:
                     },
                 )
 
+    def _put(self, row: Sequence[Cell]) -> bool:
+        """Write a row of plain cells at once; False, and nothing written, where one is not plain."""
+        plain: list[tuple[int, str | int | float | date | None, Any]] = []
+        for index, cell in enumerate(row):
+            value = cell.value
+            if isinstance(value, str):
+                if cell.marks:
+                    return False
+                if value:
+                    text = cell_text(value)
+                    plain.append((index, text, self._book.format(cell.style, "@")))
+                elif cell.style != "plain" or cell.note:
+                    plain.append((index, None, self._book.format(cell.style, "@")))
+            elif value is None:
+                if cell.style != "plain" or cell.note:
+                    plain.append((index, None, self._book.format(cell.style, "@")))
+            elif isinstance(value, date):
+                plain.append((index, value, self._book.format(cell.style, _DATE)))
+            elif isfinite(value):
+                number = self._columns[index].number
+                plain.append((index, value, self._book.format(cell.style, number)))
+            else:
+                return False
+        self._sheet.put_row(self._row, plain)
+        for index, cell in enumerate(row):
+            if cell.value and self._is_linked(cell):
+                self._links += 1
+                self._sheet.link(self._row, index, _address(cell.link))
+            self._note(self._row, index, cell)
+        return True
+
+    def _note(self, row: int, index: int, cell: Cell) -> None:
+        if cell.note and self._notes < _MAX_NOTES:
+            self._notes += 1
+            options = {"author": "ocr-moe", "x_scale": 1.6}
+            self._sheet.write_comment(row, index, cell_text(cell.note), options)
+
     def _write(self, row: int, index: int, cell: Cell) -> None:
         value = cell.value
         if isinstance(value, date):
@@ -239,10 +278,7 @@ class Sheet:
             self._write_text(row, index, cell_text(value), cell)
         elif cell.style != "plain" or cell.note:
             self._sheet.write_blank(row, index, None, self._book.format(cell.style, "@"))
-        if cell.note and self._notes < _MAX_NOTES:
-            self._notes += 1
-            options = {"author": "ocr-moe", "x_scale": 1.6}
-            self._sheet.write_comment(row, index, cell_text(cell.note), options)
+        self._note(row, index, cell)
         if cell.picture:
             place = {"x_offset": 2, "y_offset": 2, "object_position": _MOVES_WITH_CELLS}
             image = {"image_data": io.BytesIO(cell.picture), **place}
@@ -255,8 +291,7 @@ class Sheet:
         look = self._book.format(cell.style, "@")
         if self._is_linked(cell):
             self._links += 1
-            address = re.sub(r"(?i)^file:", "FILE:", cell.link)
-            self._sheet.write_url(row, index, address, look, text)
+            self._sheet.write_url(row, index, _address(cell.link), look, text)
             return
         pieces = _pieces(text, cell.marks)
         # Excel refuses a rich string of one piece: then the mark is the whole cell's look.
@@ -286,6 +321,9 @@ class Book:
     """A workbook being written; have one by `writing`."""
 
     def __init__(self, workbook: xlsxwriter.Workbook, rows_per_sheet: int) -> None:
+        from ocr_moe.formats.sheetrows import RowSheet
+
+        self._sheet_class = RowSheet
         self._workbook = workbook
         self._formats: dict[tuple[str, str], Any] = {}
         self._sheets: list[Sheet] = []
@@ -343,7 +381,7 @@ class Book:
             tail = f"~{attempt}"
             clean = clean[: 31 - len(suffix) - len(tail)].split("~")[0] + tail
         self._names.add((clean + suffix).casefold())
-        return self._workbook.add_worksheet(clean + suffix)
+        return self._workbook.add_worksheet(clean + suffix, worksheet_class=self._sheet_class)
 
     def format(self, style: Style, number: str) -> Any:
         key = (style, number)
@@ -410,6 +448,10 @@ def picture_size(picture: bytes) -> tuple[int, int]:
 
     with Image.open(io.BytesIO(picture)) as image:
         return image.size
+
+
+def _address(link: str) -> str:
+    return re.sub(r"(?i)^file:", "FILE:", link)
 
 
 def _pieces(text: str, marks: Sequence[tuple[int, int]]) -> list[tuple[str, bool]]:

@@ -287,8 +287,22 @@ class _Page:
         return _Told(schema, values, frozenset(places), chinese)
 
 
+_VOCABULARIES: dict[int, tuple[Schema, dict[str, float]]] = {}
+"""By the identity of the schema, which is kept with it: its hash would take as long as the work."""
+_MOST_VOCABULARIES = 64
+
+
 def _vocabulary(schema: Schema) -> dict[str, float]:
     """The words and labels of a schema's documents, folded, with their weights."""
+    known = _VOCABULARIES.get(id(schema))
+    if known is None:
+        if len(_VOCABULARIES) >= _MOST_VOCABULARIES:
+            _VOCABULARIES.clear()
+        known = _VOCABULARIES[id(schema)] = (schema, _folded_words(schema))
+    return known[1]
+
+
+def _folded_words(schema: Schema) -> dict[str, float]:
     labels = {fold_label(label): _LABEL for each in schema.fields for label in each.labels}
     words = {fold_label(word): weight for word, weight in words_of(schema).items()}
     return {word: weight for word, weight in (labels | words).items() if len(word) > 1}

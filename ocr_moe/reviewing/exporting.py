@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from ocr_moe.formats.phrases import Language
 from ocr_moe.reviewing.verified import VERIFIED, export_verified
-from ocr_moe.run.exporting import write_exports
 from ocr_moe.run.opened import OpenedRun
 from ocr_moe.run.settling import settle
+from ocr_moe.run.writing import write_exports
 from ocr_moe.store.database import Store
 
 

@@ -13,6 +13,7 @@ from ocr_moe.judgements import Verdict, with_verdicts
 from ocr_moe.protocols import Ask, Combiner, Expert, Gate, State
 from ocr_moe.routing.dossiers import DossierParams
 from ocr_moe.schema import Schema
+from ocr_moe.tracing import span
 from ocr_moe.types import LIVE, Answer, Cost, Decision, Origin, Reading
 
 Asking = Callable[[Ask], Answer]
@@ -88,9 +89,15 @@ def decide(
                 readings[reading.field][ask.expert] = reading
         known = {name: dict(of_field) for name, of_field in readings.items()}
         state = State(schema, known, today=today, verdicts=verdicts)
-        decisions = with_verdicts(combiner.combine(state), verdicts)
+        decisions = _combined(combiner, state)
         states.append(replace(state, decisions=decisions))
     if not decisions:
         state = State(schema, readings, today=today, verdicts=verdicts)
-        decisions = with_verdicts(combiner.combine(state), verdicts)
+        decisions = _combined(combiner, state)
     return Course(decisions, cost, tuple(exchanges), tuple(states))
+
+
+def _combined(combiner: Combiner, state: State) -> Mapping[str, Decision]:
+    """The combiner's decisions, over which people's word stands."""
+    with span("combine"):
+        return with_verdicts(combiner.combine(state), state.verdicts)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from ocr_moe.errors import BudgetExceededError, DamagedRowError, OcrMoeError, UsageError
 from ocr_moe.geometry import onto_page
 from ocr_moe.judgements import Verdict
+from ocr_moe.observing import Observed, observe
 from ocr_moe.permits import resume
 from ocr_moe.protocols import Document, Expert, Rereader
 from ocr_moe.routing.consistency import day_of
@@ -22,6 +23,7 @@ from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.ledger import Books, unasked
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Question, Store
+from ocr_moe.tracing import span
 from ocr_moe.types import Answer, Box, Cost, Decision, Evidence, Failure, Reading, Record
 
 _WORDS = 2000
@@ -105,12 +107,14 @@ class StoredAnswers:
         stored = self._store.get_answer(question)
         rest = fields if stored is None else [f for f in fields if f.name in unasked(stored)]
         if stored is not None and not rest:
+            observe(Observed.ANSWERS, expert.name, "stored", _outcome_of(stored))
             return self._as_parsed_today(expert, fields, question, stored)
         if self._ledger is None:
             raise NotRecordedError(f"{ref.path}: {expert.name} has not been asked")
         with self._ledger.question(expert.name) as paid:
             answer = ask(expert, self._document, rest, fingerprint)
             paid.settle(answer.cost)
+        _observe_asked(expert.name, answer)
         if stored is not None:
             answer = _completed(self._as_parsed_today(expert, fields, question, stored), answer)
         self._store.put_answer(question, answer)
@@ -124,7 +128,9 @@ class StoredAnswers:
     def _as_parsed_today(
         self, expert: Expert, fields: Sequence[Field], question: Question, stored: Answer
     ) -> Answer:
-        if not isinstance(expert, Rereader) or not stored.is_outdated(expert.parsing):
+        if not stored.replies or not isinstance(expert, Rereader):
+            return stored  # as most are: looking at the expert takes longer
+        if not stored.is_outdated(expert.parsing):
             return stored
         if self._ledger is None:  # nor can anything be stored
             raise NotRecordedError(
@@ -203,7 +209,8 @@ def ask(
     start = time.perf_counter()
     answer: object = None
     try:
-        answer = expert.read(document, fields)
+        with span(f"expert.{expert.name}"):
+            answer = expert.read(document, fields)
         return _sound(fields, answer)
     except BaseException as error:  # an expert, perhaps a third party's, must not end the batch
         if is_not_its_own(error):
@@ -225,6 +232,22 @@ def reread(
             raise
         failed = failed_answer(name, fields, error).readings
         return answer.model_copy(update={"readings": failed, "parsing": expert.parsing})
+
+
+def _observe_asked(expert: str, answer: Answer) -> None:
+    cost = answer.cost
+    observe(Observed.ANSWERS, expert, "asked", _outcome_of(answer))
+    observe(Observed.ANSWER_SECONDS, expert, number=cost.seconds)
+    if cost.calls:
+        observe(Observed.REQUESTS, expert, number=cost.calls)
+        observe(Observed.TOKENS, expert, "prompt", number=cost.prompt_tokens)
+        observe(Observed.TOKENS, expert, "completion", number=cost.completion_tokens)
+        observe(Observed.MONEY, expert, number=cost.money)
+
+
+def _outcome_of(answer: Answer) -> str:
+    failed = bool(answer.readings) and all(each.error is not None for each in answer.readings)
+    return "failed" if failed else "answered"
 
 
 def _completed(before: Answer, rest: Answer) -> Answer:

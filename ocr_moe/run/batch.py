@@ -15,11 +15,11 @@ from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunErr
 from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.source import Source, located
+from ocr_moe.observing import Observation
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoppedError
 from ocr_moe.run.currency import Currency
 from ocr_moe.run.documents import IMPORTED
-from ocr_moe.run.exporting import write_exports
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
 from ocr_moe.run.inputs import Changes, Comparison, LookAhead, Pending, give_back
 from ocr_moe.run.interrupts import stopping
@@ -27,16 +27,18 @@ from ocr_moe.run.kept import take_kept
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, configuration_of
 from ocr_moe.run.outcome import Notice, Outcome, Progress, Tally, count_documents, why_failed
-from ocr_moe.run.processing import Processed, Processor
+from ocr_moe.run.processing import Processed, Processor, observations_of
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Cluster, Runner, local_runner
 from ocr_moe.run.settling import settle
 from ocr_moe.run.shards import Division
 from ocr_moe.run.workers.crew import Crew, UnbuildableError
 from ocr_moe.run.workers.messages import Job, Work
+from ocr_moe.run.writing import write_exports
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, is_failed, renamed, row_of
 from ocr_moe.store.opening import is_begun
+from ocr_moe.tracing import span
 from ocr_moe.types import Record
 from ocr_moe.workshop.build import Workshop
 
@@ -208,7 +210,10 @@ class Batch:
         if outcome.resumed and not self._is_current:
             self.store.drop_damaged()
             outcome.resumed = self.store.inputs.count_finished(self._names)
-        self._tally = Tally(report, outcome.resumed, outcome.files)
+        self._tally = Tally(
+            *(report, outcome.resumed, outcome.files),
+            requests=lambda: None if crew is None else crew.requests,
+        )
         results = self._results(sources, crew)
         try:
             with stopping(self.stop):
@@ -226,7 +231,8 @@ class Batch:
             self._ledger.stop(error)
             results.close()  # once what is under way is done, so that the store outlives it
             raise
-        settle(self.store, self.strategies, self.schemas, self._workshop)
+        with span("settle"):
+            settle(self.store, self.strategies, self.schemas, self._workshop)
         outcome.asked = self._ledger.asked
         count_documents(outcome, self.store, self._names)
         return outcome
@@ -388,7 +394,12 @@ class Batch:
             for result in results:
                 source = self._under_way.pop(result.sha256)
                 give_back(source)
-                self._tally.note(source.name, result.failure)
+                self._tally.note(
+                    source.name,
+                    result.failure,
+                    sha256=result.sha256,
+                    observations=result.observations,
+                )
                 if paths := self.store.inputs.waiting_copies(result.sha256, self._names):
                     records = [Record.model_validate_json(row.record) for row in result.rows]
                     self._copy(records, paths)
@@ -398,12 +409,17 @@ class Batch:
         for path in paths:
             self.store.put_records([row_of(renamed(record, path)) for record in records])
             failed = next((record for record in records if is_failed(record)), None)
-            self._tally.note(path, None if failed is None else why_failed(failed))
+            self._tally.note(
+                path,
+                None if failed is None else why_failed(failed),
+                sha256=records[0].document.sha256,
+                observations=_counted(records),
+            )
 
     def _keep_broken(self, source: Source, error: DocumentError) -> None:
         records = self._processor.broken(source, "", 1, error)
         self.store.put_records([row_of(record) for record in records])
-        self._tally.note(source.name, why_failed(records[0]))
+        self._tally.note(source.name, why_failed(records[0]), observations=_counted(records))
 
     def export(self) -> Manifest:
         """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store; nothing where
@@ -449,3 +465,7 @@ class Batch:
             },
             clear_records=clear_records,
         )
+
+
+def _counted(records: Sequence[Record]) -> Iterator[Observation]:
+    return (each for record in records for each in observations_of(record))

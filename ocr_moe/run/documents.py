@@ -22,6 +22,7 @@ from ocr_moe.intake.textlayer import REVISION as TEXT_REVISION
 from ocr_moe.intake.textlayer import TextLayer
 from ocr_moe.intake.watermarks import REVISION as WATERMARKS_REVISION
 from ocr_moe.intake.watermarks import read_under_watermark
+from ocr_moe.observing import Observed, observe
 from ocr_moe.permits import resume
 from ocr_moe.protocols import OcrEngine, Page
 from ocr_moe.reading.splitting import find_regions, within
@@ -29,6 +30,7 @@ from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.layers import is_borne_out, own_lines, rotation_of, with_rest
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
+from ocr_moe.tracing import span
 from ocr_moe.types import Box, DocumentRef, Line, PageText
 
 if TYPE_CHECKING:
@@ -66,9 +68,17 @@ def reader_of(engine: OcrEngine, remove_seals: bool) -> Callable[[Image.Image], 
     """How a page's lines are read as it lies: long pages in strips, seals and notices taken off."""
 
     def read(image: Image.Image) -> tuple[Line, ...]:
-        return engine.read(without_seals(image) if remove_seals else image)
+        if remove_seals:
+            with span("seals"):
+                image = without_seals(image)
+        with span("ocr"):
+            return engine.read(image)
 
-    return lambda image: in_strips(image, lambda strip: read_under_watermark(strip, read))
+    def read_page(image: Image.Image) -> tuple[Line, ...]:
+        with span("watermarks"):
+            return in_strips(image, lambda strip: read_under_watermark(strip, read))
+
+    return read_page
 
 
 class PageReader:
@@ -112,7 +122,7 @@ class PageReader:
     def count(self) -> int:
         pages = self._store.get_page_count(self._sha256)
         if pages is None:
-            with self._lock:
+            with self._lock, span("decode"):
                 pages = self._opened().pages
             self._store.put_page_count(self._sha256, pages)
         return pages
@@ -147,8 +157,12 @@ class PageReader:
         for engine in (IMPORTED, *own, self._key):
             text = self._store.get_page(self._sha256, page, engine)
             if text is not None:
+                observe(Observed.PAGES, "stored")
                 return text
-        return self._read_page(page)
+        text = self._read_page(page)
+        observe(Observed.PAGES, "read")
+        observe(Observed.PAGE_SECONDS, number=text.seconds)
+        return text
 
     def _read_page(self, page: int) -> PageText:
         start = time.perf_counter()
@@ -175,7 +189,8 @@ class PageReader:
             if layer is not None and is_borne_out(layer, image, self._read):
                 rest = self._opened_page(page, text=False)
                 return (self._mixed_key, *with_rest(layer, rest, self._read))
-            return (self._key, *read_upright(image, self._read))
+            with span("righting"):
+                return (self._key, *read_upright(image, self._read))
 
         seconds, (key, rotation, lines) = self._timed(page, read)
         sideways = rotation in (90, 270)
@@ -243,13 +258,13 @@ class PageReader:
         if not self._text_layer:
             return None
         try:
-            with self._lock:
+            with self._lock, span("text_layer"):
                 return self._opened().text(page)
         except DocumentError:
             return None
 
     def _opened_page(self, page: int, *, text: bool) -> Image.Image:
-        with self._lock:
+        with self._lock, span("decode"):
             return self._opened().page(page, text=text)
 
     def pixels(self, page: int) -> Image.Image:
@@ -257,7 +272,8 @@ class PageReader:
         resume()
         with self._lock:
             if self._pixels is None or self._pixels[0] != page:
-                self._pixels = (page, self._opened().page(page))
+                with span("decode"):
+                    self._pixels = (page, self._opened().page(page))
             return self._pixels[1]
 
     def rest(self) -> None:

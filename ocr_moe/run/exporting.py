@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from ocr_moe.errors import OcrMoeError, StoreError
 from ocr_moe.formats.addresses import file_address
-from ocr_moe.formats.files import sweep
-from ocr_moe.formats.names import folder_name
-from ocr_moe.formats.phrases import Language
-from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import on_page
-from ocr_moe.run.manifest import Manifest, manifest, write_manifest
-from ocr_moe.run.pictures import PageImages
 from ocr_moe.run.settling import subjects_told
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.types import Answer, Box, Record
-from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config
 
 if TYPE_CHECKING:
@@ -107,47 +98,9 @@ def exported(store: Store, strategy: str) -> Exported:
 def originals_of(store: Store) -> Callable[[str], str]:
     """Path of a document → address of its file as the run found it; empty where none is known."""
 
+    @lru_cache(maxsize=64)  # several sheets and rows name one document after the other
     def address_of(path: str) -> str:
         place = store.inputs.place_of(path)
         return file_address(place if isinstance(place, str) else str(place[0])) if place else ""
 
     return address_of
-
-
-def write_exports(
-    out: Path,
-    store: Store,
-    strategies: Sequence[Strategy],
-    schemas: Sequence[Schema],
-    workshop: Workshop,
-    *,
-    snapshot: Store | None = None,
-    begun: Callable[[str], None] = lambda target: None,
-    language: Language = "en",
-) -> Manifest:
-    """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store, or from a
-    `snapshot` of it, so that it can be written meanwhile; `begun` is told of each.
-
-    `language` is that of workbooks; pages are in their reader's.
-
-    What killed starts left half-written goes. Raises OutputError, or StoreError where the store is
-    lost.
-    """
-    from ocr_moe.exports.exporters import EXPORTERS
-
-    read = snapshot or store
-    sweep(out)
-    written = manifest(read, strategies, schemas, workshop)
-    experts = {name: strategy.experts for name, strategy in written.strategies.items()}
-    store.set_meta("experts", experts)
-    with closing(PageImages(read, workshop.config.images)) as pictures:
-        for strategy in strategies:
-            folder = out if len(strategies) == 1 else out / folder_name(strategy.name)
-            run = exported(read, strategy.name)
-            run = replace(run, sole=True, language=language, pictures=pictures)
-            for exporter in EXPORTERS.values():
-                begun(exporter.target)
-                exporter.write(folder / exporter.target, run)
-    write_manifest(out / "run.json", written)
-    store.check()
-    return written

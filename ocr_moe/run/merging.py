@@ -16,7 +16,7 @@ from typing import Any
 from ocr_moe.errors import StoreError, UsageError
 from ocr_moe.formats.phrases import Language
 from ocr_moe.run.batch import STORE
-from ocr_moe.run.exporting import told, write_exports
+from ocr_moe.run.exporting import told
 from ocr_moe.run.identity import unlike
 from ocr_moe.run.opened import opened
 from ocr_moe.run.outcome import Outcome, count_documents

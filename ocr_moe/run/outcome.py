@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
 
+from ocr_moe.observing import Observation
 from ocr_moe.store.database import Store
 from ocr_moe.types import Record
 
@@ -19,21 +20,50 @@ class Progress:
     total: int
     path: str
     failure: str | None
+    sha256: str = ""
+    """Of its bytes; empty where they cannot be read."""
+    observations: tuple[Observation, ...] = ()
+    """What was counted while it was read; of files of one content the first one's has all."""
+    requests: tuple[int, int] | None = None
+    """How many requests to language models are under way, and how many wait to be; None where the run
+    has no worker processes."""
 
 
 class Tally:
     """Counts the files that are done, and tells of each. Safe to share between threads."""
 
-    def __init__(self, report: Callable[[Progress], None], done: int, total: int) -> None:
+    def __init__(
+        self,
+        report: Callable[[Progress], None],
+        done: int,
+        total: int,
+        requests: Callable[[], tuple[int, int] | None] = lambda: None,
+    ) -> None:
+        """`requests` says how many are under way and how many wait to be."""
         self._report = report
+        self._requests = requests
         self._lock = Lock()
         self.done = done
         self.total = total
 
-    def note(self, path: str, failure: str | None) -> None:
+    def note(
+        self,
+        path: str,
+        failure: str | None,
+        *,
+        sha256: str = "",
+        observations: Iterable[Observation] = (),
+    ) -> None:
         with self._lock:
             self.done += 1
-            self._report(Progress(self.done, self.total, path, failure))
+            self._report(
+                Progress(
+                    *(self.done, self.total, path, failure),
+                    sha256=sha256,
+                    observations=tuple(observations),
+                    requests=self._requests(),
+                )
+            )
 
 
 class Notice(StrEnum):

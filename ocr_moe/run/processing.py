@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from threading import Lock
@@ -17,6 +18,7 @@ from ocr_moe.errors import (
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source
 from ocr_moe.judgements import latest
+from ocr_moe.observing import Observation, Observed, gathered
 from ocr_moe.permits import easing
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.loop import Strategy
@@ -26,6 +28,7 @@ from ocr_moe.run.ledger import Books
 from ocr_moe.run.outcome import Notice, why_failed
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import RecordRow, Store, is_failed, renamed, row_of
+from ocr_moe.tracing import span
 from ocr_moe.types import DocumentRef, Failure, JudgementKind, PageText, Record
 from ocr_moe.workshop.build import Workshop
 
@@ -36,6 +39,8 @@ class Processed(NamedTuple):
     sha256: str
     rows: list[RecordRow]
     failure: str | None
+    observations: tuple[Observation, ...] = ()
+    """What was counted on the way to them."""
 
 
 class Processor:
@@ -77,11 +82,14 @@ class Processor:
         Never raises for a bad document or a broken plug-in; what is about the run passes through: a
         lost store, a spent budget, a wrong configuration, a wish to stop.
         """
-        found = list(self._process(sources[0], sha256))
-        try:
-            return _processed(sources, sha256, found)
-        except ValueError as error:
-            return _processed(sources, sha256, self._failed(sources[0], sha256, 1, error))
+        with gathered() as observed:
+            with span("document"):
+                found = list(self._process(sources[0], sha256))
+            try:
+                done = _processed(sources, sha256, found)
+            except ValueError as error:
+                done = _processed(sources, sha256, self._failed(sources[0], sha256, 1, error))
+        return done._replace(observations=(*observed, *done.observations))
 
     def given_up(self, sources: Sequence[Source], sha256: str, error: OcrMoeError) -> Processed:
         """What stands for a content that cannot be processed."""
@@ -233,7 +241,8 @@ class Processor:
                 return schema
         if len(self._schemas) == 1:
             return self._schemas[0]
-        found, _ = recognise(text, self._schemas)
+        with span("recognise"):
+            found, _ = recognise(text, self._schemas)
         if found is None:
             known = ", ".join(schema.name for schema in self._schemas)
             raise UnrecognisedError(
@@ -244,7 +253,23 @@ class Processor:
 
 def _processed(sources: Sequence[Source], sha256: str, found: Sequence[Record]) -> Processed:
     rows = [row_of(renamed(record, source.name)) for source in sources for record in found]
-    return Processed(sha256, rows, _failure_of(found))
+    observations = [each for record in found for each in observations_of(record, len(sources))]
+    return Processed(sha256, rows, _failure_of(found), tuple(observations))
+
+
+def observations_of(record: Record, files: int = 1) -> Iterator[Observation]:
+    """What a record comes to, in numbers, for so many files of one content."""
+    if record.error is not None:
+        outcome = "failed"
+        yield Observation(Observed.FAILURES, files, (record.error.type,))
+    elif record.blank:
+        outcome = "blank"
+    else:
+        outcome = "read" if record.set_aside is None else "set_aside"
+    yield Observation(Observed.DOCUMENTS, files, (record.strategy, outcome))
+    statuses = Counter(decision.status for decision in record.fields.values())
+    for status, count in statuses.items():
+        yield Observation(Observed.CELLS, files * count, (record.strategy, status.value))
 
 
 def _failure_of(records: Sequence[Record]) -> str | None:

@@ -37,6 +37,7 @@ from ocr_moe.store.opening import (
     unusable,
 )
 from ocr_moe.subjects import DocumentKey
+from ocr_moe.tracing import span
 from ocr_moe.types import (
     Answer,
     Box,
@@ -694,7 +695,8 @@ class Store:
     @contextmanager
     def _saying(self) -> Iterator[None]:
         try:
-            yield
+            with span("store"):
+                yield
         except sqlite3.DatabaseError as error:
             raise unusable(self.path, error) from error
 

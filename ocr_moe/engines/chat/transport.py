@@ -28,6 +28,7 @@ from ocr_moe.engines.chat.complaints import Complaints
 from ocr_moe.engines.chat.quirks import LOADING
 from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.errors import ChatError
+from ocr_moe.observing import Observed, observe
 
 Result = TypeVar("Result")
 
@@ -36,6 +37,8 @@ _HTTP = sys.modules[openai.DefaultAsyncHttpxClient.__mro__[1].__module__.partiti
 _REDIRECTS = 5
 _POLL = 2.0
 """Seconds between two looks at a server that is loading its model."""
+_RETRY = "x-stainless-retry-count"
+"""In which the client counts the attempts of a request."""
 _KEPT = ("retry-after", "retry-after-ms", "x-should-retry")
 """Headers of an answer that the client goes by."""
 _AWAY = frozenset({502, 503, 504})
@@ -125,6 +128,8 @@ class Transport(openai.DefaultAsyncHttpxClient):
 
         Raises Told, or what the HTTP library raises.
         """
+        if request.headers.get(_RETRY, "0") != "0":
+            observe(Observed.RETRIES, self._complaints.name)
         patience_ends = time.monotonic() + self._settings.loading_timeout
         while True:
             answer = await self._attempt(request, options)
@@ -224,10 +229,12 @@ class Transport(openai.DefaultAsyncHttpxClient):
     def _failed(self) -> None:
         if self._breaker.failed():
             self._complaints.tell_given_up(self._breaker.failures)
+            observe(Observed.GIVEN_UP, self._complaints.name)
 
     def _recovered(self) -> None:
         if self._breaker.succeeded():
             self._complaints.tell_back()
+            observe(Observed.GIVEN_UP, self._complaints.name, number=0)
 
 
 def retry_after_of(

@@ -24,6 +24,7 @@ from ocr_moe.errors import (
 from ocr_moe.experts.llm.replies import REVISION as PARSING
 from ocr_moe.experts.llm.replies import parse
 from ocr_moe.formats.text import sound
+from ocr_moe.observing import observed_here
 from ocr_moe.protocols import ChatImage, ChatModel, ChatReply, Concurrent
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value
@@ -171,7 +172,7 @@ def _outcomes(
                 found.append(put(request))
                 continue
             pool = pool or ThreadPoolExecutor(at_once, thread_name_prefix="request")
-            pending.append(pool.submit(put, request))
+            pending.append(pool.submit(observed_here(put), request))
     finally:
         if pool is not None:
             with permits.waiting():

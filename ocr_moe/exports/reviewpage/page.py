@@ -12,10 +12,12 @@ import hashlib
 import heapq
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup, escape
@@ -47,66 +49,85 @@ def write_review_page(
 ) -> int:
     """Write the page in one step; how many records it was made of.
 
-    `records` are gone through twice. Without a `language` it opens in the reader's. Raises OutputError.
+    Without a `language` it opens in the reader's. Raises OutputError.
     """
-    chosen, left, failed, count = _most_doubtful(records)
+    chosen, counts = _most_doubtful(records)
     cells: dict[tuple[int, str], dict[str, Any]] = {}
-    wanted = {place for place, _ in chosen}
-    documents = {number for number, _ in wanted}
     declared = {schema.name: schema for schema in schemas}
     pages: dict[str, str] = {}
-    strategy = ""
-    for number, record in enumerate(records):
-        strategy = record.strategy
-        if number not in documents:
-            continue
+    for number, names, record in _by_document(chosen):
         of_record = answers(record)
-        for name in record.fields:
-            if (number, name) in wanted:
-                crop = None if crop_of is None else crop_of(record, name)
-                if crop is None and page_of is not None and str(number) not in pages:
-                    page = page_of(record)
-                    pages[str(number)] = "" if page is None else _encoded(page)
-                cells[number, name] = {
-                    **_cell(record, name),
-                    "candidates": [
-                        each._asdict()
-                        for each in offered(record, name, of_record)[:_MOST_CANDIDATES]
-                    ],
-                    "crop": None if crop is None else _encoded(crop),
-                    "page": str(number) if crop is None and pages.get(str(number)) else None,
-                }
+        for name in names:
+            crop = None if crop_of is None else crop_of(record, name)
+            if crop is None and page_of is not None and str(number) not in pages:
+                page = page_of(record)
+                pages[str(number)] = "" if page is None else _encoded(page)
+            cells[number, name] = {
+                **_cell(record, name),
+                "candidates": [
+                    each._asdict() for each in offered(record, name, of_record)[:_MOST_CANDIDATES]
+                ],
+                "crop": None if crop is None else _encoded(crop),
+                "page": str(number) if crop is None and pages.get(str(number)) else None,
+            }
     data = {
-        "strategy": strategy,
+        "strategy": counts.strategy,
         "schemas": {name: _schema(schema) for name, schema in declared.items()},
-        "cells": [cells[place] for place, _ in chosen if place in cells],
+        "cells": [cells[each.number, each.field] for each in chosen],
         "pages": pages,
-        "left": left,
-        "failed": failed,
+        "left": counts.doubtful - len(chosen),
+        "failed": counts.failed,
     }
     write_text(path, _rendered(data, language))
-    return count
+    return counts.records
 
 
-def _most_doubtful(
-    records: Iterable[Record],
-) -> tuple[list[tuple[tuple[int, str], float]], int, int, int]:
-    """((number of the record, field), confidence) of the cells for the page, the most doubtful first;
-    how many did not fit; how many documents could not be processed at all; how many records."""
-    failed = count = 0
+class _Doubt(NamedTuple):
+    """A doubtful cell. The most doubtful sorts first; no two have the number and the field in common."""
 
-    def doubtful() -> Iterator[tuple[tuple[int, str], float]]:
-        nonlocal failed, count
+    confidence: float
+    number: int
+    """Of the record, in their order."""
+    field: str
+    record: Record
+
+
+@dataclass
+class _Counts:
+    strategy: str = ""
+    records: int = 0
+    failed: int = 0
+    """Documents that could not be processed at all."""
+    doubtful: int = 0
+    """Cells."""
+
+
+def _most_doubtful(records: Iterable[Record]) -> tuple[list[_Doubt], _Counts]:
+    """The cells for the page, the most doubtful first; only their records are held on to."""
+    counts = _Counts()
+
+    def doubtful() -> Iterator[_Doubt]:
         for number, record in enumerate(records):
-            count += 1
-            failed += record.error is not None
+            counts.strategy = record.strategy
+            counts.records += 1
+            counts.failed += record.error is not None
             for name, decision in record.fields.items():
                 if decision.status in (Status.ABSTAINED, Status.FAILED):
-                    yield (number, name), decision.confidence or 0.0
+                    counts.doubtful += 1
+                    yield _Doubt(decision.confidence or 0.0, number, name, record)
 
-    every = list(doubtful())
-    chosen = heapq.nsmallest(MOST_CELLS, every, key=lambda cell: (cell[1], cell[0]))
-    return chosen, len(every) - len(chosen), failed, count
+    chosen = heapq.nsmallest(MOST_CELLS, doubtful(), key=lambda doubt: doubt[:3])
+    return chosen, counts
+
+
+def _by_document(chosen: Iterable[_Doubt]) -> Iterator[tuple[int, list[str], Record]]:
+    """(number, fields, record) of the documents that have cells on the page, so that each is opened
+    once."""
+    for number, group in groupby(sorted(chosen, key=lambda d: d.number), lambda d: d.number):
+        doubts = list(group)
+        record = doubts[0].record
+        wanted = {doubt.field for doubt in doubts}
+        yield number, [name for name in record.fields if name in wanted], record
 
 
 def _cell(record: Record, name: str) -> dict[str, Any]:

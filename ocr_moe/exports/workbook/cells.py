@@ -13,7 +13,7 @@ from ocr_moe.formats.phrases import Language
 from ocr_moe.formats.recordbook import said
 from ocr_moe.formats.xlsx import FIRST_DATE, Cell, Content, Style
 from ocr_moe.schema import Field, Kind
-from ocr_moe.types import Decision, DocumentRef, Record, Status
+from ocr_moe.types import Answer, Decision, DocumentRef, Record, Status
 
 STYLES: Mapping[Status, Style] = {
     Status.ACCEPTED: "plain",
@@ -38,18 +38,52 @@ def shown_value(field: Field, value: str | None) -> str | date | None:
     return day if day >= FIRST_DATE else value
 
 
-def cell_of(field: Field, record: Record, language: Language, answers: AnswersOf | None) -> Content:
-    """A field's cell on a sheet of documents."""
-    decision = record.fields.get(field.name)
-    if decision is None:
-        return Cell(None, "failed") if record.error is not None else None
-    style = STYLES[decision.status]
-    note = ""
-    if decision.status is Status.VERIFIED:
-        note = _verified_note(decision, language)
-    elif style in ("unsure", "failed"):
-        note = _doubt_note(decision, _candidates(field.name, record, answers), language)
-    return Cell(shown_value(field, decision.value), style, note)
+class Cells:
+    """The cells of fields, of one record after the other: several sheets show a cell, and what stands in
+    it is worked out once."""
+
+    def __init__(self, language: Language, answers: AnswersOf | None) -> None:
+        self._language = language
+        self._answers_of = answers
+        self._record: Record | None = None
+        self._cells: dict[str, Content] = {}
+        self._answers: Mapping[str, Sequence[Answer]] | None = None
+
+    def of(self, field: Field, record: Record) -> Content:
+        """A field's cell on a sheet of documents."""
+        if record is not self._record:
+            self._record = record
+            self._cells = {}
+            self._answers = None
+        if field.name not in self._cells:
+            self._cells[field.name] = self._made(field, record)
+        return self._cells[field.name]
+
+    def _made(self, field: Field, record: Record) -> Content:
+        decision = record.fields.get(field.name)
+        if decision is None:
+            return Cell(None, "failed") if record.error is not None else None
+        style = STYLES[decision.status]
+        note = ""
+        if decision.status is Status.VERIFIED:
+            note = _verified_note(decision, self._language)
+        elif style in ("unsure", "failed"):
+            note = _doubt_note(decision, self._candidates(field.name, record), self._language)
+        return Cell(shown_value(field, decision.value), style, note)
+
+    def _candidates(self, name: str, record: Record) -> list[str]:
+        """What else the experts offer for a field, and no note tells already."""
+        if self._answers_of is None:
+            return []
+        if self._answers is None:
+            self._answers = self._answers_of(record)
+        decision = record.fields[name]
+        return [
+            each.value
+            for each in offered(record, name, self._answers)
+            if each.value != decision.value
+            and not any(note.endswith(each.value) for note in decision.notes)
+        ][:_CANDIDATES]
 
 
 def document_cell(document: DocumentRef, link_of: LinkOf) -> Content:
@@ -88,16 +122,3 @@ def _doubt_note(decision: Decision, candidates: Sequence[str], language: Languag
     if candidates:
         parts.append(said("note_candidates", language, values=" | ".join(candidates)))
     return "\n".join([*parts, *(note_in(note, language) for note in decision.notes)])
-
-
-def _candidates(name: str, record: Record, answers: AnswersOf | None) -> list[str]:
-    """What else the experts offer for a field, and no note tells already."""
-    if answers is None:
-        return []
-    decision = record.fields[name]
-    return [
-        each.value
-        for each in offered(record, name, answers(record))
-        if each.value != decision.value
-        and not any(note.endswith(each.value) for note in decision.notes)
-    ][:_CANDIDATES]

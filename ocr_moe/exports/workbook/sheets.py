@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from ocr_moe.exports.sources import AnswersOf, LinkOf
-from ocr_moe.exports.workbook.cells import cell_of, document_cell, told_notes
+from ocr_moe.exports.sources import LinkOf
+from ocr_moe.exports.workbook.cells import Cells, document_cell, told_notes
 from ocr_moe.exports.workbook.pictures import Pictures
 from ocr_moe.exports.workbook.survey import DOUBTFUL
 from ocr_moe.formats.notes import note_in
@@ -60,7 +60,7 @@ class Columns:
     """The columns of the sheets, in one language, with links where there is something to link to."""
 
     language: Language
-    answers: AnswersOf | None
+    cells: Cells
     original_of: LinkOf
     """Where a document's file is."""
     desk_of: LinkOf | None
@@ -205,7 +205,7 @@ class Columns:
         return Computed(
             field.name,
             max(kind_of(field).width, 2 * len(field.name) + 4),
-            lambda record: cell_of(field, record, self.language, self.answers),
+            partial(self.cells.of, field),
             note=said("note_date", self.language) if field.kind is Kind.DATE else "",
             choices=choices,
             warning=(said("choices_title", self.language), said("choices_message", self.language)),
@@ -217,7 +217,7 @@ class Columns:
         return ", ".join(to_check(record))
 
     def _doubtful_cell(self, doubt: Doubt) -> Content:
-        return cell_of(doubt.field, doubt.record, self.language, self.answers)
+        return self.cells.of(doubt.field, doubt.record)
 
     def _picture(self, doubt: Doubt) -> Content:
         return Cell(None, picture=self.pictures.of(doubt.record, doubt.field.name))

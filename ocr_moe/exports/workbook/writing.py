@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ocr_moe.exports.sources import AnswersOf, CropOf, LinkOf
+from ocr_moe.exports.workbook.cells import Cells
 from ocr_moe.exports.workbook.pictures import Pictures
 from ocr_moe.exports.workbook.sheets import (
     Columns,
@@ -35,7 +36,7 @@ from ocr_moe.formats.recordbook import (
 from ocr_moe.formats.xlsx import MAX_ROWS, Book, Column, Content, Sheet, Table, writing
 from ocr_moe.schema import Field, Schema
 from ocr_moe.subjects import DocumentKey, key_of
-from ocr_moe.types import Answer, DocumentRef, Record, Status
+from ocr_moe.types import DocumentRef, Record, Status
 
 
 def _nowhere(_: DocumentRef) -> str:
@@ -70,8 +71,7 @@ def write_workbook(
     found = survey(records, schemas, told)
     present = [schema for schema in schemas if found.documents[schema.name]] or list(schemas[:1])
     pictures = Pictures(crop_of)
-    asked = None if answers is None else _asked_once(answers)
-    columns = Columns(language, asked, original_of, desk_of, pictures)
+    columns = Columns(language, Cells(language, answers), original_of, desk_of, pictures)
     with writing(path, rows_per_sheet=rows_per_sheet) as book:
         sheets = _Sheets(book, columns, present, found)
         count = 0
@@ -81,20 +81,6 @@ def write_workbook(
         sheets.finish()
         sheets.summary.write(found, present, pictures)
     return count
-
-
-def _asked_once(answers: AnswersOf) -> AnswersOf:
-    """Answers of one record after the other: each of its doubtful cells asks for them, on every sheet
-    that shows it."""
-    last: tuple[Record, Mapping[str, Sequence[Answer]]] | None = None
-
-    def answers_of(record: Record) -> Mapping[str, Sequence[Answer]]:
-        nonlocal last
-        if last is None or last[0] is not record:
-            last = record, answers(record)
-        return last[1]
-
-    return answers_of
 
 
 class _Sheets:

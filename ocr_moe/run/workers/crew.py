@@ -56,6 +56,11 @@ class Crew:
             raise _unstartable(error) from error
         self._wanted = workers
 
+    @property
+    def requests(self) -> tuple[int, int]:
+        """Requests to endpoints that are under way, and that wait to be."""
+        return self._permits.count()
+
     def work(
         self,
         job: Job,

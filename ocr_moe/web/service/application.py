@@ -20,7 +20,7 @@ from ocr_moe.web.service.extracts import Extracts
 from ocr_moe.web.service.inspection import Inspector
 from ocr_moe.web.service.jobs import Jobs
 from ocr_moe.web.service.jobstore import Job
-from ocr_moe.web.service.metrics import Metrics
+from ocr_moe.web.service.metrics import ServiceMetrics
 from ocr_moe.web.service.observing import Observed
 from ocr_moe.web.service.problems import tell_problems
 from ocr_moe.web.service.reader import Reader
@@ -52,7 +52,7 @@ class Service:
     inspector: Inspector
     jobs: Jobs
     extracts: Extracts
-    metrics: Metrics
+    metrics: ServiceMetrics
     desks: Desks | None
 
 
@@ -64,7 +64,7 @@ def service_app(config: Config, data: Path, hooks: Hooks | None = None) -> FastA
     """
     hooks = hooks or Hooks()
     options = config.service
-    reader, metrics = Reader(config), Metrics()
+    reader, metrics = Reader(config), ServiceMetrics()
     announce = hooks.announce if options.webhooks else None
     jobs = Jobs(data, reader, options, metrics, announce)
     desks = None if hooks.mount_desk is None else Desks(jobs, hooks.mount_desk)

@@ -21,7 +21,7 @@ from ocr_moe.settings import ServiceOptions
 from ocr_moe.web.service import reader
 from ocr_moe.web.service.jobs import delete
 from ocr_moe.web.service.limits import Line, Place
-from ocr_moe.web.service.metrics import Metrics
+from ocr_moe.web.service.metrics import ServiceMetrics
 from ocr_moe.web.service.problems import Problem, is_disk_full
 
 Records = list[dict[str, Any]]
@@ -31,7 +31,9 @@ _LOG = logging.getLogger(__name__)
 class Extracts:
     """Reads what is to be answered at once, as many requests at a time as the options say."""
 
-    def __init__(self, source: reader.Reader, options: ServiceOptions, metrics: Metrics) -> None:
+    def __init__(
+        self, source: reader.Reader, options: ServiceOptions, metrics: ServiceMetrics
+    ) -> None:
         self.line = Line(options)
         self._reader = source
         self._options = options
@@ -106,7 +108,7 @@ class Extracts:
         return finish
 
     def _report(self, progress: Progress) -> None:
-        self._metrics.read_file(failed=progress.failure is not None)
+        self._metrics.progressed(progress, whole=False)
 
     @staticmethod
     def _let_go(folder: Path, place: Place) -> Callable[[asyncio.Future[Records | None]], None]:

@@ -32,7 +32,7 @@ from ocr_moe.run.manifest import StrategyManifest
 from ocr_moe.run.outcome import Progress
 from ocr_moe.settings import ServiceOptions
 from ocr_moe.web.service.jobstore import Job, JobStatus, JobStore
-from ocr_moe.web.service.metrics import Metrics
+from ocr_moe.web.service.metrics import ServiceMetrics
 from ocr_moe.web.service.problems import Problem, is_disk_full
 from ocr_moe.web.service.reader import Reader, Reading, Request, written
 from ocr_moe.web.service.uploads import UploadedFile, file_path
@@ -57,7 +57,7 @@ class Jobs:
         data: Path,
         reader: Reader,
         options: ServiceOptions,
-        metrics: Metrics,
+        metrics: ServiceMetrics,
         announce: Callable[[Job], None] | None = None,
     ) -> None:
         self._data = data
@@ -225,7 +225,7 @@ class Jobs:
             nonlocal failed
             failed += progress.failure is not None
             self.store.progress(job.id, progress.done, failed)
-            self._metrics.read_file(failed=progress.failure is not None)
+            self._metrics.progressed(progress, whole=False)
 
         def finish(batch: Batch) -> StrategyManifest:
             failing = {
@@ -250,9 +250,7 @@ class Jobs:
             self._fail(job, error)
             return
         result = {**_told(manifest), "stopped": outcome.stopped}
-        if self.store.finish(job.id, JobStatus.DONE, result=result):
-            self._metrics.read_cells(manifest.fields)
-        else:
+        if not self.store.finish(job.id, JobStatus.DONE, result=result):
             self.store.told(job.id, result)  # cancelled when all was done
         _LOG.info("job %s: done in %.1f s", job.id, time.monotonic() - began)
 

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ocr_moe.web.service.metrics import Metrics
+from ocr_moe.web.service.metrics import ServiceMetrics
 from ocr_moe.web.service.problems import METHODS, problem_of
 
 _GONE = 499
@@ -25,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 class Observed:
     """ASGI middleware. `X-Request-Id` of an answer, `request_id` of a problem and the log agree."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: ServiceMetrics) -> None:
         self._app = app
         self._metrics = metrics
 

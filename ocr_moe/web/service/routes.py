@@ -63,9 +63,6 @@ async def extract(request: Request) -> Response:
                     taken.kept = place.kept
         except ClientDisconnect:
             return _GONE
-    for record in records:
-        for decision in record["fields"].values():
-            service.metrics.read_cells({decision["status"]: 1})
     return JSONResponse({"records": records})
 
 
@@ -181,7 +178,7 @@ def ready(request: Request) -> Response:
 def measured(request: Request) -> Response:
     service = service_of(request)
     counts = {str(status): n for status, n in service.jobs.store.counts().items()}
-    page = service.metrics.page(counts, service.extracts.line.present, service.reader.ready)
+    page = service.metrics.at_present(counts, service.extracts.line.present, service.reader.ready)
     return Response(page, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
