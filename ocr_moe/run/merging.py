@@ -22,6 +22,7 @@ from ocr_moe.run.opened import opened
 from ocr_moe.run.outcome import Outcome, count_documents
 from ocr_moe.run.settling import settle
 from ocr_moe.run.shards import Division, Listing, Shard
+from ocr_moe.run.writing import write_exports
 from ocr_moe.store.database import Store
 from ocr_moe.store.merging import Merging, take_judgements
 from ocr_moe.store.opening import is_begun
