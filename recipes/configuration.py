@@ -57,6 +57,9 @@ ENVIRONMENT = {
     "bound to this machine alone ([security.md](security.md)).",
     "OCR_MOE_WEBHOOK_SECRET": "What webhooks are signed with, `whsec_` and base64; needed where "
     "`service.webhooks` is on.",
+    "OCR_MOE_LOG": "`--log-level`: events from this level on are logged, a line of JSON each "
+    "([observability.md](observability.md)).",
+    "OCR_MOE_LOG_FILE": "`--log-file`: where to; standard error by default.",
     "OCR_MOE_LANGUAGE": "Of the terminal's messages and of workbooks: `zh` or `en`; by default what "
     "`LC_ALL`, "
     "`LC_MESSAGES` or `LANG` says.",
