@@ -1,85 +1,227 @@
-"""Documents a second, and memory: `extract` with `moe` beside PaddleOCR alone, on the same images.
+"""Documents a second: `extract` with `moe` beside what others take for mere OCR of the same images.
 
-    python -m benchmarks.speed [--images FOLDER] [--repeats 3]
+    python -m benchmarks.speed [--images FOLDER] [--repeats 3] [--limit N]
 
-PaddleOCR runs with the same weights on all cores: once as it comes, once looking for text on the same
-reduced page as `extract` does. Each run is a process of its own; models are loaded before the clock
-starts for PaddleOCR and after it for `extract`, to our disadvantage. Quote the ratios.
+Peers read every line of every page and nothing more: RapidOCR on ONNX Runtime and on OpenVINO, PaddleOCR
+on ONNX Runtime, faster-paddle small (where it is installed), all with the weights of PP-OCRv6 small,
+each at the better of two settings: one page on all cores, or a page a core in processes of their own.
+Their models are loaded before the clock starts; of `extract` the whole command is told, and what it does
+from its first finished document on. Where the folder has a verified.xlsx, accuracy stands beside.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import statistics
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
 
-from ocr_moe.engines.paddle import PaddleEngine
+from benchmarks.results import REPEATS, Spread, interleaved, publish, ratio
 
-SAMPLES = Path(__file__).parent.parent / "data_samples"
+SAMPLES = Path(__file__).parent.parent / "data_samples" / "graduation_certificate"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+PEERS = {
+    "RapidOCR on ONNX Runtime": ("rapidocr", "rapid", "onnxruntime"),
+    "RapidOCR on OpenVINO": ("rapidocr", "rapid", "openvino"),
+    "PaddleOCR on ONNX Runtime": ("paddleocr", "paddle", ""),
+    "faster-paddle small": ("faster_paddle", "faster", ""),
+}
+"""Name → (module that it needs, branch of `BARE`, its engine)."""
 
 BARE = """
-import json, sys, time
-import numpy as np
-from PIL import Image, ImageOps
-from paddleocr import PaddleOCR
-from ocr_moe.engines.paddle import PaddleEngine
-from ocr_moe.intake.sources import discover
-sources = discover(sys.argv[2:])
-arguments = PaddleEngine("bare", PaddleEngine.Params(threads=0)).arguments
-pipeline = PaddleOCR(**arguments)
-limit = {"text_det_limit_side_len": int(sys.argv[1]), "text_det_limit_type": "max"}
-limit = limit if int(sys.argv[1]) else {}
+import json, os, sys, time
+kind, engine, threads, share, shares = *sys.argv[1:3], *map(int, sys.argv[3:6])
+files = sys.argv[6:][share::shares]
+import logging
+logging.disable(logging.WARNING)
+if kind == "rapid":
+    from rapidocr import EngineType, RapidOCR
+    params = {f"{part}.engine_type": EngineType(engine) for part in ("Det", "Rec")}
+    params["Global.use_cls"] = False
+    of = {"onnxruntime": "intra_op_num_threads", "openvino": "inference_num_threads"}[engine]
+    params[f"EngineConfig.{engine}.{of}"] = threads
+    ocr = RapidOCR(params=params)
+    read = lambda file: [str(text) for text in (ocr(file).txts or ())]
+elif kind == "paddle":
+    os.environ["PADDLE_PDX_DISABLE_MODEL_SOURCE_CHECK"] = "True"
+    from paddleocr import PaddleOCR
+    from ocr_moe.engines.paddle import PaddleEngine
+    ocr = PaddleOCR(**PaddleEngine("bare", PaddleEngine.Params(threads=threads)).arguments)
+    size = {"text_det_limit_side_len": 960, "text_det_limit_type": "max"}
+    read = lambda file: ocr.predict(file, **size)[0]["rec_texts"]
+else:
+    from faster_paddle import OcrEngine
+    ocr = OcrEngine(model_size="small", threads=threads)
+    read = lambda file: [b["text"] for b in ocr.ocr(open(file, "rb").read())["bounds"].values()]
+read(files[0])
+print("ready", flush=True)
+sys.stdin.readline()
 start = time.perf_counter()
-for source in sources:
-    image = ImageOps.exif_transpose(Image.open(source.file)).convert("RGB")
-    pipeline.predict(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]), **limit)
-print(json.dumps({"documents": len(sources), "seconds": time.perf_counter() - start}))
+texts = {file: "".join(read(file)) for file in files}
+print(json.dumps({"seconds": time.perf_counter() - start, "texts": texts}))
 """
 
 OURS = """
-import json, resource, sys, time
-from pathlib import Path
+import json, sys, time
 start = time.perf_counter()
 import ocr_moe
-run = ocr_moe.extract(sys.argv[2:], out=sys.argv[1])
-print(json.dumps({"documents": run.outcome.documents, "seconds": time.perf_counter() - start,
-                  "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+ticks = []
+run = ocr_moe.extract(
+    sys.argv[2:], out=sys.argv[1], schema="auto", report=lambda step: ticks.append(time.perf_counter())
+)
+end = time.perf_counter()
+print(json.dumps({
+    "documents": run.outcome.documents, "seconds": end - start, "first": ticks[0] - start,
+    "steady": (len(ticks) - 1) / (ticks[-1] - ticks[0]),
+}))
 """
 
 
-def main(images: Path = SAMPLES, repeats: int = 3, limit: int = 0) -> None:
-    """Print the speeds, the ratios of the times, and the peak memory of `extract`."""
-    files = sorted(str(p) for p in images.rglob("*") if p.suffix in (".jpg", ".png", ".webp"))
-    files = files[:limit] if limit else files
-    ours_limit = PaddleEngine.Params().detection_limit or 0
-    bare = {"PaddleOCR": 0, f"PaddleOCR looking at {ours_limit} px": ours_limit}
-    ratios: dict[str, list[float]] = {name: [] for name in bare}
-    for number in range(repeats):
+def main(images: Path = SAMPLES, repeats: int = REPEATS, limit: int = 40) -> None:
+    """Print and publish the speeds, their ratios, and what was read right."""
+    files = sorted(str(p) for p in images.iterdir() if p.suffix.lower() in SUFFIXES)[:limit]
+    truth = images / "verified.xlsx"
+    codes = _codes(truth) if truth.is_file() else {}
+    found: dict[str, int] = {}
+    steady: list[float] = []
+    first: list[float] = []
+    scores: dict[str, float] = {}
+
+    def ours() -> float:
         with tempfile.TemporaryDirectory() as out:
-            ours = _run(OURS, out, *files)
-        print(f"{number + 1}: extract {_speed(ours)}", flush=True)
-        for name, side in bare.items():
-            peer = _run(BARE, str(side), *files)
-            ratios[name].append(ours["seconds"] / peer["seconds"])
-            print(f"   {name} {_speed(peer)}; extract takes {ratios[name][-1]:.2f} × its time")
-    for name, found in ratios.items():
-        print(f"{len(files)} images: {statistics.median(found):.2f} × the time of {name}")
-    print(f"peak memory of extract {ours['mebibytes']:.0f} MiB")
+            done = _json(_python(OURS, out, *files))
+            steady.append(done["steady"])
+            first.append(done["first"])
+            if codes:
+                scores.update(_scores(out, truth))
+            return float(done["documents"] / done["seconds"])
 
+    systems: dict[str, Callable[[], float]] = {"extract": ours}
+    for name, (module, kind, engine) in PEERS.items():
+        if importlib.util.find_spec(module) is None:
+            print(f"{name}: not installed, left out (pip install {module.replace('_', '-')})")
+            continue
+        threads = _better(kind, engine, files)
 
-def _speed(measured: dict[str, float]) -> str:
-    return f"{measured['documents'] / measured['seconds']:.2f} documents/s"
+        def peer(
+            kind: str = kind, engine: str = engine, name: str = name, t: int = threads
+        ) -> float:
+            speed, texts = _bare(kind, engine, t, files)
+            found[name] = sum(
+                codes.get(Path(f).name, "\0") in text.replace(" ", "") for f, text in texts.items()
+            )
+            return speed
 
-
-def _run(code: str, *args: str) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-c", code, *args], capture_output=True, text=True, check=True
+        systems[name] = peer
+    spreads = interleaved(systems, repeats)
+    spreads["extract, from its first document on"] = Spread(tuple(steady))
+    peers = {name: spread for name, spread in spreads.items() if name in PEERS}
+    best = max(peers, key=lambda name: peers[name].median)
+    whole = ratio(spreads["extract"], peers[best])
+    lasting = ratio(spreads["extract, from its first document on"], peers[best])
+    lines = [f"{name}: {spread} documents/s" for name, spread in spreads.items()]
+    lines += [
+        f"{whole:.2f} × the documents a second of {best}, start-up counted; {lasting:.2f} × without",
+        f"first document after {Spread(tuple(first))} s",
+    ]
+    if codes:
+        lines.append(
+            f"codes of {len(codes)}: {scores.get('codes', 0):.0f}; in the text of " + str(found)
+        )
+        lines.append(f"macro {100 * scores.get('macro', 0):.2f} %")
+    publish(
+        "speed",
+        {
+            "documents": len(files),
+            "documents_a_second": spreads,
+            "best_peer": best,
+            "ratio": whole,
+            "ratio_without_start": lasting,
+            "first_document": Spread(tuple(first)),
+            "core_seconds_a_document": _cores() / Spread(tuple(steady)).median,
+            "codes": {"documents": len(codes), "extract": scores.get("codes"), **found},
+            "macro": scores.get("macro"),
+        },
+        summary=lines,
     )
+
+
+def _better(kind: str, engine: str, files: Sequence[str]) -> int:
+    """Threads a page with which a peer is faster: all cores, or one."""
+    some = files[:8]
+    return max((_cores(), 1), key=lambda threads: _bare(kind, engine, threads, some)[0])
+
+
+def _bare(
+    kind: str, engine: str, threads: int, files: Sequence[str]
+) -> tuple[float, dict[str, str]]:
+    """Documents a second and what was read, by as many processes as leave each its threads."""
+    shares = max(_cores() // threads, 1)
+    commands = [
+        _python(BARE, kind, engine, str(threads), str(share), str(shares), *files)
+        for share in range(shares)
+    ]
+    pipe = subprocess.PIPE
+    running = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+        for command in commands
+    ]
+    for process in running:
+        assert process.stdout is not None
+        while process.stdout.readline().strip() != "ready":
+            if process.poll() is not None:
+                raise RuntimeError(f"{kind} {engine} ended before it was ready")
+    texts: dict[str, str] = {}
+    slowest = 0.0
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in running:
+        told, _ = process.communicate()
+        done = json.loads(told.strip().splitlines()[-1])
+        slowest = max(slowest, done["seconds"])
+        texts |= done["texts"]
+    return len(files) / slowest, texts
+
+
+def _codes(truth: Path) -> dict[str, str]:
+    """File → the code on it."""
+    import pandas
+
+    sheet = pandas.read_excel(truth, dtype=str, engine="openpyxl")
+    file = next(name for name in sheet.columns if "文件" in name)
+    code = next(name for name in sheet.columns if "编号" in name or "代码" in name)
+    return {row[file]: row[code] for _, row in sheet.iterrows() if isinstance(row[code], str)}
+
+
+def _scores(out: str, truth: Path) -> dict[str, float]:
+    import ocr_moe
+
+    ocr_moe.evaluate(out, truth)
+    [scores] = json.loads(Path(out, "scores.json").read_text("utf-8"))["strategies"].values()
+    fields = scores["fields"]
+    code = next(name for name in fields if "编号" in name or "代码" in name)
+    return {"macro": scores["macro"], "codes": fields[code]["right"]}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _python(code: str, *args: str) -> list[str]:
+    return [sys.executable, "-c", code, *args]
+
+
+def _json(command: Sequence[str]) -> dict[str, float]:
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
