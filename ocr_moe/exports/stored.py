@@ -9,7 +9,7 @@ against each other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import orjson
@@ -27,7 +27,6 @@ from ocr_moe.types import (
     Reading,
     Record,
     Status,
-    Value,
 )
 
 PLACES = 6
@@ -42,16 +41,16 @@ class UnusualError(ValueError):
 _STATUSES = frozenset(status.value for status in Status)
 
 
-def _size(model: type[Value]) -> int:
-    """How many keys its JSON has."""
-    return len(model.model_fields)
-
-
-_RECORD, _DOCUMENT, _DECISION = _size(Record), _size(DocumentRef), _size(Decision)
-_ANSWER, _READING = _size(Answer), _size(Reading)
-_ALTERNATIVE, _EVIDENCE = _size(Alternative), _size(Evidence)
-_COST = frozenset(Cost.model_fields)
-_CONFLICT, _FAILURE = _size(Conflict), _size(Failure)
+_RECORD = Record.model_fields.keys()
+_DOCUMENT = DocumentRef.model_fields.keys()
+_CONFLICT = Conflict.model_fields.keys()
+_DECISION = Decision.model_fields.keys()
+_ANSWER = Answer.model_fields.keys()
+_READING = Reading.model_fields.keys()
+_ALTERNATIVE = Alternative.model_fields.keys()
+_EVIDENCE = Evidence.model_fields.keys()
+_COST = Cost.model_fields.keys()
+_FAILURE = Failure.model_fields.keys()
 
 
 def record_data(text: bytes) -> dict[str, Any]:
@@ -70,9 +69,9 @@ def answer_data(expert: str, text: bytes) -> dict[str, Any]:
         raise UnusualError(str(error)) from error
 
 
-def _of(size: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An object, which has that many keys: each of them is then asked for."""
-    if len(data) != size:
+def _of(keys: Set[str], data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object with exactly these keys."""
+    if data.keys() != keys:
         raise UnusualError("other keys than the models have today")
     return data
 
@@ -116,8 +115,8 @@ def _conflict(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
-    if len(row) != _DECISION or row["status"] not in _STATUSES:
-        raise UnusualError("no decision as the models have it today")
+    if _of(_DECISION, row)["status"] not in _STATUSES:
+        raise UnusualError("no status")
     confidence = row["confidence"]
     data = {
         "value": row["value"],
@@ -146,9 +145,7 @@ def _answer(expert: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reading(row: Mapping[str, Any]) -> dict[str, Any]:
-    if len(row) != _READING:
-        raise UnusualError("no reading as the models have it today")
-    score = row["score"]
+    score = _of(_READING, row)["score"]
     data = {
         "field": row["field"],
         "value": row["value"],
@@ -174,9 +171,7 @@ def _alternative(row: Mapping[str, Any]) -> dict[str, Any]:
 def _evidence(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if row is None:
         return None
-    if len(row) != _EVIDENCE:
-        raise UnusualError("no evidence as the models have it today")
-    x0, y0, x1, y1 = row["box"]
+    x0, y0, x1, y1 = _of(_EVIDENCE, row)["box"]
     data: dict[str, Any] = {
         "box": [round(x0, PLACES), round(y0, PLACES), round(x1, PLACES), round(y1, PLACES)],
         "text": row["text"],
