@@ -78,7 +78,7 @@ NOTES = st.lists(
 def parts_of(book_class: type[xlsxwriter.Workbook], notes: list[Any]) -> dict[str, bytes]:
     """All files of a workbook with notes on two of its three sheets."""
     file = io.BytesIO()
-    book = book_class(file, {"constant_memory": True})
+    book = book_class(file)
     book.set_properties({"created": datetime(2000, 1, 1)})
     sheets = [book.add_worksheet() for _ in range(3)]
     sheets[0].set_column(1, 2, 31)
