@@ -74,7 +74,8 @@ def write_exports(
 
     read = snapshot or store
     sweep(out)
-    written = manifest(read, strategies, schemas, workshop)
+    with uncollected():
+        written = manifest(read, strategies, schemas, workshop)
     experts = {name: strategy.experts for name, strategy in written.strategies.items()}
     store.set_meta("experts", experts)
     tasks = [
