@@ -20,6 +20,7 @@ from ocr_moe.exports.forms import (
     WrittenReading,
 )
 from ocr_moe.exports.jsonl import (
+    answer_to_json,
     document_path,
     read_jsonl,
     record_from_json,
@@ -27,10 +28,13 @@ from ocr_moe.exports.jsonl import (
     write_documents,
     write_jsonl,
 )
+from ocr_moe.exports.stored import UnusualError, answer_data, record_data
 from ocr_moe.formats.files import replacing
 from ocr_moe.types import (
     Alternative,
     Answer,
+    Conflict,
+    ConflictKind,
     Cost,
     Decision,
     DocumentRef,
@@ -130,6 +134,39 @@ records = st.builds(
     ),
     error=st.none() | st.builds(Failure, type=text, message=text),
     blank=st.booleans(),
+    set_aside=st.none() | text,
+    conflicts=st.lists(
+        st.builds(
+            Conflict,
+            kind=st.sampled_from(ConflictKind),
+            fields=st.tuples(text),
+            documents=st.tuples(text),
+            message=text,
+        ),
+        max_size=2,
+    ).map(tuple),
+)
+number = st.floats(-1e3, 1e3)
+readings = st.builds(
+    Reading,
+    field=text,
+    value=st.none() | text,
+    raw=st.none() | text,
+    score=st.none() | probability,
+    alternatives=st.tuples(st.builds(Alternative, value=text, logprob=number)),
+    characters=st.lists(probability, max_size=3).map(tuple),
+    evidence=st.none() | st.builds(Evidence, box=st.tuples(*[probability] * 4), text=text),
+    features=st.dictionaries(text, number, max_size=3),
+    notes=st.tuples(text),
+    error=st.none() | st.builds(Failure, type=text, message=text),
+    idle=st.booleans(),
+)
+answers = st.builds(
+    Answer,
+    expert=text,
+    readings=st.lists(readings, max_size=2).map(tuple),
+    cost=st.builds(Cost, calls=st.integers(0, 9), money=st.floats(0, 10)),
+    model=st.none() | text,
 )
 
 
@@ -145,6 +182,38 @@ def test_there_and_back_is_the_same(record: Record) -> None:
     assert {name: d.value for name, d in again.fields.items()} == {
         name: d.value for name, d in record.fields.items()
     }
+
+
+@given(records, answers)
+@settings(max_examples=60, deadline=None)
+def test_what_is_made_of_a_stored_row_is_what_the_models_give(
+    record: Record, answer: Answer
+) -> None:
+    made = (
+        record_data(record.model_dump_json().encode()),
+        answer_data("typed", answer.model_dump_json().encode()),
+    )
+
+    given = (record_to_json(record), answer_to_json("typed", answer))
+    assert json.dumps(made) == json.dumps(given)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b"",
+        b"[]",
+        b"3",
+        PLAIN.model_dump_json().replace('"ceiling":1.0,', "").encode(),  # of an earlier release
+        PLAIN.model_dump_json().replace('"ceiling"', '"cieling"').encode(),
+        PLAIN.model_dump_json().replace('"accepted"', '"excepted"').encode(),
+        PLAIN.model_dump_json().replace('"confidence":0.998', '"confidence":"0.998"').encode(),
+        PLAIN.model_dump_json().replace('"region":null', '"region":[0,0,1,1]').encode(),
+    ],
+)
+def test_an_unusual_row_is_left_to_the_models(row: bytes) -> None:
+    with pytest.raises(UnusualError):
+        record_data(row)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocr_moe.formats.sheetnotes import NotedWorkbook
 from ocr_moe.formats.sheetrows import Plain, RowSheet
 from ocr_moe.formats.xlsx import FIRST_DATE, Cell, Column, writing
 
@@ -66,6 +67,34 @@ def sheet_of(rows: list[list[Plain]], *, at_once: bool) -> bytes:
 @given(ROWS)
 def test_rows_are_those_of_xlsxwriter(rows: list[list[Plain]]) -> None:
     assert sheet_of(rows, at_once=True) == sheet_of(rows, at_once=False)
+
+
+NOTES = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(0, 5), TEXTS, st.booleans(), st.booleans()),
+    max_size=8,
+)
+
+
+def parts_of(book_class: type[xlsxwriter.Workbook], notes: list[Any]) -> dict[str, bytes]:
+    """All files of a workbook with notes on two of its three sheets."""
+    file = io.BytesIO()
+    book = book_class(file)
+    book.set_properties({"created": datetime(2000, 1, 1)})
+    sheets = [book.add_worksheet() for _ in range(3)]
+    sheets[0].set_column(1, 2, 31)
+    sheets[0].write_comment(0, 0, "one at least")
+    for row, column, text, visible, second in notes:
+        options = {"author": "ocr-moe", "x_scale": 1.6, "visible": visible}
+        sheets[2 if second else 0].write_comment(row, column, text, options)
+    book.close()
+    archive = zipfile.ZipFile(file)
+    return {name: archive.read(name) for name in archive.namelist()}
+
+
+@settings(deadline=None, max_examples=50)
+@given(NOTES)
+def test_notes_are_those_of_xlsxwriter(notes: list[Any]) -> None:
+    assert parts_of(NotedWorkbook, notes) == parts_of(xlsxwriter.Workbook, notes)
 
 
 def test_rows_of_both_kinds_stand_in_their_order_with_notes_and_links(tmp_path: Path) -> None:

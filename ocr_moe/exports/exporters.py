@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from ocr_moe.exports.jsonl import write_documents, write_jsonl
+from ocr_moe.exports.jsonl import (
+    write_documents,
+    write_jsonl,
+    write_stored_documents,
+    write_stored_jsonl,
+)
 from ocr_moe.exports.parts import write_jsonl_parts, write_parquet
 from ocr_moe.exports.reviewpage.page import write_review_page
-from ocr_moe.exports.sources import AnswersOf, LinkOf
+from ocr_moe.exports.sources import AnswersOf, LinkOf, Stored
 from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.formats.phrases import Language
 from ocr_moe.schema import Schema
@@ -42,6 +47,8 @@ class Exported:
     schemas: Sequence[Schema]
     """What the documents could be."""
     answers: AnswersOf
+    stored: Stored | None = None
+    """The same as the JSON that a store holds; None where it comes from elsewhere."""
     sole: bool = False
     """Whether nobody else writes where it goes: what is there of documents that are gone goes."""
     language: Language = "en"
@@ -112,14 +119,21 @@ def _write_review_page(path: Path, run: Exported) -> int:
     )
 
 
+def _write_jsonl(path: Path, run: Exported) -> int:
+    if run.stored is not None:
+        return write_stored_jsonl(path, run.stored)
+    return write_jsonl(path, run.records, presorted=True)
+
+
+def _write_documents(path: Path, run: Exported) -> int:
+    if run.stored is not None:
+        return write_stored_documents(path, run.stored, run.answers, prune=run.sole)
+    return write_documents(path, run.records, run.answers, prune=run.sole)
+
+
 EXPORTERS: Mapping[str, Exporter] = {
-    "jsonl": Exporter(
-        "records.jsonl", lambda path, run: write_jsonl(path, run.records, presorted=True)
-    ),
-    "documents": Exporter(
-        "documents",
-        lambda path, run: write_documents(path, run.records, run.answers, prune=run.sole),
-    ),
+    "jsonl": Exporter("records.jsonl", _write_jsonl),
+    "documents": Exporter("documents", _write_documents),
     "xlsx": Exporter("records.xlsx", _write_workbook),
     "review": Exporter("review.html", _write_review_page),
 }

@@ -10,19 +10,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError, to_json
 
 from ocr_moe.errors import UsageError
 from ocr_moe.exports.forms import FORMAT
-from ocr_moe.exports.sources import AnswersOf
+from ocr_moe.exports.sources import AnswersOf, Stored
+from ocr_moe.exports.stored import MONEY_PLACES, PLACES, UnusualError, answer_data, record_data
 from ocr_moe.formats.files import SmallFiles, replacing, writing_to
 from ocr_moe.formats.names import safe_name, short_digest
 from ocr_moe.formats.versions import refusal
+from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import (
     Answer,
     Conflict,
@@ -36,7 +38,6 @@ from ocr_moe.types import (
     Value,
 )
 
-_PLACES = 6
 _HEAD = b'{\n  "format":'
 """How a document's file begins."""
 _PATH_BYTES = 1000
@@ -111,17 +112,27 @@ def write_jsonl(path: Path, records: Iterable[Record], *, presorted: bool = Fals
     `presorted` streams the records as they come, in flat memory, for sources that sort themselves.
     Raises ValueError when they then come out of order, OutputError when writing fails.
     """
-    count = 0
     ordered = records if presorted else sorted(records, key=record_order)
+    return _write_lines(path, map(record_to_json, ordered))
+
+
+def write_stored_jsonl(path: Path, stored: Stored) -> int:
+    """The same of what a store holds, in its order and in flat memory. Raises OutputError, or
+    StoreError."""
+    return _write_lines(path, (_record_data(stored, key, row) for key, row in stored.records()))
+
+
+def _write_lines(path: Path, records: Iterable[dict[str, Any]]) -> int:
+    count = 0
     previous: tuple[str, int, int] | None = None
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        for record in ordered:
-            here = record_order(record)
+        for data in records:
+            document = data["document"]
+            here = (document["path"], document["page"], document["part"])
             if previous is not None and here < previous:
                 raise ValueError(f"records out of order: {here} after {previous}")
             previous = here
-            stream.write(_encode(record_to_json(record)))
-            stream.write(b"\n")
+            stream.write(_encode(data) + b"\n")
             count += 1
     return count
 
@@ -152,17 +163,21 @@ def document_path(document: DocumentRef) -> PurePosixPath:
     system refuses or that could be mistaken for another document's are replaced, with a hash of the
     whole path so that names stay unique.
     """
-    parts = [part for part in document.path.replace("\\", "/").split("/") if part not in ("", ".")]
-    safe = [safe_name(part) for part in parts] or ["_"]
+    return PurePosixPath(_place_of(document.path, document.page, document.part))
+
+
+def _place_of(path: str, page: int, part: int) -> str:
+    parts = [each for each in path.replace("\\", "/").split("/") if each not in ("", ".")]
+    safe = [safe_name(each) for each in parts] or ["_"]
     # A folder is not to be called as the file of another document.
-    safe[:-1] = [f"{part}_" if part.lower().endswith(".json") else part for part in safe[:-1]]
+    safe[:-1] = [f"{each}_" if each.lower().endswith(".json") else each for each in safe[:-1]]
     if len("/".join(safe).encode()) > _PATH_BYTES:
         safe = safe[-1:]
-    suffix = f".page{document.page}" if document.page > 1 else ""
-    suffix += f".part{document.part}" if document.part > 1 else ""
-    if "/".join(safe) != document.path or _SUFFIXED.search(safe[-1]):
-        suffix = f".{short_digest(document.path)}{suffix}"
-    return PurePosixPath(*safe[:-1], f"{safe[-1]}{suffix}.json")
+    suffix = f".page{page}" if page > 1 else ""
+    suffix += f".part{part}" if part > 1 else ""
+    if "/".join(safe) != path or _SUFFIXED.search(safe[-1]):
+        suffix = f".{short_digest(path)}{suffix}"
+    return "/".join((*safe[:-1], f"{safe[-1]}{suffix}.json"))
 
 
 def write_documents(
@@ -173,32 +188,84 @@ def write_documents(
     Each file is the record's own form plus `answers`. `prune` removes what was written there about
     other documents. Raises OutputError.
     """
-    written: set[Path] = set()
+    made = ((record_to_json(record), _answers(answers(record))) for record in records)
+    return _write_files(folder, made, prune=prune)
+
+
+def write_stored_documents(
+    folder: Path, stored: Stored, answers: AnswersOf, *, prune: bool = False
+) -> int:
+    """The same of what a store holds. Raises OutputError, or StoreError.
+
+    `answers` gives those that are left to the models.
+    """
+
+    def made() -> Iterator[tuple[dict[str, Any], Sequence[dict[str, Any]]]]:
+        for key, row in stored.records():
+            data = _record_data(stored, key, row)
+            try:
+                yield data, _stored_answers(stored, data["document"])
+            except UnusualError:
+                yield data, _answers(answers(stored.record(key, row)))
+
+    return _write_files(folder, made(), prune=prune)
+
+
+def _write_files(
+    folder: Path,
+    made: Iterable[tuple[dict[str, Any], Sequence[dict[str, Any]]]],
+    *,
+    prune: bool,
+) -> int:
+    """Write (record, answers) of documents."""
+    written: set[str] = set()
     files = SmallFiles()
-    for record in records:
-        data = record_to_json(record)
-        data["answers"] = [
-            _answer(name, answer) for name, calls in answers(record).items() for answer in calls
-        ]
-        path = folder / document_path(record.document)
-        files.write(path, _encode(data, indent=2) + b"\n")
+    root = os.fspath(folder)
+    for data, answers in made:
+        document = data["document"]
+        place = _place_of(document["path"], document["page"], document["part"])
+        path = os.path.join(root, place.replace("/", os.sep))
+        files.write(path, _encode({**data, "answers": answers}, orjson.OPT_INDENT_2) + b"\n")
         written.add(path)
     if prune:
         _prune(folder, written)
     return len(written)
 
 
-def _prune(folder: Path, keep: Set[Path]) -> None:
+def _record_data(stored: Stored, key: DocumentKey, row: bytes) -> dict[str, Any]:
+    try:
+        data = record_data(row)
+        document = data["document"]
+        if (document["path"], document["page"], document["part"]) == key:
+            return data
+    except UnusualError:
+        pass
+    return record_to_json(stored.record(key, row))
+
+
+def _stored_answers(stored: Stored, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Raises UnusualError."""
+    if "region" in document:
+        raise UnusualError("a part of its page")
+    found = stored.answers(document["sha256"], document["page"])
+    return [answer_data(expert, row) for expert, row in found]
+
+
+def _answers(answers: Mapping[str, Sequence[Answer]]) -> list[dict[str, Any]]:
+    return [answer_to_json(expert, answer) for expert, calls in answers.items() for answer in calls]
+
+
+def _prune(folder: Path, keep: Set[str]) -> None:
     """Remove the documents' files that are not to be kept, and folders that are empty without them."""
+    root = os.fspath(folder)
     with writing_to(folder):
-        for name, _, files in os.walk(folder, topdown=False):
-            parent = Path(name)
-            gone = [parent / file for file in files if file.endswith(".json")]
-            gone = [path for path in gone if path not in keep and _is_ours(path)]
-            for path in gone:
-                path.unlink(missing_ok=True)
-            if parent != folder and not any(parent.iterdir()):
-                parent.rmdir()
+        for parent, _, files in os.walk(root, topdown=False):
+            for file in files:
+                path = os.path.join(parent, file)
+                if file.endswith(".json") and path not in keep and _is_ours(Path(path)):
+                    os.unlink(path)
+            if parent != root and not any(os.scandir(parent)):
+                os.rmdir(parent)
 
 
 def _is_ours(path: Path) -> bool:
@@ -210,11 +277,12 @@ def _known(model: type[Value], data: Any) -> dict[str, Any]:
     return {key: value for key, value in dict(data).items() if key in model.model_fields}
 
 
-def _encode(data: dict[str, Any], indent: int | None = None) -> bytes:
+def _encode(data: dict[str, Any], option: int = 0) -> bytes:
     try:
-        return to_json(data, indent=indent, inf_nan_mode="null")
-    except PydanticSerializationError:
+        return orjson.dumps(data, option=option)
+    except orjson.JSONEncodeError:
         # A file name that is not UTF-8 reaches us with lone surrogates; escapes carry them.
+        indent = 2 if option & orjson.OPT_INDENT_2 else None
         return json.dumps(data, ensure_ascii=True, allow_nan=False, indent=indent).encode("ascii")
 
 
@@ -225,7 +293,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "status": decision.status.value,
         "experts": list(decision.experts),
         "evidence": _evidence(decision.evidence),
-        "characters": [round(value, _PLACES) for value in decision.characters],
+        "characters": [round(value, PLACES) for value in decision.characters],
         "notes": list(decision.notes),
     }
     if decision.reviewer is not None:
@@ -240,19 +308,20 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "raw": reading.raw,
         "score": _number(reading.score),
         "alternatives": [
-            {"value": item.value, "logprob": round(item.logprob, _PLACES)}
+            {"value": item.value, "logprob": round(item.logprob, PLACES)}
             for item in reading.alternatives
         ],
-        "characters": [round(value, _PLACES) for value in reading.characters],
+        "characters": [round(value, PLACES) for value in reading.characters],
         "evidence": _evidence(reading.evidence),
-        "features": {name: round(value, _PLACES) for name, value in reading.features.items()},
+        "features": {name: round(value, PLACES) for name, value in reading.features.items()},
         "notes": list(reading.notes),
         "error": _failure(reading.error),
     }
     return data | {"idle": True} if reading.idle else data
 
 
-def _answer(expert: str, answer: Answer) -> dict[str, Any]:
+def answer_to_json(expert: str, answer: Answer) -> dict[str, Any]:
+    """An expert's answer as it stands in a document's file."""
     return {
         "expert": expert,
         "fingerprint": answer.expert,
@@ -266,7 +335,7 @@ def _evidence(evidence: Evidence | None) -> dict[str, Any] | None:
     if evidence is None:
         return None
     data: dict[str, Any] = {
-        "box": [round(side, _PLACES) for side in evidence.box],
+        "box": [round(side, PLACES) for side in evidence.box],
         "text": evidence.text,
     }
     if evidence.page > 1:
@@ -281,7 +350,7 @@ def _cost(cost: Cost) -> dict[str, Any]:
         "completion_tokens": cost.completion_tokens,
         "seconds": _number(cost.seconds),
         "ocr_seconds": _number(cost.ocr_seconds),
-        "money": round(cost.money, 8),
+        "money": round(cost.money, MONEY_PLACES),
     }
 
 
@@ -290,4 +359,4 @@ def _failure(failure: Failure | None) -> dict[str, str] | None:
 
 
 def _number(value: float | None) -> float | None:
-    return None if value is None else round(value, _PLACES)
+    return None if value is None else round(value, PLACES)

@@ -94,7 +94,7 @@ class SmallFiles:
         self._made: set[str] = set()
         self._count = itertools.count()
 
-    def write(self, path: Path, data: bytes) -> None:
+    def write(self, path: Path | str, data: bytes) -> None:
         """Raises OutputError."""
         with writing_to(path):
             name = os.fspath(path)
@@ -145,7 +145,7 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def writing_to(path: Path) -> Iterator[None]:
+def writing_to(path: Path | str) -> Iterator[None]:
     """Make an OSError of the block one sentence on `path`. Raises OutputError."""
     try:
         yield

@@ -46,7 +46,7 @@ class RowSheet(Worksheet):  # type: ignore[misc]
             cell = f'<c r="{self._letters(column)}{row + 1}" s="{look._get_xf_index()}"'
             match value:
                 case str():
-                    parts.append(f"{cell} {_inline(value)}</c>")
+                    parts.append(f'{cell} t="inlineStr"><is>{text_element(value)}</is></c>')
                 case None:
                     parts.append(f"{cell}/>")
                 case date():
@@ -81,13 +81,14 @@ class RowSheet(Worksheet):  # type: ignore[misc]
         return self._columns[column]
 
 
-def _inline(text: str) -> str:
+def text_element(text: str) -> str:
+    """A text as the element `t`."""
     if _SPECIAL.search(text) is None:
-        return f't="inlineStr"><is><t>{text}</t></is>'
+        return f"<t>{text}</t>"
     text = _CONTROL.sub(_escaped, _ESCAPE_LIKE.sub(r"_x005F\1", text))
     kept = ' xml:space="preserve"' if _EDGE.search(text) else ""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return f't="inlineStr"><is><t{kept}>{text}</t></is>'
+    return f"<t{kept}>{text}</t>"
 
 
 def _escaped(found: re.Match[str]) -> str:

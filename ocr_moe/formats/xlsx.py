@@ -411,13 +411,14 @@ def writing(path: Path, *, rows_per_sheet: int = MAX_ROWS) -> Iterator[Book]:
 
     Equal content gives equal bytes. Raises OutputError when writing fails.
     """
-    import xlsxwriter
     from xlsxwriter.exceptions import FileCreateError, FileSizeError
+
+    from ocr_moe.formats.sheetnotes import NotedWorkbook
 
     if not 1 <= rows_per_sheet <= MAX_ROWS:
         raise ValueError(f"rows_per_sheet must be between 1 and {MAX_ROWS}")
     with replacing(path) as temporary, scratch(path.parent) as folder:
-        workbook = xlsxwriter.Workbook(
+        workbook = NotedWorkbook(
             str(temporary),
             {
                 "constant_memory": True,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,8 @@ from ocr_moe.formats.addresses import file_address
 from ocr_moe.run.answers import on_page
 from ocr_moe.run.settling import subjects_told
 from ocr_moe.schema import Schema
-from ocr_moe.store.database import Store
+from ocr_moe.store.database import Records, Store
+from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import Answer, Box, Record
 from ocr_moe.workshop.config import Config
 
@@ -67,6 +69,27 @@ def _on_page(answer: Answer, region: Box | None) -> Answer:
     return answer.model_copy(update={"readings": readings})
 
 
+@dataclass(frozen=True)
+class _StoredRun:
+    """See `ocr_moe.exports.sources.Stored`."""
+
+    rows: Records
+    fingerprints: Mapping[str, str | None] | None
+
+    def records(self) -> Iterator[tuple[DocumentKey, bytes]]:
+        return self.rows.rows()
+
+    def record(self, key: DocumentKey, row: bytes) -> Record:
+        return self.rows.parsed(key, row)
+
+    def answers(self, sha256: str, page: int) -> list[tuple[str, bytes]]:
+        return [
+            (expert, row)
+            for expert, fingerprint, row in self.rows.store.answer_rows(sha256, page)
+            if self.fingerprints is None or self.fingerprints.get(expert) == fingerprint
+        ]
+
+
 def exported(store: Store, strategy: str) -> Exported:
     """A strategy's records, and the answers of its experts as they were at the end of the run.
 
@@ -86,10 +109,12 @@ def exported(store: Store, strategy: str) -> Exported:
         return found
 
     address_of = originals_of(store)
+    records = store.records(strategy)
     return Exported(
-        store.records(strategy),
+        records,
         schemas_of(store),
         answers_of,
+        stored=_StoredRun(records, fingerprints),
         told=subjects_told(store, strategy),
         original_of=lambda document: address_of(document.path),
     )

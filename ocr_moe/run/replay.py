@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from uuid import uuid4
 
+from ocr_moe.collecting import uncollected
 from ocr_moe.intake.sources import Source
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.interrupts import leave_with
@@ -71,7 +72,7 @@ def _replay_chunk(
 ) -> list[Processed]:
     store, processor = _opened(key, setup)
     done = []
-    with store.snapshot():
+    with uncollected(), store.snapshot():
         for sha256, sources in chunk:
             with suppress(NotRecordedError):
                 done.append(processor.process(sources, sha256))

@@ -13,6 +13,7 @@ from os import getpid
 from pathlib import Path
 from typing import NamedTuple
 
+from ocr_moe.collecting import uncollected
 from ocr_moe.formats.files import sweep
 from ocr_moe.formats.names import folder_name
 from ocr_moe.formats.phrases import Language
@@ -73,7 +74,8 @@ def write_exports(
 
     read = snapshot or store
     sweep(out)
-    written = manifest(read, strategies, schemas, workshop)
+    with uncollected():
+        written = manifest(read, strategies, schemas, workshop)
     experts = {name: strategy.experts for name, strategy in written.strategies.items()}
     store.set_meta("experts", experts)
     tasks = [
@@ -104,7 +106,11 @@ def _write(store: Store, setting: _Setting, task: _Task) -> None:
     from ocr_moe.exports.exporters import EXPORTERS
 
     exporter = EXPORTERS[task.exporter]
-    with closing(PageImages(store, setting.limits)) as pictures, span(f"export.{task.exporter}"):
+    with (
+        uncollected(),
+        closing(PageImages(store, setting.limits)) as pictures,
+        span(f"export.{task.exporter}"),
+    ):
         run = exported(store, task.strategy)
         run = replace(run, sole=True, language=setting.language, pictures=pictures)
         exporter.write(task.folder / exporter.target, run)

@@ -36,7 +36,7 @@ from ocr_moe.store.opening import (
     open_to_write,
     unusable,
 )
-from ocr_moe.subjects import DocumentKey
+from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.tracing import span
 from ocr_moe.types import (
     Answer,
@@ -309,6 +309,16 @@ class Store:
             for expert, question, answer in rows
         ]
 
+    def answer_rows(self, sha256: str, page: int) -> list[tuple[str, str, bytes]]:
+        """(expert, fingerprint, answer as JSON) of a document that is no part of its page, in the
+        order of `answers`."""
+        return self._rows(
+            "SELECT expert, fingerprint, CAST(answer AS BLOB) FROM answers "
+            "WHERE sha256 = ? AND page = ? AND region = '' "
+            "ORDER BY expert, fingerprint, question",
+            (sha256, page),
+        )
+
     def put_judgement(
         self, document: DocumentRef, judgement: Judgement, *, undoes: int | None = None
     ) -> int:
@@ -486,7 +496,7 @@ class Store:
             "ORDER BY page, part, strategy",
             (json.dumps(list(strategies)), path),
         )
-        return [self._record(path, record) for (record,) in rows]
+        return [self.parsed_record(path, record) for (record,) in rows]
 
     def replace_records(self, paths: Sequence[str], rows: Sequence[RecordRow]) -> None:
         """Write records in place of all that there are of some files, under every strategy."""
@@ -541,7 +551,7 @@ class Store:
             "WHERE strategy = ? AND path = ? AND page = ? AND part = ?",
             (strategy, *key),
         )
-        return self._record(key.path, row[0]) if row else None
+        return self.parsed_record(key.path, row[0]) if row else None
 
     def has_opened(self, least: int) -> bool:
         """Whether at least so many files were opened in this run."""
@@ -560,14 +570,20 @@ class Store:
         self, strategy: str, path: str, page: int, part: int, limit: int, *, alone: bool = False
     ) -> list[Record]:
         """The next records of a strategy, in the order of path, page and part."""
+        rows = self.record_rows_after(strategy, path, page, part, limit, alone=alone)
+        return [self.parsed_record(path, record) for path, _, _, record in rows]
+
+    def record_rows_after(
+        self, strategy: str, path: str, page: int, part: int, limit: int, *, alone: bool = False
+    ) -> list[tuple[str, int, int, bytes]]:
+        """The same as they stand there: (path, page, part, record as JSON)."""
         record = "record" if alone else _SETTLED
-        rows = self._rows(
-            f"SELECT path, CAST({record} AS BLOB) FROM records "
+        return self._rows(
+            f"SELECT path, page, part, CAST({record} AS BLOB) FROM records "
             "WHERE strategy = ? AND (path, page, part) > (?, ?, ?) "
             "ORDER BY path, page, part LIMIT ?",
             (strategy, path, page, part, limit),
         )
-        return [self._record(path, record) for path, record in rows]
 
     def count_documents(self, strategies: Sequence[str], *, blank: bool = False) -> int:
         """Documents of which any of the strategies has a record; only the blank pages on demand."""
@@ -587,7 +603,7 @@ class Store:
             "ORDER BY path, page, part, strategy",
             (json.dumps(list(strategies)),),
         )
-        return [self._record(path, record) for path, record in rows]
+        return [self.parsed_record(path, record) for path, record in rows]
 
     def strategies(self) -> list[str]:
         """Names of the strategies that have records."""
@@ -645,7 +661,8 @@ class Store:
                 "read is lost with it; put it back, or give the same command again to begin anew"
             )
 
-    def _record(self, path: str, text: bytes) -> Record:
+    def parsed_record(self, path: str, text: bytes) -> Record:
+        """The record of a row of a file. Raises DamagedRowError."""
         return self._read(Record, text, f"the record of {path}")
 
     def _read(self, model: type[Kept], text: bytes, what: str) -> Kept:
@@ -717,12 +734,30 @@ class Records:
                 place = (document.path, document.page, document.part)
                 # A record that names another place than its row would be come by again and again.
                 if place <= last:
-                    raise StoreError(
-                        f"{self.store.path}: the store is damaged, the record after {last[0]!r} is of "
-                        f"{place[0]!r}; take a copy that is whole, or run again into another --out"
-                    )
+                    raise self._misplaced(last[0], place[0])
                 last = place
                 yield record
+
+    def rows(self) -> Iterator[tuple[DocumentKey, bytes]]:
+        """The same as JSON, as they stand in the store."""
+        last = DocumentKey("", 0, 0)
+        while batch := self.store.record_rows_after(self.strategy, *last, 500, alone=self.alone):
+            for path, page, part, record in batch:
+                last = DocumentKey(path, page, part)
+                yield last, record
+
+    def parsed(self, key: DocumentKey, row: bytes) -> Record:
+        """The record of such a row. Raises StoreError where it is none, or of another document."""
+        record = self.store.parsed_record(key.path, row)
+        if key_of(record.document) != key:
+            raise self._misplaced(key.path, record.document.path)
+        return record
+
+    def _misplaced(self, after: str, path: str) -> StoreError:
+        return StoreError(
+            f"{self.store.path}: the store is damaged, the record after {after!r} is of "
+            f"{path!r}; take a copy that is whole, or run again into another --out"
+        )
 
 
 def renamed(record: Record, path: str) -> Record:
