@@ -27,6 +27,8 @@ from ocr_moe.testing.chatserver import Request
 from tests.batchserver import BatchServer
 from tests.test_interrupts import lay_out
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = "graduation_certificate"
 DOCUMENTS = 5
 KEY = "sk-0123456789abcdef"
@@ -128,15 +130,10 @@ def money(run: Run) -> float:
         return sum(record.cost.money for record in records)
 
 
-@pytest.mark.parametrize("strategy", ["ocr_page_llm", "single", "twice"])
+@pytest.mark.parametrize("strategy", ["ocr_page_llm", "twice"])
 def test_records_are_those_of_questions_put_at_once(
     strategy: str, inputs: Path, tmp_path: Path
 ) -> None:
-    if strategy == "single":
-        STRATEGIES["single"] = {
-            "gate": {"kind": "fixed", "default": ["single"]},
-            "combiner": {"kind": "priority"},
-        }
     told: list[Notice] = []
     with serving() as server:
         later = run(inputs, tmp_path / "later", server, strategy, notice=told.append)
@@ -161,6 +158,48 @@ def test_records_are_those_of_questions_put_at_once(
     )
 
 
+def test_a_dry_run_knows_the_price(inputs: Path, tmp_path: Path) -> None:
+    with serving() as server:
+        at_once, later = (
+            ocr_moe.api.estimate(
+                inputs / "scans",
+                out=tmp_path / "run",
+                strategies=["ocr_page_llm"],
+                options=Options(schema=SCHEMA, config=config(tmp_path, server, batch=batch)),
+            )
+            for batch in (False, True)
+        )
+    assert at_once.estimates[0].money > 0
+    assert later.estimates[0].money == pytest.approx(at_once.estimates[0].money / 2)
+
+
+def test_what_is_answered_and_what_waits_is_known_to_the_next_start(
+    inputs: Path, tmp_path: Path
+) -> None:
+    """Some documents are still to be asked about when the first round is answered."""
+    pressed = []
+
+    def press(notice: Notice) -> None:
+        pressed.append(notice)
+        if pressed.count(Notice.BATCH) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def first_only(batch: int, line: int) -> str | int:
+        return "expired" if batch == 0 and line == 0 else "answered"
+
+    with serving(fate=first_only) as server:
+        server.looks = 1
+        with pytest.raises(InterruptedRunError):
+            run(inputs, tmp_path / "run", server, "twice", notice=press)
+        server.is_held.clear()
+        with pytest.raises(StoreError, match="would be paid for twice"):
+            run(inputs, tmp_path / "run", server, "twice", chat={"batch": False})
+        done = run(inputs, tmp_path / "run", server, "twice")
+        assert server.repeated == []
+    assert done.outcome is not None
+    assert done.outcome.failed == 0
+
+
 def test_a_finished_run_asks_the_server_nothing(inputs: Path, tmp_path: Path) -> None:
     with serving() as server:
         run(inputs, tmp_path / "run", server)
@@ -174,7 +213,6 @@ def test_a_finished_run_asks_the_server_nothing(inputs: Path, tmp_path: Path) ->
     db.close()
 
 
-@pytest.mark.slow
 def test_processes_file_their_questions_in_one_store(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +238,7 @@ def test_a_file_holds_so_many_requests(
         monkeypatch.setattr(deferred, "MOST_BYTES", 1)
         run(inputs, tmp_path / "bytes", server)
         assert [len(batch.lines) for batch in server.batches[2:]] == [1] * (DOCUMENTS - 1)
+        assert set(server.paid.values()) == {2}, "once a run"
     assert done.outcome is not None
     assert done.outcome.failed == 0
 
@@ -261,8 +300,10 @@ def test_a_batch_that_fails_is_submitted_again(inputs: Path, tmp_path: Path) -> 
     assert "the file is not to my liking" in failed.outcome.failures[0]
 
 
-@pytest.mark.parametrize("status", [400, 404, 405])
-@pytest.mark.parametrize("path", ["/batches", "/files"])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/batches", 400), ("/batches", 404), ("/batches", 405), ("/files", 404)],
+)
 def test_a_server_without_batches_is_told_of(
     path: str, status: int, inputs: Path, tmp_path: Path
 ) -> None:
@@ -274,19 +315,18 @@ def test_a_server_without_batches_is_told_of(
     if path == "/batches":
         assert server.live == []
         assert not (tmp_path / "run").exists()
-    with serving(without=frozenset({path}), status_without=status) as server:
-        done = run(inputs, tmp_path / "other", server, chat={"batch": False})
-        assert done.outcome is not None
-        assert done.outcome.failed == 0
 
 
 def test_the_budget_holds_for_what_is_submitted(inputs: Path, tmp_path: Path) -> None:
     with serving() as server:
-        # A request costs 0.075 in the end, and by its limit of 1,024 or more tokens at most 1 or so.
-        done = run(inputs, tmp_path / "run", server, max_cost=2.5)
+        # The one that is made at once costs 0.15, the others 0.075 in the end and 0.5 to 1 at most.
+        done = run(inputs, tmp_path / "run", server, max_cost=2.2)
         assert done.outcome is not None
+        assert (done.outcome.failed, done.outcome.stopped) == (0, None)
         sizes = [len(batch.lines) for batch in server.batches]
-        assert sum(sizes) < 4 or len(sizes) > 1, "not all at a time"
+        assert sum(sizes) == 4
+        assert len(sizes) > 1, "what the first left of the budget allows for the others"
+        assert 2 <= sizes[0] < 4
         none = run(inputs, tmp_path / "none", server, max_cost=0.3)
         assert none.outcome is not None
         assert "--max-cost 0.3 does not allow for another batch" in (none.outcome.stopped or "")
@@ -378,7 +418,6 @@ def wait_until(happened: Callable[[], bool], process: subprocess.Popen[bytes]) -
         time.sleep(0.01)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("moment", ["polling", "submitting"])
 def test_a_killed_run_pays_for_nothing_twice(moment: str, inputs: Path, tmp_path: Path) -> None:

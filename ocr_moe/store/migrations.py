@@ -246,11 +246,12 @@ def _requests(db: sqlite3.Connection) -> None:
     """Requests that are answered in batches of an endpoint, and what was found out of the endpoint."""
     for statement in (
         """CREATE TABLE requests (
-            number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,
+            number INTEGER PRIMARY KEY, key TEXT NOT NULL,
             endpoint TEXT NOT NULL, body TEXT NOT NULL, money REAL NOT NULL,
             wanted INTEGER NOT NULL, tries INTEGER NOT NULL, batch TEXT,
             failed INTEGER NOT NULL, reply TEXT
         )""",
+        "CREATE UNIQUE INDEX requests_by_key ON requests (key)",
         "CREATE INDEX requests_of_batch ON requests (batch)",
         """CREATE TABLE batches (
             mark TEXT PRIMARY KEY, endpoint TEXT NOT NULL, made REAL NOT NULL, id TEXT,
