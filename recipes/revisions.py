@@ -57,6 +57,7 @@ COMPONENTS = (
     Component("vision", ("experts.llm.vision",), without=(_REPLIES,)),
     Component("replies", (_REPLIES,)),
     Component("chat", ("engines.chat.endpoint",)),
+    Component("ppocr", ("engines.ppocr",)),
     Component("paddle", ("engines.paddle",)),
     Component("rapid", ("engines.rapid",)),
     Component("lines", ("engines.lines",)),

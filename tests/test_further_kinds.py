@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr_moe.engines.paddle import PaddleEngine, PaddleParams
+from ocr_moe.engines.ppocr import PpOcrEngine, PpOcrParams
 from ocr_moe.experts.rules.expert import RulesExpert
 from ocr_moe.generation import FontBook, Spec, layout_names, render
 from ocr_moe.generation.plan import plan
@@ -432,13 +432,13 @@ def test_what_belongs_to_the_neighbour_is_cut_off(rows: str, field: str, value: 
 
 
 @pytest.fixture(scope="module")
-def engine() -> PaddleEngine:
-    return PaddleEngine("paddle", PaddleParams())
+def engine() -> PpOcrEngine:
+    return PpOcrEngine("ppocr", PpOcrParams())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.slow
-def test_a_drawn_page_of_each_kind_is_read(kind: str, engine: PaddleEngine) -> None:
+def test_a_drawn_page_of_each_kind_is_read(kind: str, engine: PpOcrEngine) -> None:
     """Real pixels, real OCR: what the generator draws clean is read but for a field."""
     [(_, spec)] = plan(
         "graduation_certificate",
@@ -451,7 +451,7 @@ def test_a_drawn_page_of_each_kind_is_read(kind: str, engine: PaddleEngine) -> N
     drawn = render(spec.model_copy(update={"second_seal": False}))
     width, height = drawn.image.size
     lines = engine.read(drawn.image)
-    text = PageText(engine="paddle", width=width, height=height, rotation=0, lines=lines)
+    text = PageText(engine="ppocr", width=width, height=height, rotation=0, lines=lines)
     found = values(CERTIFICATE, text)
     wrong = {
         name: (found[name], truth)

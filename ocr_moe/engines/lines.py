@@ -34,6 +34,7 @@ from ocr_moe.engines.recognition import (
 from ocr_moe.engines.weights import RAPIDOCR, READER, file_digest, onnx_file
 from ocr_moe.errors import EngineError
 from ocr_moe.protocols import Package, Posterior
+from ocr_moe.tracing import span
 from ocr_moe.types import Value
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ class OnnxLines(ABC):
             )
         pixels = self._prepare(np.asarray(crop.convert("RGB")))
         try:
-            output = self._network.run(pixels)
+            with span("recognition"):
+                output = self._network.run(pixels)
         except EngineError as error:
             raise EngineError(f"{self.name}: recognition failed: {error}") from error
         if output.ndim != 3 or output.shape[0] != 1:

@@ -34,6 +34,7 @@ from ocr_moe.engines.recognition import (
 from ocr_moe.engines.weights import DETECTOR, RAPIDOCR, READER, file_digest, onnx_file
 from ocr_moe.errors import EngineError
 from ocr_moe.protocols import Package
+from ocr_moe.tracing import span
 from ocr_moe.types import Line, Value
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ class PpOcrEngine:
                 pixels = np.full((len(some), HEIGHT, width, 3), CENTRED, np.uint8)
                 for row, index in enumerate(some):
                     pixels[row, :, : lines[index].shape[1]] = lines[index]
-                found = self._reader.greedy(pixels)
+                with span("recognition"):
+                    found = self._reader.greedy(pixels)
                 for row, index in enumerate(some):
                     texts[index] = self._alphabet.spell(
                         found.classes[row], found.probabilities[row]
