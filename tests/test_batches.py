@@ -243,7 +243,7 @@ def test_a_file_holds_so_many_requests(
     assert done.outcome.failed == 0
 
 
-@pytest.mark.parametrize("fate", ["expired", "missing", 500, 429])
+@pytest.mark.parametrize("fate", ["expired", "missing", 500])
 def test_what_a_batch_leaves_undone_goes_with_the_next(
     fate: str | int, inputs: Path, tmp_path: Path
 ) -> None:

@@ -30,6 +30,8 @@ _WINDOW = "24h"
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _TRANSFER = 1800.0
 """Seconds in which a file of 200 MB is there, at a megabit a second."""
+_LOOK = 30.0
+"""Seconds in which a server says whether it has batches; one that does not is found out later."""
 _PAGE = 100
 """Batches that are listed at a time."""
 _SKEW = 86_400.0
@@ -71,7 +73,7 @@ class Batches:
     def examine(self) -> None:
         """Raises ConfigError where the server has none."""
         with self._refusing():
-            self._ask(lambda client: client.batches.list(limit=1))
+            self._ask(lambda client: client.batches.list(limit=1), seconds=_LOOK, retries=1)
 
     def submit(self, mark: str, requests: Callable[[], Iterable[tuple[str, str]]]) -> str:
         """The server's name for the batch. An attempt that broke off is looked for before the next."""
