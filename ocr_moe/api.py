@@ -80,6 +80,7 @@ class Options:
     """Where the store is of a run whose `out` is a URL; by default a folder of this machine's own."""
     shard: str | None = None
     runner: str = "local"
+    no_wait: bool = False
     language: Language = "en"
     """Of the workbooks."""
 
@@ -296,6 +297,8 @@ def extract(
                 strategies=chosen,
                 schemas=schemas,
                 max_cost=options.max_cost,
+                deferring=True,
+                wait=not options.no_wait,
                 notice=notice,
                 language=options.language,
             ) as batch,
@@ -601,6 +604,8 @@ def compare(
                 strategies=built,
                 schemas=schemas,
                 max_cost=options.max_cost,
+                deferring=True,
+                wait=not options.no_wait,
                 notice=notice,
                 language=options.language,
             ) as batch,

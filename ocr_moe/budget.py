@@ -22,6 +22,9 @@ class Account(Protocol):
     def book(self, money: float | None) -> None:
         """After a request that was reserved for: what it cost, or None where it came to nothing."""
 
+    def prepaid(self, money: float) -> None:
+        """Of what the answer costs, so much was booked before the question was put."""
+
 
 class Unlimited:
     """An account that allows everything."""
@@ -30,6 +33,9 @@ class Unlimited:
         return
 
     def book(self, money: float | None) -> None:
+        return
+
+    def prepaid(self, money: float) -> None:
         return
 
 

@@ -28,6 +28,8 @@ OcrMoeError
 │       └── ChatAnswerError      an answer that cannot be used: prose, refusal, empty, cut off
 ├── ClusterLostError      a Ray cluster is gone amid a run, which can be resumed
 ├── OutputError           a file cannot be written: the disk is full, a folder stands in its place, …
+├── DeferredError         a question waits for a batch of its endpoint: it is put again, nothing failed
+├── PostponedError        questions are in a batch, which is not waited for: the run can be resumed
 └── BudgetExceededError   --max-cost reached: the run stops cleanly and can be resumed
 KeyboardInterrupt
 └── InterruptedRunError   Ctrl-C: the run stopped cleanly and can be resumed  (exit status 130)
@@ -150,6 +152,14 @@ class ClusterLostError(OcrMoeError):
 
 
 class OutputError(OcrMoeError):
+    pass
+
+
+class DeferredError(OcrMoeError):
+    pass
+
+
+class PostponedError(OcrMoeError):
     pass
 
 

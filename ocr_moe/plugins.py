@@ -155,6 +155,18 @@ class NeedsPackages(Protocol):
 
 
 @runtime_checkable
+class BatchParams(Protocol):
+    """Optional, of a chat class's parameters: whether it is asked in batches, and at what discount."""
+
+    @property
+    def batch(self) -> bool: ...
+
+    @property
+    def batch_price_factor(self) -> float:
+        """What a token costs in a batch, as a part of its price."""
+
+
+@runtime_checkable
 class PricedParams(Protocol):
     """Optional, of a chat class's parameters: what tokens cost, for `--dry-run`."""
 

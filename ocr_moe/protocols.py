@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -105,6 +105,8 @@ class ChatReply:
     """(token, natural-log probability) pairs where the server gives them."""
     truncated: bool = False
     """Whether the answer was cut off at the limit of tokens."""
+    prepaid: bool = False
+    """Whether it was had, and paid for, before this question was put."""
 
 
 class ChatModel(Protocol):
@@ -136,6 +138,59 @@ class Concurrent(Protocol):
     @property
     def concurrency(self) -> int:
         """Most requests at a time."""
+
+
+@dataclass(frozen=True)
+class BatchReply:
+    """What a batch says of one request."""
+
+    key: str
+    reply: str
+    """As the endpoint wants to find it in `ocr_moe.deferral.Files`."""
+    money: float | None
+    """What it cost; None where the server does not tell."""
+    failed: bool = False
+    again: bool = False
+    """Whether making it again may help."""
+
+
+@dataclass(frozen=True)
+class EndedBatch:
+    replies: Iterable[BatchReply]
+    """To be gone through once. Raises ChatError."""
+    unanswered: str
+    """The reply to requests that are not among them, where they are not made again."""
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A ChatModel whose requests may be made in batches (`ocr_moe.deferral`). All raise ChatError."""
+
+    @property
+    def defers(self) -> bool:
+        """Whether they are to be."""
+
+    @property
+    def host(self) -> str:
+        """Host and port, without credentials."""
+
+    @property
+    def patience(self) -> tuple[int, float]:
+        """How often a request that failed in a batch is made again, and seconds between two looks."""
+
+    def examine_batches(self) -> None:
+        """Raises ConfigError where the server has no batches."""
+
+    def submit_batch(self, mark: str, requests: Callable[[], Iterable[tuple[str, str]]]) -> str:
+        """Submit requests, (key, body), under a mark by which the server can be asked for the batch;
+        the server's name for it."""
+
+    def find_batch(self, mark: str, since: float) -> str | None:
+        """The server's name for the batch of a mark, if it knows it; it was submitted after `since`,
+        in seconds since the epoch."""
+
+    def end_of_batch(self, id: str) -> EndedBatch | None:
+        """What came of a batch; None while it is under way."""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ def extract(
             "--runner", help="local: on this machine. ray: on a Ray cluster (docs/cluster.md)."
         ),
     ] = "local",
+    no_wait: options.NoWait = False,
     metrics: options.Metrics = None,
     log_level: options.LogLevel = None,
     log_file: options.LogFile = None,
@@ -71,6 +72,7 @@ def extract(
         work=work,
         shard=shard,
         runner=runner,
+        no_wait=no_wait,
     )
     if dry_run:
         names = [strategy] if strategy else []

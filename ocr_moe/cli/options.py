@@ -65,6 +65,12 @@ Recorded = Annotated[
         help="A store whose answers stand in for experts that cannot be asked here.",
     ),
 ]
+NoWait = Annotated[
+    bool,
+    typer.Option(
+        "--no-wait", help="Leave once questions are in a batch of their endpoint; come back later."
+    ),
+]
 Metrics = Annotated[
     str | None,
     typer.Option(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from ocr_moe.errors import DeferredError
 from ocr_moe.judgements import Verdict, with_verdicts
 from ocr_moe.protocols import Ask, Combiner, Expert, Gate, State
 from ocr_moe.routing.dossiers import DossierParams
@@ -81,12 +82,19 @@ def decide(
         made = {ask for ask, _ in exchanges}
         if made.issuperset(asks):
             raise RuntimeError(f"the gate asks what was answered already: {asks[0]}")
+        deferred: DeferredError | None = None
         for ask in asks:
-            answer = asking(ask)
+            try:
+                answer = asking(ask)
+            except DeferredError as error:  # the others of the round need not wait for it
+                deferred = error
+                continue
             cost += answer.cost
             exchanges.append((ask, answer))
             for reading in answer.readings:
                 readings[reading.field][ask.expert] = reading
+        if deferred is not None:
+            raise deferred
         known = {name: dict(of_field) for name, of_field in readings.items()}
         state = State(schema, known, today=today, verdicts=verdicts)
         decisions = _combined(combiner, state)

@@ -11,7 +11,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from ocr_moe.errors import BudgetExceededError, DamagedRowError, OcrMoeError, UsageError
+from ocr_moe.deferral import Files, deferring
+from ocr_moe.errors import (
+    BudgetExceededError,
+    DamagedRowError,
+    DeferredError,
+    OcrMoeError,
+    UsageError,
+)
 from ocr_moe.geometry import onto_page
 from ocr_moe.judgements import Verdict
 from ocr_moe.observing import Observed, observe
@@ -49,16 +56,20 @@ class StoredAnswers:
         ledger: Books | None,
         digests: dict[tuple[str, ...], str],
         document: Document,
+        *,
+        files: Files | None = None,
     ) -> None:
         """Without a ledger nobody is asked: what is not stored as it would be today raises
         NotRecordedError.
 
-        `digests` remembers question digests across documents of one schema object.
+        `digests` remembers question digests across documents of one schema object. In `files` requests
+        may wait for a batch; without them all are made at once.
         """
         self._store = store
         self._ledger = ledger
         self._digests = digests
         self._document = document
+        self._files = files
         self._known: dict[tuple[str, str], Answer] = {}
 
     @property
@@ -67,8 +78,8 @@ class StoredAnswers:
         return day_of(self._store.get_meta("started"))
 
     def answer(self, expert: Expert, fields: Sequence[Field]) -> Answer:
-        """Raises BudgetExceededError, StoppedError, NotRecordedError or UsageError; a failing expert
-        does not."""
+        """Raises BudgetExceededError, DeferredError, StoppedError, NotRecordedError or UsageError; a
+        failing expert does not."""
         names = tuple(field.name for field in fields)
         digest = self._digests.get(names)
         if digest is None:
@@ -111,8 +122,11 @@ class StoredAnswers:
             return self._as_parsed_today(expert, fields, question, stored)
         if self._ledger is None:
             raise NotRecordedError(f"{ref.path}: {expert.name} has not been asked")
-        with self._ledger.question(expert.name) as paid:
+        with deferring(self._files) as deferral, self._ledger.question(expert.name) as paid:
             answer = ask(expert, self._document, rest, fingerprint)
+            if deferral is not None and deferral.has_deferred:  # whatever the expert made of that
+                resume()
+                raise DeferredError(f"{expert.name} is answered later")
             paid.settle(answer.cost)
         _observe_asked(expert.name, answer)
         if stored is not None:
@@ -268,14 +282,17 @@ def _completed(before: Answer, rest: Answer) -> Answer:
 def is_not_its_own(error: BaseException) -> bool:
     """Whether an exception that comes out of a plug-in is about the run: it is to be raised on.
 
-    That is a wrong configuration, a lost store, a spent budget, and Ctrl-C, which reaches the main
-    thread only.
+    That is a wrong configuration, a lost store, a spent budget, a question that waits, and
+    Ctrl-C, which reaches the main thread only.
     """
     if isinstance(error, KeyboardInterrupt):
         return threading.current_thread() is threading.main_thread()
     if isinstance(error, DamagedRowError):  # of a store whose answers stand in for an expert
         return False
-    return isinstance(error, UsageError | BudgetExceededError | StoppedError | NotRecordedError)
+    return isinstance(
+        error,
+        UsageError | BudgetExceededError | DeferredError | StoppedError | NotRecordedError,
+    )
 
 
 def words_of(error: BaseException) -> str:

@@ -11,14 +11,24 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
-from ocr_moe.errors import BudgetExceededError, DocumentError, InterruptedRunError, WorkerLostError
+from ocr_moe.errors import (
+    BudgetExceededError,
+    DocumentError,
+    EndpointMissingError,
+    InterruptedRunError,
+    PostponedError,
+    UsageError,
+    WorkerLostError,
+)
 from ocr_moe.exports.ocr import read_ocr
 from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.source import Source, located
 from ocr_moe.observing import Observation
+from ocr_moe.protocols import Batching
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import StoppedError
 from ocr_moe.run.currency import Currency
+from ocr_moe.run.deferred import DeferredQuestions
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.identity import Identity, hold_against, identity_of, parsings_of
 from ocr_moe.run.inputs import Changes, Comparison, LookAhead, Pending, give_back
@@ -41,6 +51,7 @@ from ocr_moe.store.opening import is_begun
 from ocr_moe.tracing import span
 from ocr_moe.types import Record
 from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.recorded import RecordedExpert
 
 STORE = "store.sqlite"
 PROCESSES_FROM = 8
@@ -66,9 +77,13 @@ class Batch:
         max_cost: float | None = None,
         runner: Runner | None = None,
         cluster: Cluster | None = None,
+        deferring: bool = False,
+        wait: bool = True,
         notice: Callable[[Notice], None] = lambda notice: None,
         language: Language = "en",
     ) -> None:
+        """With `deferring`, endpoints that are to be asked in batches are; without `wait` a run ends
+        when its questions are submitted."""
         self.language: Language = language
         """Of what exports say to people."""
         self.out = out
@@ -79,6 +94,10 @@ class Batch:
         self._notice = notice
         self._runner = runner
         self._cluster = cluster
+        self._deferring = deferring
+        self._deferred = DeferredQuestions(
+            lambda: self.store, self._asked_later(), self._ledger, notice, wait=wait
+        )
         self._noticed: set[Notice] = set()
         self._names = [strategy.name for strategy in self.strategies]
         self._keeping = Lock()
@@ -87,6 +106,8 @@ class Batch:
         self._currency = Currency(
             out, out / STORE, self.strategies, self.schemas, workshop.config, language
         )
+        self._waiting = 0
+        """Contents of which questions wait for a batch."""
         self._is_current = False
         """Whether the exports were those of the store before this start."""
         self._exported = False
@@ -104,8 +125,22 @@ class Batch:
             self.strategies,
             self.schemas,
             self._ledger,
+            deferring=self._deferred.is_needed,
             notice=self._notice,
         )
+
+    def _asked_later(self) -> dict[str, Batching]:
+        """The endpoints of the strategies' experts that can be asked in batches."""
+        if not self._deferring:
+            return {}
+        experts = {each.name: each for s in self.strategies for each in s.experts.values()}
+        live = [name for name, each in experts.items() if not isinstance(each, RecordedExpert)]
+        names = {use.endpoint for name in live for use in self._workshop.chat_uses(name)}
+        chats = {}
+        for name in sorted(names):
+            with suppress(EndpointMissingError):  # of an expert that was built elsewhere
+                chats[name] = self._workshop.chat(name)
+        return {name: chat for name, chat in chats.items() if isinstance(chat, Batching)}
 
     def stop(self) -> None:
         """Have `execute` stop as on Ctrl-C, from any thread, also before it has begun: what is under
@@ -147,26 +182,37 @@ class Batch:
         A start that is refused has written nothing.
         """
         self._is_current = "store" not in vars(self) and self._currency.holds()
+        if self._deferred.is_wanted and self._cluster is not None:
+            raise UsageError(
+                "--runner ray does not wait for batches of an endpoint: set its `batch` to false, or "
+                "run on this machine"
+            )
+        if not self._is_current:
+            self._deferred.examine()
         with ExitStack() as stack:
-            crew = None
-            if self._worth_processes(sources):  # which load modules while files are hashed
+
+            def crews() -> Crew | None:
+                if not self._worth_processes(sources):
+                    return None
                 workers = self._workshop.config.workers
-                crew = stack.enter_context(Crew(workers, self._ledger, self._needed_modules()))
+                return stack.enter_context(Crew(workers, self._ledger, self._needed_modules()))
+
             return self._execute(
-                sources, division, crew, update, retry_failed, frozen_strategies, ocr, report
+                sources, division, crews, update, retry_failed, frozen_strategies, ocr, report
             )
 
     def _execute(
         self,
         sources: Collection[Source],
         division: Division | None,
-        crew: Crew | None,
+        crews: Callable[[], Crew | None],
         update: bool,
         retry_failed: bool,
         frozen_strategies: bool,
         ocr: Path | None,
         report: Callable[[Progress], None],
     ) -> Outcome:
+        crew = crews()  # which loads modules while files are hashed
         shard = None if division is None else str(division.shard)
         identity = identity_of(self.schemas, self.strategies, self._workshop.config, shard)
         for _ in read_ocr(ocr) if ocr is not None else ():
@@ -197,12 +243,14 @@ class Batch:
             self.store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(ocr))
         if retry_failed:
             self.store.forget_failures()
-        return self._process(sources, crew, report)
+        self._deferred.hold()
+        return self._process(sources, crew, crews, report)
 
     def _process(
         self,
         sources: Collection[Source],
         crew: Crew | None,
+        crews: Callable[[], Crew | None],
         report: Callable[[Progress], None],
     ) -> Outcome:
         outcome = Outcome(files=len(sources))
@@ -217,9 +265,16 @@ class Batch:
         results = self._results(sources, crew)
         try:
             with stopping(self.stop):
-                for some in results:
-                    self._keep(some)
-        except BudgetExceededError as error:
+                while True:
+                    for some in results:
+                        self._keep(some)
+                    if not self._waiting:
+                        break
+                    self._deferred.end_round()
+                    crew = crews()
+                    results = self._results(sources, crew)
+                self._deferred.end()
+        except (BudgetExceededError, PostponedError) as error:
             outcome.stopped = str(error)
         except StoppedError as error:
             raise self._interrupted(self._tally) from error
@@ -250,6 +305,8 @@ class Batch:
         self, sources: Collection[Source], crew: Crew | None
     ) -> Generator[list[Processed], None, None]:
         """The records of one file of each content, as they come, some at a time."""
+        self._waiting = 0
+        self._deferred.begin_round()
         limits = self._workshop.config.images
         if self._is_of_elsewhere():
             with LookAhead(self.store, sources, self._names, limits) as ahead:
@@ -312,6 +369,7 @@ class Batch:
             tuple(self._names),
             self.schemas,
             limited=self._ledger.limit is not None,
+            deferring=self._deferred.is_needed,
         )
 
     def _given_up(self, work: Work, error: WorkerLostError) -> Processed:
@@ -394,6 +452,9 @@ class Batch:
             for result in results:
                 source = self._under_way.pop(result.sha256)
                 give_back(source)
+                if result.deferred:
+                    self._waiting += 1
+                    continue
                 self._tally.note(
                     source.name,
                     result.failure,

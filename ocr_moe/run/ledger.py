@@ -77,6 +77,8 @@ class Ledger(Books):
         self.asked = 0
         """Questions put to an expert rather than found in the store."""
         self.money = 0.0
+        self._promised = 0.0
+        """What batches of requests that are under way cost at most."""
         self._why: BaseException | None = None
         self._hearing: tuple[Callable[[], None], ...] = ()
 
@@ -119,7 +121,26 @@ class Ledger(Books):
         reserved = sum(
             count * self._dearest.get(name, 0.0) for name, count in self._under_way.items()
         )
-        return self.money + reserved + self._dearest[expert] <= limit * (1 + _ROUNDING)
+        spoken_for = self.money + self._promised + reserved
+        return spoken_for + self._dearest[expert] <= limit * (1 + _ROUNDING)
+
+    def affords_later(self, money: float) -> bool:
+        """Whether requests that cost so much at most may be submitted on top of all that is."""
+        with self._changed:
+            spoken_for = self.money + self._promised + money
+            return self.limit is None or spoken_for <= self.limit * (1 + _ROUNDING)
+
+    def promise(self, money: float) -> None:
+        """A batch is under way that costs so much at most."""
+        with self._changed:
+            self._promised += money
+
+    def keep_promise(self, promised: float, money: float) -> None:
+        """A batch for which so much was promised has ended, and what it cost."""
+        with self._changed:
+            self._promised -= promised
+            self.money += money
+            self._changed.notify_all()
 
     def _exceeded(self, expert: str, limit: float) -> BudgetExceededError:
         why = (
@@ -156,6 +177,7 @@ class Question:
         self._first = True
         """Whether what was reserved for the question itself is still to be used."""
         self._booked = 0.0
+        """Of the question's cost, what is in the books already."""
 
     def reserve(self) -> None:
         with self._lock:
@@ -167,6 +189,10 @@ class Question:
         with self._lock:
             self._booked += money or 0.0
         self._books.book(self._expert, money)
+
+    def prepaid(self, money: float) -> None:
+        with self._lock:
+            self._booked += money
 
     def settle(self, cost: Cost) -> None:
         """The end of the question, and what the expert says that it cost.

@@ -71,6 +71,8 @@ class Notice(StrEnum):
 
     LOADING = "loading"
     """The first page is about to be read, for which models are loaded."""
+    BATCH = "batch"
+    """Questions are in batches of their endpoints, which are waited for."""
 
 
 @dataclass(frozen=True)

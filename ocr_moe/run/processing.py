@@ -9,6 +9,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from ocr_moe.errors import (
+    DeferredError,
     DocumentError,
     ExpertError,
     OcrMoeError,
@@ -41,6 +42,8 @@ class Processed(NamedTuple):
     failure: str | None
     observations: tuple[Observation, ...] = ()
     """What was counted on the way to them."""
+    deferred: bool = False
+    """Whether questions wait for a batch; there are no records then."""
 
 
 class Processor:
@@ -60,8 +63,11 @@ class Processor:
         schemas: Sequence[Schema],
         ledger: Books | None,
         *,
+        deferring: bool = False,
         notice: Callable[[Notice], None] = lambda notice: None,
     ) -> None:
+        """With `deferring`, endpoints that are asked in batches may have documents wait for these."""
+        self._deferring = deferring
         self._store = store
         self._workshop = workshop
         self._strategies = tuple(strategies)
@@ -83,8 +89,11 @@ class Processor:
         lost store, a spent budget, a wrong configuration, a wish to stop.
         """
         with gathered() as observed:
-            with span("document"):
-                found = list(self._process(sources[0], sha256))
+            try:
+                with span("document"):
+                    found = list(self._process(sources[0], sha256))
+            except DeferredError:
+                return Processed(sha256, [], None, deferred=True)
             try:
                 done = _processed(sources, sha256, found)
             except ValueError as error:
@@ -165,6 +174,7 @@ class Processor:
 
     def _documents(self, source: Source, sha256: str, reader: PageReader) -> Iterator[Record]:
         page = 1
+        deferred: DeferredError | None = None
         try:
             pages = reader.count()
         except BaseException as error:
@@ -204,19 +214,30 @@ class Processor:
                         count = left if schema.pages is None else min(schema.pages, left)
                         document = open_document(source, sha256, schema, reader, page, count, place)
                         found = self._decided(document)
+                except DeferredError as error:  # what other documents ask goes with the same batch
+                    deferred, found = error, []
                 except BaseException as error:
                     turned = reader.text(page).rotation
                     found = self._failed(source, sha256, page, error, place, turned)
                 yield from found
             page += count
+        if deferred is not None:
+            raise deferred
 
     def _decided(self, document: FileDocument) -> list[Record]:
         digests = self._digests[document.schema.name]
-        answers = StoredAnswers(self._store, self._ledger, digests, document)
-        return [
-            record_of(document, each, course_of(document, each, answers))
-            for each in self._strategies
-        ]
+        files = self._store.requests if self._deferring else None
+        answers = StoredAnswers(self._store, self._ledger, digests, document, files=files)
+        found: list[Record] = []
+        deferred: DeferredError | None = None
+        for each in self._strategies:
+            try:
+                found.append(record_of(document, each, course_of(document, each, answers)))
+            except DeferredError as error:  # what others ask goes with the same batch
+                deferred = error
+        if deferred is not None:
+            raise deferred
+        return found
 
     def _failed(
         self,

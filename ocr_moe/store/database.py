@@ -10,7 +10,8 @@ page count), `pages` (page OCR, once per engine),
 `answers` (every answer of every expert, keyed by document, expert fingerprint and the question),
 `records` (decisions, one row a strategy and document), `settled` (those among them that other documents
 of the run changed), `judgements` (what people said), `repeats` (answers to questions that shards put a
-second time). docs/formats.md tells their columns.
+second time), `requests`, `batches` and `forms` (what is asked in batches: `ocr_moe.store.requests`).
+docs/formats.md tells their columns.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from ocr_moe.store.opening import (
     open_to_write,
     unusable,
 )
+from ocr_moe.store.requests import Requests
 from ocr_moe.subjects import DocumentKey, key_of
 from ocr_moe.tracing import span
 from ocr_moe.types import (
@@ -128,6 +130,7 @@ class Store:
         one works."""
         self.path = path
         self.inputs = Inputs(self)
+        self.requests = Requests(self)
         self._lock = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._guard: IO[str] | None = None
@@ -190,6 +193,17 @@ class Store:
         """The same to write: all of the block or nothing of it."""
         with self._transaction() as db:
             yield db
+
+    @contextmanager
+    def surely_writing(self) -> Iterator[sqlite3.Connection]:
+        """The same, on the disk when the block is left, whatever happens to the power."""
+        with self._lock, self._saying():
+            self._connection.execute("PRAGMA synchronous = FULL")
+            try:
+                with self._transaction() as db:
+                    yield db
+            finally:
+                self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def get_meta(self, key: str) -> Any:
         """The JSON value under a key, or None."""
@@ -464,6 +478,7 @@ class Store:
         with self._transaction() as db:
             [paths] = db.execute("SELECT count(DISTINCT path) FROM records WHERE failed").fetchone()
             db.execute("DELETE FROM answers WHERE failed")
+            db.execute("DELETE FROM requests WHERE failed")
             unsettle(db)
             for table in ("settled", "records"):
                 db.execute(

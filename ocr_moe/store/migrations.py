@@ -242,6 +242,26 @@ def _inputs(db: sqlite3.Connection) -> None:
         _put(db, "identity", identity)
 
 
+def _requests(db: sqlite3.Connection) -> None:
+    """Requests that are answered in batches of an endpoint, and what was found out of the endpoint."""
+    for statement in (
+        """CREATE TABLE requests (
+            number INTEGER PRIMARY KEY, key TEXT NOT NULL,
+            endpoint TEXT NOT NULL, body TEXT NOT NULL, money REAL NOT NULL,
+            wanted INTEGER NOT NULL, tries INTEGER NOT NULL, batch TEXT,
+            failed INTEGER NOT NULL, reply TEXT
+        )""",
+        "CREATE UNIQUE INDEX requests_by_key ON requests (key)",
+        "CREATE INDEX requests_of_batch ON requests (batch)",
+        """CREATE TABLE batches (
+            mark TEXT PRIMARY KEY, endpoint TEXT NOT NULL, made REAL NOT NULL, id TEXT,
+            done INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE TABLE forms (endpoint TEXT PRIMARY KEY, form TEXT NOT NULL) WITHOUT ROWID",
+    ):
+        db.execute(statement)
+
+
 STEPS = (
     Step(1, _first_tables),
     Step(2, _origins, changes=("meta",)),
@@ -250,5 +270,6 @@ STEPS = (
     Step(5, _judgements),
     Step(6, _repeats),
     Step(7, _inputs, changes=("meta",)),
+    Step(8, _requests),
 )
 VERSION = STEPS[-1].version

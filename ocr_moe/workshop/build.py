@@ -20,7 +20,14 @@ from ocr_moe.errors import (
     UsageError,
 )
 from ocr_moe.formats.yamlfile import validation_sentences
-from ocr_moe.plugins import AsksChat, ChatService, JudgementParams, NeedsPackages, PricedParams
+from ocr_moe.plugins import (
+    AsksChat,
+    BatchParams,
+    ChatService,
+    JudgementParams,
+    NeedsPackages,
+    PricedParams,
+)
 from ocr_moe.protocols import (
     ChatModel,
     ChatUse,
@@ -127,7 +134,8 @@ class Workshop:
         return endpoint
 
     def prices(self, chat: str) -> tuple[float, float]:
-        """Money for a million prompt and completion tokens of an endpoint; 0 where it says none."""
+        """Money for a million prompt and completion tokens of an endpoint, in batches where it is asked
+        so; 0 where it says none."""
         component = self.config.chat.get(chat)
         if component is None:
             return 0.0, 0.0
@@ -135,7 +143,10 @@ class Workshop:
         params = self._params(resolve("chat", component, where), component, where)
         if not isinstance(params, PricedParams):
             return 0.0, 0.0
-        return params.prompt_price, params.completion_price
+        prices = params.prompt_price, params.completion_price
+        if not isinstance(params, BatchParams) or not params.batch:
+            return prices
+        return prices[0] * params.batch_price_factor, prices[1] * params.batch_price_factor
 
     def chat_uses(self, expert: str) -> tuple[ChatUse, ...]:
         """The endpoints that an expert's class says it asks, built or not."""

@@ -80,7 +80,7 @@ class Complaints:
                 f"{variable(self.name, 'BASE_URL')} right?"
             )
         if isinstance(error, openai.APIStatusError):
-            return self._of_status(error.status_code, error.body)
+            return self.of_status(error.status_code, error.body)
         return self.no_completion()
 
     def no_completion(self, body: object = "") -> ChatAnswerError:
@@ -145,7 +145,8 @@ class Complaints:
         """A server's words on one short line, without markup and without secrets."""
         return _short(self.scrub.text(_plain(said)))
 
-    def _of_status(self, status: int, body: object) -> ChatError:
+    def of_status(self, status: int, body: object) -> ChatError:
+        """Of a refusal or failure of the server."""
         said = self.quoted(message_of(body))
         said = f": {said}" if said else ""
         if status in (401, 403):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ocr_moe.engines.chat.breaker import Breaker
 from ocr_moe.engines.chat.complaints import Complaints
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from openai.types.chat import ChatCompletion
 
     from ocr_moe.engines.chat.transport import Background
+
+Answered = TypeVar("Answered")
 
 _LISTING = 30.0
 """Seconds in which a server lists its models, whatever it takes for its answers."""
@@ -84,8 +86,7 @@ class Connection:
         ChatError.
         """
         retries = self.params.retries if retries is None else retries
-        body = {"model": form.model, "messages": messages}
-        body |= parameters(form, self.params, json_schema, max_tokens)
+        body = self.body(form, messages, json_schema, max_tokens=max_tokens)
         answered, in_a_row = self._answered, 0
         for number in range(_MOST_REFUSALS):
             try:
@@ -101,6 +102,39 @@ class Connection:
                     seconds = min(_FIRST_BACK_OFF * 2**number, _LONGEST_BACK_OFF)
                     time.sleep(seconds * random.uniform(0.75, 1.0))
         return checked(completion, self.complaints)
+
+    def body(
+        self,
+        form: Capabilities,
+        messages: list[Any],
+        json_schema: Mapping[str, Any] | None,
+        *,
+        max_tokens: int,
+    ) -> dict[str, Any]:
+        """Of a request, as it is sent."""
+        head = {"model": form.model, "messages": messages}
+        return head | parameters(form, self.params, json_schema, max_tokens)
+
+    def call(
+        self,
+        ask: Callable[[AsyncOpenAI], Awaitable[Answered]],
+        *,
+        seconds: float | None = None,
+        retries: int | None = None,
+    ) -> Answered:
+        """What the client gives for a request that asks no model; `seconds` and `retries` are the
+        configured ones where not given. Raises ChatError."""
+        client, background = self._opened()
+        client = client.with_options(
+            max_retries=self.params.retries if retries is None else retries,
+            timeout=self.params.timeout if seconds is None else seconds,
+        )
+
+        async def work() -> Answered:
+            return await ask(client)
+
+        with self.complaints.translated():
+            return background.run(work())
 
     def _put(self, body: Mapping[str, Any], retries: int) -> ChatCompletion:
         client, background = self._opened()

@@ -6,10 +6,13 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from ocr_moe.deferral import Deferral, deferral
+from ocr_moe.engines.chat.batches import Batches, Line
 from ocr_moe.engines.chat.connection import Connection
+from ocr_moe.engines.chat.kept import Kept
 from ocr_moe.engines.chat.ladder import Ladder, descend
 from ocr_moe.engines.chat.messages import estimated_tokens, estimated_tokens_of, messages
 from ocr_moe.engines.chat.probe import probe
@@ -25,8 +28,16 @@ from ocr_moe.engines.chat.replies import (
     tokens_of,
 )
 from ocr_moe.engines.chat.settings import ChatParams, find_address, find_key, find_model
+from ocr_moe.errors import DeferredError
 from ocr_moe.permits import waiting
-from ocr_moe.protocols import ChatImage, ChatReply, EndpointReport, Package
+from ocr_moe.protocols import (
+    BatchReply,
+    ChatImage,
+    ChatReply,
+    EndedBatch,
+    EndpointReport,
+    Package,
+)
 from ocr_moe.types import Cost
 
 REVISION = "1"
@@ -48,6 +59,7 @@ class ChatEndpoint:
         find_key(name, params)
         self._connection = Connection(name, find_address(name, params), params)
         self._model = find_model(name, params)
+        self._batches = Batches(self._connection)
         self._capabilities: Capabilities | None = None
         self._estimates = False
         self._lock = threading.RLock()
@@ -113,10 +125,16 @@ class ChatEndpoint:
         server failed so often in a row that it is not asked for a while), ChatAuthError,
         ChatRateLimitError, ChatServerError, ChatRequestError (ChatTooLargeError where smaller images
         may be taken), or ChatAnswerError for an empty answer or a refusal, which it carries with
-        their cost, or for one that is not of the protocol.
+        their cost, or for one that is not of the protocol; DeferredError for a question that was filed
+        to be put with the next batch.
         """
         question = messages(system, user, images, images_last=images_last)
         started = time.perf_counter()
+        waiting_for = deferral() if json_schema is not None else None
+        if waiting_for is not None:
+            reply = self._kept(waiting_for, question, json_schema, max_tokens, started)
+            if reply is not None:
+                return reply
         form = self._capabilities
         if form is None:
             with waiting(), self._lock:
@@ -145,6 +163,108 @@ class ChatEndpoint:
     def close(self) -> None:
         """Let go of the connections; the next request opens new ones."""
         self._connection.close()
+
+    @property
+    def defers(self) -> bool:
+        """Whether questions are put in batches, by whoever can wait."""
+        return self.params.batch
+
+    @property
+    def patience(self) -> tuple[int, float]:
+        """How often a request that failed in a batch is made again, and seconds between two looks."""
+        return self.params.retries, self.params.batch_poll
+
+    def examine_batches(self) -> None:
+        """Raises ConfigError where the server has no batches, ChatError where it cannot be asked."""
+        self._batches.examine()
+
+    def submit_batch(self, mark: str, requests: Callable[[], Iterable[tuple[str, str]]]) -> str:
+        """Submit requests under a mark; the server's name for the batch. Raises ChatError, or
+        ConfigError where the server has no batches."""
+        return self._batches.submit(mark, requests)
+
+    def find_batch(self, mark: str, since: float) -> str | None:
+        """The server's name for the batch of a mark, if it knows it. Raises ChatError."""
+        return self._batches.find(mark, since)
+
+    def end_of_batch(self, id: str) -> EndedBatch | None:
+        """What came of a batch; None while it is under way. Raises ChatError."""
+        ended = self._batches.end(id)
+        if ended is None:
+            return None
+        return EndedBatch(map(self._of_batch, ended.lines), Kept(why=ended.why).model_dump_json())
+
+    def _of_batch(self, line: Line) -> BatchReply:
+        factor = self.params.batch_price_factor
+        kept = Kept(status=line.status, body=line.body, factor=factor)
+        usage = line.body.get("usage", {})
+        prompt, answer = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+        cached = usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
+        answered = 200 <= line.status < 400
+        money = self.money(prompt, answer, cached) * factor if prompt and answer else None
+        return BatchReply(
+            key=line.key,
+            reply=kept.model_dump_json(),
+            money=money if answered else 0.0,
+            failed=not answered,
+            again=line.may_be_repeated,
+        )
+
+    def _kept(
+        self,
+        waiting_for: Deferral,
+        question: list[Any],
+        json_schema: Mapping[str, Any] | None,
+        max_tokens: int,
+        started: float,
+    ) -> ChatReply | None:
+        """The reply that is kept, or that of the question by which it is found out what the server can
+        do, which is put at once. Of all others None where they are to be put at once as well; else
+        raises DeferredError."""
+        files = waiting_for.files
+
+        def body(form: Capabilities) -> str:
+            said = self._connection.body(form, question, json_schema, max_tokens=max_tokens)
+            streaming = ("stream", "stream_options")  # a batch has nobody to stream to
+            return json.dumps({name: said[name] for name in said if name not in streaming})
+
+        known = files.form(self._form_key)
+        if known is None and not self.params.batch:
+            return None
+        if known is None:
+            with waiting(), self._lock:
+                known = files.form(self._form_key)
+                if known is None:
+                    completion, form, before = self._find_out(question, json_schema, max_tokens)
+                    # The form is part of a request's key: all of a run's processes have one.
+                    agreed = files.keep_form(self._form_key, form.model_dump_json())
+                    kept = Kept(status=200, body=completion.model_dump(), before=before)
+                    key = _key_of(self.name, body(Capabilities.model_validate_json(agreed)))
+                    files.keep_reply(key, self.name, kept.model_dump_json())
+                    return self._reply(question, completion, form, json_schema, started, before)
+        form = Capabilities.model_validate_json(known)
+        request = body(form)
+        key = _key_of(self.name, request)
+        told = files.reply(key)
+        if told is not None:
+            kept = Kept.model_validate_json(told)
+            completion = kept.completion(self._connection.complaints)
+            return self._reply(
+                question, completion, form, json_schema, started, kept.before, prepaid=kept.factor
+            )
+        if not self.params.batch:  # any more
+            return None
+        tokens = estimated_tokens(question)
+        money = self.money(tokens, max_tokens) * self.params.batch_price_factor
+        files.file(key, self.name, request, money)
+        waiting_for.has_deferred = True
+        raise DeferredError(f"{self._connection.complaints.who} answers with its next batch.")
+
+    @property
+    def _form_key(self) -> str:
+        params = self.params
+        settings = [params.structured, params.logprobs, params.extra_body]
+        return json.dumps([self.name, self._connection.address.base, self.model, settings])
 
     def _find_out(
         self, question: list[Any], json_schema: Mapping[str, Any] | None, max_tokens: int
@@ -175,9 +295,15 @@ class ChatEndpoint:
         json_schema: Mapping[str, Any] | None,
         started: float,
         before: Cost | None = None,
+        prepaid: float | None = None,
     ) -> ChatReply:
+        """`before` is what finding out had cost, `prepaid` the part of the price that was paid for a
+        reply that had been kept."""
         content = content_of(completion)
-        cost = (before or Cost()) + self._cost(question, completion)
+        cost = self._cost(question, completion)
+        if prepaid is not None:
+            cost = cost.model_copy(update={"money": cost.money * prepaid})
+        cost = (before or Cost()) + cost
         reply = ChatReply(
             content=content,
             model=form.model,
@@ -185,6 +311,7 @@ class ChatEndpoint:
             constrained=is_constrained(content, form, json_schema),
             logprobs=logprobs_of(completion),
             truncated=is_truncated(completion),
+            prepaid=prepaid is not None,
         )
         demand_answer(completion, reply, self._connection.complaints)
         return reply
@@ -209,3 +336,8 @@ class ChatEndpoint:
             completion_tokens=answer,
             money=self.money(prompt, answer, cached),
         )
+
+
+def _key_of(endpoint: str, body: str) -> str:
+    """Tells requests apart, by all that is sent."""
+    return hashlib.sha256(f"{endpoint}\n{body}".encode()).hexdigest()

@@ -62,6 +62,13 @@ class ChatParams(Value):
     set."""
     completion_price: float = PydanticField(default=0.0, ge=0)
     """Money for a million completion tokens."""
+    batch: bool = False
+    """Put questions in batches, which are cheaper and answered within a day, where the server has the
+    API for that (OpenAI's /v1/batches). `extract` and `compare` do; whoever cannot wait asks at once."""
+    batch_price_factor: float = PydanticField(default=0.5, ge=0)
+    """What a token costs in a batch, as a part of its price."""
+    batch_poll: float = PydanticField(default=60.0, gt=0)
+    """Seconds between two looks at a batch."""
 
 
 def variable(name: str, what: Literal["BASE_URL", "MODEL", "API_KEY"]) -> str:

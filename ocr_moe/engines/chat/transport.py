@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 import sys
 import threading
 import time
@@ -41,6 +42,10 @@ _RETRY = "x-stainless-retry-count"
 """In which the client counts the attempts of a request."""
 _KEPT = ("retry-after", "retry-after-ms", "x-should-retry")
 """Headers of an answer that the client goes by."""
+_OF_BATCHES = re.compile(r"/(?:files|batches)(?:/[^/]+(?P<content>/content)?)?$")
+"""Paths of requests about batches."""
+_LONGEST_FILE = 1_000_000_000
+"""Bytes of a batch's replies: 50,000 with the log-probabilities of 200 tokens each."""
 _AWAY = frozenset({502, 503, 504})
 """A gateway's words for a server that hangs or is down."""
 
@@ -201,6 +206,8 @@ class Transport(openai.DefaultAsyncHttpxClient):
             raise Told(self._complaints.compressed())
         unpack = None if packed is None else zlib.decompressobj(packed)
         most = self._settings.max_answer_bytes
+        if _OF_BATCHES.search(response.request.url.path):
+            most = max(most, _LONGEST_FILE)
         body = bytearray()
         async for chunk in response.aiter_raw():
             try:
@@ -213,8 +220,18 @@ class Transport(openai.DefaultAsyncHttpxClient):
 
     def _plain(self, response: Any, data: bytes) -> Any:
         scrub = self._complaints.scrub
-        body = decoded(data)
         status = response.status_code
+        of_batches = _OF_BATCHES.search(response.request.url.path)
+        if of_batches and status < 400:
+            if not of_batches["content"]:  # lines of that are made canonical each
+                data = scrub.text(data.decode("utf-8", errors="replace")).encode("utf-8")
+            return type(response)(
+                status,
+                headers={"content-type": "application/json"},
+                content=data,
+                request=response.request,
+            )
+        body = decoded(data)
         if status < 400:
             status = status_of(body) or status
         said = json.dumps(canonical(body, scrub), ensure_ascii=False)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ocr_moe import permits
 from ocr_moe.budget import account
+from ocr_moe.deferral import deferred_here
 from ocr_moe.errors import (
     BudgetExceededError,
     ChatAnswerError,
@@ -113,7 +114,9 @@ def ask(
             reply = unusable if isinstance(unusable, ChatReply) else None
             return _Outcome(names, reply, error)
         finally:
-            spent.book(None if reply is None else reply.cost.money)
+            if reply is not None and reply.prepaid:
+                spent.prepaid(reply.cost.money)
+            spent.book(None if reply is None or reply.prepaid else reply.cost.money)
 
     at_once = chat.concurrency if isinstance(chat, Concurrent) else 1
     outcomes, broken = _outcomes(put, iter(requests), at_once)
@@ -172,7 +175,7 @@ def _outcomes(
                 found.append(put(request))
                 continue
             pool = pool or ThreadPoolExecutor(at_once, thread_name_prefix="request")
-            pending.append(pool.submit(observed_here(put), request))
+            pending.append(pool.submit(observed_here(deferred_here(put)), request))
     finally:
         if pool is not None:
             with permits.waiting():

@@ -30,6 +30,8 @@ class Job:
     schemas: tuple[Schema, ...]
     limited: bool = False
     """Whether requests cost money of which there is only so much."""
+    deferring: bool = False
+    """Whether documents may wait for batches of an endpoint."""
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,7 @@ def serve(channel: Channel) -> None:
         strategies,
         job.schemas,
         books,
+        deferring=job.deferring,
         notice=lambda notice: run.tell(Noticed(notice)),
     )
     gc.freeze()  # what is built now stays; looking through it for garbage only takes time
