@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 import xlsxwriter
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ocr_moe.formats.sheetnotes import NotedWorkbook
@@ -93,6 +93,12 @@ def parts_of(book_class: type[xlsxwriter.Workbook], notes: list[Any]) -> dict[st
 
 @settings(deadline=None, max_examples=50)
 @given(NOTES)
+@example(
+    [
+        (n, 0, text, False, False)
+        for n, text in enumerate(("\r", "\r a", " a", "a\n", "_x0041_", "<&>\x0b"))
+    ]
+)
 def test_notes_are_those_of_xlsxwriter(notes: list[Any]) -> None:
     assert parts_of(NotedWorkbook, notes) == parts_of(xlsxwriter.Workbook, notes)
 

@@ -72,5 +72,5 @@ class _Notes(Comments):  # type: ignore[misc]
             f'<comment ref="{xl_rowcol_to_cell(comment.row, comment.col)}"{author}><text><r><rPr>'
             f'<sz val="{comment.font_size}"/><color indexed="81"/>'
             f'<rFont val="{comment.font_name}"/><family val="{comment.font_family}"/></rPr>'
-            f"{text_element(comment.text)}</r></text></comment>"
+            f"{text_element(comment.text, of_note=True)}</r></text></comment>"
         )

@@ -81,12 +81,14 @@ class RowSheet(Worksheet):  # type: ignore[misc]
         return self._columns[column]
 
 
-def text_element(text: str) -> str:
-    """A text as the element `t`."""
+def text_element(text: str, *, of_note: bool = False) -> str:
+    """A text as the element `t` of a cell or of a note, whose white space xlsxwriter looks for after and
+    before escaping it."""
     if _SPECIAL.search(text) is None:
         return f"<t>{text}</t>"
+    plain = text
     text = _CONTROL.sub(_escaped, _ESCAPE_LIKE.sub(r"_x005F\1", text))
-    kept = ' xml:space="preserve"' if _EDGE.search(text) else ""
+    kept = ' xml:space="preserve"' if _EDGE.search(plain if of_note else text) else ""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return f"<t{kept}>{text}</t>"
 
