@@ -129,6 +129,20 @@ class TestDetection:
         for one, three in zip(*by_height, strict=True):
             assert np.abs(3 * one - three).max() < 30
 
+    def test_small_type_of_a_large_page_is_looked_at_again_finer(self) -> None:
+        found = network(DETECTOR, OF_DETECTOR)
+        image = Image.new("RGB", (2480, 3508), (250, 247, 240))
+        rows = range(200, 3300, 60)
+        for top in rows:
+            image.paste(
+                printed("Every line of a full page in small type, 2020-06-30", 26), (200, top)
+            )
+        page = np.asarray(image)
+        assert len(detect(page, found, DetectionParams())) == len(rows)
+        coarse = DetectionParams(limit=640, fine_limit=None)
+        assert len(detect(page, found, coarse)) < len(rows)
+        assert len(detect(page, found, DetectionParams(limit=640))) == len(rows)
+
     def test_corners_go_clockwise_from_the_top_left(self) -> None:
         for box in detect(np.asarray(page()), network(DETECTOR, OF_DETECTOR), DetectionParams()):
             (x0, y0), (x1, y1), (x2, y2), (x3, y3) = box.tolist()

@@ -7,6 +7,8 @@ shrunken middle of a line; regions above a threshold are boxed, scored and grown
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -30,6 +32,8 @@ _GRID, _FINE_GRID, _SMALL = 64, 32, 640
 """Pixels to whose multiples the sides of a page are brought, and those of a side that is small: the
 network's stride is 32, and for every new size of page some 100 ms go by until its kernels are made, so
 there should be few. Nothing is padded, or lines that run off the page would seem to end on it."""
+_AVERAGED = 0.5
+"""Scale below which pixels are averaged when a page is reduced: thin strokes would fall between them."""
 _LEAST_SIDE = 3.0
 """Pixels of the map: what is slimmer is noise."""
 _MOST_REGIONS = 1000
@@ -40,6 +44,8 @@ class DetectionParams(Value):
 
     limit: int | None = Field(default=960, ge=64)
     """Longest side, in pixels, at which a page is looked at; None: as it is, up to 4000."""
+    fine_limit: int | None = Field(default=1600, ge=64)
+    """The same for a second look at a page whose type turns out to be small; None: no such look."""
     threshold: float = Field(default=0.3, gt=0, lt=1)
     """Probability from which a pixel counts as text."""
     box_threshold: float = Field(default=0.6, gt=0, lt=1)
@@ -48,25 +54,54 @@ class DetectionParams(Value):
     """How far a region is grown, in units of its area over its circumference."""
 
 
-MOST = 4000
+_MOST = 4000
 """Pixels of the longest side of what is looked at in any case."""
+_SMALL_TYPE, _GOOD_TYPE = 14.5, 20.0
+"""Heights of lines as boxed on what was looked at, in pixels: where a quarter of them is lower than the
+first, the page is looked at again so that they have the second. Of 24 synthetic certificates and 48
+licences none is, of 24 real licences two, of 24 real receipts six."""
 
 
 def detect(page: Images, network: Network, params: DetectionParams) -> list[Floats]:
     """Boxes of the lines on a BGR page, each (4, 2) in pixels: its corners clockwise, beginning with the
     one at the top left. Raises EngineError."""
+    largest = max(page.shape[:2])
+    scale = min(1.0, (params.limit or _MOST) / largest)
+    boxes = _detected(page, scale, network, params)
+    finest = min(1.0, min(params.fine_limit or 0, _MOST) / largest)
+    if boxes and finest > scale:
+        height = scale * _low_quartile([_height(box) for box in boxes])
+        if height < _SMALL_TYPE:
+            finer = min(finest, scale * _GOOD_TYPE / height)
+            boxes = _detected(page, finer, network, params)
+    return boxes
+
+
+def _detected(
+    page: Images, scale: float, network: Network, params: DetectionParams
+) -> list[Floats]:
+    """Boxes in pixels of the page, looked at so many times as large as it is."""
     import cv2
     import numpy as np
 
     height, width = page.shape[:2]
-    scale = min(1.0, (params.limit or MOST) / max(height, width))
     tall, wide = (_on_grid(side * scale) for side in (height, width))
-    small = cv2.resize(page, (wide, tall), interpolation=cv2.INTER_LINEAR)
+    method = cv2.INTER_AREA if scale < _AVERAGED else cv2.INTER_LINEAR
+    small = cv2.resize(page, (wide, tall), interpolation=method)
     with span("detection"):
         found = network.run(np.asarray(small, np.uint8)[None])[0, 0]
     grow = np.array([width / wide, height / tall], np.float32)
     most = np.array([width, height], np.float32)
     return [np.clip(box * grow, 0, most) for box in _boxes(found, params)]
+
+
+def _height(box: Floats) -> float:
+    """Of the line in it, whichever way it runs, in the box's pixels."""
+    return min(math.dist(box[0], box[1]), math.dist(box[0], box[3]))
+
+
+def _low_quartile(heights: Sequence[float]) -> float:
+    return sorted(heights)[len(heights) // 4]
 
 
 def _on_grid(side: float) -> int:
