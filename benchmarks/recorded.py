@@ -18,7 +18,7 @@ from ocr_moe.run.batch import STORE
 
 SAME = {"name": "姓名", "number": "证书编号"}
 """Fields that differ from copy to copy, as they do from person to person."""
-_FILES = "SELECT value FROM meta WHERE key = 'files'"
+_FILES = "SELECT path, place FROM inputs"
 
 
 class Copy(NamedTuple):
@@ -44,7 +44,7 @@ def multiply(run: Path, documents: int) -> dict[str, Copy]:
         rows = db.execute(
             "SELECT strategy, path, page, part, failed, record FROM records"
         ).fetchall()
-        files: dict[str, str] = json.loads(db.execute(_FILES).fetchone()[0])
+        files: dict[str, str] = {path: json.loads(place) for path, place in db.execute(_FILES)}
         hashed = {path: hashlib.sha256(Path(file).read_bytes()) for path, file in files.items()}
         held: dict[str, list[tuple[str, tuple[Any, ...]]]] = {}
         for table in ("files", "pages", "answers"):
@@ -71,8 +71,10 @@ def multiply(run: Path, documents: int) -> dict[str, Copy]:
                     ]
                     marks = ", ".join("?" * (len(line) + 1))
                     db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", (new, *told_line))
-        files |= {path: str(copy.file) for path, copy in copies.items()}
-        db.execute("UPDATE meta SET value = ? WHERE key = 'files'", (json.dumps(files),))
+                db.execute(
+                    "INSERT OR REPLACE INTO inputs (path, place, sha256) VALUES (?, ?, ?)",
+                    (target, json.dumps(str(copies[target].file)), new),
+                )
         db.execute("DELETE FROM meta WHERE key = 'settled'")
     db.close()
     return copies

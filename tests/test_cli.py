@@ -172,7 +172,7 @@ def test_schemas_and_strategies_are_listed(ocr_moe: Command) -> None:
 def test_doctor_tells_in_plain_words(ocr_moe: Command) -> None:
     done = ocr_moe("doctor", env={"OCR_MOE_TEXT_BASE_URL": "http://127.0.0.1:9/v1"})
     assert done.status == 1
-    assert "engine paddle (reads pages): reads a test page" in done.out
+    assert "engine ppocr (reads pages): reads a test page" in done.out
     assert re.search(r"BAD text endpoint: .*127\.0\.0\.1", done.out)
     assert "No vision endpoint is configured" in done.out
     assert ocr_moe("doctor").status == 0

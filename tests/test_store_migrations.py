@@ -29,6 +29,7 @@ from ocr_moe.formats.yamlfile import write_yaml
 from ocr_moe.routing.recall import digest_fields
 from ocr_moe.run.batch import STORE
 from ocr_moe.schema import Schema
+from ocr_moe.settings import Component
 from ocr_moe.store import migrations
 from ocr_moe.store.database import Store
 from ocr_moe.store.migrations import STEPS, VERSION
@@ -104,18 +105,27 @@ def scans(folder: Path, *names: str) -> Path:
 
 
 def as_it_was(folder: Path) -> Config:
-    """The configuration with a run's strategies and schemas as its store holds them: what ships goes
-    on changing."""
+    """The configuration with a run's strategies, engines and schemas as its store holds them: what ships
+    goes on changing."""
     with Store(folder / STORE, write=False) as store:
-        chosen = store.get_meta("identity")["strategies"]["chosen"].items()
+        identity = store.get_meta("identity")
         schemas = store.get_meta("schemas")
     for schema in schemas:
         text = write_yaml(schema)
         (folder / f"{schema['name']}.yaml").write_text(text, encoding="utf-8")
     now = load_config()
+    chosen = identity["strategies"]["chosen"].items()
     strategies = {name: StrategyConfig.model_validate(was) for name, was in chosen}
+    engines = {n: Component.model_validate(was) for n, was in identity["pages"]["engines"].items()}
     own = tuple(str(folder / f"{schema['name']}.yaml") for schema in schemas)
-    return now.model_copy(update={"strategies": {**now.strategies, **strategies}, "schemas": own})
+    return now.model_copy(
+        update={
+            "strategies": {**now.strategies, **strategies},
+            "ocr": identity["pages"]["ocr"],
+            "engines": {**now.engines, **engines},
+            "schemas": own,
+        }
+    )
 
 
 def whole_answers(folder: Path) -> set[Any]:

@@ -42,7 +42,7 @@ _MOST_REGIONS = 1000
 class DetectionParams(Value):
     """How lines are looked for."""
 
-    limit: int | None = Field(default=960, ge=64)
+    limit: int | None = Field(default=1024, ge=64)
     """Longest side, in pixels, at which a page is looked at; None: as it is, up to 4000."""
     fine_limit: int | None = Field(default=1600, ge=64)
     """The same for a second look at a page whose type turns out to be small; None: no such look."""

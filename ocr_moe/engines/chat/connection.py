@@ -26,6 +26,7 @@ from ocr_moe.errors import (
     ChatRateLimitError,
     MissingDependencyError,
 )
+from ocr_moe.observing import Observed, observe
 from ocr_moe.permits import LocalPermits, Outcome, lent
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class Connection:
                 if _retry_after(error) is None:
                     seconds = min(_FIRST_BACK_OFF * 2**number, _LONGEST_BACK_OFF)
                     time.sleep(seconds * random.uniform(0.75, 1.0))
+                observe(Observed.RETRIES, self.complaints.name)
         return checked(completion, self.complaints)
 
     def body(
