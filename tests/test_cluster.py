@@ -255,6 +255,7 @@ def test_weights_and_files_that_are_not_there_are_told(tmp_path: Path) -> None:
     weights = tmp_path / "inference.onnx"
     weights.write_bytes(b"weights")
     plain = load_config().model_dump(mode="json")
+    plain["ocr"] = "paddle"
     plain["engines"]["paddle"]["detection_model_dir"] = str(tmp_path)
     job = Job(Path(), Workshop(Config.model_validate(plain)).blueprint, ("rules",), ())
     here = examined(job, None)
