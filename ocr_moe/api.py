@@ -288,21 +288,7 @@ def extract(
     with _local(options) as options, _prepared(options) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
         sources, division = _share(discover(_texts(paths), listing, config.images), options)
-        with (
-            _cluster(options, workshop, chosen, schemas, sources) as cluster,
-            Batch(
-                to.folder,
-                cluster=cluster,
-                workshop=workshop,
-                strategies=chosen,
-                schemas=schemas,
-                max_cost=options.max_cost,
-                deferring=True,
-                wait=not options.no_wait,
-                notice=notice,
-                language=options.language,
-            ) as batch,
-        ):
+        with _batch(to.folder, sources, options, workshop, chosen, schemas, notice) as batch:
             outcome = batch.execute(
                 sources,
                 ocr=options.ocr,
@@ -314,6 +300,35 @@ def extract(
             outcome.to_check = batch.export().strategies[chosen[0].name].left_to_check
     to.publish(publishing)
     return Run(to.url or to.folder, outcome, work=options.work)
+
+
+@contextmanager
+def _batch(
+    folder: Path,
+    sources: Collection[Source],
+    options: Options,
+    workshop: Workshop,
+    strategies: Sequence[Strategy],
+    schemas: Sequence[Schema],
+    notice: Callable[[Notice], None],
+) -> Iterator[Batch]:
+    """A batch in a folder, on a cluster where the options want one."""
+    with (
+        _cluster(options, workshop, strategies, schemas, sources) as cluster,
+        Batch(
+            folder,
+            cluster=cluster,
+            workshop=workshop,
+            strategies=strategies,
+            schemas=schemas,
+            max_cost=options.max_cost,
+            deferring=True,
+            wait=not options.no_wait,
+            notice=notice,
+            language=options.language,
+        ) as batch,
+    ):
+        yield batch
 
 
 @contextmanager
@@ -595,21 +610,7 @@ def compare(
             chosen, skipped = workshop.available_strategies()
         sources, division = _share(discover(_texts(paths), listing, config.images), options)
         built = list(chosen.values())
-        with (
-            _cluster(options, workshop, built, schemas, sources) as cluster,
-            Batch(
-                folder,
-                cluster=cluster,
-                workshop=workshop,
-                strategies=built,
-                schemas=schemas,
-                max_cost=options.max_cost,
-                deferring=True,
-                wait=not options.no_wait,
-                notice=notice,
-                language=options.language,
-            ) as batch,
-        ):
+        with _batch(folder, sources, options, workshop, built, schemas, notice) as batch:
             outcome = batch.execute(
                 sources,
                 ocr=options.ocr,

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Protocol
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+from ocr_moe.contexts import Arguments, Result, with_value_here
 
 
 class Files(Protocol):
@@ -69,13 +68,4 @@ def deferring(to: Files | None) -> Iterator[Deferral | None]:
 
 def deferred_here(work: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Work for another thread, whose requests belong to the question that this one answers."""
-    found = _DEFERRAL.get()
-
-    def deferred(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        token = _DEFERRAL.set(found)
-        try:
-            return work(*args, **kwargs)
-        finally:
-            _DEFERRAL.reset(token)
-
-    return deferred
+    return with_value_here(_DEFERRAL, work)

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+from ocr_moe.contexts import Arguments, Result, with_value_here
 
 
 class Observed(StrEnum):
@@ -78,13 +77,4 @@ def gathered() -> Iterator[list[Observation]]:
 
 def observed_here(work: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Work for another thread, what is observed in which is gathered as if it were done in this one."""
-    found = _GATHERED.get()
-
-    def observed(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        token = _GATHERED.set(found)
-        try:
-            return work(*args, **kwargs)
-        finally:
-            _GATHERED.reset(token)
-
-    return observed
+    return with_value_here(_GATHERED, work)

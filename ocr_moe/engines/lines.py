@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from ocr_moe.codes.posterior import OTHER
-from ocr_moe.engines.networks import OPENVINO, Network, Normalisation, Precision, Runtime, network
+from ocr_moe.engines.networks import OPENVINO, Network, Precision, Runtime, network
 from ocr_moe.engines.recognition import (
     CENTRED,
     HEIGHT,
@@ -69,7 +69,6 @@ class OnnxLines(ABC):
 
     Params: ClassVar[type[LineParams]]
     packages: ClassVar[tuple[Package, ...]] = (OPENVINO,)
-    _normalisation: ClassVar[Normalisation] = NORMALISATION
 
     def __init__(self, name: str, params: LineParams) -> None:
         self.name = name
@@ -111,7 +110,7 @@ class OnnxLines(ABC):
         try:
             return network(
                 self._file,
-                self._normalisation,
+                NORMALISATION,
                 runtime=p.runtime,
                 precision=p.precision,
                 threads=p.threads,

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Images = NDArray[np.uint8]
 
 OPENVINO = Package("openvino", "running the models of OCR")
-ONNXRUNTIME = Package("onnxruntime", "running the models of OCR on ONNX Runtime")
 
 Runtime = Literal["openvino", "onnxruntime"]
 Precision = Literal["auto", "f32"]
@@ -122,7 +121,7 @@ class _OpenVino:
         self, file: Path, normalisation: Normalisation, precision: Precision, threads: int
     ) -> None:
         import openvino
-        from openvino import Layout, Type, opset13
+        from openvino import Layout, Type
         from openvino.preprocess import PrePostProcessor
 
         core = openvino.Core()
@@ -136,12 +135,8 @@ class _OpenVino:
         steps = of_input.preprocess().convert_element_type(Type.f32)
         steps.mean(list(normalisation.mean)).scale(list(normalisation.scale))
         model = prepared.build()
-        output = model.outputs[0].get_node().input_value(0)
-        last = output.partial_shape[-1]
+        last = model.outputs[0].partial_shape[-1]
         self.classes = last.get_length() if last.is_static else None
-        if output.partial_shape.rank.get_length() == 3:
-            best = opset13.topk(output, opset13.constant(1), axis=2, mode="max", sort="none")
-            model.add_outputs([best.output(0), best.output(1)])
         streams = max(1, _cores() // threads)
         settings: dict[str, Any] = {
             "NUM_STREAMS": streams,
@@ -164,12 +159,8 @@ class _OpenVino:
             return found
 
     def greedy(self, images: Images) -> Greedy:
-        import numpy as np
-
         with self._asked(images) as request:
-            probabilities = request.get_output_tensor(1).data[:, :, 0].copy()
-            classes = request.get_output_tensor(2).data[:, :, 0].astype(np.int64)
-            return Greedy(classes, probabilities)
+            return _best(request.get_output_tensor(0).data)
 
     @contextmanager
     def _asked(self, images: Images) -> Iterator[Any]:
@@ -230,8 +221,12 @@ class _OnnxRuntime:
         return np.asarray(output, dtype=np.float32)
 
     def greedy(self, images: Images) -> Greedy:
-        output = self.run(images)
-        return Greedy(output.argmax(axis=2), output.max(axis=2))
+        return _best(self.run(images))
+
+
+def _best(output: Floats) -> Greedy:
+    """Of an output (images, time steps, classes)."""
+    return Greedy(output.argmax(axis=2), output.max(axis=2))
 
 
 def _cores() -> int:

@@ -15,7 +15,15 @@ from weakref import WeakValueDictionary
 from pydantic import Field as PydanticField
 
 from ocr_moe.engines.polygons import lines_from_polygons
-from ocr_moe.engines.weights import ONNXRUNTIME, RAPIDOCR, file_digest, model_folder, wheel_models
+from ocr_moe.engines.weights import (
+    DETECTOR,
+    ONNXRUNTIME,
+    RAPIDOCR,
+    READER,
+    file_digest,
+    model_folder,
+    wheel_models,
+)
 from ocr_moe.errors import EngineError, MissingDependencyError
 from ocr_moe.protocols import Package
 from ocr_moe.types import Line, Value
@@ -240,8 +248,8 @@ class PaddleEngine:
 
 
 WHEEL_FILES = {
-    "PP-OCRv6_small_det": "PP-OCRv6_det_small.onnx",
-    "PP-OCRv6_small_rec": "PP-OCRv6_rec_small.onnx",
+    "PP-OCRv6_small_det": DETECTOR,
+    "PP-OCRv6_small_rec": READER,
 }
 """PaddleOCR's model names, as the rapidocr wheel calls their files."""
 

@@ -42,6 +42,12 @@ def _readable_part(part: str) -> str:
         raw = part.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half of a character: from Windows, where names are UTF-16
         raw = part.encode("utf-8", "replace")
+    return text_of(raw)
+
+
+def text_of(raw: bytes) -> str:
+    """Bytes of a name as text: UTF-8, else GBK, as Chinese Windows programs write it, else what can be
+    read."""
     for encoding in ("utf-8", "gb18030"):
         try:
             return raw.decode(encoding)

@@ -323,9 +323,7 @@ def _red(pixels: NDArray[np.uint8], least: float) -> NDArray[np.bool_]:
     import numpy as np
 
     red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
-    ink: NDArray[np.bool_] = _above_usual(red - np.maximum(green, blue)) > least
-    # 0.5 * (red - green) + 10, in whole numbers
-    ink &= 2 * (green - blue) < red - green + 20
+    ink: NDArray[np.bool_] = (_excess(pixels) > least) & (green - blue < 0.5 * (red - green) + 10)
     return ink
 
 
@@ -335,17 +333,6 @@ def _excess(pixels: NDArray[np.uint8]) -> NDArray[np.int16]:
     import numpy as np
 
     red, green, blue = (pixels[..., channel].astype(np.int16) for channel in range(3))
-    return _above_usual(red - np.maximum(green, blue))
-
-
-def _above_usual(excess: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Grey levels above their median, where that is above nothing."""
-    import numpy as np
-
-    if not excess.size:
-        return excess
-    # Whole numbers from -255 to 255 are counted faster than sorted.
-    below = np.cumsum(np.bincount(excess.ravel() + 255, minlength=511))
-    half = (excess.size - 1) // 2, excess.size // 2
-    low, high = (int(np.searchsorted(below, place, side="right")) - 255 for place in half)
-    return excess - np.int16(max(int((low + high) / 2), 0))
+    excess: NDArray[np.int16] = red - np.maximum(green, blue)
+    base = max(int(np.median(excess)), 0) if excess.size else 0
+    return excess - np.int16(base)

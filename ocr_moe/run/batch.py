@@ -36,7 +36,7 @@ from ocr_moe.run.interrupts import stopping
 from ocr_moe.run.kept import take_kept
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.manifest import Manifest, configuration_of
-from ocr_moe.run.outcome import Notice, Outcome, Progress, Tally, count_documents, why_failed
+from ocr_moe.run.outcome import Notice, Outcome, Progress, Teller, count_documents, why_failed
 from ocr_moe.run.processing import Processed, Processor, observations_of
 from ocr_moe.run.replay import Setup, replay
 from ocr_moe.run.runners import Cluster, Runner, local_runner
@@ -258,7 +258,7 @@ class Batch:
         if outcome.resumed and not self._is_current:
             self.store.drop_damaged()
             outcome.resumed = self.store.inputs.count_finished(self._names)
-        self._tally = Tally(
+        self._teller = Teller(
             *(report, outcome.resumed, outcome.files),
             requests=lambda: None if crew is None else crew.requests,
         )
@@ -277,11 +277,11 @@ class Batch:
         except (BudgetExceededError, PostponedError) as error:
             outcome.stopped = str(error)
         except StoppedError as error:
-            raise self._interrupted(self._tally) from error
+            raise self._interrupted(self._teller) from error
         except KeyboardInterrupt as error:
             with suppress(KeyboardInterrupt):
                 results.throw(error)  # which waits for nobody
-            raise self._interrupted(self._tally, at_once=True) from error
+            raise self._interrupted(self._teller, at_once=True) from error
         except BaseException as error:
             self._ledger.stop(error)
             results.close()  # once what is under way is done, so that the store outlives it
@@ -292,10 +292,10 @@ class Batch:
         count_documents(outcome, self.store, self._names)
         return outcome
 
-    def _interrupted(self, tally: Tally, *, at_once: bool = False) -> InterruptedRunError:
+    def _interrupted(self, teller: Teller, *, at_once: bool = False) -> InterruptedRunError:
         kept = "but for what was under way, every answer" if at_once else "every answer"
         return InterruptedRunError(
-            f"{tally.done} of {tally.total} files are done, {self._ledger.asked} questions were asked "
+            f"{teller.done} of {teller.total} files are done, {self._ledger.asked} questions were asked "
             f"in this start; {kept} is kept in {self.out}, and the same command goes on where this "
             "stopped",
             at_once=at_once,
@@ -455,7 +455,7 @@ class Batch:
                 if result.deferred:
                     self._waiting += 1
                     continue
-                self._tally.note(
+                self._teller.note(
                     source.name,
                     result.failure,
                     sha256=result.sha256,
@@ -470,7 +470,7 @@ class Batch:
         for path in paths:
             self.store.put_records([row_of(renamed(record, path)) for record in records])
             failed = next((record for record in records if is_failed(record)), None)
-            self._tally.note(
+            self._teller.note(
                 path,
                 None if failed is None else why_failed(failed),
                 sha256=records[0].document.sha256,
@@ -480,7 +480,7 @@ class Batch:
     def _keep_broken(self, source: Source, error: DocumentError) -> None:
         records = self._processor.broken(source, "", 1, error)
         self.store.put_records([row_of(record) for record in records])
-        self._tally.note(source.name, why_failed(records[0]), observations=_counted(records))
+        self._teller.note(source.name, why_failed(records[0]), observations=_counted(records))
 
     def export(self) -> Manifest:
         """Write every export of `ocr_moe.exports.exporters`, and run.json, from the store; nothing where

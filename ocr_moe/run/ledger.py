@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from ocr_moe.budget import charged_to
 from ocr_moe.errors import BudgetExceededError
+from ocr_moe.permits import resume
 from ocr_moe.types import Answer, Cost
 
 _ROUNDING = 1e-9
@@ -62,6 +63,40 @@ class Books(ABC):
     @abstractmethod
     def enter(self, money: float) -> None:
         """The end of a question, and what it cost beyond what was booked for it."""
+
+
+class DistantBooks(Books):
+    """Books that are kept elsewhere: with the run of a worker, or in the office of a cluster.
+
+    Where nothing is limited nobody waits, and only what was paid is told.
+    """
+
+    def __init__(self, *, limited: bool) -> None:
+        self._limited = limited
+        self._why: BaseException | None = None
+
+    def stop(self, why: BaseException) -> None:
+        self._why = self._why or why
+
+    def proceed(self) -> None:
+        if self._why is not None:
+            raise self._why
+
+    def reserve(self, expert: str) -> None:
+        if self._limited:
+            self._ask_to_reserve(expert)
+            resume()  # whoever asks may be no endpoint
+
+    def book(self, expert: str, money: float | None) -> None:
+        if self._limited or money:
+            self._tell_booked(expert, money)
+
+    @abstractmethod
+    def _ask_to_reserve(self, expert: str) -> None:
+        """Waits, perhaps without a place to compute at, and raises, as `reserve` does."""
+
+    @abstractmethod
+    def _tell_booked(self, expert: str, money: float | None) -> None: ...
 
 
 class Ledger(Books):

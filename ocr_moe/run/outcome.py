@@ -29,7 +29,7 @@ class Progress:
     has no worker processes."""
 
 
-class Tally:
+class Teller:
     """Counts the files that are done, and tells of each. Safe to share between threads."""
 
     def __init__(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -95,20 +96,27 @@ def open_to_join(path: Path) -> sqlite3.Connection:
     """A connection that writes beside that of the process which has the claim. Raises StoreError."""
     if not path.exists():
         raise StoreError(f"{path}: there is no such store")
-    db = _connect(path, path.absolute().as_uri())
-    try:
+    with _opened(path) as db:
         if _known_version(db, path) != migrations.VERSION:
             raise StoreError(
                 f"{path}: the store is not one of this version; open it to write first"
             )
         _as_it_is_written(db)
+    return db
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that stays open unless the block fails. Raises StoreError for a file that is none."""
+    db = _connect(path, path.absolute().as_uri())
+    try:
+        yield db
     except _UNFIT as error:
         db.close()
         raise unusable(path, error) from error
     except BaseException:
         db.close()
         raise
-    return db
 
 
 def _as_it_is_written(db: sqlite3.Connection) -> None:
@@ -119,17 +127,10 @@ def _as_it_is_written(db: sqlite3.Connection) -> None:
 
 
 def _migrated(path: Path) -> sqlite3.Connection:
-    db = _connect(path, path.absolute().as_uri())
-    try:
+    with _opened(path) as db:
         _known_version(db, path)  # once more: what the look before the claim saw may have changed
         _as_it_is_written(db)
         migrate(db)
-    except _UNFIT as error:
-        db.close()
-        raise unusable(path, error) from error
-    except BaseException:
-        db.close()
-        raise
     return db
 
 

@@ -22,7 +22,7 @@ from ocr_moe import permits
 from ocr_moe.permits import Limiter, Outcome, waiting
 from ocr_moe.run.answers import StoppedError
 from ocr_moe.run.cluster.office import BEAT, Begun
-from ocr_moe.run.ledger import Books
+from ocr_moe.run.ledger import DistantBooks
 from ocr_moe.run.processing import Processed, Processor
 from ocr_moe.run.workers.messages import Done, Failed, Job, Wanting, Work
 from ocr_moe.run.workers.worker import Worker
@@ -79,31 +79,21 @@ class OfficePermits:
         self._office.tell("release", self._office.worker, endpoint, outcome)
 
 
-class OfficeBooks(Books):
+class OfficeBooks(DistantBooks):
     """The ledger of the whole cluster."""
 
     def __init__(self, office: Office, *, limited: bool) -> None:
+        super().__init__(limited=limited)
         self._office = office
-        self._limited = limited
-        self._why: BaseException | None = None
-
-    def stop(self, why: BaseException) -> None:
-        self._why = self._why or why
-
-    def proceed(self) -> None:
-        if self._why is not None:
-            raise self._why
-
-    def reserve(self, expert: str) -> None:
-        if self._limited:
-            self._office.ask("reserve", self._office.worker, expert)
-
-    def book(self, expert: str, money: float | None) -> None:
-        if self._limited or money:
-            self._office.tell("book", self._office.worker, expert, money)
 
     def enter(self, money: float) -> None:
         self._office.tell("enter", money)
+
+    def _ask_to_reserve(self, expert: str) -> None:
+        self._office.ask("reserve", self._office.worker, expert)
+
+    def _tell_booked(self, expert: str, money: float | None) -> None:
+        self._office.tell("book", self._office.worker, expert, money)
 
 
 class NodeStore(Store):

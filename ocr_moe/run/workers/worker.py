@@ -18,10 +18,10 @@ from typing import Protocol
 
 from ocr_moe import permits
 from ocr_moe.errors import UnexpectedError
-from ocr_moe.permits import Limiter, Outcome, computing, resume, waiting
+from ocr_moe.permits import Limiter, Outcome, computing, waiting
 from ocr_moe.run.answers import StoppedError, words_of
 from ocr_moe.run.interrupts import leave_signals_to_the_run
-from ocr_moe.run.ledger import Books
+from ocr_moe.run.ledger import Books, DistantBooks
 from ocr_moe.run.processing import Processor
 from ocr_moe.run.workers.channel import Channel
 from ocr_moe.run.workers.messages import (
@@ -138,32 +138,21 @@ class RunPermits:
         self._run.tell(Release(endpoint, outcome))
 
 
-class RunBooks(Books):
+class RunBooks(DistantBooks):
     """The run's ledger."""
 
-    def __init__(self, run: Run, limited: bool) -> None:
+    def __init__(self, run: Run, *, limited: bool) -> None:
+        super().__init__(limited=limited)
         self._run = run
-        self._limited = limited
-        self._why: BaseException | None = None
-
-    def stop(self, why: BaseException) -> None:
-        self._why = self._why or why
-
-    def proceed(self) -> None:
-        if self._why is not None:
-            raise self._why
-
-    def reserve(self, expert: str) -> None:
-        if self._limited:
-            self._run.ask(lambda number: Reserve(number, expert))
-            resume()  # whoever asks may be no endpoint
-
-    def book(self, expert: str, money: float | None) -> None:
-        if self._limited or money:
-            self._run.tell(Book(expert, money))
 
     def enter(self, money: float) -> None:
         self._run.tell(Enter(money))
+
+    def _ask_to_reserve(self, expert: str) -> None:
+        self._run.ask(lambda number: Reserve(number, expert))
+
+    def _tell_booked(self, expert: str, money: float | None) -> None:
+        self._run.tell(Book(expert, money))
 
 
 class Listener(Protocol):
@@ -239,7 +228,7 @@ def serve(channel: Channel) -> None:
     except EOFError:  # there was nothing to do
         return
     run = Run(channel)
-    books = RunBooks(run, job.limited)
+    books = RunBooks(run, limited=job.limited)
     permits.lend(RunPermits(run))
     try:
         workshop = job.blueprint.build()

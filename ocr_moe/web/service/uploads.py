@@ -19,6 +19,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from ocr_moe.formats.names import text_of
 from ocr_moe.intake.limits import MIB
 from ocr_moe.settings import ServiceOptions
 from ocr_moe.web.service.problems import Problem
@@ -163,9 +164,9 @@ class _Parts:
 
     def _headers_finished(self) -> None:
         _, told = parse_options_header(self._headers.get(b"content-disposition"))
-        self._name = _text_of(told.get(b"name", b""))
+        self._name = text_of(told.get(b"name", b""))
         if b"filename" in told:
-            self._open(_text_of(told[b"filename"]))
+            self._open(text_of(told[b"filename"]))
         elif self._name == "files":
             raise Problem(422, "field_is_file", field=self._name)
         elif self._name not in FIELDS:
@@ -227,16 +228,6 @@ def label(name: str, otherwise: str) -> str:
     if len(kept) > _LABEL:
         kept = f"{kept[: _LABEL - 41]}…{kept[-40:]}".replace("/…", "…").replace("…/", "…")
     return kept or otherwise
-
-
-def _text_of(raw: bytes) -> str:
-    """The bytes of a header as text: UTF-8, which browsers send, else GBK, else what can be read."""
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("utf-8", "replace")
 
 
 def _known() -> Iterable[str]:
