@@ -24,7 +24,7 @@ from benchmarks.results import REPEATS, Spread, publish
 from ocr_moe.exports.exporters import EXPORTERS
 from ocr_moe.run.batch import STORE
 from ocr_moe.store.database import Store
-from ocr_moe.types import Status
+from ocr_moe.types import DOUBTFUL
 
 SAMPLES = Path(__file__).parent.parent / "data_samples"
 GOAL = (50_000, 30.0)
@@ -68,7 +68,7 @@ def doubtful_documents(store: Store, cells: int) -> set[str]:
         (decision.confidence or 0.0, number, record.document.path)
         for number, record in enumerate(store.records("moe"))
         for decision in record.fields.values()
-        if decision.status in (Status.ABSTAINED, Status.FAILED)
+        if decision.status in DOUBTFUL
     ]
     return {path for _, _, path in sorted(found)[:cells]}
 

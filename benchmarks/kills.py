@@ -122,8 +122,7 @@ def torment(
         time.sleep(random.uniform(0, longest))
         if process.poll() is not None:  # it was done: all of it is begun anew
             tally.problems += _brought_to_its_end(command, out, process)
-            tally.finished += 1
-            tally.repeated += len(paid) - len(set(paid))
+            _close(tally, paid, in_flight)
             shutil.rmtree(out)
             paid.clear()
             in_flight = 0
@@ -151,12 +150,18 @@ def torment(
         tally.problems += left_running(process.pid)
         process, before = command.start(out), len(paid)
     tally.problems += _brought_to_its_end(command, out, process)
-    tally.finished += 1
     tally.problems += [f"left: {path}" for path in out.rglob(".part-*")]
-    tally.repeated += len(paid) - len(set(paid))
-    if tally.repeated > in_flight:
-        tally.problems.append(f"{tally.repeated} calls paid again, {in_flight} were in flight")
+    _close(tally, paid, in_flight)
     return tally
+
+
+def _close(tally: Tally, paid: Sequence[str], in_flight: int) -> None:
+    """The account of a folder whose run came to its end."""
+    repeated = len(paid) - len(set(paid))
+    tally.finished += 1
+    tally.repeated += repeated
+    if repeated > in_flight:
+        tally.problems.append(f"{repeated} calls paid again, {in_flight} were in flight")
 
 
 def _workers(session: int) -> list[int]:

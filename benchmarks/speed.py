@@ -17,7 +17,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import typer
@@ -68,21 +70,6 @@ texts = {file: "".join(read(file)) for file in files}
 print(json.dumps({"seconds": time.perf_counter() - start, "texts": texts}))
 """
 
-OURS = """
-import json, sys, time
-start = time.perf_counter()
-import ocr_moe
-ticks = []
-run = ocr_moe.extract(
-    sys.argv[2:], out=sys.argv[1], schema="auto", report=lambda step: ticks.append(time.perf_counter())
-)
-end = time.perf_counter()
-print(json.dumps({
-    "documents": run.outcome.documents, "seconds": end - start, "first": ticks[0] - start,
-    "steady": (len(ticks) - 1) / (ticks[-1] - ticks[0]) if len(ticks) > 1 else 1 / (end - start),
-}))
-"""
-
 
 def main(images: Path = SAMPLES, repeats: int = REPEATS, limit: int = 40, peers: str = "") -> None:
     """Print and publish the speeds, their ratios, and what was read right; `peers` is what the names of
@@ -99,12 +86,12 @@ def main(images: Path = SAMPLES, repeats: int = REPEATS, limit: int = 40, peers:
 
     def ours() -> float:
         with tempfile.TemporaryDirectory() as out:
-            done = _json(_python(OURS, out, *files))
-            steady.append(done["steady"])
-            first.append(done["first"])
+            seconds, done = _extracted(out, files)
+            first.append(done[0])
+            steady.append((len(done) - 1) / max(done[-1] - done[0], 1e-9))
             if codes:
                 scores.update(_scores(out, truth))
-            return float(done["documents"] / done["seconds"])
+            return len(done) / seconds
 
     systems: dict[str, Callable[[], float]] = {"extract": ours}
     for name, (module, kind, engine) in PEERS.items():
@@ -155,6 +142,23 @@ def main(images: Path = SAMPLES, repeats: int = REPEATS, limit: int = 40, peers:
         },
         summary=lines,
     )
+
+
+def _extracted(out: str, files: Sequence[str]) -> tuple[float, list[float]]:
+    """Seconds that the command takes, and after how many each file is done."""
+    log = Path(out, "log")
+    command = [sys.executable, "-m", "ocr_moe.cli.main", "extract", *files, "--out", out]
+    start = time.time()
+    done = subprocess.run([*command, "--log-file", str(log)], capture_output=True, text=True)
+    seconds = time.time() - start
+    if done.returncode not in (0, 1):
+        raise RuntimeError(done.stderr)
+    events = map(json.loads, log.read_text("utf-8").splitlines())
+    return seconds, [
+        datetime.fromisoformat(event["time"]).timestamp() - start
+        for event in events
+        if event["event"] in ("file.done", "file.failed")
+    ]
 
 
 def _better(kind: str, engine: str, files: Sequence[str]) -> int:
@@ -222,12 +226,6 @@ def _cores() -> int:
 
 def _python(code: str, *args: str) -> list[str]:
     return [sys.executable, "-c", code, *args]
-
-
-def _json(command: Sequence[str]) -> dict[str, float]:
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
 
 
 if __name__ == "__main__":

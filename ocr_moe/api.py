@@ -376,7 +376,7 @@ def _cluster(
         return
     if options.runner != "ray":
         raise UsageError(f"--runner {options.runner}: there are local, ray")
-    if not (workshop.is_plain and all(map(workshop.owns, strategies))):
+    if not workshop.can_be_copied(strategies):
         raise UsageError(
             "--runner ray: nodes build what reads from the configuration; parts that were made in this "
             "process alone cannot be sent to them"
@@ -411,16 +411,17 @@ def merge(
     *,
     language: Language = "en",
     begun: Callable[[Merged], None] = _silent,
+    publishing: Callable[[int, int], None] = _silent,
 ) -> tuple[Run, Merged]:
     """Take shards of a run, or runs of further files, into one, asking nobody, and export it.
 
-    `begun` hears first of shards that are missing or doubled. Runs that were not made alike, or of which
-    one cannot be used, raise StoreError, and nothing is written.
+    `begun` hears first of shards that are missing or doubled, `publishing` as in `extract`. Runs that
+    were not made alike, or of which one cannot be used, raise StoreError, and nothing is written.
     """
     to = destination_of(out)
     parts = [opened_destination(folder).folder for folder in _files(folders)]
     merged = merge_runs(parts, to.folder, language=language, begun=begun)
-    to.publish()
+    to.publish(publishing)
     return Run(to.url or to.folder, merged.outcome), merged
 
 

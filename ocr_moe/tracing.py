@@ -23,7 +23,7 @@ from contextvars import ContextVar
 from time import perf_counter
 from typing import NamedTuple
 
-NETWORKS = frozenset({"detection", "recognition", "classification"})
+NETWORKS = frozenset({"detection", "recognition"})
 """Spans around nothing but the inference of a neural network."""
 
 

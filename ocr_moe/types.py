@@ -247,6 +247,10 @@ class Status(StrEnum):
     """A person's word, or, where the value is null, a person's word that the field is not there."""
 
 
+DOUBTFUL = frozenset({Status.ABSTAINED, Status.FAILED})
+"""Fields that a person should look at."""
+
+
 class Decision(Value):
     """The pipeline's word on one field of one document."""
 

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.slow
 FREE = {"numpy", "PIL", "pydantic", "pydantic_core", "rapidfuzz", "yaml"}
 """Third parties that any room may import."""
 
-EXTRAS = {"mcp", "mcp_types"}
+EXTRAS = {"mcp", "mcp_types", "pyarrow", "ray"}
 """Those of a command that says what to install where they are missing."""
 
 
@@ -142,7 +142,12 @@ INTRUDERS = [
     ("run", "rich", "The terminal is the command line's"),
     ("cli", "jinja2", "HTML is made where pages are"),
     ("run", "starlette", "HTTP is served in web"),
-    ("web", "prometheus_client", "Uploads and metrics are the service's"),
+    ("web", "prometheus_client", "Metrics are made where they are defined"),
+    ("assistants", "python_multipart", "Uploads are the service's"),
+    ("intake", "fsspec", "URLs are opened where remote files are"),
+    ("run", "ray", "A cluster is had by runs"),
+    ("store", "pyarrow", "Parquet is an export"),
+    ("reading", "orjson", "Many records are written as JSON by exports"),
     ("web", "mcp", "Assistants are spoken to in their room"),
     ("web", "pypinyin", "Pinyin is for picking names at the desk"),
     ("routing", "joblib", "Processes are started by runs"),

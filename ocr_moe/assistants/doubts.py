@@ -12,11 +12,10 @@ from ocr_moe.reviewing.candidates import candidates_of
 from ocr_moe.run.exporting import exported, schemas_of
 from ocr_moe.schema import Field
 from ocr_moe.store.database import Store
-from ocr_moe.types import Decision, Record, Status
+from ocr_moe.types import DOUBTFUL, Decision, Record
 
 MAX_TEXT = 1000
 """Characters of a text that is handed on: longer ones are no field's value."""
-_DOUBTFUL = frozenset({Status.ABSTAINED, Status.FAILED})
 
 
 class Candidate(BaseModel):
@@ -56,7 +55,7 @@ def doubtful(store: Store, strategy: str, n: int) -> tuple[int, list[Cell]]:
         nonlocal total
         for record in store.records(strategy):
             for name, decision in record.fields.items():
-                if decision.status in _DOUBTFUL:
+                if decision.status in DOUBTFUL:
                     total += 1
                     yield decision.confidence or 0.0, total, record, name, decision
 

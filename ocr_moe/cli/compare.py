@@ -11,6 +11,7 @@ from ocr_moe.cli import options
 
 
 def compare(
+    context: typer.Context,
     paths: options.Paths,
     truth: options.Truth,
     out: options.Out,
@@ -45,8 +46,10 @@ def compare(
     log_file: options.LogFile = None,
 ) -> None:
     """Run strategies over the same documents and score each against the verified sheet."""
+    from ocr_moe.cli.session import finish, published, publishing, watched, workers_ahead
+
+    context.with_resource(workers_ahead(paths, workers))
     from ocr_moe import api
-    from ocr_moe.cli.session import finish, published, publishing, watched
     from ocr_moe.cli.tables import print_scores
     from ocr_moe.cli.words import language
 

@@ -11,6 +11,7 @@ from ocr_moe.cli import options
 
 
 def extract(
+    context: typer.Context,
     paths: options.Paths,
     out: options.Out,
     schema: options.SchemaName = "auto",
@@ -51,9 +52,12 @@ def extract(
     log_file: options.LogFile = None,
 ) -> None:
     """Read the fields of every document into JSONL, JSON and Excel."""
+    from ocr_moe.cli.session import finish, published, publishing, watched, workers_ahead
+
+    if not dry_run and runner == "local":
+        context.with_resource(workers_ahead(paths, workers))
     from ocr_moe import api
     from ocr_moe.cli.estimate import print_estimate
-    from ocr_moe.cli.session import finish, published, publishing, watched
     from ocr_moe.cli.words import language
     from ocr_moe.exports.exporters import EXPORTERS
 

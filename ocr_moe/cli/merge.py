@@ -26,7 +26,7 @@ def merge(
 ) -> None:
     """Take shards of a run, or runs of further files, into one run; nobody is asked again."""
     from ocr_moe import api
-    from ocr_moe.cli.session import finish
+    from ocr_moe.cli.session import finish, published, publishing
     from ocr_moe.cli.words import language
     from ocr_moe.exports.exporters import EXPORTERS
 
@@ -34,11 +34,11 @@ def merge(
         for line in _of_shards(merged):
             typer.echo(line, err=True)
 
-    run, merged = api.merge(runs, out, language=language(), begun=tell_first)
+    run, merged = api.merge(runs, out, language=language(), begun=tell_first, publishing=publishing)
     for line in _of_runs(merged):
         typer.echo(line, err=True)
     names = [exporter.target for exporter in EXPORTERS.values()] if len(run.strategies) == 1 else []
-    finish(run.outcome, [f"{out}/{name}" for name in (*names, "run.json")])
+    finish(run.outcome, published(run, [*names, "run.json"]))
     if not merged.complete:
         raise typer.Exit(1)
 

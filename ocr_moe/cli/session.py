@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -16,14 +19,44 @@ from ocr_moe.cli.words import phrase, said
 Told = TypeVar("Told")
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.progress import Progress as Bars
 
     from ocr_moe.api import Run
     from ocr_moe.formats.phrases import Phrase
     from ocr_moe.run.outcome import Notice, Outcome, Progress
     from ocr_moe.telemetry.tally import Tally
+
+
+_MANY = 8
+"""Paths from which on a run is likely to have more than one process."""
+
+
+@contextmanager
+def workers_ahead(paths: Sequence[str], workers: int | None) -> Iterator[None]:
+    """What workers need begins to be loaded, beside what this process loads for itself, where a run over
+    these paths is likely to have workers."""
+    from ocr_moe.run.workers.nursery import started_ahead
+
+    cores = os.cpu_count() or 1
+    with ExitStack() as stack:
+        if cores > 1 and workers in (None, cores) and _may_be_many(paths):
+            stack.enter_context(started_ahead())
+        yield
+
+
+def _may_be_many(paths: Sequence[str]) -> bool:
+    if len(paths) >= _MANY:
+        return True
+    for path in map(Path, paths):
+        try:
+            inside = list(islice(os.scandir(path), _MANY))
+        except OSError:  # a file, which is one; or a list, a URL, a glob, which may be of many
+            if not path.is_file():
+                return True
+            continue
+        if len(inside) >= _MANY or any(each.is_dir() for each in inside):
+            return True
+    return False
 
 
 @dataclass(frozen=True)

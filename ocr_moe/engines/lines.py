@@ -24,11 +24,11 @@ from pydantic import Field
 from ocr_moe.codes.posterior import OTHER
 from ocr_moe.engines.networks import OPENVINO, Network, Precision, Runtime, network
 from ocr_moe.engines.recognition import (
-    CENTRED,
     HEIGHT,
     NORMALISATION,
     alphabet_of,
     line_pixels,
+    padded,
     padded_width,
 )
 from ocr_moe.engines.weights import RAPIDOCR, READER, file_digest, onnx_file
@@ -189,13 +189,8 @@ class PpOcrLines(OnnxLines):
         return [index for index, character in enumerate(self._alphabet) if character in always]
 
     def _prepare(self, crop: Images) -> Images:
-        import numpy as np
-
         line = line_pixels(crop, HEIGHT)[:, :, ::-1]
-        width = line.shape[1]
-        padded = np.full((1, HEIGHT, padded_width(width), 3), CENTRED, np.uint8)
-        padded[0, :, :width] = line
-        return padded
+        return padded([line], padded_width(line.shape[1]))
 
     def _posterior(self, probabilities: Floats) -> Posterior:
         import numpy as np

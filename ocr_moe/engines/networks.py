@@ -120,19 +120,18 @@ class _OpenVino:
     def __init__(
         self, file: Path, normalisation: Normalisation, precision: Precision, threads: int
     ) -> None:
-        import openvino
-        from openvino import Layout, Type
-        from openvino.preprocess import PrePostProcessor
+        from ocr_moe.engines.runtime import openvino
 
         core = openvino.Core()
         model = core.read_model(file)
         self.metadata = _framework_metadata(model)
-        prepared = PrePostProcessor(model)
+        prepared = openvino.preprocess.PrePostProcessor(model)
         of_input = prepared.input()
-        of_input.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC"))
+        layout = openvino.Layout("NHWC")
+        of_input.tensor().set_element_type(openvino.Type.u8).set_layout(layout)
         of_input.tensor().set_shape([-1, -1, -1, 3])
-        of_input.model().set_layout(Layout("NCHW"))
-        steps = of_input.preprocess().convert_element_type(Type.f32)
+        of_input.model().set_layout(openvino.Layout("NCHW"))
+        steps = of_input.preprocess().convert_element_type(openvino.Type.f32)
         steps.mean(list(normalisation.mean)).scale(list(normalisation.scale))
         model = prepared.build()
         last = model.outputs[0].partial_shape[-1]
@@ -165,7 +164,7 @@ class _OpenVino:
     @contextmanager
     def _asked(self, images: Images) -> Iterator[Any]:
         """A request that holds the outputs; they are its memory, and copied before it is lent again."""
-        import openvino
+        from ocr_moe.engines.runtime import openvino
 
         with self._lock:
             request = self._idle.pop() if self._idle else None

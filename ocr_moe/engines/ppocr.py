@@ -22,13 +22,13 @@ from ocr_moe.engines.networks import (
 )
 from ocr_moe.engines.polygons import lines_from_polygons
 from ocr_moe.engines.recognition import (
-    CENTRED,
     HEIGHT,
     SHORT_BATCH,
     SHORTEST,
     Alphabet,
     alphabet_of,
     line_pixels,
+    padded,
     padded_width,
 )
 from ocr_moe.engines.weights import DETECTOR, RAPIDOCR, READER, file_digest, onnx_file
@@ -114,8 +114,6 @@ class PpOcrEngine:
 
     def _texts(self, crops: Sequence[Images]) -> list[tuple[str, float]]:
         """Text and mean probability of its characters, for every crop."""
-        import numpy as np
-
         lines = [line_pixels(crop, HEIGHT) for crop in crops]
         widths: dict[int, list[int]] = {}
         for index, line in enumerate(lines):
@@ -123,9 +121,7 @@ class PpOcrEngine:
         texts: list[tuple[str, float]] = [("", 0.0)] * len(lines)
         for width, indices in widths.items():
             for some in _batches(indices, width):
-                pixels = np.full((len(some), HEIGHT, width, 3), CENTRED, np.uint8)
-                for row, index in enumerate(some):
-                    pixels[row, :, : lines[index].shape[1]] = lines[index]
+                pixels = padded([lines[index] for index in some], width)
                 with span("recognition"):
                     found = self._reader.greedy(pixels)
                 for row, index in enumerate(some):

@@ -56,6 +56,16 @@ def padded_width(width: int) -> int:
     return max(SHORTEST, math.ceil(width / step) * step)
 
 
+def padded(lines: Sequence[Images], width: int) -> Images:
+    """Lines as they are shown to the network together, (lines, height, width, 3), each at the left."""
+    import numpy as np
+
+    shown = np.full((len(lines), HEIGHT, width, 3), CENTRED, np.uint8)
+    for row, line in zip(shown, lines, strict=True):
+        row[:, : line.shape[1]] = line
+    return shown
+
+
 @dataclass(frozen=True)
 class Alphabet:
     """The characters of a recogniser's classes."""

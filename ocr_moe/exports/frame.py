@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from ocr_moe.types import Decision, Record, Status
+from ocr_moe.types import DOUBTFUL, Decision, Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def doubts_of(records: Iterable[Record]) -> pd.DataFrame:
         )
         for record in records
         for name, decision in record.fields.items()
-        if decision.status in (Status.ABSTAINED, Status.FAILED)
+        if decision.status in DOUBTFUL
     ]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.sort_values("confidence", kind="stable", na_position="first", ignore_index=True)

@@ -264,7 +264,7 @@ def _prune(folder: Path, keep: Set[str]) -> None:
                 path = os.path.join(parent, file)
                 if file.endswith(".json") and path not in keep and _is_ours(Path(path)):
                     os.unlink(path)
-            if parent != root and not any(os.scandir(parent)):
+            if parent != root and not os.listdir(parent):
                 os.rmdir(parent)
 
 

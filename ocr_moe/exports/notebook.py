@@ -9,7 +9,7 @@ from heapq import nsmallest
 from html import escape
 
 from ocr_moe.exports.sources import CropOf
-from ocr_moe.types import Record, Status
+from ocr_moe.types import DOUBTFUL, Record, Status
 
 _SHOWN = 5
 """Doubtful cells that are shown: what fits below a cell of a notebook."""
@@ -34,7 +34,7 @@ def html_of(title: str, records: Iterable[Record], crop_of: CropOf) -> str:
             failed += record.error is not None
             for name, decision in record.fields.items():
                 statuses[decision.status] += 1
-                if decision.status in (Status.ABSTAINED, Status.FAILED):
+                if decision.status in DOUBTFUL:
                     yield decision.confidence or 0.0, number, name, record
 
     worst = nsmallest(_SHOWN, doubtful(), key=lambda cell: cell[:3])

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,8 @@ def write_parquet(
     """Write part-00000.parquet and so on; how many records. Raises OutputError, and
     MissingDependencyError without pyarrow."""
     parquet = _parquet()
+    import pyarrow as pa
+
     declared = [schema.model_dump(mode="json") for schema in schemas]
 
     def write(path: Path, some: Iterable[Record]) -> int:
@@ -65,7 +67,7 @@ def write_parquet(
             parquet.ParquetWriter(temporary, form, compression="zstd") as writer,
         ):
             while group := [_row(record) for record in islice(waiting, _GROUP)]:
-                writer.write_table(_table(group, form))
+                writer.write_table(pa.Table.from_pylist(list(group), schema=form))
                 count += len(group)
         return count
 
@@ -81,7 +83,7 @@ def _write(folder: Path, suffix: str, records: Iterable[Record], rows: int, writ
         if not some and part:
             break
         path = folder / f"part-{part:05}{suffix}"
-        count += write(path, _chained(some, islice(waiting, rows - 1)))
+        count += write(path, chain(some, islice(waiting, rows - 1)))
         part += 1
     with writing_to(folder):
         for path in folder.glob(f"part-*{suffix}"):  # of an export that had more
@@ -89,11 +91,6 @@ def _write(folder: Path, suffix: str, records: Iterable[Record], rows: int, writ
                 if int(path.stem.removeprefix("part-")) >= part:
                     path.unlink()
     return count
-
-
-def _chained(first: Iterable[Record], rest: Iterable[Record]) -> Iterator[Record]:
-    yield from first
-    yield from rest
 
 
 @dataclass(frozen=True)
@@ -190,12 +187,6 @@ def _row(record: Record) -> dict[str, Any]:
 
 def _evidence(said: Mapping[str, Any]) -> dict[str, Any] | None:
     return None if said["evidence"] is None else {"page": 1, **said["evidence"]}
-
-
-def _table(rows: Sequence[dict[str, Any]], form: pa.Schema) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.Table.from_pylist(list(rows), schema=form)
 
 
 def _form() -> pa.Schema:

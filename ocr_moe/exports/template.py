@@ -18,7 +18,7 @@ from ocr_moe.formats.recordbook import heading
 from ocr_moe.formats.recordbook import said as said_of_records
 from ocr_moe.formats.xlsx import Book, Cell, Column, Computed, Content, writing
 from ocr_moe.schema import Field, Kind, Schema
-from ocr_moe.types import Decision, Record, Status
+from ocr_moe.types import DOUBTFUL, Decision, Record, Status
 from ocr_moe.values.kinds import kind_of
 
 EMPTY_ROWS = 500
@@ -149,7 +149,7 @@ def _cell(row: _Row, field: Field, language: Language, absent: str) -> Content:
     decision = row.record.fields.get(field.name)
     if decision is None:
         return Cell(None, "failed", _said("nothing_read", language))
-    if decision.status in (Status.ABSTAINED, Status.FAILED):
+    if decision.status in DOUBTFUL:
         return Cell(None, "unsure" if decision.value else "failed", _guess(decision, language))
     if decision.value is None:
         return Cell(absent, "absent")

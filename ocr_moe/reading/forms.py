@@ -132,6 +132,7 @@ Word = tuple[str, str | None, int]
 _FORGIVEN = ((7, 2), (4, 1))
 """(characters, how many of them may be misread) of labels that are that long and longer. [one in
 labels of two −7, two in labels of three −14, of six −2, one in labels of eight ±0]"""
+_MOST_FORGIVEN = max(errors for _, errors in _FORGIVEN)
 _MISREAD = 0.5
 """Quality that a label would lose if all of it was misread; it loses the share that was."""
 
@@ -141,10 +142,19 @@ def _labels_of_row(row: Row, words: Sequence[Word]) -> list[Label]:
     firsts = {piece.glyphs[0] for piece in row}
     starts = [index for index, glyph in enumerate(glyphs) if glyph in firsts]
     string = "".join(fold_label_glyph(g.char) for g in glyphs)
+    # Of its first characters, one more than may be wrong, one is right: few words are near a box.
+    heads = {
+        (offset, char)
+        for start in starts
+        for offset, char in enumerate(string[start : start + _MOST_FORGIVEN + 1])
+    }
+    near = [
+        word for word in words if not heads.isdisjoint(enumerate(word[0][: _MOST_FORGIVEN + 1]))
+    ]
     taken = [False] * len(glyphs)
     found: list[Label] = []
     for exact in (True, False):
-        for word, name, rank in words:
+        for word, name, rank in words if exact else near:
             places = _exact(string, word) if exact else _near(string, word, starts)
             for start, errors in places:
                 end = start + len(word)
@@ -173,13 +183,10 @@ def _near(string: str, word: str, starts: Sequence[int]) -> list[tuple[int, int]
     allowed = next((errors for length, errors in _FORGIVEN if len(word) >= length), 0)
     if not allowed:
         return []
-    most = max(errors for _, errors in _FORGIVEN)
     places = []
     for start in starts:
         window = string[start : start + len(word)]
-        # Of the first characters, one more than may be wrong, one is right: rules out most windows.
-        head = window[: most + 1]
-        if len(window) == len(word) and any(a == b for a, b in zip(head, word, strict=False)):
+        if len(window) == len(word):
             errors = sum(a != b for a, b in zip(window, word, strict=True))
             if 0 < errors <= allowed:
                 places.append((start, errors))

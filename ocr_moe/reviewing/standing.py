@@ -14,7 +14,7 @@ from ocr_moe.reviewing.tally import KeptDocument, Tally, kept, state_of
 from ocr_moe.reviewing.views import DocumentSummary, Overview
 from ocr_moe.schema import Schema
 from ocr_moe.subjects import DocumentKey, key_of, shown
-from ocr_moe.types import Decision, DocumentRef, Record, Status
+from ocr_moe.types import DOUBTFUL, Decision, DocumentRef, Record, Status
 
 
 @contextmanager
@@ -28,10 +28,6 @@ def growing() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
-
-
-_OPEN = (Status.ABSTAINED, Status.FAILED)
-"""What a person should look at."""
 
 
 class Standing:
@@ -137,7 +133,7 @@ class Standing:
         """
         status, _ = self._documents[key.document].statuses[key.field]
         contradicted = self._progress.is_contradicted(key)
-        return status in _OPEN or contradicted or reviewer not in self._judges[key]
+        return status in DOUBTFUL or contradicted or reviewer not in self._judges[key]
 
     def is_second_look(self, key: CellKey, reviewer: str) -> bool:
         """Whether the reviewer is to judge without knowing what one other said."""
@@ -231,7 +227,7 @@ class Standing:
         status, _ = document.statuses[key.field]
         second = self._double_entry and len(self._judges[key]) == 1
         audited = self._progress.is_hidden(key) or self._progress.is_contradicted(key)
-        return self._place(key) if status in _OPEN or second or audited else None
+        return self._place(key) if status in DOUBTFUL or second or audited else None
 
     def _place(self, key: CellKey) -> Waiting | None:
         """Where a cell stands, or would stand, in the queue."""

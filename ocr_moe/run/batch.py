@@ -192,7 +192,7 @@ class Batch:
         with ExitStack() as stack:
 
             def crews() -> Crew | None:
-                if not self._worth_processes(sources):
+                if not self._worth_processes():
                     return None
                 workers = self._workshop.config.workers
                 return stack.enter_context(Crew(workers, self._ledger, self._needed_modules()))
@@ -212,7 +212,6 @@ class Batch:
         ocr: Path | None,
         report: Callable[[Progress], None],
     ) -> Outcome:
-        crew = crews()  # which loads modules while files are hashed
         shard = None if division is None else str(division.shard)
         identity = identity_of(self.schemas, self.strategies, self._workshop.config, shard)
         for _ in read_ocr(ocr) if ocr is not None else ():
@@ -238,18 +237,17 @@ class Batch:
                 known = self._is_current and comparison.is_same
                 changes = Changes() if known else comparison.apply(self.store)
                 self._sign(identity, division, clear_records=not holds(self.store, changes))
+                self._deferred.hold()
         take_kept(self.store)
         if ocr is not None:
             self.store.put_pages((p.sha256, p.page, IMPORTED, p.text) for p in read_ocr(ocr))
         if retry_failed:
             self.store.forget_failures()
-        self._deferred.hold()
-        return self._process(sources, crew, crews, report)
+        return self._process(sources, crews, report)
 
     def _process(
         self,
         sources: Collection[Source],
-        crew: Crew | None,
         crews: Callable[[], Crew | None],
         report: Callable[[Progress], None],
     ) -> Outcome:
@@ -258,6 +256,7 @@ class Batch:
         if outcome.resumed and not self._is_current:
             self.store.drop_damaged()
             outcome.resumed = self.store.inputs.count_finished(self._names)
+        crew = crews()
         self._teller = Teller(
             *(report, outcome.resumed, outcome.files),
             requests=lambda: None if crew is None else crew.requests,
@@ -337,6 +336,7 @@ class Batch:
                 with LookAhead(self.store, sources, self._names, limits) as ahead:
                     yield from self._of_workers(self._contents(ahead), crew)
             except UnbuildableError:  # a part that was made here alone; nothing is begun yet
+                crew.close()
                 self._under_way.clear()
             else:
                 return
@@ -381,7 +381,7 @@ class Batch:
         experts = {expert for strategy in self.strategies for expert in strategy.experts}
         asks = any(map(self._workshop.chat_uses, experts))
         found = sorted(name for name in sys.modules if name.startswith(rooms))
-        return ["numpy", "PIL.Image", *found, *(["ocr_moe.engines.chat.transport"] if asks else [])]
+        return [*found, *(["ocr_moe.engines.chat.transport"] if asks else [])]
 
     def _notice_once(self, notice: Notice) -> None:
         """Of what every worker tells."""
@@ -389,16 +389,14 @@ class Batch:
             self._noticed.add(notice)
             self._notice(notice)
 
-    def _worth_processes(self, sources: Collection[Source]) -> bool:
+    def _worth_processes(self) -> bool:
         """Whether there is so much to read that starting processes for it pays, and they can."""
         return (
             self._runner is None
-            and not self._is_current
             and self._cluster is None
             and self._workshop.config.workers > 1
-            and len(sources) >= PROCESSES_FROM
-            and self._workshop.is_plain
-            and all(map(self._workshop.owns, self.strategies))
+            and self._workshop.can_be_copied(self.strategies)
+            and self.store.inputs.has_unfinished(self._names, PROCESSES_FROM)
         )
 
     def _is_of_elsewhere(self) -> bool:
@@ -407,12 +405,12 @@ class Batch:
         return (
             not self.store.inputs.has_read()
             and self.store.has_opened(REPLAY_FROM)
-            and all(map(self._workshop.owns, self.strategies))
+            and self._workshop.can_be_copied(self.strategies)
         )
 
     def _worth_replaying(self) -> bool:
         """Whether so much is recorded that starting processes for it pays."""
-        return all(map(self._workshop.owns, self.strategies)) and self.store.inputs.has_recorded(
+        return self._workshop.can_be_copied(self.strategies) and self.store.inputs.has_recorded(
             self._names, REPLAY_FROM
         )
 
@@ -431,9 +429,11 @@ class Batch:
         for source, sha256, error in pending:
             if error is not None:
                 self._keep_broken(source, error)
+                give_back(source)
                 continue
             with self._keeping:
                 if sha256 in self._under_way:
+                    give_back(source)
                     continue  # with its records this one's come
                 done = self.store.inputs.finished_copy(source.name, sha256, self._names)
                 if done is None:

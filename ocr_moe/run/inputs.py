@@ -300,6 +300,7 @@ def _fetched(source: Source, copy: Path | None, limits: ImageLimits) -> tuple[So
         try:
             source = source.fetched(copy, limits)
         except DocumentError as error:
+            copy.unlink(missing_ok=True)
             return source, Examined("", None, error)
     return source, examined(source, limits)
 

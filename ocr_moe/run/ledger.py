@@ -191,10 +191,18 @@ class Ledger(Books):
     def book(self, expert: str, money: float | None) -> None:
         with self._changed:
             self._under_way[expert] -= 1
-            if money is not None:
-                self.money += money
-                self._dearest[expert] = max(self._dearest.get(expert, 0.0), money)
-            self._changed.notify_all()
+            self._paid(expert, money)
+
+    def pay(self, expert: str, money: float | None) -> None:
+        """The end of a request that was not reserved for, or no longer is: it was paid all the same."""
+        with self._changed:
+            self._paid(expert, money)
+
+    def _paid(self, expert: str, money: float | None) -> None:
+        if money is not None:
+            self.money += money
+            self._dearest[expert] = max(self._dearest.get(expert, 0.0), money)
+        self._changed.notify_all()
 
     def enter(self, money: float) -> None:
         with self._changed:

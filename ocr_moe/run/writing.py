@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from os import getpid
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ocr_moe.collecting import uncollected
 from ocr_moe.formats.files import sweep
@@ -28,11 +28,19 @@ from ocr_moe.store.database import Store
 from ocr_moe.tracing import Trace, include, recorded, span
 from ocr_moe.workshop.build import Workshop
 
+if TYPE_CHECKING:
+    from ocr_moe.exports.exporters import Exported
+
 APART_FROM = 2_000
 """Documents, of all strategies together, from which on exports have processes of their own: these take
 a second to start, and the exports of 2,000 documents some six one after the other."""
 _LONGEST_FIRST = ("xlsx", "documents", "review", "jsonl")
 """Exporters in the order in which they are begun, so that no core is left with a long one at the end."""
+
+
+def _place_in_order(task: _Task) -> int:
+    known = task.exporter in _LONGEST_FIRST
+    return _LONGEST_FIRST.index(task.exporter) if known else len(_LONGEST_FIRST)
 
 
 class _Task(NamedTuple):
@@ -94,25 +102,26 @@ def write_exports(
     if snapshot is None and documents >= APART_FROM:
         _write_apart(store.path, setting, tasks, begin)
     else:
-        for task in tasks:
-            begin(task)
-            _write(read, setting, task)
+        with closing(PageImages(read, setting.limits)) as pictures:
+            runs = {each.name: _run(read, setting, each.name, pictures) for each in strategies}
+            for task in tasks:
+                begin(task)
+                _write(runs[task.strategy], task)
     write_manifest(out / "run.json", written)
     store.check()
     return written
 
 
-def _write(store: Store, setting: _Setting, task: _Task) -> None:
+def _run(store: Store, setting: _Setting, strategy: str, pictures: PageImages) -> Exported:
+    run = exported(store, strategy)
+    return replace(run, sole=True, language=setting.language, pictures=pictures)
+
+
+def _write(run: Exported, task: _Task) -> None:
     from ocr_moe.exports.exporters import EXPORTERS
 
     exporter = EXPORTERS[task.exporter]
-    with (
-        uncollected(),
-        closing(PageImages(store, setting.limits)) as pictures,
-        span(f"export.{task.exporter}"),
-    ):
-        run = exported(store, task.strategy)
-        run = replace(run, sole=True, language=setting.language, pictures=pictures)
+    with uncollected(), span(f"export.{task.exporter}"):
         exporter.write(task.folder / exporter.target, run)
 
 
@@ -124,7 +133,7 @@ def _write_apart(
     from joblib import Parallel, cpu_count, delayed
 
     work, parent = delayed(_write_in_process), getpid()
-    ordered = sorted(tasks, key=lambda task: _LONGEST_FIRST.index(task.exporter))
+    ordered = sorted(tasks, key=_place_in_order)
 
     def begun() -> Iterator[object]:
         for task in ordered:
@@ -139,6 +148,10 @@ def _write_apart(
 
 def _write_in_process(parent: int, path: Path, setting: _Setting, task: _Task) -> Trace:
     leave_with(parent)
-    with recorded() as trace, Store(path, write=False) as store:
-        _write(store, setting, task)
+    with (
+        recorded() as trace,
+        Store(path, write=False) as store,
+        closing(PageImages(store, setting.limits)) as pictures,
+    ):
+        _write(_run(store, setting, task.strategy, pictures), task)
     return trace

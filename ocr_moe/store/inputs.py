@@ -92,6 +92,14 @@ class Inputs:
             json.dumps(list(strategies)),
         )
 
+    def has_unfinished(self, strategies: Sequence[str], least: int) -> bool:
+        """Whether there are at least so many that `unfinished` would give."""
+        rows = self._store._rows(
+            f"SELECT 1 FROM inputs WHERE NOT {_FINISHED} LIMIT ?2",
+            (json.dumps(list(strategies)), least),
+        )
+        return len(rows) == least
+
     def recorded(self, strategies: Sequence[str]) -> Iterator[tuple[str, Input]]:
         """Of every content that was opened in this run and lacks records: its hash, and one file."""
         last = ""

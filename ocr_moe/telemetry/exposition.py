@@ -26,8 +26,10 @@ def exposed(target: str, metrics: Metrics) -> Iterator[str]:
     """
     if target.endswith(_FILE):
         path = Path(target)
-        with replacing(path):  # before anything is begun: it may not be writable
-            pass
+        # Before anything is begun, as it may not be writable; what the last run left stays until then.
+        with replacing(path) as temporary:
+            if path.is_file():
+                temporary.write_bytes(path.read_bytes())
         try:
             yield target
         finally:

@@ -69,7 +69,8 @@ def tell(level: int, event: Event, **details: object) -> None:
 @contextmanager
 def logging_to(level: str | None, file: Path | None) -> Iterator[None]:
     """Within, events from a level on are written to a file (added to what is there), or to standard
-    error; without a level nothing is. Warnings of ours are then told there as well.
+    error; to a file alone from `info` on, without either nowhere. Warnings of ours are then told there
+    as well.
 
     Raises UsageError for an unknown level, OutputError where the file cannot be written.
     """
@@ -82,7 +83,7 @@ def logging_to(level: str | None, file: Path | None) -> Iterator[None]:
     handler = _handler(file)
     handler.setFormatter(JsonLines())
     ours = logging.getLogger("ocr_moe")
-    before = ours.level, _log.level
+    before = _log.level
     handler.addFilter(lambda record: record.name == LOGGER or record.levelno >= logging.WARNING)
     ours.addHandler(handler)
     _log.setLevel(level.upper())
@@ -90,8 +91,7 @@ def logging_to(level: str | None, file: Path | None) -> Iterator[None]:
         yield
     finally:
         ours.removeHandler(handler)
-        ours.setLevel(before[0])
-        _log.setLevel(before[1])
+        _log.setLevel(before)
         handler.close()
 
 

@@ -7,9 +7,7 @@ from collections.abc import Callable
 
 from ocr_moe.observing import Observed
 from ocr_moe.run.outcome import Progress
-from ocr_moe.types import Status
-
-_TO_CHECK = (Status.ABSTAINED, Status.FAILED)
+from ocr_moe.types import DOUBTFUL
 
 
 class Tally:
@@ -35,7 +33,7 @@ class Tally:
                 case Observed.DOCUMENTS:
                     self._strategies.add(labels[0])
                     self._records += number
-                case Observed.CELLS if labels[1] in _TO_CHECK:
+                case Observed.CELLS if labels[1] in DOUBTFUL:
                     self._to_check += int(number)
                 case Observed.TOKENS:
                     self.tokens += int(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -191,15 +191,14 @@ class Workshop:
                 self._strategies[name] = self._build_strategy(name)
             return self._strategies[name]
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether every kind of component is found in another process as well: none was added to this
-        one's registry."""
-        return is_as_shipped()
-
     def owns(self, strategy: Strategy) -> bool:
         """Whether the strategy was built here, so that a copy of this workshop has it as well."""
         return self._strategies.get(strategy.name) is strategy
+
+    def can_be_copied(self, strategies: Iterable[Strategy]) -> bool:
+        """Whether another process builds the same of the blueprint: none of the strategies was made
+        elsewhere, and no kind of component was added to this process's registry alone."""
+        return is_as_shipped() and all(map(self.owns, strategies))
 
     def _build_strategy(self, name: str) -> Strategy:
         settings = self.config.strategies.get(name)

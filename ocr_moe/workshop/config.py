@@ -46,7 +46,7 @@ class Config(Value):
     workers: int = PydanticField(default=2, ge=1)
     """Documents that are read at once, each in a process of its own where there are enough of them.
     Those that wait for an endpoint are not counted."""
-    ocr: str = "paddle"
+    ocr: str = "ppocr"
     """The engine that reads pages, by its name under `engines`."""
     remove_seals: bool = True
     """Whether red seals are faded before a page is read; text under them is found that way."""

@@ -65,6 +65,13 @@ KINDS: dict[str, dict[str, str]] = {
 _SHIPPED = {group: dict(kinds) for group, kinds in KINDS.items()}
 
 
+def shipped_modules() -> frozenset[str]:
+    """The modules of all shipped parts. Importing one imports no library that may be missing."""
+    return frozenset(
+        path.partition(":")[0] for kinds in _SHIPPED.values() for path in kinds.values()
+    )
+
+
 def is_as_shipped() -> bool:
     """Whether this process has no kinds of its own."""
     return KINDS == _SHIPPED

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,24 +162,15 @@ class Batches:
     ) -> Any:
         return self._connection.call(ask, seconds=seconds, retries=retries)
 
-    def _refusing(self) -> _Refusing:
-        return _Refusing(self._connection)
-
-
-class _Refusing:
-    """Turns the refusal of a server without batches into a ConfigError."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, ChatRequestError | ChatServerError | ChatAnswerError):
-            return
-        status = getattr(error.__cause__, "status_code", None)
-        if isinstance(error, ChatAnswerError) or status in _WITHOUT:
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Turns the refusal of a server without batches into a ConfigError."""
+        try:
+            yield
+        except (ChatRequestError, ChatServerError, ChatAnswerError) as error:
+            status = getattr(error.__cause__, "status_code", None)
+            if not isinstance(error, ChatAnswerError) and status not in _WITHOUT:
+                raise
             name = self._connection.name
             raise ConfigError(
                 f"{self._connection.complaints.who} takes no batches: {_sentence(error)} Set "

@@ -100,15 +100,10 @@ def _enum_forms(field: Field, value: str) -> Iterable[str]:
 def _dates_in(
     line: Line, index: int, wanted: Iterable[str]
 ) -> Iterator[tuple[float, list[tuple[int, int, int]]]]:
-    for iso, start, end in _printed_dates(line.text):
+    for date in find_dates(line.text):
         for other in wanted:
-            if score := _date_agreement(iso, other):
-                yield score, [(index, start, end)]
-
-
-@lru_cache(maxsize=4096)  # a page's lines are gone through once for every field
-def _printed_dates(text: str) -> tuple[tuple[str, int, int], ...]:
-    return tuple((date.iso, date.start, date.end) for date in find_dates(text))
+            if score := _date_agreement(date.iso, other):
+                yield score, [(index, date.start, date.end)]
 
 
 def _matches_in(

@@ -27,7 +27,7 @@ from ocr_moe.exports.sources import AnswersOf, CropOf, PageOf
 from ocr_moe.formats.files import write_text
 from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
 from ocr_moe.schema import Field, Schema
-from ocr_moe.types import DocumentRef, Record, Status
+from ocr_moe.types import DOUBTFUL, DocumentRef, Record
 
 MOST_CELLS = 500
 """Cells of a page, the most doubtful of the run: some 5 MB with their pictures, and a morning's work.
@@ -112,7 +112,7 @@ def _most_doubtful(records: Iterable[Record]) -> tuple[list[_Doubt], _Counts]:
             counts.records += 1
             counts.failed += record.error is not None
             for name, decision in record.fields.items():
-                if decision.status in (Status.ABSTAINED, Status.FAILED):
+                if decision.status in DOUBTFUL:
                     counts.doubtful += 1
                     yield _Doubt(decision.confidence or 0.0, number, name, record)
 

@@ -10,14 +10,13 @@ from typing import NamedTuple
 from ocr_moe.exports.sources import LinkOf
 from ocr_moe.exports.workbook.cells import Cells, document_cell, told_notes
 from ocr_moe.exports.workbook.pictures import Pictures
-from ocr_moe.exports.workbook.survey import DOUBTFUL
 from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Language
 from ocr_moe.formats.recordbook import ABSENT_MARK, heading, said
 from ocr_moe.formats.xlsx import Cell, Computed, Content, Item
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.subjects import NamedDocument, Subject, shown
-from ocr_moe.types import Conflict, Decision, DocumentRef, Record
+from ocr_moe.types import DOUBTFUL, Conflict, Decision, DocumentRef, Record
 from ocr_moe.values.kinds import kind_of
 
 _CONFIDENCE = "0.000"

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from ocr_moe.exports.workbook.cells import STYLES
 from ocr_moe.exports.workbook.pictures import Pictures
-from ocr_moe.exports.workbook.survey import DOUBTFUL, Survey
+from ocr_moe.exports.workbook.survey import Survey
 from ocr_moe.formats.phrases import Language
 from ocr_moe.formats.recordbook import heading, said
 from ocr_moe.formats.xlsx import Cell, Column, Content, Sheet
 from ocr_moe.schema import Schema
-from ocr_moe.types import Status
+from ocr_moe.types import DOUBTFUL, Status
 
 COLUMNS = (Column("", 64), Column("", 22), *(Column("", 14, "0") for _ in range(5)))
 

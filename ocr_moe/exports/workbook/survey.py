@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 
 from ocr_moe.schema import Schema
 from ocr_moe.subjects import DocumentKey, FileNameRule, NameRead, Subject, key_of, name_read
-from ocr_moe.types import DocumentRef, Record, Status
-
-DOUBTFUL = (Status.ABSTAINED, Status.FAILED)
-"""Cells at which a person should look."""
+from ocr_moe.types import DOUBTFUL, DocumentRef, Record, Status
 
 
 @dataclass

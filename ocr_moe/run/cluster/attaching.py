@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -148,11 +148,19 @@ def _within(seconds: float) -> Callable[[Connect], None]:
     """Ray itself waits long for what listens at an address and is no cluster."""
 
     def wait(connect: Connect) -> None:
-        pool = ThreadPoolExecutor(1, thread_name_prefix="connecting")
-        try:
-            pool.submit(connect).result(seconds)
-        finally:
-            pool.shutdown(wait=False)
+        connected: Future[None] = Future()
+
+        def try_to() -> None:
+            try:
+                connect()
+            except BaseException as error:
+                connected.set_exception(error)
+            else:
+                connected.set_result(None)
+
+        # No pool: the process would wait for its threads before it ends.
+        Thread(target=try_to, name="connecting", daemon=True).start()
+        connected.result(seconds)
 
     return wait
 

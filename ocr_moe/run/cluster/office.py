@@ -109,9 +109,10 @@ class Office:
             held = self._of(worker, locked=True)
             known = held.reserved[expert] > 0
             held.reserved[expert] -= known
-        if not known:
-            self._ledger.reserve(expert)
-        self._ledger.book(expert, money)
+        if known:
+            self._ledger.book(expert, money)
+        else:
+            self._ledger.pay(expert, money)
 
     def enter(self, money: float) -> None:
         self._ledger.enter(money)

@@ -77,7 +77,7 @@ class Crew:
         """
         shift: Shift[WorkerProcess] = Shift(works)
         try:
-            for _ in range(self._wanted):
+            for _ in range(self._wanted if shift.has_more else 0):
                 self._start().send(job)
             with self._ledger.telling(lambda: self._events.put((None, Stop()))):
                 while shift.has_more or not shift.is_idle:

@@ -16,15 +16,16 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any, Protocol
 
 from ocr_moe.run.interrupts import leave_signals_to_the_run
 
 _FORK = b"fork"
 _WAIT = b"wait"
-_LENGTH = 64
-"""Bytes of a message at most: a word and a number."""
+_LOAD = b"load"
+_LENGTH = 1 << 16
+"""Bytes of a message at most: a word, and a number or names of modules."""
 _UNKNOWN = 255
 """The exit status of a worker whose nursery is gone."""
 _FORKS = hasattr(os, "fork")
@@ -32,6 +33,11 @@ _NURSERY, _WORKER = "ocr_moe.run.workers.nursery", "ocr_moe.run.workers.worker"
 _PYTHON = [sys.executable, "-P", *(["-X", "utf8"] if sys.flags.utf8_mode else [])]
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """By these, numeric libraries say how many cores one process may take."""
+_USUAL = (
+    *("PIL.JpegImagePlugin", "PIL.PngImagePlugin", "cv2", "numpy", "zxingcpp"),
+    "ocr_moe.engines.runtime",
+)
+"""What nearly every worker needs, whatever the configuration, and no module of ours loads at once."""
 
 
 class Child(Protocol):
@@ -58,7 +64,7 @@ class Nursery:
         self._threads = threads
         self._modules = tuple(modules)
         self._lock = threading.Lock()
-        self._origin = _Origin(threads, self._modules) if _FORKS else None
+        self._origin = self._begun() if _FORKS else None
 
     def start(self) -> Child:
         """One more worker. Raises OSError."""
@@ -67,9 +73,14 @@ class Nursery:
         with self._lock:
             if self._origin is None or self._origin.is_gone:  # it was killed
                 self.close()
-                self._origin = _Origin(self._threads, self._modules)
+                self._origin = self._begun()
             origin = self._origin
         return _Forked(origin)
+
+    def _begun(self) -> _Origin:
+        origin = _ahead.take(self._threads) or _Origin(self._threads)
+        origin.load(self._modules)
+        return origin
 
     def close(self) -> None:
         """Once all its workers have ended."""
@@ -80,15 +91,15 @@ class Nursery:
 class _Origin:
     """The process that is forked."""
 
-    def __init__(self, threads: int, modules: Sequence[str]) -> None:
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
         self._line, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         try:
             with there:
-                command = (_NURSERY, str(there.fileno()), *modules)
                 self._popen = _popen(
                     threads,
-                    *command,
+                    *(_NURSERY, str(there.fileno())),
                     stdin=subprocess.DEVNULL,
                     stdout=2,  # what libraries print
                     pass_fds=[there.fileno()],
@@ -100,6 +111,11 @@ class _Origin:
     @property
     def is_gone(self) -> bool:
         return self._popen.poll() is not None
+
+    def load(self, modules: Iterable[str]) -> None:
+        """Before anything is forked; where it is gone, whoever asks it for that hears so."""
+        with self._lock, contextlib.suppress(OSError):
+            self._line.send(b" ".join([_LOAD, *map(str.encode, modules)]))
 
     def fork(self, incoming: int, outgoing: int) -> int:
         """The number of a worker on these pipes. Raises OSError."""
@@ -120,11 +136,57 @@ class _Origin:
         self._line.close()
         self._popen.wait()
 
+    def discard(self) -> None:
+        """Nothing was forked of it."""
+        self._popen.kill()
+        self.close()
+
     def _answer(self) -> int:
         data = self._line.recv(_LENGTH)
         if not data:
             raise ConnectionError("the process that starts workers is gone")
         return int(data)
+
+
+class _Ahead:
+    """The one that was started before it was known for what. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._origin: _Origin | None = None
+
+    def start(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            if self._origin is None and _FORKS:
+                self._origin = _Origin(threads=1)
+
+    def take(self, threads: int) -> _Origin | None:
+        """None where there is none of that kind, and alive."""
+        with self._lock:
+            if self._origin is None or self._origin.threads != threads or self._origin.is_gone:
+                return None
+            origin, self._origin = self._origin, None
+            return origin
+
+    def discard(self) -> None:
+        with self._lock:
+            origin, self._origin = self._origin, None
+        if origin is not None:
+            origin.discard()
+
+
+_ahead = _Ahead()
+
+
+@contextlib.contextmanager
+def started_ahead() -> Iterator[None]:
+    """A process loads what workers usually need, beside what this one loads itself; a run in the block
+    that has a worker a core takes it."""
+    _ahead.start()
+    try:
+        yield
+    finally:
+        _ahead.discard()
 
 
 class _Forked:
@@ -193,37 +255,45 @@ def _popen(threads: int, *command: str, **more: Any) -> subprocess.Popen[bytes]:
 
 
 def serve(line: socket.socket) -> tuple[int, int] | None:
-    """Fork as asked until the run is gone: None then, and in each worker its two pipes."""
+    """Load and fork as asked until the run is gone: None then, and in each worker its two pipes."""
     while True:
         try:
             data, handles, _, _ = socket.recv_fds(line, _LENGTH, 2)
         except OSError:
             return None
-        word, _, number = data.partition(b" ")
+        if not data:
+            return None
+        word, *rest = data.split()
+        if word == _LOAD:
+            load(name.decode() for name in rest)
+            continue
         if word == _FORK:
+            gc.freeze()  # what is shared is to stay so
             answer = os.fork()
             if answer == 0:
                 line.close()
                 return handles[0], handles[1]
             for handle in handles:
                 os.close(handle)
-        elif word == _WAIT:
-            answer = os.waitstatus_to_exitcode(os.waitpid(int(number), 0)[1])
         else:
-            return None
+            answer = os.waitstatus_to_exitcode(os.waitpid(int(rest[0]), 0)[1])
         with contextlib.suppress(OSError):  # the run is gone: the next look finds that
             line.send(b"%d" % answer)
+
+
+def load(modules: Iterable[str]) -> None:
+    for name in modules:
+        with contextlib.suppress(ImportError):  # is told by whoever needs it
+            importlib.import_module(name)
 
 
 def main() -> None:
     leave_signals_to_the_run()
     line = socket.socket(fileno=int(sys.argv[1]))
     from ocr_moe.run.workers import worker
+    from ocr_moe.workshop.registry import shipped_modules
 
-    for name in sys.argv[2:]:
-        with contextlib.suppress(ImportError):  # is told by whoever needs it
-            importlib.import_module(name)
-    gc.freeze()  # what is shared is to stay so
+    load([*shipped_modules(), *_USUAL])
     pipes = serve(line)
     if pipes is None:
         return

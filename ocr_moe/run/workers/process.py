@@ -115,11 +115,11 @@ class WorkerProcess:
                 offices.release(endpoint, outcome)
             case Book(expert, money):
                 if offices.ledger.limit is None:
-                    offices.ledger.reserve(expert)
+                    offices.ledger.pay(expert, money)
                 else:
                     with self._lock:
                         self._reserved[expert] -= 1
-                offices.ledger.book(expert, money)
+                    offices.ledger.book(expert, money)
             case Enter(money):
                 offices.ledger.enter(money)
             case _:
