@@ -58,6 +58,14 @@ class OcrEngine(Protocol):
         """Lines of an RGB page in reading order. Raises EngineError."""
 
 
+@runtime_checkable
+class KnowsModels(Protocol):
+    """Optional, of an OcrEngine that runs one of several models; `ocr-moe doctor` tells of them."""
+
+    def models(self) -> Mapping[str, str | None]:
+        """By name, where each is on this machine; None: it is not here."""
+
+
 @dataclass(frozen=True)
 class Transcription:
     """What a `Transcriber` reads on a page, in reading order, and what that cost."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -18,13 +19,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 import ocr_moe
-from ocr_moe.api import Options, Run
+from ocr_moe.api import Options, Run, estimate
 from ocr_moe.budget import Account, charged_to
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.settings import ChatParams
+from ocr_moe.engines.paddle import ModelPair, PaddleEngine, PaddleParams
 from ocr_moe.engines.vlm.aligning import AGREED, ALONE, DIFFERENT, aligned, likeness
-from ocr_moe.engines.vlm.engine import VlmEngine, VlmParams
-from ocr_moe.engines.vlm.presets import PRESETS, Form, Unit
+from ocr_moe.engines.vlm.engine import PROMPT_TOKENS, VlmEngine, VlmParams
+from ocr_moe.engines.vlm.presets import PRESETS, Form, PresetName, Unit
 from ocr_moe.engines.vlm.replies import Piece, lines_of, pieces, without_circles
 from ocr_moe.errors import (
     BudgetExceededError,
@@ -33,15 +35,17 @@ from ocr_moe.errors import (
     EndpointMissingError,
     EngineError,
 )
-from ocr_moe.protocols import Transcriber
+from ocr_moe.protocols import KnowsModels, Transcriber
 from ocr_moe.store.database import Store
 from ocr_moe.testing import ScriptedEngine, StubServices, page
 from ocr_moe.testing.chatserver import ChatServer, Reply, Request, completion, failure
 from ocr_moe.types import Line
+from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.checkup import Finding, examine
 from ocr_moe.workshop.config import load_config
 from tests.conftest import arguments, environment
 
+DOC = Path(__file__).parent.parent / "docs" / "vlm.md"
 NUMBER = "证书编号：106131201905004931"
 ROWS = [
     "毕业证书",
@@ -648,3 +652,57 @@ def test_a_kill_amid_a_page_loses_no_reply(notes: Path, tmp_path: Path) -> None:
         again = subprocess.run(command, env=environment(), timeout=120, check=False)
         assert again.returncode == 0
         assert len(server.requests) == 9 + 1, "all but the one in flight are asked for once"
+
+
+# What is documented.
+
+
+@pytest.mark.parametrize(
+    "block", re.findall(r"```yaml\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
+)
+def test_the_configurations_of_the_documentation_are_right(block: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(block, encoding="utf-8")
+    workshop = Workshop(load_config(path))
+    workshop.validate()
+    engine = workshop.engine("default")
+    if isinstance(engine, VlmEngine):
+        assert engine.finder is workshop.engine("ppocr")
+    else:
+        assert isinstance(engine, PaddleEngine)
+        assert engine.arguments["text_detection_model_name"] == "PP-OCRv5_server_det"
+        assert engine.arguments["text_recognition_model_name"] == "PP-OCRv5_server_rec"
+        assert engine.arguments["text_detection_model_dir"] is None, "PaddleOCR fetches it"
+
+
+def test_the_documentation_names_every_preset_and_model() -> None:
+    text = DOC.read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(get_args(PresetName))
+    assert set(PRESETS) == set(get_args(PresetName))
+    assert [name for name in get_args(ModelPair) if name not in text] == []
+
+
+def test_doctor_says_which_models_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PADDLE_PDX_CACHE_HOME", str(tmp_path))
+    fetched = tmp_path / "official_models"
+    for name in ("PP-OCRv5_server_det", "PP-OCRv5_server_rec_onnx", "PP-OCRv6_medium_det"):
+        (fetched / name).mkdir(parents=True)
+    engine = PaddleEngine("paddle", PaddleParams())
+    assert isinstance(engine, KnowsModels)
+    here = {name: place for name, place in engine.models().items() if place is not None}
+    assert here == {"PP-OCRv6_small": "in the wheel of rapidocr", "PP-OCRv5_server": str(fetched)}
+
+
+def test_pages_are_estimated_before_anything_is_asked(notes: Path, tmp_path: Path) -> None:
+    with ChatServer() as server:
+        priced = config(tmp_path, server, chat="prompt_price: 2")
+        options = Options(schema=str(notes / "note.yaml"), config=priced)
+        plan = estimate(
+            str(notes / "*.png"), out=tmp_path / "run", strategies=["rules"], options=options
+        )
+        assert not server.requests
+    [found] = plan.estimates
+    assert (found.expert, found.chat, found.calls, found.sure) == ("vlm", "ocr", 3, False)
+    assert found.money == pytest.approx(3 * PROMPT_TOKENS * 2 / 1e6)
