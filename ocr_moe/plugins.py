@@ -51,6 +51,13 @@ class EngineClass(Configurable[P], Protocol[P]):
         """The engine called `name` in the configuration; its models may wait for the first page."""
 
 
+class AskingEngineClass(Configurable[P], Protocol[P]):
+    """Of an engine that asks a chat endpoint, as its class says (`AsksChat`)."""
+
+    def __call__(self, name: str, params: P, services: Services, /) -> OcrEngine:
+        """The engine called `name`; `services` may be kept and used when a page is read."""
+
+
 class RecognizerClass(Configurable[P], Protocol[P]):
     def __call__(self, name: str, params: P, /) -> LineRecognizer:
         """The line recogniser called `name` in the configuration."""
@@ -136,14 +143,15 @@ class StepClass(Configurable[P], Protocol[P]):
 
 @runtime_checkable
 class AsksChat(Protocol[P_contra]):
-    """Optional, of an expert's class: which endpoints it asks, known before it is built.
+    """Optional, of an expert's or an engine's class: which endpoints it asks, known before it is built.
 
     An endpoint that is not configured then counts before a run starts, and `--dry-run` can tell
     calls, tokens and money.
     """
 
     def chat_uses(self, params: P_contra, /) -> Sequence[ChatUse]:
-        """A class or static method: one entry for each endpoint that an expert so set up asks."""
+        """A class or static method: one entry for each endpoint that is asked by what is so set up, of
+        an engine's for a page."""
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ from ocr_moe.types import Answer, Cost, Decision, DocumentRef, Line, PageText, R
 if TYPE_CHECKING:
     from PIL import Image
 
+    from ocr_moe.deferral import Files
     from ocr_moe.judgements import Verdict
     from ocr_moe.schema import Field, Schema
 
@@ -55,6 +56,58 @@ class OcrEngine(Protocol):
 
     def read(self, image: Image.Image) -> tuple[Line, ...]:
         """Lines of an RGB page in reading order. Raises EngineError."""
+
+
+@runtime_checkable
+class KnowsModels(Protocol):
+    """Optional, of an OcrEngine that runs one of several models; `ocr-moe doctor` tells of them."""
+
+    def models(self) -> Mapping[str, str | None]:
+        """By name, where each is on this machine; None: it is not here."""
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """What a `Transcriber` reads on a page, in reading order, and what that cost."""
+
+    lines: tuple[Line, ...]
+    cost: Cost
+
+
+@runtime_checkable
+class Transcriber(Protocol):
+    """Optional, of an OcrEngine: one that is dear, and so is asked once, for a page that another engine
+    has righted and on which it has found the lines."""
+
+    @property
+    def name(self) -> str:
+        """As the configuration calls it; what it asks is charged to that."""
+
+    @property
+    def asking(self) -> str:
+        """What it asks, without who is asked: the begin of its fingerprint."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Raises ChatError where its server does not say which model it has, EndpointMissingError where
+        none is configured."""
+
+    @property
+    def finder(self) -> OcrEngine:
+        """The other engine. Raises ConfigError or MissingDependencyError."""
+
+    @property
+    def falls_back(self) -> bool:
+        """Whether a page on which it fails stands as the other engine read it."""
+
+    def transcribe(
+        self, image: Image.Image, lines: Sequence[Line], files: Files | None = None
+    ) -> Transcription:
+        """An upright RGB page, on which the other engine found these lines.
+
+        Replies that are paid for are kept in `files` until the page is stored, and looked for there
+        first. Raises EngineError or ChatError, BudgetExceededError.
+        """
 
 
 @runtime_checkable

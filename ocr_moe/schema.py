@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 import warnings
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +26,12 @@ from pydantic import (
     model_validator,
 )
 from pydantic import Field as PydanticField
+from rapidfuzz import process
 
 from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.codes.lexicon import SCHOOLS
 from ocr_moe.errors import SchemaError
+from ocr_moe.expressions import Expression, Moment, Operand, parsed
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.types import Box, Value
 
@@ -47,6 +52,9 @@ class Kind(StrEnum):
     ENUM = "enum"
     MONEY = "money"
     CODE = "code"
+    NUMBER = "number"
+    PERCENTAGE = "percentage"
+    TIME = "time"
 
 
 class Fallback(StrEnum):
@@ -83,6 +91,17 @@ def why_no_expression(text: str) -> str | None:
     except (re.error, OverflowError, RecursionError) as error:
         return str(error)
     return None
+
+
+_DIRECTIVE = re.compile(r"%(-?.)?")
+_DATE_PARTS = (("d", "-d"), ("m", "-m", "b", "B"), ("Y", "y"))
+
+
+def _is_date_format(text: str) -> bool:
+    """Whether a format shows day, month and year, each once, and nothing else that is of a date."""
+    given = _DIRECTIVE.findall(text)
+    shown = [sum(name in part for name in given) for part in _DATE_PARTS]
+    return shown == [1, 1, 1] and len(given) == len(_DATE_PARTS)
 
 
 class NameList(Value):
@@ -172,6 +191,12 @@ class Field(Value):
     lines, like `line_patterns`."""
     values: dict[str, tuple[str, ...]] = {}
     """enum: the allowed values, each with the synonyms by which it is printed."""
+    units: dict[str, tuple[str, ...]] = {}
+    """number: the units that its values have, as they are to be written, each with the synonyms by which
+    it is printed (`kg: [公斤, 千克]`); by default any."""
+    format: str = ""
+    """date: how workbooks show full dates, in the directives of strftime: `%d.%m.%Y`. Values stay ISO
+    8601 everywhere else, and the cells dates."""
     line_patterns: tuple[str, ...] = ()
     """Like `patterns`, over the rows of the page: one a line, a tab between separate boxes."""
     shape: str = ""
@@ -223,6 +248,15 @@ class Field(Value):
     def _consistent(self) -> Field:
         if self.kind is Kind.ENUM and not self.values:
             raise ValueError(f"field {self.name}: an enum needs `values`")
+        if self.units and self.kind is not Kind.NUMBER:
+            raise ValueError(f"field {self.name}: `units` is for `kind: number`")
+        if self.format and self.kind is not Kind.DATE:
+            raise ValueError(f"field {self.name}: `format` is for `kind: date`")
+        if self.format and not _is_date_format(self.format):
+            raise ValueError(
+                f"field {self.name}: {self.format!r} is no format of dates; write day, month and year "
+                "with %d or %-d, %m, %-m, %b or %B, and %Y or %y, such as %d.%m.%Y"
+            )
         expressions = (
             *self.patterns,
             *self.line_patterns,
@@ -287,17 +321,31 @@ class Subjects(Value):
 
 
 class Check(Value):
-    """A cross-field consistency check; a failed one becomes a note on both fields."""
+    """A cross-field consistency check; a failed one becomes a note on its fields."""
 
-    kind: Literal["date_order", "code_year", "code_check", "not_future"]
-    fields: tuple[str, ...]
+    kind: Literal["date_order", "code_year", "code_check", "not_future", "expression"]
+    fields: tuple[str, ...] = ()
     """date_order: (earlier, later). code_year: (code, date). code_check: (code,). not_future:
-    dates that lie on or before the day of the run."""
+    dates that lie on or before the day of the run. expression: those that it speaks against; by default
+    all that it names."""
+    expression: str = ""
+    """expression: what is true of a right document, such as `total == net + tax` (see
+    `ocr_moe.expressions`)."""
     years: tuple[int, int] | None = None
     """date_order: fewest and most years from the earlier date to the later one."""
     segment: str = "year"
     """code_year: the grammar segment that holds the year."""
     message: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Check:
+        if (self.kind == "expression") is not bool(self.expression.strip()):
+            raise ValueError("`expression` goes with `kind: expression`, and only with it")
+        if self.kind == "expression":
+            parsed(self.expression)
+        elif not self.fields:
+            raise ValueError(f"check {self.kind}: needs `fields`")
+        return self
 
 
 class Schema(Value):
@@ -314,6 +362,10 @@ class Schema(Value):
     """Labels printed on the document that announce none of the fields: values end there."""
     anchors: tuple[str, ...] = ()
     """Printed words that patterns rely on; one misread character in them is forgiven."""
+    script: Literal["likely", "as_printed"] = "likely"
+    """`likely`: single traditional characters that OCR reads on a simplified page are its slips, and
+    written simplified. `as_printed`: every character is kept as it was read, for documents in Japanese
+    or with names in another script than the rest."""
     fields: tuple[Field, ...] = PydanticField(min_length=1)
     checks: tuple[Check, ...] = ()
     subjects: Subjects | None = None
@@ -331,11 +383,39 @@ class Schema(Value):
         for check in self.checks:
             for name in check.fields:
                 if name not in self.names:
-                    raise ValueError(f"check {check.kind}: no field {name!r}")
+                    raise ValueError(f"check {check.kind}: no field {name!r}{self._near(name)}")
+            if check.expression:
+                self._try(parsed(check.expression))
         for name in self.subjects.fields if self.subjects is not None else ():
             if name not in self.names:
                 raise ValueError(f"subjects: no field {name!r}")
         return self
+
+    def named(self, name: str) -> Field:
+        """The field that an expression names so, in NFKC. Raises KeyError."""
+        return self._by_plain_name[unicodedata.normalize("NFKC", name)]
+
+    def _try(self, expression: Expression) -> None:
+        """Hold an expression against values of its fields' kinds: whether it is right of those does not
+        matter, but whether it can be worked out does."""
+        trial: dict[str, Operand | None] = {}
+        for number, name in enumerate(expression.names):
+            try:
+                field = self.named(name)
+            except KeyError:
+                near = self._near(name)
+                raise ValueError(
+                    f"check expression: {expression.text!r}: no field {name!r}{near}"
+                ) from None
+            trial[name] = _OPERANDS.get(field.kind, _any_text)(number)
+        try:
+            expression.holds(trial)
+        except TypeError as error:
+            raise ValueError(f"check expression: {expression.text!r}: {error}") from None
+
+    def _near(self, name: str) -> str:
+        near = process.extractOne(name, self.names, score_cutoff=50)
+        return f"; did you mean {near[0]!r}?" if near else f" (there are {', '.join(self.names)})"
 
     def _check_origin(self, field: Field) -> None:
         origin = field.origin
@@ -365,8 +445,27 @@ class Schema(Value):
         named = [(name, field) for field in self.fields for name in (field.name, *field.aliases)]
         return dict(reversed(named))
 
+    @cached_property
+    def _by_plain_name(self) -> dict[str, Field]:
+        return {unicodedata.normalize("NFKC", name): each for name, each in self._by_name.items()}
+
     def select(self, names: tuple[str, ...] | list[str]) -> tuple[Field, ...]:
         return tuple(self.field(name) for name in names)
+
+
+def _any_text(_: int) -> str:
+    """Of digits, which may be taken for a number."""
+    return "1" * 40
+
+
+_OPERANDS: Mapping[Kind, Callable[[int], Operand]] = {
+    Kind.NUMBER: lambda number: Decimal(number + 2),
+    Kind.PERCENTAGE: lambda number: Decimal(number + 2) / 100,
+    Kind.MONEY: lambda number: Decimal(number + 2),
+    Kind.DATE: lambda number: Moment(f"20{10 + number % 80}-06-20"),
+    Kind.TIME: lambda number: Moment(f"{number % 24:02d}:30"),
+}
+"""Values on which expressions are tried, each another one; those of other kinds are texts."""
 
 
 def load_schema(path: Path) -> Schema:

@@ -56,6 +56,36 @@ class Line(Value):
         return (min(xs), min(ys), max(xs), max(ys))
 
 
+class Cost(Value):
+    """What an answer took. Adds up with `+`."""
+
+    calls: int = 0
+    """Requests to a language model."""
+    estimated_calls: int = 0
+    """Those among them whose tokens the server did not count: they are estimated from the text."""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """Those among them that the server had worked on before: a prompt's beginning that others share."""
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    """Wall time, page OCR included."""
+    ocr_seconds: float = 0.0
+    """The part of `seconds` that page OCR took."""
+    money: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            calls=self.calls + other.calls,
+            estimated_calls=self.estimated_calls + other.estimated_calls,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            seconds=self.seconds + other.seconds,
+            ocr_seconds=self.ocr_seconds + other.ocr_seconds,
+            money=self.money + other.money,
+        )
+
+
 class PageText(Value):
     """What one OCR engine read on one page, or the page itself says; `lines` are in reading order."""
 
@@ -74,6 +104,8 @@ class PageText(Value):
     region: Box | None = None
     """The part of the righted page that was read, in fractions of it; None for the whole of it.
     `lines`, `width` and `height` are the part's own."""
+    cost: Cost = Cost()
+    """What was paid for it, where a model behind an endpoint read it; its seconds are in `seconds`."""
 
 
 class Symbol(Value):
@@ -138,36 +170,6 @@ class Reading(Value):
     idle: bool = False
     """Without a value: the expert had nothing to look at, such as a page without a QR code, and so
     has no opinion; otherwise it looked, and its silence says something."""
-
-
-class Cost(Value):
-    """What an answer took. Adds up with `+`."""
-
-    calls: int = 0
-    """Requests to a language model."""
-    estimated_calls: int = 0
-    """Those among them whose tokens the server did not count: they are estimated from the text."""
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    """Those among them that the server had worked on before: a prompt's beginning that others share."""
-    completion_tokens: int = 0
-    seconds: float = 0.0
-    """Wall time, page OCR included."""
-    ocr_seconds: float = 0.0
-    """The part of `seconds` that page OCR took."""
-    money: float = 0.0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            calls=self.calls + other.calls,
-            estimated_calls=self.estimated_calls + other.estimated_calls,
-            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
-            cached_tokens=self.cached_tokens + other.cached_tokens,
-            completion_tokens=self.completion_tokens + other.completion_tokens,
-            seconds=self.seconds + other.seconds,
-            ocr_seconds=self.ocr_seconds + other.ocr_seconds,
-            money=self.money + other.money,
-        )
 
 
 class RawReply(Value):

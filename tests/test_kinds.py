@@ -15,7 +15,7 @@ from ocr_moe.schema import Field, Kind
 from ocr_moe.values.kinds import FIELD_KINDS, FieldKind, complete, kind_of
 
 ROOT = Path(__file__).parent.parent
-NEW_MEMBER = {"schema.py": {'    ENUM = "enum"\n': '    PERCENTAGE = "percentage"\n'}}
+NEW_MEMBER = {"schema.py": {'    ENUM = "enum"\n': '    RATIO = "ratio"\n'}}
 NEW_ENTRY = {
     "values/kinds.py": {
         "from collections.abc import": "import re\n",
@@ -25,15 +25,15 @@ def _printed(text: str) -> Part | None:
     return Part(*found.span(), found.group()) if found else None
 
 
-def _percentage(text: str) -> str | None:
+def _ratio(text: str) -> str | None:
     part = _printed(text)
     return part.text.replace(" ", "") if part else None
 
 
 """,
         "    Kind.CODE: FieldKind(": """\
-    Kind.PERCENTAGE: FieldKind(
-        parse=_any_field(_percentage),
+    Kind.RATIO: FieldKind(
+        parse=_any_field(_ratio),
         belief=lambda _, value: 1.0 if float(value[:-1]) <= 100.0 else 0.0,
         find=_any_field(_printed),
         same=lambda a, b: float(a[:-1]) == float(b[:-1]),
@@ -106,7 +106,7 @@ SCHEMA = """\
 name: report
 pages: 1
 fields:
-  - {name: 合格率, kind: percentage, labels: [合格率], description: 抽检合格的份额}
+  - {name: 合格率, kind: ratio, labels: [合格率], description: 抽检合格的份额}
 """
 
 
@@ -161,7 +161,7 @@ def test_a_kind_without_an_entry_stops_the_first_import(tmp_path: Path) -> None:
     a_copy(tmp_path, NEW_MEMBER)
     done = run(tmp_path, "import ocr_moe.values.normalize")
     assert done.returncode == 1
-    assert "LookupError: no entry for the field kind percentage" in done.stderr
+    assert "LookupError: no entry for the field kind ratio" in done.stderr
     assert "FIELD_KINDS in ocr_moe.values.kinds" in done.stderr
 
 

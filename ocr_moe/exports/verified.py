@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ocr_moe.exports.workbook.cells import shown_value
+from ocr_moe.exports.workbook.cells import cell_of
 from ocr_moe.formats.phrases import Language, Phrase, Words
 from ocr_moe.formats.xlsx import Cell, Column, Computed, Content, writing
 from ocr_moe.schema import Field, Schema
@@ -107,7 +107,7 @@ def _cell(record: Record, field: Field) -> Content:
         return None
     if decision.value is None:
         return Cell(_ABSENT, "absent")
-    return shown_value(field, decision.value)
+    return cell_of(field, decision.value)
 
 
 def _word_columns(language: Language) -> list[Computed[PersonsWord]]:

@@ -105,6 +105,8 @@ class Cell:
     off a document."""
     picture: bytes = b""
     """A PNG or JPEG over the cell, whose row is made high enough."""
+    dated: str = _DATE
+    """Number format of a date."""
 
 
 Content = Cell | str | int | float | date | None
@@ -246,7 +248,7 @@ class Sheet:
                 if cell.style != "plain" or cell.note:
                     plain.append((index, None, self._book.format(cell.style, "@")))
             elif isinstance(value, date):
-                plain.append((index, value, self._book.format(cell.style, _DATE)))
+                plain.append((index, value, self._book.format(cell.style, cell.dated)))
             elif isfinite(value):
                 number = self._columns[index].number
                 plain.append((index, value, self._book.format(cell.style, number)))
@@ -269,7 +271,7 @@ class Sheet:
     def _write(self, row: int, index: int, cell: Cell) -> None:
         value = cell.value
         if isinstance(value, date):
-            look = self._book.format(cell.style, _DATE)
+            look = self._book.format(cell.style, cell.dated)
             self._sheet.write_datetime(row, index, datetime(*value.timetuple()[:3]), look)
         elif isinstance(value, int | float):
             number = self._columns[index].number
@@ -387,7 +389,7 @@ class Book:
         key = (style, number)
         if key not in self._formats:
             look = {"num_format": number, "valign": "top", **_STYLES[style]}
-            if number == _DATE:
+            if "yy" in number:
                 look["align"] = "left"  # as the months that are text
             self._formats[key] = self._workbook.add_format(look)
         return self._formats[key]

@@ -104,7 +104,8 @@ def prepare(schema: Schema, number: int, text: PageText) -> PreparedPage:
 
 
 def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
-    layout = PageLayout(text, folding([line.text for line in text.lines]), searchable)
+    likely = folding([line.text for line in text.lines]) if schema.script == "likely" else None
+    layout = PageLayout(text, likely, searchable)
     vocabulary: dict[str | None, tuple[str, ...]] = {
         each.name: each.labels or _own_labels(each) for each in schema.fields
     }

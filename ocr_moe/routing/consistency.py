@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ocr_moe.schema import Check, Kind, Schema
+from ocr_moe.expressions import Moment, Operand, parsed
+from ocr_moe.folds import fold_value
+from ocr_moe.schema import Check, Field, Kind, Schema
+from ocr_moe.values.amounts import parse_amount
 from ocr_moe.values.dates import years_between
+from ocr_moe.values.hanzi import simplified
+from ocr_moe.values.quantities import number_of
 
 
 class Contradiction(NamedTuple):
@@ -39,8 +44,9 @@ def check(
         message = _CHECKS[each.kind](schema, each, values)
         if message is None:
             continue
-        contradiction = Contradiction(each.message or message, each.kind == "date_order")
-        for name in each.fields:
+        impossible = each.kind in ("date_order", "expression")
+        contradiction = Contradiction(each.message or message, impossible)
+        for name in each.fields or _named(schema, each):
             found.setdefault(name, []).append(contradiction)
     return found
 
@@ -95,4 +101,44 @@ def _code_check(schema: Schema, each: Check, values: Mapping[str, str | None]) -
     return None if any(result is not False for result in results) else f"{name}: check failed"
 
 
-_CHECKS = {"date_order": _date_order, "code_year": _code_year, "code_check": _code_check}
+def _expression(schema: Schema, each: Check, values: Mapping[str, str | None]) -> str | None:
+    expression = parsed(each.expression)
+    fields = {name: schema.named(name) for name in expression.names}
+    operands = {name: operand(field, values.get(field.name)) for name, field in fields.items()}
+    try:
+        if expression.holds(operands) is not False:
+            return None
+    except TypeError:  # schemas are tried before; what only some values are good for says nothing
+        return None
+    known = {field.name: values.get(field.name) for field in fields.values()}
+    told = ", ".join(f"{name} = {value}" for name, value in known.items() if value is not None)
+    return f"check fails: {each.expression.strip()} ({told})"
+
+
+def operand(field: Field, value: str | None) -> Operand | None:
+    """A field's value as expressions count with it; None where it says nothing."""
+    if value is None:
+        return None
+    match field.kind:
+        case Kind.NUMBER | Kind.PERCENTAGE:
+            return number_of(value)
+        case Kind.MONEY:
+            amount = parse_amount(value)
+            return None if amount is None else amount.value
+        case Kind.DATE | Kind.TIME:
+            return Moment(value)
+        case Kind.ENUM | Kind.CODE:
+            return value
+    return "".join(map(simplified, fold_value(value)))
+
+
+def _named(schema: Schema, each: Check) -> tuple[str, ...]:
+    return tuple(schema.named(name).name for name in parsed(each.expression).names)
+
+
+_CHECKS = {
+    "date_order": _date_order,
+    "code_year": _code_year,
+    "code_check": _code_check,
+    "expression": _expression,
+}

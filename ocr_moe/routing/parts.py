@@ -191,11 +191,15 @@ def _iso(year: int, month_and_day: str) -> str | None:
         return None
 
 
+_WRITTEN_OTHERWISE = (Kind.DATE, Kind.ENUM, Kind.MONEY, Kind.NUMBER, Kind.PERCENTAGE, Kind.TIME)
+"""Kinds whose values are compared by what they mean, and never letter by letter."""
+
+
 def _same(field: Field, printed: str, value: str) -> bool:
     """Whether print and code say the same; a zone writes names without accents, marks and case."""
     if equal(field, printed, value):
         return True
-    if field.kind in (Kind.DATE, Kind.ENUM, Kind.MONEY):
+    if field.kind in _WRITTEN_OTHERWISE:
         return False
     return _plain(printed) == _plain(value) != ""
 

@@ -22,9 +22,12 @@ _ADDED: Mapping[str, object] = {
     "likely": [],
     "check": None,
     "covered": True,
+    "units": {},
 }
 """Keys that declarations have got since answers were first recorded, with what they are where nobody
 sets them: a field that does without is declared as it always was, and its paid answers stay its own."""
+_NEVER_ASKED = frozenset({"format"})
+"""Keys of what is made of values, on which no answer depends."""
 _SEGMENT = "values"
 """A key of segments and fields alone, never of a whole grammar, whose `check` is as old as itself."""
 
@@ -36,6 +39,8 @@ def _as_ever(declared: object) -> object:
     if not isinstance(declared, dict):
         return declared
     unset = {k for k, v in _ADDED.items() if _SEGMENT in declared and declared.get(k, ...) == v}
+    if _SEGMENT in declared:
+        unset |= _NEVER_ASKED
     return {key: _as_ever(value) for key, value in declared.items() if key not in unset}
 
 

@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ocr_moe.deferral import Files, deferring
 from ocr_moe.errors import (
@@ -173,7 +174,8 @@ def course_of(
         verdicts=verdicts,
     )
     _check(schema.names, course.decisions)
-    return course
+    paid = sum((page.text.cost for page in document.pages), Cost())
+    return replace(course, cost=course.cost + paid) if paid.calls else course
 
 
 def record_of(document: Document, strategy: Strategy, course: Course) -> Record:

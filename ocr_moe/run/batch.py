@@ -273,6 +273,7 @@ class Batch:
                     crew = crews()
                     results = self._results(sources, crew)
                 self._deferred.end()
+                self.store.requests.forget_pages()
         except (BudgetExceededError, PostponedError) as error:
             outcome.stopped = str(error)
         except StoppedError as error:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from ocr_moe.errors import DocumentError, EngineError, OcrMoeError
+from ocr_moe.errors import (
+    ChatError,
+    DocumentError,
+    EndpointMissingError,
+    EngineError,
+    OcrMoeError,
+)
 from ocr_moe.geometry import pixels_of
 from ocr_moe.intake.blank import is_blank
 from ocr_moe.intake.decoding import Decoder, ImageFile
@@ -24,17 +31,20 @@ from ocr_moe.intake.watermarks import REVISION as WATERMARKS_REVISION
 from ocr_moe.intake.watermarks import read_under_watermark
 from ocr_moe.observing import Observed, observe
 from ocr_moe.permits import resume
-from ocr_moe.protocols import OcrEngine, Page
+from ocr_moe.protocols import OcrEngine, Page, Transcriber
 from ocr_moe.reading.splitting import find_regions, within
 from ocr_moe.run.answers import NotRecordedError
 from ocr_moe.run.layers import is_borne_out, own_lines, rotation_of, with_rest
+from ocr_moe.run.ledger import Books
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
 from ocr_moe.tracing import span
-from ocr_moe.types import Box, DocumentRef, Line, PageText
+from ocr_moe.types import Box, Cost, DocumentRef, Line, PageText
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_log = logging.getLogger(__name__)
 
 IMPORTED = "imported"
 """The engine under which page OCR from elsewhere is stored; it is preferred where there is any."""
@@ -60,6 +70,8 @@ WHOLE = Place(1, None)
 
 def page_key(engine: OcrEngine, remove_seals: bool) -> str:
     """What page OCR is stored under: the engine, and what is done to pages before it."""
+    if isinstance(engine, Transcriber):
+        return f"{engine.fingerprint} | {page_key(engine.finder, remove_seals)}"
     key = f"{engine.fingerprint} seals-r{SEALS_REVISION}" if remove_seals else engine.fingerprint
     return f"{key} righting-r{RIGHTING_REVISION} watermarks-r{WATERMARKS_REVISION}"
 
@@ -100,11 +112,17 @@ class PageReader:
         text_layer: bool = True,
         recorded_only: bool = False,
         before_reading: Callable[[], None] = lambda: None,
+        books: Books | None = None,
     ) -> None:
         """Pages with text of their own are read from it where `text_layer` says so. With
-        `recorded_only` the file is never opened: what the store lacks raises NotRecordedError."""
+        `recorded_only` the file is never opened: what the store lacks raises NotRecordedError. In
+        `books` is entered what an engine asks of others."""
         self._source = source
         self._sha256 = sha256
+        self._transcriber: Transcriber | None = None
+        if isinstance(engine, Transcriber):
+            self._transcriber, engine = engine, engine.finder
+        self._books = books
         self._read = reader_of(engine, remove_seals)
         self._key = page_key(engine, remove_seals)
         self._mixed_key = f"{TEXT_LAYER} + {self._key}"
@@ -117,6 +135,7 @@ class PageReader:
         self._file: ImageFile | None = None
         self._pixels: tuple[int, Image.Image] | None = None
         self._texts: dict[tuple[int, Box | None], PageText] = {}
+        self._found: dict[tuple[int, Box | None], PageText] = {}
         self._regions: dict[int, tuple[Box, ...]] = {}
 
     def count(self) -> int:
@@ -129,12 +148,22 @@ class PageReader:
 
     def text(self, page: int, region: Box | None = None) -> PageText:
         """Of a page, or of one of its `regions`."""
+        if self._transcriber is None:
+            return self.found(page, region)
         key = (page, region)
         if key not in self._texts:
-            self._texts[key] = (
+            self._texts[key] = self._transcribed(self._transcriber, page, region)
+        return self._texts[key]
+
+    def found(self, page: int, region: Box | None = None) -> PageText:
+        """The same, or where that is dear what another engine reads there: how the page lies and what
+        stands where on it."""
+        key = (page, region)
+        if key not in self._found:
+            self._found[key] = (
                 self._text_of_page(page) if region is None else self._text_of_region(page, region)
             )
-        return self._texts[key]
+        return self._found[key]
 
     def regions(
         self, page: int, schemas: Sequence[Schema], told: tuple[Box, ...] | None = None
@@ -143,13 +172,13 @@ class PageReader:
 
         `told` is where people say that they stand."""
         if page not in self._regions:
-            found = find_regions(self.text(page), schemas) if told is None else told
+            found = find_regions(self.found(page), schemas) if told is None else told
             self._regions[page] = found
         return self._regions[page]
 
     def image(self, page: int, region: Box | None = None) -> Image.Image:
         """Righted pixels of a page or of a region of it."""
-        image = turn(self.pixels(page), self.text(page).rotation)
+        image = turn(self.pixels(page), self.found(page).rotation)
         return image if region is None else image.crop(pixels_of(region, *image.size))
 
     def _text_of_page(self, page: int) -> PageText:
@@ -212,7 +241,7 @@ class PageReader:
         imported = self._store.get_page(self._sha256, page, IMPORTED, region)
         if imported is not None:
             return imported
-        whole = self.text(page)
+        whole = self.found(page)
         if (
             whole.engine in (TEXT_LAYER, self._mixed_key)
             or self._store.get_page(self._sha256, page, IMPORTED) is not None
@@ -224,7 +253,7 @@ class PageReader:
     def _read_region(self, page: int, region: Box) -> PageText:
         image = self.image(page, region)
         seconds, lines = self._timed(page, lambda: self._read(image))
-        whole = self.text(page)
+        whole = self.found(page)
         text = PageText(
             engine=self._key,
             width=image.width,
@@ -236,6 +265,53 @@ class PageReader:
             region=region,
         )
         self._store.put_page(self._sha256, page, text.engine, text)
+        return text
+
+    def _transcribed(self, by: Transcriber, page: int, region: Box | None) -> PageText:
+        """What a dear engine reads: asked once, about what needs it."""
+        found = self.found(page, region)
+        if found.blank or found.engine not in (self._key, self._mixed_key):
+            return found  # blank, the page's own text, or imported
+        end = f" | {found.engine}"
+        try:
+            key = by.fingerprint + end
+            stored = self._store.get_page(self._sha256, page, key, region)
+        except (ChatError, EndpointMissingError):  # nobody says which model there is
+            stored = self._store.get_page_by(self._sha256, page, by.asking, end, region)
+            if stored is None and not self._recorded_only:
+                if by.falls_back:
+                    return found
+                raise
+        if stored is not None:
+            observe(Observed.PAGES, "stored")
+            return stored
+        if self._recorded_only or self._books is None:
+            raise NotRecordedError(f"{self._source.name}: {by.name} has not been asked")
+        image = self.image(page, region)
+        start = time.perf_counter()
+        try:
+            with span("ocr"), self._books.question(by.name) as paid:
+                said = by.transcribe(image, found.lines, self._store.requests)
+                paid.settle(said.cost)
+        except (ChatError, EngineError) as error:
+            if not by.falls_back:
+                raise
+            _log.warning("%s: page %d stands as %s", self._source.name, page, error)
+            observe(Observed.PAGES, "fell_back")
+            text = found  # kept under this key too: in this run it is not asked for again
+        else:
+            seconds = found.seconds + time.perf_counter() - start
+            cost = said.cost.model_copy(update={"seconds": 0.0})
+            update = {
+                "engine": key,
+                "lines": said.lines,
+                "seconds": round(seconds, 4),
+                "cost": cost,
+            }
+            text = found.model_copy(update=update)
+            _observe_paid(by.name, said.cost)
+        self._store.put_page(self._sha256, page, key, text)
+        resume()
         return text
 
     def _timed(self, page: int, read: Callable[[], Read]) -> tuple[float, Read]:
@@ -297,6 +373,13 @@ class PageReader:
         return self._file
 
 
+def _observe_paid(engine: str, cost: Cost) -> None:
+    observe(Observed.REQUESTS, engine, number=cost.calls)
+    observe(Observed.TOKENS, engine, "prompt", number=cost.prompt_tokens)
+    observe(Observed.TOKENS, engine, "completion", number=cost.completion_tokens)
+    observe(Observed.MONEY, engine, number=cost.money)
+
+
 @dataclass
 class FilePage:
     """A page of a document; `number` counts within the document, `file_page` within the file.
@@ -348,7 +431,7 @@ def open_document(
         page=first,
         pages=count,
         part=place.part,
-        rotation=pages[0].text.rotation,
+        rotation=reader.found(first, place.region).rotation,
         region=place.region,
     )
     return FileDocument(ref=ref, schema=schema, pages=pages)

@@ -47,7 +47,7 @@ def estimate(
 ) -> Plan:
     """Calls, tokens and money by expert. Tokens come from the store's answers where it has any,
     else they are what the experts call typical."""
-    documents = unreadable = 0
+    documents = unreadable = pages_in_all = 0
     schema = max(schemas, key=lambda schema: len(schema.fields))
     with Decoder(workshop.config.images) as decoder:
         for source in sources:
@@ -56,8 +56,9 @@ def estimate(
             except DocumentError:
                 unreadable += 1
                 continue
+            pages_in_all += pages
             documents += pages if schema.pages == 1 else 1
-    found = [
+    found = _of_pages(pages_in_all, workshop) + [
         item
         for strategy in strategies
         for item in _of_strategy(strategy, schema, documents, workshop, store)
@@ -71,6 +72,28 @@ def _pages(source: Source, decoder: Decoder, store: Store | None) -> int:
         return known
     with decoder.open(source) as opened:
         return opened.pages
+
+
+def _of_pages(pages: int, workshop: Workshop) -> list[Estimate]:
+    """What page OCR asks at most: pages with text of their own, and blank ones, are not asked about."""
+    engine = workshop.config.ocr
+    found = []
+    for use in workshop.engine_uses(engine):
+        prices = workshop.prices(use.endpoint)
+        prompt, completion = use.prompt_tokens * pages, use.completion_tokens * pages
+        found.append(
+            Estimate(
+                strategy="ocr",
+                expert=engine,
+                chat=use.endpoint,
+                calls=pages,
+                prompt_tokens=prompt,
+                completion_tokens=completion,
+                money=(prompt * prices[0] + completion * prices[1]) / 1e6,
+                sure=False,
+            )
+        )
+    return found
 
 
 def _of_strategy(

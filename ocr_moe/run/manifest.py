@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
+from ocr_moe.errors import ChatError, EndpointMissingError
 from ocr_moe.exports.workbook import to_check
 from ocr_moe.formats.addresses import all_without_credentials
 from ocr_moe.formats.files import write_text
-from ocr_moe.protocols import Package
+from ocr_moe.protocols import Package, Transcriber
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.documents import page_key
 from ocr_moe.run.outcome import ToCheck
@@ -100,13 +101,22 @@ def manifest(
         ocr_moe=__version__,
         versions=_versions(workshop.packages()),
         started=store.get_meta("started"),
-        engine=page_key(workshop.engine("default"), config.remove_seals),
+        engine=_engine(workshop),
         schemas=tuple(schema.name for schema in schemas),
         strategies={strategy.name: _of_strategy(store, strategy) for strategy in strategies},
         inputs=len(store.inputs),
         repeated=_rounded(store.repeated_cost()),
         configuration=configuration_of(config),
     )
+
+
+def _engine(workshop: Workshop) -> str:
+    engine, seals = workshop.engine("default"), workshop.config.remove_seals
+    try:
+        return page_key(engine, seals)
+    except (ChatError, EndpointMissingError):  # nobody says which model there is
+        assert isinstance(engine, Transcriber)
+        return f"{engine.asking} ? | {page_key(engine.finder, seals)}"
 
 
 def configuration_of(config: Config) -> dict[str, Any]:

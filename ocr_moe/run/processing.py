@@ -163,6 +163,7 @@ class Processor:
             text_layer=config.images.text_layer,
             recorded_only=self._ledger is None,
             before_reading=self._tell_of_loading,
+            books=self._ledger,
         )
         with closing(reader), easing(reader.rest):
             yield from self._documents(source, sha256, reader)
@@ -184,7 +185,7 @@ class Processor:
             if self._ledger is not None:
                 self._ledger.proceed()
             try:
-                blank = reader.text(page).blank  # the back of a sheet, or a separator
+                blank = reader.found(page).blank  # the back of a sheet, or a separator
                 said = latest(self._store.judgements_of(sha256, page), JudgementKind.REGIONS)
                 told = None if said is None else said.regions
                 regions = () if blank else reader.regions(page, self._schemas, told)
@@ -201,7 +202,7 @@ class Processor:
                 try:
                     given = self._store.judgements_of(sha256, page, place.region)
                     kind = latest(given, JudgementKind.SCHEMA)
-                    turned = reader.text(page).rotation
+                    turned = reader.found(page).rotation
                     if kind is not None and kind.value is None:
                         count, who = 1, kind.reviewer
                         found = self._empty(
@@ -217,7 +218,7 @@ class Processor:
                 except DeferredError as error:  # what other documents ask goes with the same batch
                     deferred, found = error, []
                 except BaseException as error:
-                    turned = reader.text(page).rotation
+                    turned = reader.found(page).rotation
                     found = self._failed(source, sha256, page, error, place, turned)
                 yield from found
             page += count

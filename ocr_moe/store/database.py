@@ -253,6 +253,17 @@ class Store:
         )
         return _readable(PageText, row[0]) if row else None
 
+    def get_page_by(
+        self, sha256: str, page: int, begin: str, end: str, region: Box | None = None
+    ) -> PageText | None:
+        """The same of an engine of which only the begin and the end of the name are known."""
+        row = self._row(
+            "SELECT CAST(text AS BLOB) FROM pages WHERE sha256 = ? AND page = ? AND region = ? "
+            "AND substr(engine, 1, ?) = ? AND substr(engine, -?) = ? ORDER BY engine",
+            (sha256, page, _key_of(region), len(begin), begin, len(end), end),
+        )
+        return _readable(PageText, row[0]) if row else None
+
     def put_page(self, sha256: str, page: int, engine: str, text: PageText) -> None:
         self._write(_PUT_PAGE, _page_row(sha256, page, engine, text))
 

@@ -193,6 +193,12 @@ class Requests:
             )
             db.execute("UPDATE batches SET done = 1 WHERE mark = ?", (mark,))
 
+    def forget_pages(self) -> None:
+        """Replies about pages, once every page's text is stored."""
+        if self.has_any():
+            with self._store.writing() as db:
+                db.execute("DELETE FROM requests WHERE endpoint LIKE 'page %' AND batch IS NULL")
+
     def clear(self) -> None:
         """Once every question is answered: what is in no open batch is of no use any more."""
         if self.has_any():

@@ -116,7 +116,7 @@ _TENS_IN_WORDS = {
 _NUMBER_WORD = "(?:" + "|".join(sorted((*_UNITS, *_TENS_IN_WORDS), key=len, reverse=True)) + ")"
 _DAY_IN_WORDS = rf"{_NUMBER_WORD}(?:[- ]{_NUMBER_WORD})?"
 _YEAR_IN_WORDS = (
-    rf"(?:two\s+thousand|(?:nineteen|twenty)(?:\s+hundred)?)"
+    rf"(?:two\s+thousand|one\s+thousand\s*,?\s+nine\s+hundred|(?:nineteen|twenty)(?:\s+hundred)?)"
     rf"(?:(?:\s*,)?(?:\s+and)?\s+{_NUMBER_WORD}(?:[-\s]+{_NUMBER_WORD})?)?"
 )
 
@@ -133,6 +133,7 @@ _YEAR_MONTH_DAY = re.compile(
 )
 _ERAS = {
     **dict.fromkeys(("民国", "民國", "民囯"), 1911),
+    "明治": 1867,
     "大正": 1911,
     "昭和": 1925,
     "平成": 1988,
@@ -143,6 +144,12 @@ _OF_ERA = re.compile(
     rf"(?:中[华華])?(?P<era>{'|'.join(_ERAS)})\s*(?P<y>元|(?:(?:{_N}|百)\s*){{1,5}}?)\s*(?:{_NIAN}\s*|[-./]\s*)"
     rf"(?:(?P<m>元|正|(?:{_N}\s*){{1,3}}?)\s*(?:月|[-./])(?:\s*(?P<d>(?:{_N}\s*){{1,4}})\s*{_RI}?)?)?"
 )
+_ERA_LETTERS = {"M": "明治", "T": "大正", "S": "昭和", "H": "平成", "R": "令和"}
+_BY_ERA_LETTER = re.compile(
+    r"(?<![A-Za-z0-9])(?P<era>[MTSHR])\s?(?P<y>\d{1,2})\s?[.．/年-]\s?(?P<m>0?[1-9]|1[0-2])"
+    r"\s?[.．/月-]\s?(?P<d>[12]\d|3[01]|0?[1-9])(?![\d.])日?"
+)
+"""R3.5.1, as Japanese forms shorten 令和3年5月1日."""
 _ERA_NAME = re.compile(rf"(?P<era>{'|'.join(_ERAS)})")
 _ERA_BEFORE = re.compile(rf"(?:中[华華])?(?:{'|'.join(_ERAS)})\s*$")
 _SHORT_YEAR = re.compile(rf"^\s*(?:{_N}\s*){{1,3}}{_NIAN}")
@@ -180,8 +187,9 @@ _NAME_DAY_YEAR = re.compile(
     re.IGNORECASE,
 )
 _IN_WORDS = re.compile(
-    rf"\b(?P<d>\d{{1,2}}(?:st|nd|rd|th)?|{_DAY_IN_WORDS})\s+(?:day\s+)?(?:of\s+)?(?P<mon>{_MONTH_NAME})"
-    rf"\s*,?\s*(?:in\s+)?(?:the\s+year\s+)?(?:of\s+our\s+lord\s*,?\s*)?(?:a\.?\s?d\.?\s*)?"
+    rf"\b(?P<d>\d{{1,2}}(?:st|nd|rd|th)?|{_DAY_IN_WORDS})\s+(?:day\s+)?(?:of\s+)?(?:the\s+month\s+of\s+)?"
+    rf"(?P<mon>{_MONTH_NAME})\s*,?\s*(?:(?:in|of)\s+)?(?:the\s+year\s+)?"
+    rf"(?:of\s+(?:our\s+lord\s*,?\s*)?)?(?:a\.?\s?d\.?\s*)?"
     rf"(?P<y>(?:19|20)\d\d|{_YEAR_IN_WORDS})\b",
     re.IGNORECASE,
 )
@@ -220,6 +228,7 @@ _EVERYWHERE = (
     _NAME_IN_WORDS,
     _MISREAD_NAME_DAY_YEAR,
     _DAY_FIRST,
+    _BY_ERA_LETTER,
     _NAME_YEAR,
     _YEAR_MONTH,
 )
@@ -453,6 +462,8 @@ def _number_in_words(text: str) -> int | None:
 def _year_in_words(text: str) -> int | None:
     """Two thousand and nineteen, nineteen hundred and ninety-eight, twenty nineteen."""
     words = [word for word in re.split(r"[-,\s]+", text.lower()) if word not in ("", "and")]
+    if words[:4] == ["one", "thousand", "nine", "hundred"]:
+        words = ["nineteen", "hundred", *words[4:]]
     if words[:2] == ["two", "thousand"]:
         base, rest = 2000, words[2:]
     elif words[:1] in (["nineteen"], ["twenty"]):
@@ -482,6 +493,7 @@ _YEARS = range(1900, 2100)
 def _year_of_era(era: str, text: str) -> int | None:
     """The year of our calendar of an era's 108, 一〇八 or 一百零八; 元 is its first."""
     text = re.sub(r"\s", "", text)
+    era = _ERA_LETTERS.get(era, era)
     hundreds, mark, rest = text.rpartition("百")
     if mark:
         number = 100 * (small_number(hundreds) or 1) + (small_number(rest) or 0)

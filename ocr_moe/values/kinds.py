@@ -22,7 +22,18 @@ from ocr_moe.values.names import (
     person_belief,
 )
 from ocr_moe.values.printed import Part
+from ocr_moe.values.quantities import (
+    find_number,
+    find_percentage,
+    number_belief,
+    parse_number,
+    parse_percentage,
+    percentage_belief,
+    same_number,
+    same_percentage,
+)
 from ocr_moe.values.texts import parse_text, same_text, text_belief
+from ocr_moe.values.times import find_time, parse_time, same_time, time_belief
 
 R = TypeVar("R")
 
@@ -153,6 +164,40 @@ FIELD_KINDS: Mapping[Kind, FieldKind] = {
         prompt_always=True,
         width=24,
         width_compared=23,
+    ),
+    Kind.NUMBER: FieldKind(
+        parse=parse_number,
+        belief=number_belief,
+        same=same_number,
+        find=find_number,
+        fallbacks=(Fallback.COLUMN,),
+        verbatim=False,
+        prompt="数字，连同单位照原文抄写",
+        prompt_always=True,
+        width=12,
+    ),
+    Kind.PERCENTAGE: FieldKind(
+        parse=_any_field(parse_percentage),
+        belief=_any_field(percentage_belief),
+        same=same_percentage,
+        find=_any_field(find_percentage),
+        fallbacks=(Fallback.COLUMN,),
+        verbatim=False,
+        prompt="百分数，连同百分号照原文抄写",
+        prompt_always=True,
+        width=9,
+    ),
+    Kind.TIME: FieldKind(
+        parse=_any_field(parse_time),
+        belief=_any_field(time_belief),
+        same=same_time,
+        find=_any_field(find_time),
+        telling=True,
+        fallbacks=(Fallback.COLUMN,),
+        verbatim=False,
+        prompt="时间，照原文抄写",
+        prompt_always=True,
+        width=10,
     ),
 }
 

@@ -112,8 +112,13 @@ class Workshop:
     def engine(self, name: str) -> OcrEngine:
         """The OCR engine of that name; `default` is the one that reads pages."""
         name = self.config.ocr if name == "default" else name
-        engine: OcrEngine = self._once("engines", self.config.engines, name)
+        lent = (self,) if self.engine_uses(name) else ()
+        engine: OcrEngine = self._once("engines", self.config.engines, name, *lent)
         return engine
+
+    def engine_uses(self, name: str) -> tuple[ChatUse, ...]:
+        """The endpoints that an engine's class says it asks about a page; mostly none."""
+        return self._chat_uses("engines", self.config.engines, name)
 
     def recognizer(self, name: str) -> LineRecognizer:
         recognizer: LineRecognizer = self._once("recognizers", self.config.recognizers, name)
@@ -150,12 +155,18 @@ class Workshop:
 
     def chat_uses(self, expert: str) -> tuple[ChatUse, ...]:
         """The endpoints that an expert's class says it asks, built or not."""
-        component = self.config.experts.get(expert)
+        return self._chat_uses("experts", self.config.experts, expert)
+
+    def _chat_uses(
+        self, group: str, named: Mapping[str, Component], name: str
+    ) -> tuple[ChatUse, ...]:
+        component, where = named.get(name), f"{group}.{name}"
         if component is None:
             return ()
-        cls = resolve("experts", component, f"experts.{expert}")
-        params = self._params(cls, component, f"experts.{expert}")
-        return tuple(cls.chat_uses(params)) if isinstance(cls, AsksChat) else ()
+        cls = resolve(group, component, where)
+        if not isinstance(cls, AsksChat):
+            return ()
+        return tuple(cls.chat_uses(self._params(cls, component, where)))
 
     def expert(self, name: str) -> Expert:
         """The expert, or its recorded answers. Raises EndpointMissingError, ConfigError, ...."""
@@ -301,13 +312,17 @@ class Workshop:
                     )
 
     def check_endpoints(self) -> None:
-        """Raises ConfigError where an endpoint's address is set but is none, whoever would ask it.
+        """Raises ConfigError where an endpoint's address is set but is none, whoever would ask it, and
+        EndpointMissingError where page OCR needs one that there is not.
 
-        It must not pass for an endpoint that is not configured, and not be found halfway either.
+        It must not pass for an endpoint that is not configured, and neither be found halfway.
         """
         for name in self.config.chat:
             with suppress(EndpointMissingError, MissingDependencyError):
                 self._once("chat", self.config.chat, name)
+        if self._recorded is None:
+            for use in self.engine_uses(self.config.ocr):
+                self.chat(use.endpoint)
 
     def packages(self) -> tuple[Package, ...]:
         """The distributions behind the configured components, each once. Raises ConfigError."""

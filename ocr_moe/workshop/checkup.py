@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 from ocr_moe.errors import EndpointMissingError, OcrMoeError
-from ocr_moe.protocols import EndpointReport, Package, Probeable
+from ocr_moe.protocols import EndpointReport, KnowsModels, Package, Probeable
 from ocr_moe.version import __version__
 from ocr_moe.workshop.build import COMMON_PACKAGES, Workshop
 from ocr_moe.workshop.config import Config
@@ -81,7 +81,8 @@ def _engines(config: Config, workshop: Workshop) -> Iterator[Finding]:
         chief = " (reads pages)" if name == config.ocr else ""
         start = time.perf_counter()
         try:
-            lines = workshop.engine(name).read(page)
+            engine = workshop.engine(name)
+            lines = engine.read(page)
         except OcrMoeError as error:
             state: Literal["missing", "bad"] = "bad" if name == config.ocr else "missing"
             yield Finding(state, f"engine {name}{chief}", str(error))
@@ -93,6 +94,17 @@ def _engines(config: Config, workshop: Workshop) -> Iterator[Finding]:
         if not right:
             words = f"misreads a test page: {text!r} instead of 'OCR2026'"
         yield Finding("good" if right else "bad", f"engine {name}{chief}", words)
+        if isinstance(engine, KnowsModels):
+            yield _models(name, engine.models())
+
+
+def _models(engine: str, models: Mapping[str, str | None]) -> Finding:
+    here = [f"{name} ({place})" for name, place in models.items() if place is not None]
+    missing = [name for name, place in models.items() if place is None]
+    words = f"here: {', '.join(here) or 'none'}"
+    if missing:
+        words += f"; fetched when they are first used: {', '.join(missing)}"
+    return Finding("good", f"models of engine {engine}", words)
 
 
 def _recognizers(config: Config, workshop: Workshop) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ KINDS: dict[str, dict[str, str]] = {
         "paddle": "ocr_moe.engines.paddle:PaddleEngine",
         "ppocr": "ocr_moe.engines.ppocr:PpOcrEngine",
         "rapid": "ocr_moe.engines.rapid:RapidEngine",
+        "vlm": "ocr_moe.engines.vlm.engine:VlmEngine",
     },
     "recognizers": {
         "ppocr": "ocr_moe.engines.lines:PpOcrLines",
@@ -197,8 +198,11 @@ def class_lacks(group: str, cls: Any) -> str | None:
         for name in _members(shape.set_by):
             if name not in params.model_fields and not hasattr(params, name):
                 return f"has `Params` without `{name}`{_see(shape.set_by)}"
-    if problem := _misfit(cls, shape.made_by.__call__):
-        return f"cannot be called with {_told(shape.made_by.__call__)}: {problem}"
+    made_by = shape.made_by
+    if group == "engines" and isinstance(cls, plugins.AsksChat):
+        made_by = plugins.AskingEngineClass
+    if problem := _misfit(cls, made_by.__call__):
+        return f"cannot be called with {_told(made_by.__call__)}: {problem}"
     if isinstance(cls, type):
         for name, member in _members(shape.makes).items():
             if inspect.isfunction(member) and not hasattr(cls, name):

@@ -16,7 +16,7 @@ from ocr_moe.engines.chat.kept import Kept
 from ocr_moe.engines.chat.ladder import Ladder, descend
 from ocr_moe.engines.chat.messages import estimated_tokens, estimated_tokens_of, messages
 from ocr_moe.engines.chat.probe import probe
-from ocr_moe.engines.chat.quirks import Capabilities
+from ocr_moe.engines.chat.quirks import Capabilities, Structured
 from ocr_moe.engines.chat.replies import (
     cached_tokens_of,
     content_of,
@@ -61,6 +61,8 @@ class ChatEndpoint:
         self._model = find_model(name, params)
         self._batches = Batches(self._connection)
         self._capabilities: Capabilities | None = None
+        self._plain: Capabilities | None = None
+        """What has been learnt from questions whose answers are not bound to a schema."""
         self._estimates = False
         self._lock = threading.RLock()
 
@@ -135,16 +137,20 @@ class ChatEndpoint:
             reply = self._kept(waiting_for, question, json_schema, max_tokens, started)
             if reply is not None:
                 return reply
-        form = self._capabilities
+        form = self._form_for(json_schema)
         if form is None:
             with waiting(), self._lock:
-                form = self._capabilities
+                form = self._form_for(json_schema)
                 if form is None:
                     completion, form, before = self._find_out(question, json_schema, max_tokens)
                     return self._reply(question, completion, form, json_schema, started, before)
         with waiting():
             completion = self._connection.ask(form, question, json_schema, max_tokens=max_tokens)
         return self._reply(question, completion, form, json_schema, started)
+
+    def _form_for(self, json_schema: Mapping[str, Any] | None) -> Capabilities | None:
+        """What is known of how to put a question, with a schema or without; None: nothing yet."""
+        return self._capabilities or (self._plain if json_schema is None else None)
 
     def money(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> float:
         """What so many tokens cost, in the currency of the configured prices; `cached_tokens` are
@@ -273,8 +279,9 @@ class ChatEndpoint:
         for finding that out."""
         connection, params = self._connection, self.params
         checks: list[Any] = []
+        structured = Structured.NONE if json_schema is None else params.structured
         completion, form = descend(
-            Ladder(self.model, params.structured, params.logprobs),
+            Ladder(self.model, structured, params.logprobs),
             lambda form, retries: connection.ask(
                 form, question, json_schema, max_tokens=max_tokens, retries=retries
             ),
@@ -283,7 +290,9 @@ class ChatEndpoint:
         )
         if form.logprobs and params.logprobs is None and not logprobs_of(completion):
             form = form.model_copy(update={"logprobs": False})
-        if json_schema is not None:
+        if json_schema is None:
+            self._plain = form
+        else:
             self._capabilities = form
         return completion, form, sum((self._cost(question, check) for check in checks), Cost())
 

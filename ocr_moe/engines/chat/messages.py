@@ -35,7 +35,8 @@ def messages(
             for image in images
         ]
         content.insert(0 if images_last else len(content), {"type": "text", "text": user})
-    return [{"role": "system", "content": system}, {"role": "user", "content": content}]
+    question = {"role": "user", "content": content}
+    return [{"role": "system", "content": system}, question] if system else [question]
 
 
 def estimated_tokens(messages: list[Any]) -> int:

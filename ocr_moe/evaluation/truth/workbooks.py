@@ -215,7 +215,8 @@ def _cell(cell: Any) -> RawCell:
     value = cell.value
     if value is not None and cell.data_type == "e":
         return RawCell(str(value), "error value")
-    return _value(value, cell.number_format if isinstance(value, dt.datetime) else "")
+    shown = isinstance(value, dt.datetime | int | float)
+    return _value(value, cell.number_format if shown else "")
 
 
 def _by_calamine(path: Path, data: bytes, refused: Exception | None) -> tuple[Table, ...]:
@@ -284,6 +285,9 @@ def _value(value: Any, number_format: str = "") -> RawCell:
         case bool():
             return RawCell(str(value).upper())
         case int() | float():
+            if "%" in number_format and "%" in _LITERALS.sub("", number_format):
+                # Twelve digits are more than any rate has, and fewer than the error of a double.
+                return RawCell(f"{round(value * 100, 12):.12g}%", numeric=True)
             return _number(value)
         case dt.datetime():
             return RawCell(_date_text(value, number_format), dated=True)

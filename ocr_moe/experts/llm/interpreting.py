@@ -35,7 +35,10 @@ _SURENESS = re.compile(
     re.IGNORECASE,
 )
 _WRAPPED = re.compile(r"^(\*\*|__|`|\*)(.+)\1$", re.DOTALL)
-_SINGLE = (Kind.CODE, Kind.DATE, Kind.ENUM, Kind.MONEY)
+_SINGLE = (
+    *(Kind.CODE, Kind.DATE, Kind.ENUM, Kind.MONEY),
+    *(Kind.NUMBER, Kind.PERCENTAGE, Kind.TIME),
+)
 """Kinds of which a list holds no more than one value."""
 
 

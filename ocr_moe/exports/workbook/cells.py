@@ -27,6 +27,40 @@ _CANDIDATES = 4
 _FULL_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
+_NUMBER_FORMATS = {
+    "d": "dd",
+    "-d": "d",
+    "m": "mm",
+    "-m": "m",
+    "b": "mmm",
+    "B": "mmmm",
+    "Y": "yyyy",
+    "y": "yy",
+}
+"""What Excel calls the directives of a field's `format`."""
+
+
+def cell_of(field: Field, value: str | None, style: Style = "plain", note: str = "") -> Cell:
+    """A field's value as a cell, dates as the field's schema has them."""
+    shown = shown_value(field, value)
+    if not field.format or not isinstance(shown, date):
+        return Cell(shown, style, note)
+    return Cell(shown, style, note, dated=number_format(field.format))
+
+
+def number_format(text: str) -> str:
+    """A format of dates in directives of strftime as Excel writes it; what is literal is quoted."""
+    parts = re.split(r"%(-?[A-Za-z])", text)
+    return "".join(
+        _NUMBER_FORMATS[part] if i % 2 else re.sub(r"[^-./ ,]+", _quoted, part)
+        for i, part in enumerate(parts)
+    )
+
+
+def _quoted(match: re.Match[str]) -> str:
+    return '"' + match.group().replace('"', "") + '"'
+
+
 def shown_value(field: Field, value: str | None) -> str | date | None:
     """A value as a cell holds it: a full date as one of Excel's where Excel counts it as others do."""
     if field.kind is not Kind.DATE or value is None or not _FULL_DATE.fullmatch(value):
@@ -69,7 +103,7 @@ class Cells:
             note = _verified_note(decision, self._language)
         elif style in ("unsure", "failed"):
             note = _doubt_note(decision, self._candidates(field.name, record), self._language)
-        return Cell(shown_value(field, decision.value), style, note)
+        return cell_of(field, decision.value, style, note)
 
     def _candidates(self, name: str, record: Record) -> list[str]:
         """What else the experts offer for a field, and no note tells already."""

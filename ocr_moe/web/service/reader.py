@@ -15,6 +15,7 @@ from PIL import Image
 from ocr_moe.errors import EndpointMissingError, OcrMoeError, SchemaError
 from ocr_moe.exports.jsonl import record_to_json
 from ocr_moe.intake.sources import Source
+from ocr_moe.protocols import Transcriber
 from ocr_moe.run.batch import Batch
 from ocr_moe.run.manifest import StrategyManifest
 from ocr_moe.run.outcome import Outcome, Progress
@@ -70,7 +71,9 @@ class Reader:
         """Load the models, so that no request waits for them. What goes wrong is kept in `trouble`."""
         try:
             self._workshop.strategy(self.config.strategy)
-            self._workshop.engine("default").read(Image.new("RGB", _BLANK, "white"))
+            engine = self._workshop.engine("default")
+            local = engine.finder if isinstance(engine, Transcriber) else engine
+            local.read(Image.new("RGB", _BLANK, "white"))
         except OcrMoeError as error:
             self.trouble = str(error)
             _LOG.error("models cannot be loaded: %s", error)
