@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ocr_moe.reading.forms import WEAK, Block, Form, read_form
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
+from ocr_moe.reading.ownership import Owners
+from ocr_moe.reading.sections import EVERYWHERE, Place, Sections, place_of
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import PageText
 from ocr_moe.values.dates import DATE_CHARACTERS, find_dates, with_era
@@ -27,7 +29,11 @@ from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.normalize import normalize
 from ocr_moe.values.plausible import plausibility
 
-_FOR_LINES = re.compile(r"\(\?[aiLsux]*m")
+_FOR_LINES = re.compile(
+    r"\(\?[aiLsux]*m|(?!\(\?[aiLux]*s)(?:\^|.*(?:(?<!\\)\$$|(?<!\\)(?:\\\\)*\\n|\n))", re.DOTALL
+)
+"""A pattern that begins with a flag for lines or at a line's beginning, ends at a line's end, or names
+one in between; but for one with the flag by which lines do not matter."""
 
 BELIEVED = 0.6
 """Belief in a candidate from which its field needs no fallback, and no other field may have it.
@@ -55,6 +61,8 @@ class Candidate:
     below: float = 0.0
     column: float = 0.0
     snapped: float = 0.0
+    placed: bool = True
+    """Whether the printed words were found that tell where the field's value stands."""
     plain: str = ""
     """The value in simplified characters, in which a schema's words are declared."""
 
@@ -75,10 +83,34 @@ class PreparedPage:
     snapped: str
     """`running` with misread anchor words put right, character for character."""
     lined: Text
+    places: Mapping[str, Place] = dataclass_field(default_factory=dict)
+    """Field → where its value stands, for those of which the schema says that."""
+    owners: Owners | None = None
     found: dict[str, tuple[Field, tuple[Candidate, ...]]] = dataclass_field(
         default_factory=dict, compare=False, repr=False
     )
     """Name of a field → the field and its candidates, once they were sought: several experts ask."""
+
+
+    @cached_property
+    def paragraph_ends(self) -> frozenset[Glyph]:
+        """The last characters of the paragraphs."""
+        return self.layout.paragraph_ends()
+
+    def place(self, wanted: Field) -> Place:
+        return self.places.get(wanted.name, EVERYWHERE) if wanted.placed else EVERYWHERE
+
+    def part_for(self, wanted: Field) -> PreparedPage:
+        """The part of the page where the field's value may stand; labels are those of the whole page."""
+        place = self.place(wanted)
+        if not wanted.placed:
+            return self
+        layout = self.layout.part(place.holds)
+        running = layout.running()
+        snapped = snap(running.text, self.schema.anchors)
+        return replace(
+            self, layout=layout, running=running, snapped=snapped, lined=layout.lined(), found={}
+        )
 
 
 class _Last(threading.local):
@@ -109,6 +141,12 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
         each.name: each.labels or _own_labels(each) for each in schema.fields
     }
     vocabulary[None] = schema.other_labels
+    words = [label for labels in vocabulary.values() for label in labels]
+    sections = Sections(layout, schema.headings, words)
+    places = {each.name: place_of(each, layout, sections) for each in schema.fields if each.placed}
+    owners = Owners(schema, places)
+    for name, labels in owners.joint.items():
+        vocabulary[name] = (*vocabulary[name], *labels)
     running = layout.running()
     return PreparedPage(
         schema=schema,
@@ -120,10 +158,13 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
             weak={each.name: each.weak_labels for each in schema.fields},
             multiline={each.name for each in schema.fields if kind_of(each).multiline},
             claims=lambda names, line: _claimed(schema, names, line),
+            settle=owners.settled if owners.needed else None,
         ),
         running=running,
         snapped=snap(running.text, schema.anchors),
         lined=layout.lined(),
+        places=places,
+        owners=owners,
     )
 
 
@@ -194,20 +235,24 @@ def by_pattern(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     # An expression that is written for lines runs over lines.
     running = [each for each in wanted.patterns if not _FOR_LINES.match(each)]
     lined = [*wanted.line_patterns, *(each for each in wanted.patterns if _FOR_LINES.match(each))]
-    for expressions, text, searched, start in (
+    for expressions, text, searched, most in (
         (running, page.running, page.snapped, _RUNNING),
         (lined, page.lined, page.lined.text, _LINED),
     ):
         for rank, expression in enumerate(expressions):
-            for match in compiled(expression).finditer(searched):
+            for match in compiled(expression, wanted.case).finditer(searched):
                 group = "value" if "value" in match.re.groupindex else 0
                 if match[group] is None:
                     continue
-                span = match.span(group)
+                start, end = match.span(group)
+                end = start + _stop(wanted, text.text[start:end])
+                if text is page.running and wanted.kind is Kind.TEXT:
+                    end = start + sentence_end(page, start, end)
+                span = (start, end)
                 snapped = (
                     searched[match.start() : match.end()] != text.text[match.start() : match.end()]
                 )
-                prior = max(_LEAST_PATTERN, start - _LATER_PATTERN * rank)
+                prior = max(_LEAST_PATTERN, most - _LATER_PATTERN * rank)
                 candidate = candidate_in(wanted, text, span, prior)
                 if candidate is not None:
                     yield replace(
@@ -219,8 +264,9 @@ def by_pattern(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
 
 
 @lru_cache(maxsize=1024)
-def compiled(expression: str) -> re.Pattern[str]:
-    return re.compile(expression, re.MULTILINE | re.IGNORECASE)
+def compiled(expression: str, case: bool = False) -> re.Pattern[str]:
+    """`case`: whether it tells capitals from small letters."""
+    return re.compile(expression, re.MULTILINE | (0 if case else re.IGNORECASE))
 
 
 # Belief in what a label announces; what follows `_BELOW` are factors.
@@ -250,10 +296,15 @@ _SMALL = 0.6
 def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     labels = page.form.labels
     ranks = sorted(label.rank for label in labels if label.name == wanted.name)
+    place = page.place(wanted)
     for index, label in enumerate(labels):
         if label.name != wanted.name:
             continue
         for choice, block in enumerate(page.form.blocks.get(index, ())):
+            if wanted.column_of:
+                block = _in_column(block, place)
+                if block is None:
+                    continue
             prior = _BESIDE if block.place == "right" else _BELOW
             prior *= label.quality**_QUALITY * (1 - _PER_HEIGHT * min(block.distance, _FURTHEST))
             prior *= _LATER_LABEL if label.rank > ranks[0] else 1.0
@@ -261,12 +312,23 @@ def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
             prior *= _SECOND_CHOICE**choice
             prior *= _SMALL_PRINT if label.height < _SMALL * page.layout.height else 1.0
             for candidate in _in_block(wanted, block, prior):
+                if place.known and candidate.glyphs and not place.holds(candidate.glyphs[0]):
+                    continue
                 yield replace(
                     candidate,
+                    placed=place.known or page.owners is None or page.owners.is_joint(wanted, label),
                     label=label.quality,
                     distance=block.distance,
                     below=float(block.place == "below"),
                 )
+
+
+def _in_column(block: Block, place: Place) -> Block | None:
+    """What of a block stands in the column that the field is of."""
+    lines = [[p for p in line if all(map(place.holds, p.glyphs))] for line in block.lines]
+    lines = [line for line in lines if line]
+    # However far away in its row, it is the column that tells it.
+    return Block(block.label, block.place, lines, 0.0) if lines else None
 
 
 _ASIDE = 8.0
@@ -342,6 +404,27 @@ def _without_gaps(wanted: Field, line: Sequence[Piece]) -> list[Piece]:
             break
         kept.append(piece)
     return kept
+
+
+_FORMULA = re.compile(
+    r"特发此|特颁此|特授此|特给此|特此(?:证明|表彰|公告|通知|发给)|特予|以资|以兹|以示鼓励|此证[。.]?$|此据|兹证明"
+)
+"""With which the closing sentence of a certificate begins, wherever the full stop before it is lost."""
+_LEAST_BEFORE = 2
+"""Characters of a value before what would end it."""
+
+
+def sentence_end(page: PreparedPage, start: int, end: int) -> int:
+    """How far a stretch of the running text goes on within its sentence: to the end of its paragraph,
+    or to the formula with which the next sentence begins."""
+    text = page.running
+    formula = _FORMULA.search(text.text, start + _LEAST_BEFORE, end)
+    last = formula.start() if formula else end
+    for position in range(start + _LEAST_BEFORE, last):
+        glyph = text.origins[position - 1]
+        if glyph is not None and glyph in page.paragraph_ends:
+            return position - start
+    return last - start
 
 
 def _stop(wanted: Field, text: str) -> int:

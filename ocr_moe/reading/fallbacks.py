@@ -424,4 +424,5 @@ FALLBACKS = {
     Fallback.ANYWHERE: _anywhere,
     Fallback.COLUMN: _column,
     Fallback.BLOCK: _block,
+    Fallback.NOWHERE: lambda _, __: iter(()),
 }
