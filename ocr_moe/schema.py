@@ -178,7 +178,7 @@ class Field(Value):
     """The words printed before (or under) the value. `证号 / License No.` is one label in two languages,
     printed on one line or two, or one of them alone."""
     within: str = ""
-    """The section in which the value stands: the heading of a block, or one of the schema's `sections`."""
+    """The section in which the value stands: a block's heading, or one of the schema's `sections`."""
     occurrence: int | None = None
     """Which of several labels with the same words is meant, from the top (1) or the foot (-1); within
     the section, where one is named."""

@@ -91,7 +91,6 @@ class PreparedPage:
     )
     """Name of a field → the field and its candidates, once they were sought: several experts ask."""
 
-
     @cached_property
     def paragraph_ends(self) -> frozenset[Glyph]:
         """The last characters of the paragraphs."""
@@ -302,9 +301,10 @@ def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
             continue
         for choice, block in enumerate(page.form.blocks.get(index, ())):
             if wanted.column_of:
-                block = _in_column(block, place)
-                if block is None:
+                column = _in_column(block, place)
+                if column is None:
                     continue
+                block = column
             prior = _BESIDE if block.place == "right" else _BELOW
             prior *= label.quality**_QUALITY * (1 - _PER_HEIGHT * min(block.distance, _FURTHEST))
             prior *= _LATER_LABEL if label.rank > ranks[0] else 1.0
@@ -316,7 +316,9 @@ def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
                     continue
                 yield replace(
                     candidate,
-                    placed=place.known or page.owners is None or page.owners.is_joint(wanted, label),
+                    placed=place.known
+                    or page.owners is None
+                    or page.owners.is_joint(wanted, label),
                     label=label.quality,
                     distance=block.distance,
                     below=float(block.place == "below"),

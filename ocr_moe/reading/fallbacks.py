@@ -413,6 +413,10 @@ def _block(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
         yield candidate
 
 
+def _nowhere(_: Field, __: PreparedPage) -> Iterator[Candidate]:
+    return iter(())
+
+
 FALLBACKS = {
     Fallback.FIRST_LINE: _first_line,
     Fallback.ORGANISATION: _organisation,
@@ -424,5 +428,5 @@ FALLBACKS = {
     Fallback.ANYWHERE: _anywhere,
     Fallback.COLUMN: _column,
     Fallback.BLOCK: _block,
-    Fallback.NOWHERE: lambda _, __: iter(()),
+    Fallback.NOWHERE: _nowhere,
 }

@@ -370,18 +370,21 @@ def _joined(layout: PageLayout, labels: list[Label]) -> list[Label]:
                 continue
             beside = _side_by_side(first, second)
             if not beside and not (
-                _stacked(first.glyphs, second.glyphs) and not _has_value(first, second, rest, labels)
+                _stacked(first.glyphs, second.glyphs)
+                and not _has_value(first, second, rest, labels)
             ):
                 continue
             gone.add(other)
             own = grown[index]
             lines = own.lines or (own.glyphs,)
-            lines = (*lines[:-1], (*lines[-1], *second.glyphs)) if beside else (*lines, second.glyphs)
-            glyphs = (*own.glyphs, *second.glyphs)
-            grown[index] = replace(
-                own, glyphs=glyphs, lines=lines if len(lines) > 1 else (), quality=max(own.quality, second.quality)
+            *upper, last = lines
+            lines = (*upper, (*last, *second.glyphs)) if beside else (*lines, second.glyphs)
+            first = grown[index] = replace(
+                own,
+                glyphs=(*own.glyphs, *second.glyphs),
+                lines=lines if len(lines) > 1 else (),
+                quality=max(own.quality, second.quality),
             )
-            first = grown[index]
     return [label for index, label in enumerate(grown) if index not in gone]
 
 

@@ -234,6 +234,11 @@ class PageLayout:
         lines = {glyph.line for glyph in glyphs}
         return min((self.page.lines[line].confidence for line in lines), default=0.0)
 
+    def box(self, first: Point, last: Point) -> Box:
+        """The box of the page around a rectangle of its plane, from one corner (u, v) to the other."""
+        corners = [(u, v) for u in (first[0], last[0]) for v in (first[1], last[1])]
+        return around([self._tilted(u, v) for u, v in corners])
+
     def _lay(self, index: int, line: Line) -> tuple[bool, list[Piece]]:
         """Whether the line runs with the page, and its pieces."""
         (x0, y0), (x1, y1), (x2, y2), (x3, y3) = line.quad
@@ -304,6 +309,19 @@ class PageLayout:
         base, change = self._slope
         slope = base + change * y
         return x + base * (y - self.aspect / 2), y - slope * (x - 0.5)
+
+    def _tilted(self, u: float, v: float) -> Point:
+        """Back from the plane to the page, in fractions of its sides."""
+        base, change = self._slope
+        x, y = u, v
+        for _ in range(_ROUNDS):
+            x = u - base * (y - self.aspect / 2)
+            y = v + (base + change * y) * (x - 0.5)
+        return min(max(x, 0.0), 1.0), min(max(y / self.aspect, 0.0), 1.0)
+
+
+_ROUNDS = 3
+"""Rounds in which a point of the plane is brought back to the page: skews are small."""
 
 
 def _as_read(char: str) -> str:

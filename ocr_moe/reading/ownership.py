@@ -82,9 +82,7 @@ class Owners:
         return settled
 
     def _contested(self, label: Label) -> bool:
-        return any(
-            label.text in words for words in (*self._words.values(), *self._joint.values())
-        )
+        return any(label.text in words for words in (*self._words.values(), *self._joint.values()))
 
     def _may_have(self, name: str, label: Label, known: bool) -> bool:
         if label.text in self._joint[name]:
@@ -100,9 +98,7 @@ class Owners:
         lost = [
             name
             for name in self._fields
-            if name in self._places
-            and not self._places[name].known
-            and name not in owner.values()
+            if name in self._places and not self._places[name].known and name not in owner.values()
         ]
         guessed: dict[int, str] = {}
         for name in lost:
@@ -111,7 +107,9 @@ class Owners:
                 for i, label in enumerate(labels)
                 if i not in owner and label.text in self._words[name]
             ]
-            rivals = [other for other in lost if not self._words[other].isdisjoint(self._words[name])]
+            rivals = [
+                other for other in lost if not self._words[other].isdisjoint(self._words[name])
+            ]
             if len(free) == len(rivals):
                 guessed[free[rivals.index(name)]] = name
             elif len(rivals) == 1:

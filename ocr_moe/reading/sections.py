@@ -32,9 +32,7 @@ class Region:
 
     def holds(self, glyph: Glyph) -> bool:
         """Whether the middle of a character stands in it."""
-        return (
-            self.u0 <= (glyph.u0 + glyph.u1) / 2 <= self.u1 and self.v0 <= glyph.v <= self.v1
-        )
+        return self.u0 <= (glyph.u0 + glyph.u1) / 2 <= self.u1 and self.v0 <= glyph.v <= self.v1
 
     def meets(self, other: Region) -> Region:
         """What two regions share."""
