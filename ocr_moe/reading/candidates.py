@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cached_property, lru_cache
 
-from ocr_moe.reading.forms import WEAK, Block, Form, read_form
+from ocr_moe.reading.forms import WEAK, Block, Form, Label, read_form
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
 from ocr_moe.reading.ownership import Owners
 from ocr_moe.reading.sections import EVERYWHERE, Place, Sections, place_of
@@ -86,6 +86,8 @@ class PreparedPage:
     places: Mapping[str, Place] = dataclass_field(default_factory=dict)
     """Field → where its value stands, for those of which the schema says that."""
     owners: Owners | None = None
+    whole: PreparedPage | None = dataclass_field(default=None, compare=False, repr=False)
+    """Of a part of a page: the page."""
     found: dict[str, tuple[Field, tuple[Candidate, ...]]] = dataclass_field(
         default_factory=dict, compare=False, repr=False
     )
@@ -95,6 +97,12 @@ class PreparedPage:
     def paragraph_ends(self) -> frozenset[Glyph]:
         """The last characters of the paragraphs."""
         return self.layout.paragraph_ends()
+
+    def announces(self, label: Label, wanted: Field) -> bool:
+        """Whether a label is the field's: also one that several columns share."""
+        if label.name == wanted.name:
+            return True
+        return self.owners is not None and self.owners.share(wanted, label)
 
     def place(self, wanted: Field) -> Place:
         return self.places.get(wanted.name, EVERYWHERE) if wanted.placed else EVERYWHERE
@@ -108,7 +116,13 @@ class PreparedPage:
         running = layout.running()
         snapped = snap(running.text, self.schema.anchors)
         return replace(
-            self, layout=layout, running=running, snapped=snapped, lined=layout.lined(), found={}
+            self,
+            layout=layout,
+            running=running,
+            snapped=snapped,
+            lined=layout.lined(),
+            found={},
+            whole=self,
         )
 
 
@@ -294,10 +308,10 @@ _SMALL = 0.6
 
 def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     labels = page.form.labels
-    ranks = sorted(label.rank for label in labels if label.name == wanted.name)
+    ranks = sorted(label.rank for label in labels if page.announces(label, wanted))
     place = page.place(wanted)
     for index, label in enumerate(labels):
-        if label.name != wanted.name:
+        if not page.announces(label, wanted):
             continue
         for choice, block in enumerate(page.form.blocks.get(index, ())):
             if wanted.column_of:

@@ -176,11 +176,12 @@ def _dates(
             for span in find_dates(scattered.text)
             if not known.issuperset(scattered.glyphs(span.start, span.end))
         ]
+    whole = page.whole or page
     claimed = {
         glyph
         for other in page.schema.fields
         if other.kind is Kind.DATE and other.name != wanted.name
-        for candidate in (*by_pattern(other, page), *by_label(other, page))
+        for candidate in (*by_pattern(other, whole.part_for(other)), *by_label(other, whole))
         if candidate.belief >= BELIEVED
         for glyph in candidate.glyphs
     }

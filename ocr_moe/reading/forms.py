@@ -814,6 +814,8 @@ def _continuation(
             and block.label.u0 - size <= piece.u0 <= block.label.u1 + _INDENT_GLUED * size
         )
         least, most = _PITCH
+        if block.label.lines:  # the second line of the label stands between
+            most += (block.label.foot - block.label.lines[0][0].v) / size
         if block.label.name not in multiline or not aligned or not least < drop <= most:
             return None
         han = any(_HAN.search(p.text) for p in last)

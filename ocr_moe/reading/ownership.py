@@ -58,6 +58,16 @@ class Owners:
         """Whether the label itself names the section."""
         return label.text in self._joint.get(wanted.name, frozenset())
 
+    def share(self, wanted: Field, label: Label) -> bool:
+        """Whether a label is the field's though another has it: they are columns of one row."""
+        place = self._places.get(wanted.name)
+        return (
+            bool(wanted.column_of)
+            and place is not None
+            and label.text in self._words[wanted.name]
+            and place.announces(label.glyphs[0])
+        )
+
     def settled(self, labels: Sequence[Label]) -> list[Label]:
         """Every label with the name of the field that it announces, or with none where no field may
         have it."""

@@ -200,19 +200,18 @@ def _level(
         for first in range(len(row)):
             glyphs = [g for piece in row[first:] for g in piece.glyphs if g.char != " "]
             text = "".join(fold_label_glyph(g.char) for g in glyphs)
-            for form, section in forms:
+            for wrong, (form, section) in ((wrong, form) for wrong in (0, 1) for form in forms):
                 end = len(form)
                 alone = len(glyphs) == end or (len(glyphs) > end and glyphs[end] in firsts)
-                if _reads(text[:end], form) and _ends(text[end:], alone, followers):
+                if _reads(text[:end], form, wrong) and _ends(text[end:], alone, followers):
                     yield Heading(section, tuple(glyphs[:end]))
                     break
 
 
-def _reads(text: str, form: str) -> bool:
-    if len(text) != len(form):
+def _reads(text: str, form: str, wrong: int) -> bool:
+    if len(text) != len(form) or (wrong and len(form) < _NEAR):
         return False
-    wrong = sum(a != b for a, b in zip(text, form, strict=True))
-    return wrong == 0 or (wrong == 1 and len(form) >= _NEAR)
+    return sum(a != b for a, b in zip(text, form, strict=True)) == wrong
 
 
 _NOTE = re.compile(r"(?:信息|资料|情况|一?栏|details?|information)?(?:$|[^\w])", re.IGNORECASE)
