@@ -232,7 +232,12 @@ def test_a_value_level_with_either_line_of_a_label_is_its_value(tmp_path: Path) 
     schema = schema_of(
         "name: card\nfields:\n  - {name: sex, kind: text, labels: [性别 / Sex]}", tmp_path
     )
-    for rows in ("性别|@0.3 女性\nSex", "性别\nSex|@0.3 女性", "性别 Sex|@0.3 女性", "Sex|@0.3 女性"):
+    for rows in (
+        "性别|@0.3 女性\nSex",
+        "性别\nSex|@0.3 女性",
+        "性别 Sex|@0.3 女性",
+        "Sex|@0.3 女性",
+    ):
         assert values(schema, rows) == {"sex": "女性"}, rows
 
 

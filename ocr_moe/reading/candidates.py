@@ -19,6 +19,7 @@ from functools import cached_property, lru_cache
 
 from ocr_moe.reading.forms import WEAK, Block, Form, Label, read_form
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
+from ocr_moe.reading.letterheads import own_words, rows_of_name
 from ocr_moe.reading.ownership import Owners
 from ocr_moe.reading.sections import EVERYWHERE, Place, Sections, place_of
 from ocr_moe.schema import Field, Kind, Schema
@@ -267,13 +268,35 @@ def by_pattern(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
                 )
                 prior = max(_LEAST_PATTERN, most - _LATER_PATTERN * rank)
                 candidate = candidate_in(wanted, text, span, prior)
-                if candidate is not None:
-                    yield replace(
-                        candidate,
-                        prior=candidate.prior * (_SNAPPED if snapped else 1.0),
-                        pattern=max(RANK_STEP, 1 - RANK_STEP * rank),
-                        snapped=float(snapped),
-                    )
+                if candidate is None:
+                    continue
+                found = replace(
+                    candidate,
+                    prior=candidate.prior * (_SNAPPED if snapped else 1.0),
+                    pattern=max(RANK_STEP, 1 - RANK_STEP * rank),
+                    snapped=float(snapped),
+                )
+                if wanted.kind is Kind.ORGANISATION and text is page.lined:
+                    yield from _over_rows(wanted, page, found)
+                else:
+                    yield found
+
+
+_HALF_A_NAME = 0.8
+"""Factor for a row of a name that goes on over another one; as much for both where that is not sure."""
+
+
+def _over_rows(wanted: Field, page: PreparedPage, found: Candidate) -> Iterator[Candidate]:
+    """A firm's name on a row, and with the row before or after it where it may not be whole."""
+    whole = [
+        replace(joined, pattern=found.pattern, snapped=found.snapped)
+        for rows in rows_of_name(page.layout.rows, found.glyphs, found.value)
+        for text in [join_rows(rows)]
+        if (joined := candidate_in(wanted, text, (0, len(text.text)), found.prior))
+    ]
+    torn = bool(whole) and (own_words(found.value) == 0 or whole[0].glyphs[0] == found.glyphs[0])
+    yield replace(found, prior=found.prior * _HALF_A_NAME) if torn else found
+    yield from whole
 
 
 @lru_cache(maxsize=1024)

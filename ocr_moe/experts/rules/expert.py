@@ -26,7 +26,8 @@ Features of a reading, all present, for calibration:
     trace           1 where the field's label was found, with or without a value, unless its box was seen
                     to be empty
     empty           1 where it was
-    clear           1 where the label, as declared, has one short value on its line and no other, read well
+    clear           1 where the label, as declared, has one short value on its line, read well, and no
+                    other was found
     several         1 where labels or patterns give a code or a person's name two values that cannot be
                     one, misread: the page seems to hold several documents
     parses          date: 1 for a full date, 0.5 for a month.  code: 1 where a grammar and its check
@@ -55,7 +56,7 @@ from ocr_moe.reading.layout import Glyph, PageLayout
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Box, Cost, Reading, Value
 
-REVISION = "4"
+REVISION = "5"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 
@@ -212,9 +213,12 @@ _UNREAD = 0.4
 """What is left of the belief in a value that OCR read with no confidence; in between, in proportion.
 [twice, 20 wrong cells more are among the surest three quarters]"""
 _NOT_FOUND = "the words that tell where {} stands were not found"
-_UNPLACED = 0.5
-"""The most that is believed of a value where the words were not found that tell its place: of two
-parties' names it is as likely the other one."""
+_TIED = 0.95
+"""Share of the belief in a value without a label from which another one is as likely."""
+_AS_LIKELY = "another value is as likely"
+_GUESS = 0.5
+"""The most that is believed of a value that is as likely another: of two without a label, or where the
+words were not found that tell the one party's name from the other's."""
 _RIVAL = 0.7
 """Share of the belief in the value from which belief in the next best makes it doubtful … [no cell:
 it is for the order of confidence alone]"""
@@ -246,6 +250,9 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
     score = min(1.0, beliefs[value] * (_UNREAD + (1 - _UNREAD) * confidence))
     if second > _RIVAL * beliefs[value]:
         score *= _RIVALLED
+    doubts = () if chosen.placed else (_NOT_FOUND.format(wanted.name),)
+    if chosen.fallback and second > _TIED * beliefs[value]:
+        doubts = (*doubts, _AS_LIKELY)
     rows = {round(glyph.v / max(page.layout.height, 1e-6)) for glyph in chosen.glyphs}
     features = {
         "conf": confidence,
@@ -273,8 +280,8 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
         value=value,
         raw=chosen.raw,
         score=round(score, 6),
-        ceiling=1.0 if chosen.placed else _UNPLACED,
-        notes=() if chosen.placed else (_NOT_FOUND.format(wanted.name),),
+        ceiling=_GUESS if doubts else 1.0,
+        notes=doubts,
         evidence=page.layout.evidence(chosen.glyphs, page.number),
         features={name: round(number, 6) for name, number in features.items()},
     )
