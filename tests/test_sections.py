@@ -170,6 +170,16 @@ def test_with_neither_heading_the_fields_have_the_labels_in_their_order(tmp_path
     assert {readings[name].ceiling for name in ("first", "second")} == {0.5}
 
 
+def test_a_page_with_the_heading_outweighs_one_without(tmp_path: Path) -> None:
+    schema = schema_of(PARTIES, tmp_path)
+    pages = [
+        StubPage(page("名称:海西贸易有限公司"), number=1),
+        StubPage(page("甲方\n名称:江海建筑有限公司\n联系人:王小丽"), number=2),
+    ]
+    [reading] = EXPERT.read(StubDocument(schema, pages), [schema.field("first")]).readings
+    assert (reading.value, reading.ceiling) == ("江海建筑有限公司", 1.0)
+
+
 def test_an_empty_box_of_one_party_is_not_filled_from_the_other(tmp_path: Path) -> None:
     found = values(
         schema_of(PARTIES, tmp_path),

@@ -27,6 +27,9 @@ from ocr_moe.values.kinds import kind_of
 def gather(wanted: Field, pages: Sequence[PreparedPage]) -> list[tuple[Candidate, PreparedPage]]:
     """Every candidate for the field with the page it stands on, in no order of belief."""
     gathered = [(candidate, page) for page in pages for candidate in _found(wanted, page)]
+    if any(candidate.placed for candidate, _ in gathered):
+        # On a page without the heading nothing tells whose it is, as long as another page does.
+        gathered = [pair for pair in gathered if pair[0].placed]
     if wanted.kind is Kind.MONEY:
         return _prefer_prices(gathered)
     return in_time(wanted, gathered) if wanted.kind is Kind.DATE else gathered
