@@ -21,8 +21,8 @@ ADDRESS = Field(
 )
 
 
-def read(field: Field, rows: str, **set_: float) -> Reading:
-    document = StubDocument(Schema(name="bill", fields=(field,)), [StubPage(page(rows, **set_))])
+def read(field: Field, rows: str) -> Reading:
+    document = StubDocument(Schema(name="bill", fields=(field,)), [StubPage(page(rows))])
     [reading] = EXPERT.read(document, [field]).readings
     return reading
 

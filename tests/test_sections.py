@@ -295,6 +295,19 @@ def test_a_field_that_may_be_missing_is_given_beside_its_label_alone(required: b
     assert values(schema, "学号:20231234567")["学号"] == "20231234567"
 
 
+def test_a_value_whose_label_may_not_have_been_read_is_neither_given_nor_called_absent() -> None:
+    born = Field(name="born", kind=Kind.DATE, labels=("出生日期",), required=False)
+    name = Field(name="name", kind=Kind.PERSON, labels=("姓名",))
+    schema = Schema(name="card", fields=(name, born))
+    lost = read(schema, "登记卡\n姓名|@0.3 王小丽\n|@0.3 1997年3月5日")["born"]
+    gone = read(schema, "登记卡\n姓名|@0.3 王小丽")["born"]
+    assert (lost.value, gone.value) == (None, None)
+    assert lost.notes == ("a value of its kind stands without a label",)
+    assert lost.score is not None
+    assert gone.score is not None
+    assert lost.score < 0.5 < gone.score
+
+
 def test_an_empty_list_of_fallbacks_in_a_file_means_none(tmp_path: Path) -> None:
     declared = "name: s\nfields: [{name: issued, kind: date, labels: [日期]%s}]"
     silent = schema_of(declared % "", tmp_path)

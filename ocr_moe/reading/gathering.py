@@ -102,6 +102,15 @@ def _candidates(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
             )
 
 
+def stands_unlabelled(wanted: Field, page: PreparedPage) -> bool:
+    """Whether a column of values has one that may be the field's, whose label was not read; asked of a
+    field that is given beside its label alone."""
+    if not wanted.only_labelled or Fallback.COLUMN not in kind_of(wanted).fallbacks:
+        return False
+    found = FALLBACKS[Fallback.COLUMN](wanted, page.part_for(wanted))
+    return any(candidate.belief >= BELIEVED for candidate in found)
+
+
 def _fallbacks(wanted: Field) -> tuple[Fallback, ...]:
     """Those that the schema names; else those of the kind, where neither a pattern nor a label that
     may be missing says how the field is found."""

@@ -50,7 +50,7 @@ from ocr_moe.imaging.blankness import is_blank
 from ocr_moe.protocols import Document, Page, Services
 from ocr_moe.reading.candidates import BELIEVED, Candidate, PreparedPage, prepare
 from ocr_moe.reading.forms import Label
-from ocr_moe.reading.gathering import agreed, gather
+from ocr_moe.reading.gathering import agreed, gather, stands_unlabelled
 from ocr_moe.reading.identity import differs
 from ocr_moe.reading.layout import Glyph, PageLayout
 from ocr_moe.schema import Field, Kind
@@ -101,8 +101,16 @@ class RulesExpert:
             if candidate.belief >= self._params.minimum
         ]
         if not offered:
-            empty = trace and not wanted.required and _all_empty(wanted, pages, shown)
-            return _nothing(wanted, trace, empty, [page.layout for page in pages])
+            if trace:
+                seen = not wanted.required and _all_empty(wanted, pages, shown)
+                why = _EMPTY if seen else _BARE
+            elif wanted.required:
+                why = _MISSED
+            else:
+                why = (
+                    _STRAY if any(stands_unlabelled(wanted, page) for page in pages) else _NO_TRACE
+                )
+            return _nothing(wanted, trace, why, [page.layout for page in pages])
         return _best(wanted, offered, trace)
 
 
@@ -115,23 +123,19 @@ _EMPTY = ("label found, and nothing is written beside it", 0.97)
 _NO_TEXT = ("hardly any text was read on the page", 0.05)
 _MISSED = ("not found", 0.2)
 """Of a field that every such document has."""
+_STRAY = ("a value of its kind stands without a label", 0.2)
+"""Of a field that is given beside its label alone: the label may be there, unread."""
 _NO_TRACE = ("no trace of it on the page", 0.8)
 _HARDLY_ANY = 3
 """Fewer lines than this are hardly any text."""
 
 
-def _nothing(wanted: Field, trace: bool, empty: bool, layouts: Sequence[PageLayout]) -> Reading:
+def _nothing(
+    wanted: Field, trace: bool, why: tuple[str, float], layouts: Sequence[PageLayout]
+) -> Reading:
     lines = sum(len(layout.page.lines) for layout in layouts)
-    if empty:
-        note, score = _EMPTY
-    elif trace:
-        note, score = _BARE
-    elif lines < _HARDLY_ANY:
-        note, score = _NO_TEXT
-    elif wanted.required:
-        note, score = _MISSED
-    else:
-        note, score = _NO_TRACE
+    note, score = _NO_TEXT if lines < _HARDLY_ANY and not trace else why
+    empty = why is _EMPTY
     features = dict.fromkeys(_FEATURES, 0.0)
     features |= {"trace": float(trace and not empty), "empty": float(empty)}
     return Reading(field=wanted.name, score=score, features=features, notes=(note,))
