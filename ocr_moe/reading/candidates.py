@@ -162,12 +162,14 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
     for name, labels in owners.joint.items():
         vocabulary[name] = (*vocabulary[name], *labels)
     running = layout.running()
+    # A heading beside its block may be glued to a label: it is neither a part of it nor a value.
+    upright = {g for heading in sections.headings if heading.step for g in heading.glyphs}
     return PreparedPage(
         schema=schema,
         number=number,
         layout=layout,
         form=read_form(
-            layout,
+            layout.part(lambda glyph: glyph not in upright) if upright else layout,
             vocabulary,
             weak={each.name: each.weak_labels for each in schema.fields},
             multiline={each.name for each in schema.fields if kind_of(each).multiline},
