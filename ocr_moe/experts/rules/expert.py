@@ -300,15 +300,16 @@ _READ_WELL = 0.95
 """Confidence of the lines."""
 _LOOKS_RIGHT = 0.85
 """Plausibility: that of a Latin text."""
-_SHORT = 20
-"""Characters up to which a value is short: each one more may be misread."""
+_SHORT = 12
+"""Characters up to which a value is short: each one more may be misread …"""
+_SHORT_OF_ITS_KIND = 30
+"""… and up to which one is that looks just like its kind: a firm's name that ends as such names do."""
 
 
 def _is_clear(chosen: Candidate, confidence: float) -> bool:
     """Whether nothing makes one doubt a value that has no rival and stands on one line.
 
-    Of such values of all kinds on 40 licences, 40 receipts and 24 invoices, whose schemas have labels
-    alone, 3 in 100 differ from the sheet, which is wrong in half of those.
+    Measured on 40 licences, 40 receipts and 24 invoices with schemas of labels alone.
     """
     nearest, furthest = _NEXT_TO_IT
     return (
@@ -318,7 +319,7 @@ def _is_clear(chosen: Candidate, confidence: float) -> bool:
         and nearest <= chosen.distance <= furthest
         and confidence >= _READ_WELL
         and chosen.plausibility >= _LOOKS_RIGHT
-        and len(chosen.value) <= _SHORT
+        and len(chosen.value) <= (_SHORT if chosen.plausibility < 1.0 else _SHORT_OF_ITS_KIND)
     )
 
 
