@@ -79,6 +79,18 @@ class Fallback(StrEnum):
     """A line in a column of values whose label was not read."""
     BLOCK = "block"
     """The first run of rows that contains `shape`, as far as it goes on: an address."""
+    NOWHERE = "nowhere"
+    """No place: what a schema's `fallbacks: []` says. Without the key the kind of the field decides."""
+
+
+_TONGUES = " / "
+"""Parts the languages of one label."""
+
+
+def forms_of(label: str) -> tuple[str, ...]:
+    """How a label may be printed: as a whole, and where it is one in several languages, each of them."""
+    parts = [part.strip() for part in label.split(_TONGUES)]
+    return (label, *filter(None, parts)) if len(parts) > 1 else (label,)
 
 
 def why_no_expression(text: str) -> str | None:
@@ -182,13 +194,27 @@ class Field(Value):
     description: str = ""
     """Goes into prompts."""
     labels: tuple[str, ...] = ()
-    """The words printed before (or under) the value."""
+    """The words printed before (or under) the value. `证号 / License No.` is one label in two languages,
+    printed on one line or two, or one of them alone."""
+    within: str = ""
+    """The section in which the value stands: a block's heading, or one of the schema's `sections`."""
+    occurrence: int | None = None
+    """Which of several labels with the same words is meant, from the top (1) or the foot (-1); within
+    the section, where one is named."""
+    above: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    """Printed words above the first of which the value stands …"""
+    below: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    """… and below the first of which."""
+    column_of: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    """The heading of the column in which the value stands."""
     weak_labels: tuple[str, ...] = ()
     """Labels of something near the field, believed where none of `labels` has a value."""
     patterns: tuple[str, ...] = ()
     """Regular expressions over the page's running text (rows joined); the group `value`, or the
-    whole match, holds the value. The first are believed most. One that begins with `(?m)` runs over
-    lines, like `line_patterns`."""
+    whole match, holds the value. The first are believed most. One that speaks of lines runs over
+    lines, like `line_patterns`: it begins with `(?m)` or `^`, ends with `$`, or says `\\n`."""
+    case: bool = False
+    """Whether patterns tell capitals from small letters."""
     values: dict[str, tuple[str, ...]] = {}
     """enum: the allowed values, each with the synonyms by which it is printed."""
     units: dict[str, tuple[str, ...]] = {}
@@ -206,7 +232,7 @@ class Field(Value):
     trim: tuple[str, ...] = ()
     """Regular expressions of what is cut out of a value found on the page."""
     stops: tuple[str, ...] = ()
-    """Printed words at which a value found beside a label ends."""
+    """Printed words at which a value ends that a label or a pattern has found."""
     fallbacks: tuple[Fallback, ...] = ()
     """Where to look when neither patterns nor labels find it, in this order."""
     places: tuple[Box, ...] = ()
@@ -221,6 +247,12 @@ class Field(Value):
     lexicon: NameList | None = None
     """organisation, text: the names that its values mostly are; `schools`, or a CSV beside the
     schema. A prior, never a cage: what is surely read stands though no list has it."""
+
+    @field_validator("fallbacks", mode="before")
+    @classmethod
+    def _none_asked_for(cls, named: Any, info: ValidationInfo) -> Any:
+        """An empty list that somebody wrote into a schema's file says something."""
+        return (Fallback.NOWHERE,) if named == [] and info.context is not None else named
 
     @field_validator("lexicon", mode="before")
     @classmethod
@@ -257,6 +289,8 @@ class Field(Value):
                 f"field {self.name}: {self.format!r} is no format of dates; write day, month and year "
                 "with %d or %-d, %m, %-m, %b or %B, and %Y or %y, such as %d.%m.%Y"
             )
+        if self.occurrence == 0:
+            raise ValueError(f"field {self.name}: `occurrence` is counted from 1, or from -1")
         expressions = (
             *self.patterns,
             *self.line_patterns,
@@ -271,6 +305,23 @@ class Field(Value):
                     f"field {self.name}: {expression!r} is not a regular expression: {wrong}"
                 )
         return self
+
+    @cached_property
+    def label_forms(self) -> tuple[str, ...]:
+        """The labels, and each of those that one label in several languages is made of."""
+        return tuple(dict.fromkeys(form for label in self.labels for form in forms_of(label)))
+
+    @property
+    def placed(self) -> bool:
+        """Whether the schema says where on the page the value stands."""
+        return bool(self.within or self.above or self.below or self.column_of)
+
+    @property
+    def only_labelled(self) -> bool:
+        """Whether a page without its label is without the field: it may be missing, and nothing but
+        labels announces it."""
+        found = self.patterns or self.line_patterns or self.fallbacks
+        return bool(self.labels) and not self.required and not found
 
     def has_code_length(self, value: str) -> bool:
         """Whether one of the field's grammars has codes of that length."""
@@ -360,6 +411,9 @@ class Schema(Value):
     """Words by which `--schema auto` recognises the document, with weights."""
     other_labels: tuple[str, ...] = ()
     """Labels printed on the document that announce none of the fields: values end there."""
+    sections: dict[str, tuple[str, ...]] = {}
+    """The blocks of the document, each with other words for its heading. A block ends where the next
+    one's heading stands, so that those count, too, in which there is no field."""
     anchors: tuple[str, ...] = ()
     """Printed words that patterns rely on; one misread character in them is forgiven."""
     script: Literal["likely", "as_printed"] = "likely"
@@ -435,6 +489,12 @@ class Schema(Value):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
+
+    @cached_property
+    def headings(self) -> dict[str, tuple[str, ...]]:
+        """Section → the words of its heading, those of the fields' own sections included."""
+        named = dict.fromkeys((*self.sections, *(f.within for f in self.fields if f.within)))
+        return {section: (section, *self.sections.get(section, ())) for section in named}
 
     def field(self, name: str) -> Field:
         """The field of that name or alias. Raises KeyError."""

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
-from ocr_moe.reading.forms import WEAK, Block, Form, read_form
+from ocr_moe.reading.forms import WEAK, Block, Form, Label, read_form
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
+from ocr_moe.reading.letterheads import own_words, rows_of_name
+from ocr_moe.reading.ownership import Owners
+from ocr_moe.reading.sections import EVERYWHERE, Place, Sections, place_of
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import PageText
 from ocr_moe.values.dates import DATE_CHARACTERS, find_dates, with_era
@@ -27,7 +30,11 @@ from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.normalize import normalize
 from ocr_moe.values.plausible import plausibility
 
-_FOR_LINES = re.compile(r"\(\?[aiLsux]*m")
+_FOR_LINES = re.compile(
+    r"\(\?[aiLsux]*m|(?!\(\?[aiLux]*s)(?:\^|.*(?:(?<!\\)\$$|(?<!\\)(?:\\\\)*\\n|\n))", re.DOTALL
+)
+"""A pattern that begins with a flag for lines or at a line's beginning, ends at a line's end, or names
+one in between; but for one with the flag by which lines do not matter."""
 
 BELIEVED = 0.6
 """Belief in a candidate from which its field needs no fallback, and no other field may have it.
@@ -55,6 +62,8 @@ class Candidate:
     below: float = 0.0
     column: float = 0.0
     snapped: float = 0.0
+    placed: bool = True
+    """Whether the printed words were found that tell where the field's value stands."""
     plain: str = ""
     """The value in simplified characters, in which a schema's words are declared."""
 
@@ -75,10 +84,47 @@ class PreparedPage:
     snapped: str
     """`running` with misread anchor words put right, character for character."""
     lined: Text
+    places: Mapping[str, Place] = dataclass_field(default_factory=dict)
+    """Field → where its value stands, for those of which the schema says that."""
+    owners: Owners | None = None
+    whole: PreparedPage | None = dataclass_field(default=None, compare=False, repr=False)
+    """Of a part of a page: the page."""
     found: dict[str, tuple[Field, tuple[Candidate, ...]]] = dataclass_field(
         default_factory=dict, compare=False, repr=False
     )
     """Name of a field → the field and its candidates, once they were sought: several experts ask."""
+
+    @cached_property
+    def paragraph_ends(self) -> frozenset[Glyph]:
+        """The last characters of the paragraphs."""
+        return self.layout.paragraph_ends()
+
+    def announces(self, label: Label, wanted: Field) -> bool:
+        """Whether a label is the field's: also one that several columns share."""
+        if label.name == wanted.name:
+            return True
+        return self.owners is not None and self.owners.share(wanted, label)
+
+    def place(self, wanted: Field) -> Place:
+        return self.places.get(wanted.name, EVERYWHERE) if wanted.placed else EVERYWHERE
+
+    def part_for(self, wanted: Field) -> PreparedPage:
+        """The part of the page where the field's value may stand; labels are those of the whole page."""
+        place = self.place(wanted)
+        if not wanted.placed:
+            return self
+        layout = self.layout.part(place.holds)
+        running = layout.running()
+        snapped = snap(running.text, self.schema.anchors)
+        return replace(
+            self,
+            layout=layout,
+            running=running,
+            snapped=snapped,
+            lined=layout.lined(),
+            found={},
+            whole=self,
+        )
 
 
 class _Last(threading.local):
@@ -110,21 +156,32 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
         each.name: each.labels or _own_labels(each) for each in schema.fields
     }
     vocabulary[None] = schema.other_labels
+    words = [label for labels in vocabulary.values() for label in labels]
+    sections = Sections(layout, schema.headings, words)
+    places = {each.name: place_of(each, layout, sections) for each in schema.fields if each.placed}
+    owners = Owners(schema, places)
+    for name, labels in owners.joint.items():
+        vocabulary[name] = (*vocabulary[name], *labels)
     running = layout.running()
+    # A heading beside its block may be glued to a label: it is neither a part of it nor a value.
+    upright = {g for heading in sections.headings if heading.step for g in heading.glyphs}
     return PreparedPage(
         schema=schema,
         number=number,
         layout=layout,
         form=read_form(
-            layout,
+            layout.part(lambda glyph: glyph not in upright) if upright else layout,
             vocabulary,
             weak={each.name: each.weak_labels for each in schema.fields},
             multiline={each.name for each in schema.fields if kind_of(each).multiline},
             claims=lambda names, line: _claimed(schema, names, line),
+            settle=owners.settled if owners.needed else None,
         ),
         running=running,
         snapped=snap(running.text, schema.anchors),
         lined=layout.lined(),
+        places=places,
+        owners=owners,
     )
 
 
@@ -195,33 +252,60 @@ def by_pattern(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     # An expression that is written for lines runs over lines.
     running = [each for each in wanted.patterns if not _FOR_LINES.match(each)]
     lined = [*wanted.line_patterns, *(each for each in wanted.patterns if _FOR_LINES.match(each))]
-    for expressions, text, searched, start in (
+    for expressions, text, searched, most in (
         (running, page.running, page.snapped, _RUNNING),
         (lined, page.lined, page.lined.text, _LINED),
     ):
         for rank, expression in enumerate(expressions):
-            for match in compiled(expression).finditer(searched):
+            for match in compiled(expression, wanted.case).finditer(searched):
                 group = "value" if "value" in match.re.groupindex else 0
                 if match[group] is None:
                     continue
-                span = match.span(group)
+                start, end = match.span(group)
+                end = start + _stop(wanted, text.text[start:end])
+                if text is page.running and wanted.kind is Kind.TEXT:
+                    end = start + sentence_end(page, start, end)
+                span = (start, end)
                 snapped = (
                     searched[match.start() : match.end()] != text.text[match.start() : match.end()]
                 )
-                prior = max(_LEAST_PATTERN, start - _LATER_PATTERN * rank)
+                prior = max(_LEAST_PATTERN, most - _LATER_PATTERN * rank)
                 candidate = candidate_in(wanted, text, span, prior)
-                if candidate is not None:
-                    yield replace(
-                        candidate,
-                        prior=candidate.prior * (_SNAPPED if snapped else 1.0),
-                        pattern=max(RANK_STEP, 1 - RANK_STEP * rank),
-                        snapped=float(snapped),
-                    )
+                if candidate is None:
+                    continue
+                found = replace(
+                    candidate,
+                    prior=candidate.prior * (_SNAPPED if snapped else 1.0),
+                    pattern=max(RANK_STEP, 1 - RANK_STEP * rank),
+                    snapped=float(snapped),
+                )
+                if wanted.kind is Kind.ORGANISATION and text is page.lined:
+                    yield from _over_rows(wanted, page, found)
+                else:
+                    yield found
+
+
+_HALF_A_NAME = 0.8
+"""Factor for a row of a name that goes on over another one; as much for both where that is not sure."""
+
+
+def _over_rows(wanted: Field, page: PreparedPage, found: Candidate) -> Iterator[Candidate]:
+    """A firm's name on a row, and with the row before or after it where it may not be whole."""
+    whole = [
+        replace(joined, pattern=found.pattern, snapped=found.snapped)
+        for rows in rows_of_name(page.layout.rows, found.glyphs, found.value)
+        for text in [join_rows(rows)]
+        if (joined := candidate_in(wanted, text, (0, len(text.text)), found.prior))
+    ]
+    torn = bool(whole) and (own_words(found.value) == 0 or whole[0].glyphs[0] == found.glyphs[0])
+    yield replace(found, prior=found.prior * _HALF_A_NAME) if torn else found
+    yield from whole
 
 
 @lru_cache(maxsize=1024)
-def compiled(expression: str) -> re.Pattern[str]:
-    return re.compile(expression, re.MULTILINE | re.IGNORECASE)
+def compiled(expression: str, case: bool = False) -> re.Pattern[str]:
+    """`case`: whether it tells capitals from small letters."""
+    return re.compile(expression, re.MULTILINE | (0 if case else re.IGNORECASE))
 
 
 # Belief in what a label announces; what follows `_BELOW` are factors.
@@ -250,11 +334,17 @@ _SMALL = 0.6
 
 def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     labels = page.form.labels
-    ranks = sorted(label.rank for label in labels if label.name == wanted.name)
+    ranks = sorted(label.rank for label in labels if page.announces(label, wanted))
+    place = page.place(wanted)
     for index, label in enumerate(labels):
-        if label.name != wanted.name:
+        if not page.announces(label, wanted):
             continue
         for choice, block in enumerate(page.form.blocks.get(index, ())):
+            if wanted.column_of:
+                column = _in_column(block, place)
+                if column is None:
+                    continue
+                block = column
             prior = _BESIDE if block.place == "right" else _BELOW
             prior *= label.quality**_QUALITY * (1 - _PER_HEIGHT * min(block.distance, _FURTHEST))
             prior *= _LATER_LABEL if label.rank > ranks[0] else 1.0
@@ -262,12 +352,25 @@ def by_label(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
             prior *= _SECOND_CHOICE**choice
             prior *= _SMALL_PRINT if label.height < _SMALL * page.layout.height else 1.0
             for candidate in _in_block(wanted, block, prior):
+                if place.known and candidate.glyphs and not place.holds(candidate.glyphs[0]):
+                    continue
                 yield replace(
                     candidate,
+                    placed=place.known
+                    or page.owners is None
+                    or page.owners.is_joint(wanted, label),
                     label=label.quality,
                     distance=block.distance,
                     below=float(block.place == "below"),
                 )
+
+
+def _in_column(block: Block, place: Place) -> Block | None:
+    """What of a block stands in the column that the field is of."""
+    lines = [[p for p in line if all(map(place.holds, p.glyphs))] for line in block.lines]
+    lines = [line for line in lines if line]
+    # However far away in its row, it is the column that tells it.
+    return Block(block.label, block.place, lines, 0.0) if lines else None
 
 
 _ASIDE = 8.0
@@ -343,6 +446,27 @@ def _without_gaps(wanted: Field, line: Sequence[Piece]) -> list[Piece]:
             break
         kept.append(piece)
     return kept
+
+
+_FORMULA = re.compile(
+    r"特发此|特颁此|特授此|特给此|特此(?:证明|表彰|公告|通知|发给)|特予|以资|以兹|以示鼓励|此证[。.]?$|此据|兹证明"
+)
+"""With which the closing sentence of a certificate begins, wherever the full stop before it is lost."""
+_LEAST_BEFORE = 2
+"""Characters of a value before what would end it."""
+
+
+def sentence_end(page: PreparedPage, start: int, end: int) -> int:
+    """How far a stretch of the running text goes on within its sentence: to the end of its paragraph,
+    or to the formula with which the next sentence begins."""
+    text = page.running
+    formula = _FORMULA.search(text.text, start + _LEAST_BEFORE, end)
+    last = formula.start() if formula else end
+    for position in range(start + _LEAST_BEFORE, last):
+        glyph = text.origins[position - 1]
+        if glyph is not None and glyph in page.paragraph_ends:
+            return position - start
+    return last - start
 
 
 def _stop(wanted: Field, text: str) -> int:

@@ -16,6 +16,7 @@ import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from ocr_moe.reading.candidates import (
     BELIEVED,
@@ -176,11 +177,12 @@ def _dates(
             for span in find_dates(scattered.text)
             if not known.issuperset(scattered.glyphs(span.start, span.end))
         ]
+    whole = page.whole or page
     claimed = {
         glyph
         for other in page.schema.fields
         if other.kind is Kind.DATE and other.name != wanted.name
-        for candidate in (*by_pattern(other, page), *by_label(other, page))
+        for candidate in (*by_pattern(other, whole.part_for(other)), *by_label(other, whole))
         if candidate.belief >= BELIEVED
         for glyph in candidate.glyphs
     }
@@ -390,8 +392,26 @@ def _column(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
             yield replace(candidate, column=1.0)
 
 
+_BRACKETED = re.compile(r"\(.*\)")
+"""A row that is a remark on the one above, such as a firm's registration number: no block begins so."""
+_WIDER = 1.7
+"""Times the distance of the block's first rows from which a row stands apart from it …"""
+_APART = 3.0
+"""… and text heights, where the block has one row."""
+
+
+def _stands_apart(rows: Sequence[Row]) -> bool:
+    """Whether the last of these rows is set off from those before it."""
+    heights = [statistics.median(piece.v for piece in row) for row in rows]
+    steps = [below - above for above, below in pairwise(heights)]
+    size = max(piece.height for row in rows[-2:] for piece in row)
+    usual = statistics.median(steps[:-1]) * _WIDER if len(steps) > 1 else _APART * size
+    return steps[-1] > max(usual, size)
+
+
 def _block(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
-    """The first rows that fit the shape, going on over one row that neither fits nor is rejected."""
+    """The first rows that fit the shape, going on over one row that neither fits nor is rejected, up to
+    one that stands apart."""
     if not wanted.shape:
         return
     fits: list[bool | None] = []
@@ -399,11 +419,15 @@ def _block(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
         text = join_rows([row]).text
         rejected = bool(wanted.reject and compiled(wanted.reject).search(text))
         fits.append(None if rejected else bool(compiled(wanted.shape).search(text)))
-    if True not in fits:
+    plain = [not _BRACKETED.fullmatch(join_rows([row]).text) for row in page.layout.rows]
+    begins = [index for index, fit in enumerate(fits) if fit and plain[index]]
+    if not begins:
         return
-    first = last = fits.index(True)
+    first = last = begins[0]
     for index in range(first + 1, len(fits)):
         if fits[index] is None or index > last + 2:
+            break
+        if _stands_apart(page.layout.rows[first : index + 1]):
             break
         if fits[index]:
             last = index
@@ -411,6 +435,10 @@ def _block(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     candidate = _whole(wanted, page, rows, _PRIOR[Fallback.BLOCK])
     if candidate is not None:
         yield candidate
+
+
+def _nowhere(_: Field, __: PreparedPage) -> Iterator[Candidate]:
+    return iter(())
 
 
 FALLBACKS = {
@@ -424,4 +452,5 @@ FALLBACKS = {
     Fallback.ANYWHERE: _anywhere,
     Fallback.COLUMN: _column,
     Fallback.BLOCK: _block,
+    Fallback.NOWHERE: _nowhere,
 }

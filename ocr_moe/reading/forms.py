@@ -12,15 +12,17 @@ at half of it four cells fewer are right, of 1,015, and `±0` that some differ b
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from ocr_moe.folds import fold_label, fold_label_glyph
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Row
+from ocr_moe.schema import forms_of
 
 Place = Literal["right", "below", "column"]
 
@@ -52,10 +54,33 @@ class Label:
     anchored: bool
     """Whether it begins a box or follows a break."""
     glyphs: tuple[Glyph, ...]
+    lines: tuple[tuple[Glyph, ...], ...] = ()
+    """Its lines from top to bottom, where it stands on several; none for a label on one."""
 
     @property
     def u0(self) -> float:
         return self.glyphs[0].u0
+
+    def end_at(self, v: float) -> float:
+        """Where it ends on the line that is nearest to a height of the page."""
+        if not self.lines:
+            return self.u1
+        line = min(self.lines, key=lambda line: abs(line[0].v - v))
+        return max(glyph.u1 for glyph in line)
+
+    def rise_to(self, v: float) -> float:
+        """How far from level with it a height of the page is: 0 anywhere between its lines."""
+        if not self.lines:
+            return abs(self.v - v)
+        heights = [statistics.fmean(glyph.v for glyph in line) for line in self.lines]
+        return max(min(heights) - v, v - max(heights), 0.0)
+
+    @cached_property
+    def foot(self) -> float:
+        """The height of its last line."""
+        if not self.lines:
+            return self.v
+        return statistics.fmean(glyph.v for glyph in self.lines[-1])
 
     @cached_property
     def u1(self) -> float:
@@ -102,23 +127,31 @@ def read_form(
     weak: Mapping[str, Sequence[str]] | None = None,
     multiline: Collection[str] = (),
     claims: Callable[[Collection[str], str], bool] | None = None,
+    settle: Callable[[Sequence[Label]], Sequence[Label]] | None = None,
 ) -> Form:
     """Find the labels of `vocabulary` (field name, or None for other labels, → its labels).
 
     `weak` labels stand for a field only where it has no better one; their rank is WEAK and more.
     Only the values of `multiline` fields go on over further lines.  `claims` tells whether a line
     looks like the value of one of some fields; it is asked about fields whose label is not found.
+    `settle` says whose a label is, where the words alone do not tell.
     """
     words: list[Word] = [
-        (fold_label(label), name, rank)
+        (fold_label(form), name, rank)
         for name, labels in vocabulary.items()
         for rank, label in enumerate(labels)
+        for form in forms_of(label)
     ]
     for field_name, weaker in (weak or {}).items():
         words += [(fold_label(word), field_name, WEAK + rank) for rank, word in enumerate(weaker)]
     words = sorted((w for w in words if w[0]), key=lambda w: (-len(w[0]), w[1] is None, w[2]))
-    labels = [label for row in layout.rows for label in _labels_of_row(row, words)]
+    labels = _torn_over_lines(layout, words)
+    used = {glyph for label in labels for glyph in label.glyphs}
+    labels += [label for row in layout.rows for label in _labels_of_row(row, words, used)]
+    if settle is not None:
+        labels = list(settle(labels))
     labels = _settle(labels)
+    labels = _joined(layout, labels)
     labels += _damaged(layout, words, labels)
     found = {label.name for label in labels}
     unlabelled = {name for name in vocabulary if name is not None and name not in found}
@@ -137,7 +170,9 @@ _MISREAD = 0.5
 """Quality that a label would lose if all of it was misread; it loses the share that was."""
 
 
-def _labels_of_row(row: Row, words: Sequence[Word]) -> list[Label]:
+def _labels_of_row(
+    row: Row, words: Sequence[Word], used: Collection[Glyph] = frozenset()
+) -> list[Label]:
     glyphs = [g for piece in row for g in piece.glyphs if g.char != " "]
     firsts = {piece.glyphs[0] for piece in row}
     starts = [index for index, glyph in enumerate(glyphs) if glyph in firsts]
@@ -151,7 +186,7 @@ def _labels_of_row(row: Row, words: Sequence[Word]) -> list[Label]:
     near = [
         word for word in words if not heads.isdisjoint(enumerate(word[0][: _MOST_FORGIVEN + 1]))
     ]
-    taken = [False] * len(glyphs)
+    taken = [glyph in used for glyph in glyphs]
     found: list[Label] = []
     for exact in (True, False):
         for word, name, rank in words if exact else near:
@@ -242,6 +277,154 @@ def _standing(
 
 def _letter(char: str) -> bool:
     return char.isascii() and char.isalnum()
+
+
+_NEXT_LINE_OF_LABEL = (0.6, 2.2)
+"""From one line of a label down to the next, in text heights."""
+_LEAST_ON_A_LINE = 2
+"""Letters that a line of a label has at least …"""
+_MOST_LINES = 3
+"""… and how many lines it has at most."""
+
+
+def _torn_over_lines(layout: PageLayout, words: Sequence[Word]) -> list[Label]:
+    """Labels that are printed over two or three lines, one below the other: 户主或与 | 户主关系."""
+    pieces = [piece for row in layout.rows for piece in row]
+    texts = [fold_label(piece.text) for piece in pieces]
+    whole = {word for word, _, _ in words}
+    found: list[Label] = []
+    used: set[Glyph] = set()
+    for word, name, rank in words:
+        if len(word) < 2 * _LEAST_ON_A_LINE:
+            continue
+        for piece, text in zip(pieces, texts, strict=True):
+            starts = _LEAST_ON_A_LINE <= len(text) < len(word) and word.startswith(text)
+            if not starts or text in whole or piece.glyphs[0] in used:
+                continue
+            lines = _further_lines(piece, word[len(text) :], pieces, texts)
+            if lines is not None:
+                lines = (_letters(piece.glyphs), *lines)
+                glyphs = tuple(glyph for line in lines for glyph in line)
+                if used.isdisjoint(glyphs):
+                    used.update(glyphs)
+                    found.append(Label(name, word, 1.0, rank, True, glyphs, lines))
+    return found
+
+
+def _letters(glyphs: Sequence[Glyph]) -> tuple[Glyph, ...]:
+    return tuple(glyph for glyph in glyphs if glyph.char != " ")
+
+
+def _further_lines(
+    above: Piece, rest: str, pieces: Sequence[Piece], texts: Sequence[str], lines: int = 1
+) -> tuple[tuple[Glyph, ...], ...] | None:
+    """The lines below a label's first ones on which the rest of it stands."""
+    for piece, text in zip(pieces, texts, strict=True):
+        if not _stacked(above.glyphs, piece.glyphs):
+            continue
+        letters = _letters(piece.glyphs)
+        if text.startswith(rest) and (text == rest or letters[len(rest)].char in _BREAKS):
+            return (letters[: len(rest)],)
+        if len(text) >= _LEAST_ON_A_LINE and rest.startswith(text) and lines + 1 < _MOST_LINES:
+            further = _further_lines(piece, rest[len(text) :], pieces, texts, lines + 1)
+            if further is not None:
+                return (letters, *further)
+    return None
+
+
+def _stacked(above: Sequence[Glyph], below: Sequence[Glyph]) -> bool:
+    """Whether one run of characters stands right under another: at its left edge, or in its middle."""
+    size = max(above[0].height, below[0].height)
+    least, most = _NEXT_LINE_OF_LABEL
+    if not least * size < below[0].v - above[0].v <= most * size:
+        return False
+    left = abs(above[0].u0 - below[0].u0)
+    middle = abs(above[0].u0 + above[-1].u1 - below[0].u0 - below[-1].u1) / 2
+    return min(left, middle) <= _EDGE * size
+
+
+_SAME_LABEL = 2.0
+"""Gap up to which two languages of a label stand beside each other, in text heights."""
+
+
+def _joined(layout: PageLayout, labels: list[Label]) -> list[Label]:
+    """Labels in two languages, side by side or one below the other, as one.
+
+    The second is one of the same field, or one that the schema declares as no field's; a label with a
+    value of its own beside it stays one.
+    """
+    used = {glyph for label in labels for glyph in label.glyphs}
+    rest = [
+        piece
+        for row in layout.rows
+        for piece in row
+        if any(glyph not in used and glyph.char not in _BREAKS for glyph in piece.glyphs)
+    ]
+    gone: set[int] = set()
+    grown = list(labels)
+    for index, first in enumerate(labels):
+        if first.name is None or index in gone:
+            continue
+        for other, second in enumerate(labels):
+            if other in (index, *gone) or not _one_label(first, second):
+                continue
+            beside = _side_by_side(first, second)
+            if not beside and not (
+                _stacked(first.glyphs, second.glyphs)
+                and not _has_value(first, second, rest, labels)
+            ):
+                continue
+            gone.add(other)
+            own = grown[index]
+            lines = own.lines or (own.glyphs,)
+            *upper, last = lines
+            lines = (*upper, (*last, *second.glyphs)) if beside else (*lines, second.glyphs)
+            first = grown[index] = replace(
+                own,
+                glyphs=(*own.glyphs, *second.glyphs),
+                lines=lines if len(lines) > 1 else (),
+                quality=max(own.quality, second.quality),
+            )
+    return [label for index, label in enumerate(grown) if index not in gone]
+
+
+def _one_label(first: Label, second: Label) -> bool:
+    """Whether two labels may be one in two languages."""
+    if second.name is not None and second.name != first.name:
+        return False
+    declared = second.name is not None and first.rank == second.rank and first.text != second.text
+    return declared or bool(_HAN.search(first.text)) != bool(_HAN.search(second.text))
+
+
+def _side_by_side(first: Label, second: Label) -> bool:
+    size = max(first.height, second.height)
+    gap = second.u0 - first.u1
+    level = abs(first.v - second.v) <= _ONE_LINE * size
+    return level and -size <= gap <= _SAME_LABEL * size
+
+
+_NEARER = 0.25
+"""By how much a value stands nearer to the lower of two labels whose own it is, in text heights."""
+
+
+def _has_value(above: Label, label: Label, rest: Sequence[Piece], labels: Sequence[Label]) -> bool:
+    """Whether a text stands on a label's line, rather than on that of the one above, right of it and
+    before the next label."""
+    level = [
+        piece
+        for piece in rest
+        if abs(piece.v - label.v) <= _ONE_LINE * max(piece.height, label.height)
+        and abs(piece.v - label.v) + _NEARER * label.height < abs(piece.v - above.v)
+        and piece.u0 >= label.u1 - _OVERLAP * label.height
+    ]
+    ends = [
+        other.u0
+        for other in labels
+        if other is not label
+        and other.u0 >= label.u1
+        and abs(other.v - label.v) <= _SAME_ROW * max(other.height, label.height)
+    ]
+    return any(piece.u0 < min(ends, default=math.inf) for piece in level)
 
 
 def _settle(labels: list[Label]) -> list[Label]:
@@ -430,7 +613,8 @@ def _assign(
             # A watermark's web address close to a Chinese value.
             pieces = [p for p in pieces if _HAN.search(p.text) or not _WORD.search(p.text)]
         block = Block(label, "right", _lines(pieces))
-        block.distance = max(0.0, (block.lines[0][0].u0 - label.u1) / label.height)
+        start = block.lines[0][0]
+        block.distance = max(0.0, (start.u0 - label.end_at(start.v)) / label.height)
         blocks[index] = block
     rest = _continue(labels, blocks, rest, multiline, claimed)
     under, rest = _below(labels, blocks, rest)
@@ -501,22 +685,23 @@ def _anchor(piece: Piece, labels: Sequence[Label]) -> int | None:
     best: tuple[float, int] | None = None
     for index, label in enumerate(labels):
         size = max(label.height, piece.height)
-        if piece.glyphs[0].u0 < label.u1 - _OVERLAP * size:
+        end = label.end_at(piece.glyphs[0].v)
+        if piece.glyphs[0].u0 < end - _OVERLAP * size:
             continue
         same_line = piece.glyphs[0].line == label.glyphs[-1].line
-        rise = abs(piece.glyphs[0].v - label.v) / size
+        rise = label.rise_to(piece.glyphs[0].v) / size
         if rise > _LEVEL and not same_line:
             continue
         blocked = any(
             other is not label
-            and other.u0 >= label.u1 - _OVERLAP_OF_LABELS * size
-            and other.u1 <= piece.u0 + _OVERLAP * size
-            and abs(other.v - piece.glyphs[0].v) <= _SAME_ROW * size
+            and other.u0 >= end - _OVERLAP_OF_LABELS * size
+            and other.end_at(piece.glyphs[0].v) <= piece.u0 + _OVERLAP * size
+            and other.rise_to(piece.glyphs[0].v) <= _SAME_ROW * size
             for other in labels
         )
         if blocked and not same_line:
             continue
-        gap = max(0.0, piece.u0 - label.u1) / size
+        gap = max(0.0, piece.u0 - end) / size
         cost = (0.0 if same_line else rise) + _COST_OF_GAP * gap
         if best is None or cost < best[0]:
             best = (cost, index)
@@ -629,6 +814,8 @@ def _continuation(
             and block.label.u0 - size <= piece.u0 <= block.label.u1 + _INDENT_GLUED * size
         )
         least, most = _PITCH
+        if block.label.lines:  # the second line of the label stands between
+            most += (block.label.foot - block.label.lines[0][0].v) / size
         if block.label.name not in multiline or not aligned or not least < drop <= most:
             return None
         han = any(_HAN.search(p.text) for p in last)
@@ -696,7 +883,7 @@ def _below(
             continue
         best: tuple[float, Piece] | None = None
         for piece in left:
-            drop = (piece.v - label.v) / max(label.height, piece.height)
+            drop = (piece.v - label.foot) / max(label.height, piece.height)
             middle = (label.u0 + label.u1) / 2
             aligned = (
                 abs(piece.u0 - label.u0) <= _EDGE * label.height

@@ -19,7 +19,7 @@ from ocr_moe.reading.candidates import (
 )
 from ocr_moe.reading.chronology import in_time
 from ocr_moe.reading.fallbacks import FALLBACKS
-from ocr_moe.schema import Field, Kind
+from ocr_moe.schema import Fallback, Field, Kind
 from ocr_moe.values.amounts import PRICE, parse_amount
 from ocr_moe.values.kinds import kind_of
 
@@ -27,6 +27,9 @@ from ocr_moe.values.kinds import kind_of
 def gather(wanted: Field, pages: Sequence[PreparedPage]) -> list[tuple[Candidate, PreparedPage]]:
     """Every candidate for the field with the page it stands on, in no order of belief."""
     gathered = [(candidate, page) for page in pages for candidate in _found(wanted, page)]
+    if any(candidate.placed for candidate, _ in gathered):
+        # On a page without the heading nothing tells whose it is, as long as another page does.
+        gathered = [pair for pair in gathered if pair[0].placed]
     if wanted.kind is Kind.MONEY:
         return _prefer_prices(gathered)
     return in_time(wanted, gathered) if wanted.kind is Kind.DATE else gathered
@@ -82,15 +85,35 @@ def _found(wanted: Field, page: PreparedPage) -> tuple[Candidate, ...]:
 
 
 def _candidates(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
-    found = [*by_pattern(wanted, page), *by_label(wanted, page)]
+    part = page.part_for(wanted)
+    known = page.place(wanted).known
+    patterned = (replace(each, placed=known) for each in by_pattern(wanted, part))
+    found = [*patterned, *by_label(wanted, page)]
     yield from found
     if any(candidate.belief >= BELIEVED for candidate in found):
         return
-    declared = wanted.fallbacks or (() if wanted.patterns else kind_of(wanted).fallbacks)
-    for rank, fallback in enumerate(declared):
-        for candidate in FALLBACKS[fallback](wanted, page):
+    for rank, fallback in enumerate(_fallbacks(wanted)):
+        for candidate in FALLBACKS[fallback](wanted, part):
             yield replace(
                 candidate,
                 prior=candidate.prior * (1 - _NEXT_FALLBACK * rank),
                 fallback=1 - RANK_STEP * rank,
+                placed=known,
             )
+
+
+def stands_unlabelled(wanted: Field, page: PreparedPage) -> bool:
+    """Whether a column of values has one that may be the field's, whose label was not read; asked of a
+    field that is given beside its label alone."""
+    if not wanted.only_labelled or Fallback.COLUMN not in kind_of(wanted).fallbacks:
+        return False
+    found = FALLBACKS[Fallback.COLUMN](wanted, page.part_for(wanted))
+    return any(candidate.belief >= BELIEVED for candidate in found)
+
+
+def _fallbacks(wanted: Field) -> tuple[Fallback, ...]:
+    """Those that the schema names; else those of the kind, where neither a pattern nor a label that
+    may be missing says how the field is found."""
+    if wanted.fallbacks:
+        return wanted.fallbacks
+    return () if wanted.patterns or wanted.only_labelled else kind_of(wanted).fallbacks

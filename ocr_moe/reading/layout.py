@@ -14,8 +14,9 @@ import re
 import statistics
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from ocr_moe.geometry import around, distance, hull, slope_by_height
 from ocr_moe.types import Box, Evidence, Line, PageText, Point, Quad
@@ -33,6 +34,19 @@ _TITLE = 1.5
 title set down the margin, while the letters of labels are as high as the rest."""
 _DOUBTFUL = 0.6
 """Confidence below which a line is left out of the running text: signatures, seals, ornaments."""
+
+
+# Where a paragraph ends, in text heights.
+_NEIGHBOURS = 4
+"""Rows before and after one with which its edges are compared."""
+_SHORT = 3.0
+"""How far short of the margin, which two rows or more reach, a paragraph's last row ends."""
+_INDENT = 3.0
+"""How far from the left margin rows of one paragraph may begin."""
+_OPENING = (1.2, 3.5)
+"""How far a paragraph's first row is indented …"""
+_ALIKE = 0.7
+"""… and how much that differs from one paragraph to the next."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +153,56 @@ class PageLayout:
         """Pieces of lines that run across the others, such as the rim of a seal."""
         self.rows = _reading_order(pieces, self.height)
 
+    def part(self, holds: Callable[[Glyph], bool]) -> PageLayout:
+        """The page with nothing on it but these characters."""
+        rows = [
+            tuple(
+                Piece(tuple(run), piece.confidence)
+                for piece in row
+                for kept, run in groupby(piece.glyphs, holds)
+                if kept
+            )
+            for row in self.rows
+        ]
+        part = copy(self)
+        part.rows = tuple(row for row in rows if row)
+        part.pieces = tuple(piece for row in part.rows for piece in row)
+        part.tilted = tuple(p for p in self.tilted if all(map(holds, p.glyphs)))
+        return part
+
     def running(self) -> Text:
         """The rows as one text: nothing between CJK characters, a space between words."""
         sure = [tuple(p for p in row if p.confidence >= _DOUBTFUL) for row in self.rows]
         prose = [tuple(p for p in row if not self._is_of_title(p)) for row in sure]
         return join_rows(row for row in prose if row)
+
+    def paragraph_ends(self) -> frozenset[Glyph]:
+        """The last characters of rows after which a new paragraph begins: rows that end far short of
+        the margin, and those before a row that is indented as the paragraph's first one was."""
+        rows = [row for row in self.rows if sum(len(piece.glyphs) for piece in row) > 1]
+        edges = [(row[0].u0, max(piece.u1 for piece in row)) for row in rows]
+        ends: set[Glyph] = set()
+        for index, row in enumerate(rows[:-1]):
+            left, right = edges[index]
+            following = edges[index + 1][0]
+            near = edges[max(index - _NEIGHBOURS, 0) : index + _NEIGHBOURS + 1]
+            full = [
+                u1
+                for u0, u1 in near
+                if u1 - right > _SHORT * self.height
+                and left - u0 <= _INDENT * self.height
+                and u0 - left <= _INDENT * self.height
+                and sum(abs(u1 - other) <= self.height for _, other in near) > 1
+            ]
+            least, most = _OPENING
+            indented = least * self.height <= following - left <= most * self.height
+            opened = any(
+                abs(u0 - following) <= _ALIKE * self.height
+                for u0, _ in edges[max(index - _NEIGHBOURS, 0) : index]
+            )
+            if full or (indented and opened):
+                ends.add(row[-1].glyphs[-1])
+        return frozenset(ends)
 
     def lined(self) -> Text:
         """All rows, one a line, with a tab between pieces."""
@@ -174,6 +233,11 @@ class PageLayout:
         """The lowest confidence of the lines that these characters stand in; 0 where there are none."""
         lines = {glyph.line for glyph in glyphs}
         return min((self.page.lines[line].confidence for line in lines), default=0.0)
+
+    def box(self, first: Point, last: Point) -> Box:
+        """The box of the page around a rectangle of its plane, from one corner (u, v) to the other."""
+        corners = [(u, v) for u in (first[0], last[0]) for v in (first[1], last[1])]
+        return around([self._tilted(u, v) for u, v in corners])
 
     def _lay(self, index: int, line: Line) -> tuple[bool, list[Piece]]:
         """Whether the line runs with the page, and its pieces."""
@@ -245,6 +309,19 @@ class PageLayout:
         base, change = self._slope
         slope = base + change * y
         return x + base * (y - self.aspect / 2), y - slope * (x - 0.5)
+
+    def _tilted(self, u: float, v: float) -> Point:
+        """Back from the plane to the page, in fractions of its sides."""
+        base, change = self._slope
+        x, y = u, v
+        for _ in range(_ROUNDS):
+            x = u - base * (y - self.aspect / 2)
+            y = v + (base + change * y) * (x - 0.5)
+        return min(max(x, 0.0), 1.0), min(max(y / self.aspect, 0.0), 1.0)
+
+
+_ROUNDS = 3
+"""Rounds in which a point of the plane is brought back to the page: skews are small."""
 
 
 def _as_read(char: str) -> str:

@@ -40,7 +40,7 @@ def recognise(text: PageText, schemas: Sequence[Schema]) -> tuple[Schema | None,
 
 def words_of(schema: Schema) -> Mapping[str, float]:
     """The words by which a schema's documents are known, with weights."""
-    return schema.words or {label: 1.0 for each in schema.fields for label in each.labels}
+    return schema.words or {label: 1.0 for each in schema.fields for label in each.label_forms}
 
 
 def _score(schema: Schema, page: str) -> tuple[float, float, int]:

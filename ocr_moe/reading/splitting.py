@@ -303,7 +303,7 @@ def _vocabulary(schema: Schema) -> dict[str, float]:
 
 
 def _folded_words(schema: Schema) -> dict[str, float]:
-    labels = {fold_label(label): _LABEL for each in schema.fields for label in each.labels}
+    labels = {fold_label(label): _LABEL for each in schema.fields for label in each.label_forms}
     words = {fold_label(word): weight for word, weight in words_of(schema).items()}
     return {word: weight for word, weight in (labels | words).items() if len(word) > 1}
 

@@ -166,8 +166,16 @@ class Calibration(Value):
             return PRIOR
         return fitted if not self.quality or field.name in self.quality else Mean(fitted, PRIOR)
 
+    @cached_property
+    def _absence(self) -> Logistic:
+        """What was fitted, with what is judged of signals that the data did not have."""
+        if self.absence is None:
+            return ABSENCE_PRIOR
+        judged = {"rules.empty": ABSENCE_PRIOR.weights["rules.empty"]}
+        return Logistic(bias=self.absence.bias, weights=judged | self.absence.weights)
+
     def absence_of(self) -> Logistic:
-        return self.absence or ABSENCE_PRIOR
+        return self._absence
 
 
 class PolicyExpert(Value):
@@ -208,11 +216,13 @@ PRIOR = Logistic(
         "evidence": Weight(weight=0.5),
         "notes": Weight(weight=-1.0, high=2.0),
         "voted": Weight(weight=-0.7),
+        "rules.clear": Weight(weight=0.7),
     },
 )
 """Judgement, for what no data was fitted on: an expert of the user's own, or a new kind of field.
 An expert's own score counts for little, because language models are always sure of themselves; the
-agreement of another expert counts for much, and without it nothing reaches 0.9.
+agreement of another expert counts for much, and without it nothing reaches 0.9 but a clear case: one
+short value, well read, beside its label.
 """
 
 ABSENCE_PRIOR = Logistic(
@@ -223,6 +233,7 @@ ABSENCE_PRIOR = Logistic(
         "silent": Weight(weight=0.7, high=4.0),
         "failed": Weight(weight=-2.0, high=2.0),
         "notes": Weight(weight=-1.0, high=2.0),
+        "rules.empty": Weight(weight=1.5),
     },
 )
 

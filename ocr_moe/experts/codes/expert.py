@@ -66,6 +66,7 @@ from ocr_moe.codes.placing import row_of, spell
 from ocr_moe.codes.posterior import OTHER
 from ocr_moe.experts.codes.faintlines import faint_lines
 from ocr_moe.experts.codes.wholeness import Ends, ends_of
+from ocr_moe.folds import fold_label
 from ocr_moe.geometry import around, distance
 from ocr_moe.imaging.linecrops import (
     colourfulness,
@@ -76,13 +77,14 @@ from ocr_moe.imaging.linecrops import (
     without_lines,
 )
 from ocr_moe.protocols import Document, OcrEngine, Page, Posterior, Services
-from ocr_moe.schema import Field
+from ocr_moe.reading.candidates import prepare
+from ocr_moe.schema import Field, Schema
 from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageText, Reading, Value
 
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 9
+REVISION = 10
 
 _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)
@@ -195,6 +197,28 @@ class _Seen:
         return max((view.free for view in self.views), key=len, default="")
 
 
+def _part_for(field: Field, schema: Schema, text: PageText) -> PageText:
+    """The lines of a page among which the field's code stands, where its schema says which."""
+    if not field.placed and field.occurrence is None:
+        return text
+    page = prepare(schema, 1, text)
+    part = page.layout.part(page.place(field).holds)
+    words = {fold_label(form) for form in field.label_forms}
+    own, others = set[int](), set[int]()
+    for label in page.form.labels:
+        if label.name == field.name or label.text in words:
+            lines = own if label.name == field.name else others
+            lines.update(glyph.line for glyph in label.glyphs)
+    kept = own | ({piece.glyphs[0].line for piece in part.pieces} - others)
+    return text.model_copy(update={"lines": tuple(text.lines[i] for i in sorted(kept))})
+
+
+def _announced(found: Findings) -> Findings:
+    """Without what no label announces, and without guesses beside a label that stands bare."""
+    places = tuple(place for place in found.places if place.label is not None)
+    return replace(found, places=places, spots=(), under=(), unread=(), upward=())
+
+
 class CodesExpert:
     """Reads long codes under their grammars, by the votes of line recognisers over several views.
 
@@ -227,24 +251,26 @@ class CodesExpert:
 
     def _read_field(self, document: Document, field: Field) -> Reading:
         grammars = field.grammars or (_ANY_CODE,)
-        labels = (*field.labels, *(x for g in grammars for x in g.labels))
+        labels = (*field.label_forms, *(x for g in grammars for x in g.labels))
         labels = tuple(dict.fromkeys(labels)) or (field.name,)
         aliens = tuple(
             label
             for other in document.schema.fields
             if other.name != field.name
-            for label in (*other.labels, other.name)
+            for label in (*other.label_forms, other.name)
         )
 
         def find(text: PageText) -> Findings:
-            return find_codes(text, grammars, labels, aliens)
+            found = find_codes(_part_for(field, document.schema, text), grammars, labels, aliens)
+            return _announced(found) if field.only_labelled else found
 
         found = [(page, find(page.text)) for page in document.pages]
         places = self._plausible([(p, c) for p, f in found for c in f.places])
         if places and self._sure(*places[0], places[1:], grammars):
             return self._first_sight(field, *places[0])
         seen = self._look_at(places, found, grammars)
-        if not any(map(self._credible, seen)):
+        faint = not (field.only_labelled or field.placed)  # of a line that no label announces
+        if faint and not any(map(self._credible, seen)):
             seen += [s for page in document.pages for s in self._faint_look(page, field, grammars)]
         if not any(map(self._credible, seen)):
             seen += [s for page in document.pages for s in self._second_look(page, find, grammars)]

@@ -56,7 +56,7 @@ def find_evidence(
     if not forms or not lines:
         return None, 0.0
     best: tuple[float, float, list[tuple[int, int, int]]] | None = None
-    labels = tuple(filter(None, map(fold_print, (*field.labels, field.name))))
+    labels = tuple(filter(None, map(fold_print, (*field.label_forms, field.name))))
     wanted = [fold_print(form) for form in forms]
     dates: set[str] = set()
     if field.kind is Kind.DATE:

@@ -96,7 +96,7 @@ class Keys:
     def __init__(self, fields: Sequence[Field]) -> None:
         self.single = fields[0].name if len(fields) == 1 else None
         named = [[(name, field.name) for name in (field.name, *field.aliases)] for field in fields]
-        labels = [(label, field.name) for field in fields for label in field.labels]
+        labels = [(label, field.name) for field in fields for label in field.label_forms]
         names = [pair for pairs in named for pair in pairs]
         exact: dict[str, tuple[str, int]] = {}
         for pairs in named:

@@ -177,7 +177,7 @@ def _bare(raw: str, field: Field) -> str:
     raw = clean_text(_SURENESS.sub("", raw))
     if (wrapped := _WRAPPED.match(raw)) is not None:
         raw = wrapped[2]
-    for label in sorted((field.name, *field.labels), key=len, reverse=True):
+    for label in sorted((field.name, *field.label_forms), key=len, reverse=True):
         match = re.match(rf"\s*{re.escape(label)}\s*[:：]\s*(?=\S)", raw)
         if match:
             raw = raw[match.end() :]

@@ -60,9 +60,13 @@ def field_region(schema: Schema, field: Field, page: PageText) -> Box | None:
 def _by_code(schema: Schema, field: Field, page: PageText) -> list[Line]:
     if field.kind is not Kind.CODE or not field.grammars:
         return []
-    others = [other.labels for other in schema.fields if other.name != field.name]
+    others = [other.label_forms for other in schema.fields if other.name != field.name]
     alien = tuple(label for labels in (*others, schema.other_labels) for label in labels)
-    labels = (*field.labels, *(label for g in field.grammars for label in g.labels), field.name)
+    labels = (
+        *field.label_forms,
+        *(label for g in field.grammars for label in g.labels),
+        field.name,
+    )
     found = find_codes(page, field.grammars, labels, alien)
     strips = found.places[0].strips if found.places else ()
     strips = strips or tuple(strip for spot in found.spots[:1] for strip in spot.strips)
@@ -83,7 +87,7 @@ def _by_pattern(field: Field, layout: PageLayout) -> list[Line]:
 
 def _by_label(field: Field, layout: PageLayout) -> list[Line]:
     # The longest first; among labels of one length the one declared first.
-    labels = dict.fromkeys(fold_print(label) for label in (*field.labels, field.name))
+    labels = dict.fromkeys(fold_print(label) for label in (*field.label_forms, field.name))
     for label in sorted(filter(None, labels), key=len, reverse=True):
         places = [
             (not first, number, first, last)

@@ -115,7 +115,7 @@ class _Keys:
                 self.words.setdefault(_folded(key), []).append((field.name, rank))
             for rank, parameter in enumerate(field.marks.parameters):
                 self.parameters.setdefault(parameter.casefold(), []).append((field.name, rank))
-            known.update(field.labels, field.weak_labels, field.aliases, (field.name,))
+            known.update(field.label_forms, field.weak_labels, field.aliases, (field.name,))
         known = {_folded(word) for word in known} | self.words.keys()
         self.known = sorted((word for word in known if word), key=lambda word: (-len(word), word))
         """All words that end a value, folded, the longest first."""
@@ -136,7 +136,10 @@ def keys_of(field: Field) -> Sequence[str]:
     """The words before a field's value in a symbol: the schema's, else its labels and aliases."""
     if field.marks.keys is not None:
         return field.marks.keys
-    return tuple(dict.fromkeys((*field.labels, field.name, *field.aliases)))
+    if field.within or field.occurrence:
+        # Its label is another field's as well, and a symbol has no sections.
+        return tuple(dict.fromkeys((field.name, *field.aliases)))
+    return tuple(dict.fromkeys((*field.label_forms, field.name, *field.aliases)))
 
 
 def _folded(word: str) -> str:

@@ -23,7 +23,11 @@ Features of a reading, all present, for calibration:
     margin          belief in the value less belief in the best other value
     snapped         1 where a misread character was forgiven in the words around the value
     length, lines   characters of the value, and rows over which it stands
-    trace           1 where the field's label was found, with or without a value
+    trace           1 where the field's label was found, with or without a value, unless its box was seen
+                    to be empty
+    empty           1 where it was
+    clear           1 where the label, as declared, has one short value on its line, read well, and no
+                    other was found
     several         1 where labels or patterns give a code or a person's name two values that cannot be
                     one, misread: the page seems to hold several documents
     parses          date: 1 for a full date, 0.5 for a month.  code: 1 where a grammar and its check
@@ -38,18 +42,21 @@ page.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from itertools import combinations, takewhile
 
-from ocr_moe.protocols import Document, Services
+from ocr_moe.errors import DocumentError
+from ocr_moe.imaging.blankness import is_blank
+from ocr_moe.protocols import Document, Page, Services
 from ocr_moe.reading.candidates import BELIEVED, Candidate, PreparedPage, prepare
-from ocr_moe.reading.gathering import agreed, gather
+from ocr_moe.reading.forms import Label
+from ocr_moe.reading.gathering import agreed, gather, stands_unlabelled
 from ocr_moe.reading.identity import differs
 from ocr_moe.reading.layout import Glyph, PageLayout
 from ocr_moe.schema import Field, Kind
-from ocr_moe.types import Answer, Cost, Reading, Value
+from ocr_moe.types import Answer, Box, Cost, Reading, Value
 
-REVISION = "4"
+REVISION = "5"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 
@@ -78,11 +85,14 @@ class RulesExpert:
         texts = [(page.number, page.text) for page in document.pages]
         began = time.perf_counter()
         pages = [prepare(document.schema, number, text) for number, text in texts]
-        readings = tuple(self._reading(each, pages) for each in fields)
+        shown = {page.number: page for page in document.pages}
+        readings = tuple(self._reading(each, pages, shown) for each in fields)
         seconds = round(time.perf_counter() - began, 4)
         return Answer(expert=self.fingerprint, readings=readings, cost=Cost(seconds=seconds))
 
-    def _reading(self, wanted: Field, pages: Sequence[PreparedPage]) -> Reading:
+    def _reading(
+        self, wanted: Field, pages: Sequence[PreparedPage], shown: Mapping[int, Page]
+    ) -> Reading:
         gathered = gather(wanted, pages)
         trace = any(label.name == wanted.name for page in pages for label in page.form.labels)
         offered = [
@@ -91,7 +101,16 @@ class RulesExpert:
             if candidate.belief >= self._params.minimum
         ]
         if not offered:
-            return _nothing(wanted, trace, [page.layout for page in pages])
+            if trace:
+                seen = not wanted.required and _all_empty(wanted, pages, shown)
+                why = _EMPTY if seen else _BARE
+            elif wanted.required:
+                why = _MISSED
+            else:
+                why = (
+                    _STRAY if any(stands_unlabelled(wanted, page) for page in pages) else _NO_TRACE
+                )
+            return _nothing(wanted, trace, why, [page.layout for page in pages])
         return _best(wanted, offered, trace)
 
 
@@ -99,26 +118,76 @@ class RulesExpert:
 # 29 cells without a trace were absent, none of 6 that were not found, and not the one with a bare label;
 # the labels of the 80 licences tell of no absence: 1, 5 and 2 such cells were there.
 _BARE = ("label found, no value beside it", 0.6)
+_EMPTY = ("label found, and nothing is written beside it", 0.97)
+"""What pixels tell."""
 _NO_TEXT = ("hardly any text was read on the page", 0.05)
 _MISSED = ("not found", 0.2)
 """Of a field that every such document has."""
+_STRAY = ("a value of its kind stands without a label", 0.2)
+"""Of a field that is given beside its label alone: the label may be there, unread."""
 _NO_TRACE = ("no trace of it on the page", 0.8)
 _HARDLY_ANY = 3
 """Fewer lines than this are hardly any text."""
 
 
-def _nothing(wanted: Field, trace: bool, layouts: Sequence[PageLayout]) -> Reading:
+def _nothing(
+    wanted: Field, trace: bool, why: tuple[str, float], layouts: Sequence[PageLayout]
+) -> Reading:
     lines = sum(len(layout.page.lines) for layout in layouts)
-    if trace:
-        note, score = _BARE
-    elif lines < _HARDLY_ANY:
-        note, score = _NO_TEXT
-    elif wanted.required:
-        note, score = _MISSED
-    else:
-        note, score = _NO_TRACE
-    features = dict.fromkeys(_FEATURES, 0.0) | {"trace": float(trace)}
+    note, score = _NO_TEXT if lines < _HARDLY_ANY and not trace else why
+    empty = why is _EMPTY
+    features = dict.fromkeys(_FEATURES, 0.0)
+    features |= {"trace": float(trace and not empty), "empty": float(empty)}
     return Reading(field=wanted.name, score=score, features=features, notes=(note,))
+
+
+_NARROWEST, _WIDEST = 2.0, 14.0
+"""Width of a box that is looked at for a value, in text heights: further away stands another's."""
+_AROUND = 0.9
+"""How far above and below a label's line a value may stand, in text heights."""
+
+
+def _all_empty(wanted: Field, pages: Sequence[PreparedPage], shown: Mapping[int, Page]) -> bool:
+    """Whether beside each of the field's labels there is nothing but paper."""
+    boxes = [
+        (shown[page.number], _box_beside(label, page.layout))
+        for page in pages
+        for label in page.form.labels
+        if label.name == wanted.name
+    ]
+    try:
+        return all(box is not None and is_blank(page.image, box) for page, box in boxes)
+    except DocumentError:  # there are no pixels
+        return False
+
+
+def _box_beside(label: Label, layout: PageLayout) -> Box | None:
+    """The part of the page between a label and what stands next on its line; None where it is narrow."""
+    own = set(label.glyphs)
+    reach = _AROUND * label.height
+    ends = [
+        piece.u0
+        for piece in layout.pieces
+        if piece.u0 > label.u0 and own.isdisjoint(piece.glyphs) and label.rise_to(piece.v) <= reach
+    ]
+    gap = label.height / 2
+    # The colon belongs to the label.
+    marks = [
+        glyph.u1
+        for piece in layout.pieces
+        if not own.isdisjoint(piece.glyphs)
+        for glyph in takewhile(
+            lambda each: not each.char.isalnum(),
+            [each for each in piece.glyphs if each.u0 >= label.u1 - gap and each not in own],
+        )
+    ]
+    left, right = (
+        max([label.u1, *marks]) + gap,
+        min([*ends, label.u1 + _WIDEST * label.height, 1.0]) - gap,
+    )
+    if right - left < _NARROWEST * label.height:
+        return None
+    return layout.box((left, label.v - reach), (right, label.foot + reach))
 
 
 _FEATURES = (
@@ -137,6 +206,8 @@ _FEATURES = (
     "length",
     "lines",
     "trace",
+    "empty",
+    "clear",
     "several",
     "parses",
 )
@@ -145,6 +216,13 @@ _FEATURES = (
 _UNREAD = 0.4
 """What is left of the belief in a value that OCR read with no confidence; in between, in proportion.
 [twice, 20 wrong cells more are among the surest three quarters]"""
+_NOT_FOUND = "the words that tell where {} stands were not found"
+_TIED = 0.95
+"""Share of the belief in a value without a label from which another one is as likely."""
+_AS_LIKELY = "another value is as likely"
+_GUESS = 0.5
+"""The most that is believed of a value that is as likely another: of two without a label, or where the
+words were not found that tell the one party's name from the other's."""
 _RIVAL = 0.7
 """Share of the belief in the value from which belief in the next best makes it doubtful … [no cell:
 it is for the order of confidence alone]"""
@@ -176,6 +254,9 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
     score = min(1.0, beliefs[value] * (_UNREAD + (1 - _UNREAD) * confidence))
     if second > _RIVAL * beliefs[value]:
         score *= _RIVALLED
+    doubts = () if chosen.placed else (_NOT_FOUND.format(wanted.name),)
+    if chosen.fallback and second > _TIED * beliefs[value]:
+        doubts = (*doubts, _AS_LIKELY)
     rows = {round(glyph.v / max(page.layout.height, 1e-6)) for glyph in chosen.glyphs}
     features = {
         "conf": confidence,
@@ -193,6 +274,8 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
         "length": float(len(value)),
         "lines": float(len(rows)),
         "trace": float(trace),
+        "empty": 0.0,
+        "clear": float(len(beliefs) == len(rows) == 1 and _is_clear(chosen, confidence)),
         "several": float(_of_several(wanted, [candidate for candidate, _ in offered])),
         "parses": _parses(wanted, value),
     }
@@ -201,8 +284,42 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
         value=value,
         raw=chosen.raw,
         score=round(score, 6),
+        ceiling=_GUESS if doubts else 1.0,
+        notes=doubts,
         evidence=page.layout.evidence(chosen.glyphs, page.number),
         features={name: round(number, 6) for name, number in features.items()},
+    )
+
+
+# What makes a value beside its label a clear case.
+_AS_DECLARED = 0.95
+"""Quality of the label."""
+_NEXT_TO_IT = (0.3, 8.0)
+"""From the label to the value, in text heights: closer, the label may have swallowed a character."""
+_READ_WELL = 0.95
+"""Confidence of the lines."""
+_LOOKS_RIGHT = 0.85
+"""Plausibility: that of a Latin text."""
+_SHORT = 12
+"""Characters up to which a value is short: each one more may be misread …"""
+_SHORT_OF_ITS_KIND = 30
+"""… and up to which one is that looks just like its kind: a firm's name that ends as such names do."""
+
+
+def _is_clear(chosen: Candidate, confidence: float) -> bool:
+    """Whether nothing makes one doubt a value that has no rival and stands on one line.
+
+    Measured on 40 licences, 40 receipts and 24 invoices with schemas of labels alone.
+    """
+    nearest, furthest = _NEXT_TO_IT
+    return (
+        chosen.label >= _AS_DECLARED
+        and chosen.placed
+        and not (chosen.below or chosen.fallback)
+        and nearest <= chosen.distance <= furthest
+        and confidence >= _READ_WELL
+        and chosen.plausibility >= _LOOKS_RIGHT
+        and len(chosen.value) <= (_SHORT if chosen.plausibility < 1.0 else _SHORT_OF_ITS_KIND)
     )
 
 

@@ -96,6 +96,7 @@ class Dates(Language):
 
     def __init__(self, field: Field, context: Context) -> None:
         self._name = field.name
+        self._only_labelled = field.only_labelled
         order = [c for c in context.schema.checks if c.kind == "date_order"]
         self._earlier = _check_of(order, field.name, 0)
         self._later = _check_of(order, field.name, 1)
@@ -149,7 +150,7 @@ class Dates(Language):
             for block in page.form.blocks.get(index, ())[:1]
             for piece in block.pieces
         ]
-        if self._later is not None:
+        if self._later is not None and not self._only_labelled:
             foot = page.layout.aspect / 2
             pieces += [piece for piece in page.layout.pieces if piece.v > foot]
         for piece in pieces:

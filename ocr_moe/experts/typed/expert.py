@@ -55,7 +55,7 @@ from ocr_moe.reading.layout import span_quad
 from ocr_moe.schema import Field
 from ocr_moe.types import Alternative, Answer, Cost, Line, Reading, Value
 
-REVISION = 1
+REVISION = 2
 
 
 class TypedParams(Value):
@@ -228,7 +228,7 @@ class TypedExpert:
             return _first_sight(field, language, places[0])
         seen = self._look_at(language, places, by_number)
         if isinstance(language, Seeker) and not any(_good(language, each) for each in seen):
-            sought = [(candidate, page) for page in pages for candidate in language.seek(page)]
+            sought = [(c, page) for page in pages for c in language.seek(page.part_for(field))]
             others = self._places(sought)
             if others and self._known_at_sight(language, others[0]) and not seen:
                 return _first_sight(field, language, others[0])

@@ -101,6 +101,8 @@ class ListedNames(Language):
         return normalize(self._field, listed + (parts["suffix"] or "")) or value, prior
 
     def seek(self, page: PreparedPage) -> Iterator[Candidate]:
+        if self._field.only_labelled:
+            return
         lined = page.layout.lined()
         at = 0
         for piece in re.split(r"[\n\t]", lined.text):
@@ -126,7 +128,7 @@ class ListedNames(Language):
         """That a listed name between these two is the field's value; 0 where it cannot be told."""
         if not before and not after:
             return _WHOLE_LINE
-        labels = (*self._field.labels, self._field.name)
+        labels = (*self._field.label_forms, self._field.name)
         announced = before.rstrip(":： ").endswith(labels)
         if announced or (after.startswith(labels) and (not before or before[-1] in _BEFORE)):
             return _BESIDE_LABEL

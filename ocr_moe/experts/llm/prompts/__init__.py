@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -57,8 +57,24 @@ def describe(field: Field) -> str:
         parts.append("只能是：" + "、".join(field.values))
     elif not parts[0] or kind.prompt_always:
         parts.insert(0, kind.prompt)
-    hint = "；".join(part for part in parts if part)
+    hint = "；".join(part for part in (*parts, *_where(field)) if part)
     return f"- {field.name}：{hint}" if hint else f"- {field.name}"
+
+
+def _where(field: Field) -> Iterator[str]:
+    """Where the schema says that the value stands: the name of a field need not tell."""
+    if field.within:
+        yield f"在“{field.within}”一栏中"
+    if field.occurrence is not None and field.labels:
+        count = f"第{field.occurrence}" if field.occurrence > 0 else f"倒数第{-field.occurrence}"
+        yield f"{count}个“{field.labels[0]}”"
+    for words, sentence in (
+        (field.above, "在“{}”上方"),
+        (field.below, "在“{}”下方"),
+        (field.column_of, "在“{}”这一列"),
+    ):
+        if words:
+            yield sentence.format(words[0])
 
 
 def data_section(tag: str, lines: Iterable[str]) -> str:
