@@ -47,6 +47,8 @@ class Line(Value):
     quad: Quad
     exact: bool = False
     """Whether the document itself says so (a text layer, a form field): nothing was recognised."""
+    key: str = ""
+    """The key, heading or header under which a text item has it (`headline`); empty on pages."""
 
     @property
     def box(self) -> Box:
@@ -56,12 +58,17 @@ class Line(Value):
         return (min(xs), min(ys), max(xs), max(ys))
 
 
+GIVEN = "given-text"
+"""How the engine of a text begins that was given as such: there never was a picture of it."""
+
+
 class PageText(Value):
     """What one OCR engine read on one page, or the page itself says; `lines` are in reading order."""
 
     engine: str
     """Fingerprint of the engine: name, version, models, parameters; `text-layer-…` where the page's own
-    text was taken, with the engine that read the rest of it."""
+    text was taken, with the engine that read the rest of it; `given-text-…` where there is no page but an
+    item of text, whose lines are set as if on one."""
     width: int
     """Pixels of the righted page."""
     height: int
@@ -74,6 +81,11 @@ class PageText(Value):
     region: Box | None = None
     """The part of the righted page that was read, in fractions of it; None for the whole of it.
     `lines`, `width` and `height` are the part's own."""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is a text without a picture: pixels of it show nothing that it does not say."""
+        return self.engine.startswith(GIVEN)
 
 
 class Symbol(Value):
