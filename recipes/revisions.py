@@ -55,7 +55,11 @@ COMPONENTS = (
     Component("codes", ("experts.codes.expert",)),
     Component("ocr_text", ("experts.llm.ocr_text",), without=(_REPLIES,)),
     Component("vision", ("experts.llm.vision",), without=(_REPLIES,)),
+    Component("writer", ("experts.llm.writing",), without=(_REPLIES,)),
     Component("replies", (_REPLIES,)),
+    Component("keys", ("experts.texts.keys",)),
+    Component("extracts", ("experts.texts.extracts",)),
+    Component("lexicon", ("experts.texts.sentiment",)),
     Component("chat", ("engines.chat.endpoint",)),
     Component("ppocr", ("engines.ppocr",)),
     Component("paddle", ("engines.paddle",)),
@@ -68,6 +72,10 @@ COMPONENTS = (
         "text_layer",
         ("intake.textlayer", "intake.pdftext", "intake.leftovers"),
         without=("intake.seals",),
+    ),
+    Component(
+        "given_text",
+        ("intake.texts.setting", "intake.texts.items"),
     ),
     Component(
         "righting",

@@ -26,6 +26,8 @@ from ocr_moe.routing.tuning import Variant
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Value
 
+OTHER = "other"
+"""All tasks that a gate does not name."""
 _Chain = tuple[tuple[str, ...], ...]
 _STEPS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Confidences to ask the next expert below, for `Cascade.variants`; denser where models live."""
@@ -40,6 +42,9 @@ class FixedParams(Value):
     """Experts of fields of a kind."""
     fields: dict[str, tuple[str, ...]] = {}
     """Experts of fields by name; goes before `kinds`."""
+    made: dict[str, tuple[str, ...]] = {}
+    """Experts of the fields that are made of the text, by task; `other` stands for tasks not named, which
+    without it go where their kind does. Of several the last is believed most."""
     on_failure: tuple[str, ...] = ()
     """Asked one after the other for a field whose experts all failed or cannot be had."""
     separate: tuple[str, ...] = ()
@@ -52,7 +57,7 @@ class FixedParams(Value):
 
     @property
     def optional(self) -> frozenset[str]:
-        return frozenset(self.on_failure) - self.required
+        return _named(self.on_failure, *self.made.values()) - self.required
 
 
 class Fixed:
@@ -82,10 +87,7 @@ class Fixed:
         return [
             (
                 field.name,
-                _usable(
-                    params.fields.get(field.name, params.kinds.get(field.kind, params.default)),
-                    self._available,
-                ),
+                _usable(_of_field(params, field), self._available),
             )
             for field in schema.fields
         ]
@@ -101,6 +103,10 @@ class CascadeParams(Value):
     """Chains of fields of a kind."""
     fields: dict[str, tuple[str | tuple[str, ...], ...]] = {}
     """Chains of fields by name; goes before `kinds`."""
+    made: dict[str, tuple[str | tuple[str, ...], ...]] = {}
+    """Chains of the fields that are made of the text, by task; `other` stands for tasks not named, which
+    without it go where their kind does. A made text has no confidence, so that all of its chain is asked;
+    the last that has one is believed."""
     ask_below: Thresholds = Thresholds()
     """The next link is asked while the decision's confidence is below."""
     whole: bool = True
@@ -118,7 +124,12 @@ class CascadeParams(Value):
 
     @property
     def optional(self) -> frozenset[str]:
-        chains = (self.default, *self.kinds.values(), *self.fields.values())
+        chains = (
+            self.default,
+            *self.kinds.values(),
+            *self.fields.values(),
+            *self.made.values(),
+        )
         named = _named(*(link for chain in chains for link in _links(chain)))
         return named - self.required
 
@@ -186,7 +197,7 @@ class Cascade:
         params = self._params
         plan = []
         for field in schema.fields:
-            chain = params.fields.get(field.name, params.kinds.get(field.kind, params.default))
+            chain = _of_field(params, field)
             links = (_usable(link, self._available) for link in _links(chain))
             plan.append((field, tuple(link for link in links if link)))
         return plan
@@ -294,6 +305,17 @@ class _Asks:
             else:
                 asks.append(Ask(expert, tuple(fields)))
         return asks
+
+
+def _of_field(
+    params: FixedParams | CascadeParams, field: Field
+) -> Sequence[str | tuple[str, ...]]:
+    """Whom a field goes to: by name, by what is made of the text, by kind, or by default."""
+    if field.name in params.fields:
+        return params.fields[field.name]
+    if field.made and (made := params.made.get(field.made, params.made.get(OTHER))) is not None:
+        return made
+    return params.kinds.get(field.kind, params.default)
 
 
 def _links(chain: Sequence[str | tuple[str, ...]]) -> _Chain:

@@ -19,6 +19,8 @@ _ADDED: Mapping[str, object] = {
     "places": [],
     "marks": {"keys": None, "parameters": [], "lists": [], "plain": False},
     "origin": None,
+    "made": "",
+    "score": "exact",
     "likely": [],
     "check": None,
     "covered": True,

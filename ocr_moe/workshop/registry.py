@@ -39,6 +39,10 @@ KINDS: dict[str, dict[str, str]] = {
     "experts": {
         "vision": "ocr_moe.experts.llm.vision:Vision",
         "ocr_text": "ocr_moe.experts.llm.ocr_text:OcrText",
+        "writer": "ocr_moe.experts.llm.writing:Writer",
+        "keys": "ocr_moe.experts.texts.keys:KeysExpert",
+        "extracts": "ocr_moe.experts.texts.extracts:Extracts",
+        "lexicon": "ocr_moe.experts.texts.sentiment:Lexicon",
         "rules": "ocr_moe.experts.rules.expert:RulesExpert",
         "typed": "ocr_moe.experts.typed.expert:TypedExpert",
         "codes": "ocr_moe.experts.codes.expert:CodesExpert",

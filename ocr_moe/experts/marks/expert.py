@@ -93,7 +93,8 @@ class MarksExpert:
         """One reading per field, in the order asked. Raises what decoding the page raises."""
         schema = _asked(document.schema, fields)
         expected = any(field.marks != Marks() for field in document.schema.fields)
-        images = [(page.number, page.image) for page in document.pages]
+        pages = [page for page in document.pages if not page.text.is_given]  # those have no symbols
+        images = [(page.number, page.image) for page in pages]
         began = time.perf_counter()
         named: dict[str, list[_Named]] = {field.name: [] for field in fields}
         for number, image in images:

@@ -142,9 +142,12 @@ class _Text:
     it may be, so that it is decoded first.
     """
 
-    def __init__(self, stream: IO[bytes], start: int, encoding: str) -> None:
+    def __init__(
+        self, stream: IO[bytes], start: int, encoding: str, chunk: int = _CHUNK
+    ) -> None:
         stream.seek(start)
         self._stream = stream
+        self._chunk = chunk
         self._encoding = encoding
         self._decode = codecs.getincrementaldecoder(encoding)("replace")
         self._base = start
@@ -156,7 +159,7 @@ class _Text:
         """Read on; whether there was anything."""
         if self._ended:
             return False
-        data = self._stream.read(max(_CHUNK, len(self.buffer)))
+        data = self._stream.read(max(self._chunk, len(self.buffer)))
         self._ended = not data
         self.buffer += self._decode.decode(data, final=self._ended)
         return bool(data)
@@ -308,7 +311,7 @@ def _value(stream: IO[bytes], name: str, place: int, *, one_line: bool) -> Any:
         data = stream.readline(_MOST)
     else:
         is_utf8 = is_utf8 and _may_be_utf8(stream.read(_FIRST))
-        text = _Text(stream, place, "latin-1" if is_utf8 else "gb18030")
+        text = _Text(stream, place, "latin-1" if is_utf8 else "gb18030", _FIRST)
         try:
             text.value()
         except _Broken as error:
