@@ -59,6 +59,7 @@ COMPONENTS = (
     Component("replies", (_REPLIES,)),
     Component("keys", ("experts.texts.keys",)),
     Component("extracts", ("experts.texts.extracts",)),
+    Component("terms", ("experts.texts.topics",)),
     Component("lexicon", ("experts.texts.sentiment",)),
     Component("chat", ("engines.chat.endpoint",)),
     Component("ppocr", ("engines.ppocr",)),

@@ -43,7 +43,7 @@ def made_decision(field: Field, readings: Mapping[str, Reading], accept: Thresho
         )
     silent = [note for reading in readings.values() for note in reading.notes]
     notes = tuple(dict.fromkeys((*silent, *errors))) or (() if readings else (_UNASKED,))
-    if len(errors) == len(readings):
+    if len(errors) == len(readings) and (readings or field.required):
         return Decision(status=Status.FAILED, notes=notes)
     return Decision(status=Status.ABSTAINED if field.required else Status.ABSENT, notes=notes)
 

@@ -1,9 +1,11 @@
 """The `lexicon` expert: the sentiment of a text by the words that it uses; asks no model.
 
-English is weighed by TextBlob (a lexicon with intensifiers and negations, of its own package), Chinese by
-a list of words here, each turned by a negation just before it.  With the weights P of what speaks well
-and N of what speaks ill, the polarity is (P - N) / (P + N + 2): a few words say little.  The score is
+Each word of the lists here counts one, turned by a negation just before it.  With P words that speak
+well and N that speak ill, the polarity is (P - N) / (P + N + 2): a few words say little.  The score is
 0.5 + |polarity| / 2 for a side, and 1 - |polarity| within the neutral middle: no chance that was fitted.
+
+The lists are the package's own and short: the known Chinese ones are for research only, the packages with
+an English one have been left by their authors or load NLTK with all that hangs on it.
 
 The field's `values` say how the sides are called: those that read as positive, negative and neutral
 (积极, 消极, 中性; a field without a neutral value gets the nearer side).
@@ -16,14 +18,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from importlib import import_module
 
 from pydantic import Field as PydanticField
 
-from ocr_moe.errors import MissingDependencyError
+from ocr_moe.experts.texts import english
 from ocr_moe.experts.texts.chinese import NEGATIONS, NEGATIVE, POSITIVE, REACH
 from ocr_moe.experts.texts.sentences import is_chinese
-from ocr_moe.protocols import Document, Package, Services
+from ocr_moe.protocols import Document, Services
 from ocr_moe.reading.texts import given_values, running_text
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Cost, Reading, Value
@@ -50,15 +51,14 @@ _NO_TEXT = "the document has no running text to judge"
 class LexiconParams(Value):
     """Where the neutral middle ends."""
 
-    neutral: float = PydanticField(default=0.2, ge=0.0, lt=1.0)
-    """Polarity up to which a text is neutral."""
+    neutral: float = PydanticField(default=0.34, ge=0.0, lt=1.0)
+    """Polarity up to which a text is neutral; with the default a single word does not tell."""
 
 
 class Lexicon:
     """Sentiment by words that speak well or ill of something."""
 
     Params = LexiconParams
-    packages = (Package("textblob", "the sentiment of English texts"),)
 
     def __init__(self, name: str, params: LexiconParams, services: Services) -> None:
         self.name = name
@@ -69,8 +69,7 @@ class Lexicon:
         return f"lexicon/{REVISION} {self._params.neutral}"
 
     def read(self, document: Document, fields: Sequence[Field]) -> Answer:
-        """One reading per field, in the order asked. Raises what reading the page raises, or
-        MissingDependencyError."""
+        """One reading per field, in the order asked. Raises what reading the page raises."""
         pages = [(page.number, page.text) for page in document.pages]
         began = time.perf_counter()
         heads = [
@@ -119,15 +118,16 @@ def _weights(text: str) -> list[float]:
     return _chinese(text) if is_chinese(text) else _english(text)
 
 
-_WORDS = re.compile(
+_CHINESE = re.compile(
     "|".join(sorted(map(re.escape, POSITIVE | NEGATIVE | NEGATIONS), key=len, reverse=True))
 )
+_ENGLISH = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?")
 
 
 def _chinese(text: str) -> list[float]:
     weights: list[float] = []
     turned = -REACH - 1
-    for match in _WORDS.finditer(text):
+    for match in _CHINESE.finditer(text):
         word = match[0]
         if word in POSITIVE or word in NEGATIVE:
             weight = 1.0 if word in POSITIVE else -1.0
@@ -138,11 +138,15 @@ def _chinese(text: str) -> list[float]:
 
 
 def _english(text: str) -> list[float]:
-    try:
-        blob = import_module("textblob").TextBlob
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"the sentiment of English texts needs the package textblob ({error}); "
-            "pip install textblob"
-        ) from error
-    return [float(each[1]) for each in blob(text).sentiment_assessments.assessments if each[1]]
+    weights: list[float] = []
+    since = english.REACH + 1
+    for match in _ENGLISH.finditer(text):
+        word = match[0].lower().replace("’", "'")
+        if word in english.NEGATIONS or word.endswith("n't"):
+            since = 0
+            continue
+        since += 1
+        weight = english.weight_of(word)
+        if weight:
+            weights.append(-weight if since <= english.REACH else weight)
+    return weights
