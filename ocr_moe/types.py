@@ -67,8 +67,8 @@ class PageText(Value):
 
     engine: str
     """Fingerprint of the engine: name, version, models, parameters; `text-layer-…` where the page's own
-    text was taken, with the engine that read the rest of it; `given-text-…` where there is no page but an
-    item of text, whose lines are set as if on one."""
+    text was taken, with the engine that read the rest of it; `given-text-…` where there is no page but
+    an item of text, whose lines are set as if on one."""
     width: int
     """Pixels of the righted page."""
     height: int

@@ -48,7 +48,7 @@ class Source:
     file: File
     name: str
     member: int | None = None
-    """Its place in the directory of the archive `file`; of an item of text the byte at which it begins."""
+    """Its place in the directory of the archive `file`; of an item of text the byte where it begins."""
     problem: DocumentError | None = None
     """Why it cannot be read, where that is known before it is opened."""
     state: FileState | None = field(default=None, compare=False)

@@ -263,7 +263,7 @@ def _suffix(name: str) -> str:
 
 
 def _opened(source: Source, limits: ImageLimits) -> Iterable[Source]:
-    """The scans in an archive and the items of a file of texts; the source itself where it is neither."""
+    """The scans in an archive, the items of a file of texts; the source itself where it is neither."""
     if _suffix(source.file.name) in SUFFIXES:
         return [source]
     if items.holds_items(source.name):

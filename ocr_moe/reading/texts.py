@@ -51,7 +51,7 @@ def body_key(values: Mapping[str, str]) -> str | None:
 
     It is one of those that are usual, else that of the longest value that looks like prose.
     """
-    folded = {fold_print(key): key for key in reversed(values)}
+    folded = {fold_print(key): key for key in reversed(list(values))}
     for usual in _BODY_KEYS:
         if usual in folded:
             return folded[usual]

@@ -24,7 +24,13 @@ from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Model
 from ocr_moe.routing.consistency import Contradiction
 from ocr_moe.routing.exactness import exact_word
-from ocr_moe.routing.features import GIVEN_KEY, SEVERAL, absence_features, candidate_features, record_features
+from ocr_moe.routing.features import (
+    GIVEN_KEY,
+    SEVERAL,
+    absence_features,
+    candidate_features,
+    record_features,
+)
 from ocr_moe.routing.made import made_decision
 from ocr_moe.routing.settings import UNDECIDED, Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
@@ -226,8 +232,8 @@ class FieldCombiner:
                 basis[name] = {**draft.features, **more}
         mixed_up = [name for name in _mixed_up(state) if name not in state.verdicts]
         for name, decision in made.items():
-            verdict = state.verdicts.get(name)
-            decisions[name] = decision if verdict is None else judged(decision, verdict)
+            said = state.verdicts.get(name)
+            decisions[name] = decision if said is None else judged(decision, said)
         decisions |= {name: _withheld(decisions[name]) for name in mixed_up}
         return {name: decisions[name] for name in state.schema.names} if made else decisions
 

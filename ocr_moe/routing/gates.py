@@ -43,8 +43,8 @@ class FixedParams(Value):
     fields: dict[str, tuple[str, ...]] = {}
     """Experts of fields by name; goes before `kinds`."""
     made: dict[str, tuple[str, ...]] = {}
-    """Experts of the fields that are made of the text, by task; `other` stands for tasks not named, which
-    without it go where their kind does. Of several the last is believed most."""
+    """Experts of the fields that are made of the text, by task; `other` stands for tasks not named,
+    which without it go where their kind does. Of several the last is believed most."""
     on_failure: tuple[str, ...] = ()
     """Asked one after the other for a field whose experts all failed or cannot be had."""
     separate: tuple[str, ...] = ()
@@ -87,7 +87,9 @@ class Fixed:
         return [
             (
                 field.name,
-                _usable(_of_field(params, field), self._available),
+                _usable(
+                    (e for link in _links(_of_field(params, field)) for e in link), self._available
+                ),
             )
             for field in schema.fields
         ]
@@ -104,9 +106,9 @@ class CascadeParams(Value):
     fields: dict[str, tuple[str | tuple[str, ...], ...]] = {}
     """Chains of fields by name; goes before `kinds`."""
     made: dict[str, tuple[str | tuple[str, ...], ...]] = {}
-    """Chains of the fields that are made of the text, by task; `other` stands for tasks not named, which
-    without it go where their kind does. A made text has no confidence, so that all of its chain is asked;
-    the last that has one is believed."""
+    """Chains of the fields that are made of the text, by task; `other` stands for tasks not named,
+    which without it go where their kind does. A made text has no confidence, so that all of its chain
+    is asked; the last that has one is believed."""
     ask_below: Thresholds = Thresholds()
     """The next link is asked while the decision's confidence is below."""
     whole: bool = True
@@ -307,9 +309,7 @@ class _Asks:
         return asks
 
 
-def _of_field(
-    params: FixedParams | CascadeParams, field: Field
-) -> Sequence[str | tuple[str, ...]]:
+def _of_field(params: FixedParams | CascadeParams, field: Field) -> Sequence[str | tuple[str, ...]]:
     """Whom a field goes to: by name, by what is made of the text, by kind, or by default."""
     if field.name in params.fields:
         return params.fields[field.name]

@@ -64,7 +64,9 @@ def _chosen(
     doubt = 1.0
     for expert in agreeing:
         doubt *= 1.0 - scores[expert]
-    confidence = scores[surest] if len(agreeing) == 1 else max(scores[surest], min(1 - doubt, _MOST))
+    confidence = (
+        scores[surest] if len(agreeing) == 1 else max(scores[surest], min(1 - doubt, _MOST))
+    )
     if others:
         confidence = min(confidence, UNDECIDED)
     stands = not others and accept.reached(field, confidence)

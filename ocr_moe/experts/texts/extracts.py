@@ -1,8 +1,8 @@
 """The `extracts` expert: the sentences of a text that say most of it, as they stand; asks no model.
 
-Sentences are chosen by LexRank (Erkan and Radev 2004) with a bonus for those that stand early, or they
-are the first ones (`lead`), which for news is hard to beat.  It is done here because the packages that do
-it load NLTK, and with it scipy and scikit-learn, 3 s and 200 MB a process, and want its data downloaded.
+Sentences are chosen by LexRank (Erkan and Radev 2004) with a bonus for those that stand early, or
+they are the first ones (`lead`), which for news is hard to beat.  It is done here because the packages
+that do it load NLTK, and with it scipy and scikit-learn, 3 s and 200 MB a process.
 A made text cannot be right or wrong: the reading has no score.
 
 Features: `sentences` of the text, `kept` of them in the summary, `share` of its characters.
@@ -74,7 +74,9 @@ class Extracts:
         began = time.perf_counter()
         sentences = sentences_of(running_text(pages))
         boxes = {
-            (number, index): line.box for number, text in pages for index, line in enumerate(text.lines)
+            (number, index): line.box
+            for number, text in pages
+            for index, line in enumerate(text.lines)
         }
         readings = tuple(self._reading(field, sentences, boxes) for field in fields)
         seconds = round(time.perf_counter() - began, 4)

@@ -1,8 +1,8 @@
 """The `keys` expert: what a text item says under a field's own key.
 
-A field's name, aliases and labels are its keys, those named first believed most; case, spaces and marks
-do not count (`Publish_Date`, `publish date`).  The value goes through the field's kind.  On a page, which
-has no keys, the reading is `idle`.
+A field's name, labels and aliases are its keys, those named first believed most; case, spaces and
+marks do not count (`Publish_Date`, `publish date`).  The value goes through the field's kind.  On a
+page, which has no keys, the reading is `idle`.
 
 Features of a reading with a value: `given_key` 1 (see `ocr_moe.routing.features`), `rivals` how many
 other keys of the field have another value.
@@ -24,7 +24,7 @@ REVISION = "1"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 _SCORE = 0.99
-"""That a value under a field's own key is the field's: nothing was recognised, but people mix up columns."""
+"""That a value under a field's own key is the field's: nothing was read, but columns are mixed up."""
 _CONTESTED = 0.5
 """The same where another of its keys says otherwise."""
 _EVIDENCE = 120

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ocr_moe.experts.texts.lexicon import words
 from ocr_moe.folds import CJK
 from ocr_moe.reading.texts import Passage
 
@@ -16,12 +17,6 @@ _END = re.compile(
 )
 _TERM = re.compile(rf"[A-Za-z][A-Za-z'’-]*|\d[\d.,%]*|[{CJK}]+")
 _HAN = re.compile(r"[\u3400-\u9fff]")
-COMMON = frozenset(
-    "a an and are as at be been but by can for from had has have he her his i if in into is it its more "
-    "most no not of on or our she so than that the their them then there these they this to was we were "
-    "what when which who will with would you your said says also about after over".split()
-)
-"""English words that say nothing of what a text is about."""
 EMPTY = frozenset("的了是在和与及或也都就而并且被把对从到为于以其这那个一不有中上下将让使")
 """Chinese characters of the same sort: a pair of them is no term."""
 
@@ -59,7 +54,7 @@ def terms_of(text: str) -> Iterator[str]:
                 pair = word[at : at + 2]
                 if not EMPTY.issuperset(pair):
                     yield pair
-        elif (lowered := word.lower()) not in COMMON and len(lowered) > 1:
+        elif (lowered := word.lower()) not in words("common.en") and len(lowered) > 1:
             yield lowered
 
 

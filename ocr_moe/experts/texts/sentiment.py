@@ -2,7 +2,8 @@
 
 Each word of the lists here counts one, turned by a negation just before it.  With P words that speak
 well and N that speak ill, the polarity is (P - N) / (P + N + 2): a few words say little.  The score is
-0.5 + |polarity| / 2 for a side, and 1 - |polarity| within the neutral middle: no chance that was fitted.
+0.5 + |polarity| / 2 for a side, and 1 - |polarity| within the neutral middle: no chance that was
+fitted.
 
 The lists are the package's own and short: the known Chinese ones are for research only, the packages with
 an English one have been left by their authors or load NLTK with all that hangs on it.
@@ -15,14 +16,12 @@ Features: `polarity`, `words` that told, `neutral` 1 within the middle.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 
 from pydantic import Field as PydanticField
 
-from ocr_moe.experts.texts import english
-from ocr_moe.experts.texts.chinese import NEGATIONS, NEGATIVE, POSITIVE, REACH
+from ocr_moe.experts.texts.lexicon import chinese_weights, english_weights
 from ocr_moe.experts.texts.sentences import is_chinese
 from ocr_moe.protocols import Document, Services
 from ocr_moe.reading.texts import given_values, running_text
@@ -115,38 +114,4 @@ def _called(field: Field, side: int) -> str | None:
 
 def _weights(text: str) -> list[float]:
     """What the words of a text weigh, ill ones below 0."""
-    return _chinese(text) if is_chinese(text) else _english(text)
-
-
-_CHINESE = re.compile(
-    "|".join(sorted(map(re.escape, POSITIVE | NEGATIVE | NEGATIONS), key=len, reverse=True))
-)
-_ENGLISH = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?")
-
-
-def _chinese(text: str) -> list[float]:
-    weights: list[float] = []
-    turned = -REACH - 1
-    for match in _CHINESE.finditer(text):
-        word = match[0]
-        if word in POSITIVE or word in NEGATIVE:
-            weight = 1.0 if word in POSITIVE else -1.0
-            weights.append(-weight if match.start() - turned <= REACH else weight)
-        if word in NEGATIONS:
-            turned = match.end()
-    return weights
-
-
-def _english(text: str) -> list[float]:
-    weights: list[float] = []
-    since = english.REACH + 1
-    for match in _ENGLISH.finditer(text):
-        word = match[0].lower().replace("’", "'")
-        if word in english.NEGATIONS or word.endswith("n't"):
-            since = 0
-            continue
-        since += 1
-        weight = english.weight_of(word)
-        if weight:
-            weights.append(-weight if since <= english.REACH else weight)
-    return weights
+    return list(chinese_weights(text) if is_chinese(text) else english_weights(text))

@@ -20,7 +20,8 @@ from itertools import chain, pairwise
 
 from pydantic import Field as PydanticField
 
-from ocr_moe.experts.texts.sentences import COMMON, EMPTY, is_chinese
+from ocr_moe.experts.texts.lexicon import words
+from ocr_moe.experts.texts.sentences import EMPTY, is_chinese
 from ocr_moe.protocols import Document, Services
 from ocr_moe.reading.texts import given_values, running_text
 from ocr_moe.schema import Field
@@ -43,7 +44,9 @@ _WORD_END = re.compile(r"['’]s$")
 _CLAUSE = re.compile(r"[\u3400-\u9fff]+")
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’-]+")
 _STOPS = re.compile(r"[.,;:!?()\[\]\n“”\"]")
-_INSIDE = frozenset("的了是在和与及或也都就而并且被把对从到为于以其这那不有将让使我你他她它们说称据")
+_INSIDE = frozenset(
+    "的了是在和与及或也都就而并且被把对从到为于以其这那不有将让使我你他她它们说称据"
+)
 """Chinese characters that no term has: the words around it have them."""
 _NO_TEXT = "the document has no running text to find topics in"
 
@@ -128,9 +131,10 @@ def _chinese(text: str) -> Iterator[str]:
 
 
 def _english(text: str) -> Iterator[str]:
+    common = words("common.en")
     for clause in _STOPS.split(text):
-        words = [_WORD_END.sub("", word.lower()) for word in _WORD.findall(clause)]
-        told = [word if word not in COMMON and len(word) > 2 else "" for word in words]
+        spoken = [_WORD_END.sub("", word.lower()) for word in _WORD.findall(clause)]
+        told = [word if word not in common and len(word) > 2 else "" for word in spoken]
         for first, second in pairwise([*told, ""]):
             if first:
                 yield first

@@ -14,10 +14,10 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from html.parser import HTMLParser
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from xml.etree import ElementTree
 
 from ocr_moe.errors import TooLargeError, UnreadableFileError
@@ -75,7 +75,11 @@ def entries_of(name: str, data: bytes) -> list[Entry] | None:
         return None
     if len(data) > _MOST:
         raise TooLargeError(f"{name}: has more than {_MOST // MIB} MiB of text; split it")
-    if form is not _of_docx and b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if (
+        form is not _of_docx
+        and b"\0" in data[:4096]
+        and not data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    ):
         raise UnreadableFileError(f"{name}: is no text; save it as text in UTF-8")
     with frontier(name, "damaged, or no text of its kind"):
         found = form(data)
@@ -189,19 +193,19 @@ def _header(message: EmailMessage, name: str) -> str:
     return " ".join(text.split())
 
 
-def _payload(part: EmailMessage) -> bytes:
+def _payload(part: MIMEPart) -> bytes:
     payload = part.get_payload(decode=True)
     return payload if isinstance(payload, bytes) else b""
 
 
-def _content(part: EmailMessage) -> str:
+def _content(part: MIMEPart) -> str:
     try:
         return str(part.get_content())
     except (LookupError, UnicodeError):  # a character set that nobody knows, or not the one it says
         return decoded_file(_payload(part))
 
 
-def is_text_docx(stream: io.BufferedIOBase | io.BytesIO) -> bool:
+def is_text_docx(stream: IO[bytes]) -> bool:
     """Whether a ZIP archive is a Word document with text."""
     try:
         with zipfile.ZipFile(stream) as archive:

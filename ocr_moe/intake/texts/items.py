@@ -36,7 +36,17 @@ _NEAR_END = 16
 """Characters before the end within which what is wrong with JSON may be that the rest was not read."""
 _HOLDERS = frozenset(
     (
-        *("items", "data", "articles", "news", "results", "documents", "records", "rows", "entries"),
+        *(
+            "items",
+            "data",
+            "articles",
+            "news",
+            "results",
+            "documents",
+            "records",
+            "rows",
+            "entries",
+        ),
         *("posts", "list", "feed", "docs"),
     )
 )
@@ -113,7 +123,7 @@ def read_item(stream: IO[bytes], name: str, place: int) -> bytes:
     suffix = PurePosixPath(name.rpartition("#")[0]).suffix.lower()
     try:
         if suffix in TABLES:
-            item = _row(stream, name, place)
+            item: Any = _row(stream, name, place)
         else:
             item = _value(stream, name, place, one_line=suffix in JSON_LINES)
     except RecursionError:
@@ -142,9 +152,7 @@ class _Text:
     it may be, so that it is decoded first.
     """
 
-    def __init__(
-        self, stream: IO[bytes], start: int, encoding: str, chunk: int = _CHUNK
-    ) -> None:
+    def __init__(self, stream: IO[bytes], start: int, encoding: str, chunk: int = _CHUNK) -> None:
         stream.seek(start)
         self._stream = stream
         self._chunk = chunk
@@ -261,7 +269,7 @@ def _of_object(text: _Text) -> Iterator[Item]:
     start = text.at
     text.at += 1
     try:
-        while (mark := text.skip()) != "}":
+        while text.skip() != "}":
             key = text.value()
             if text.skip() != ":" or not isinstance(key, str):
                 raise _Broken("is broken JSON (a key and a colon are expected)")
@@ -427,7 +435,9 @@ def _heading(stream: IO[bytes], name: str) -> tuple[str, list[str], int]:
         found = records.next()
         end = records._next
     except (csv.Error, _UnclosedError) as error:
-        raise UnreadableFileError(f"{name}: its headings are broken ({error}); mend them") from error
+        raise UnreadableFileError(
+            f"{name}: its headings are broken ({error}); mend them"
+        ) from error
     headings = [_decoded(cell.encode("latin-1")).strip() for cell in found[1]] if found else []
     if not any(headings):
         raise UnreadableFileError(

@@ -116,13 +116,13 @@ def _printable(text: str) -> str:
 def _end_of_line(text: str) -> int:
     """How much of a paragraph is a line of at most so many rows."""
     room = _COLUMNS * (_MOST_ROWS - 1)  # a row is not filled to its end where words are not parted
-    width = 0
-    for index, character in enumerate(text):
-        width += _width(character)
-        if width > room:
-            break
-    else:
+    index = width = 0
+    while index < len(text) and width <= room:
+        width += _width(text[index])
+        index += 1
+    if width <= room:
         return len(text)
+    index -= 1
     ends = [match.end() for match in _ENDS.finditer(text, 0, index)]
     space = text.rfind(" ", 0, index)
     return ends[-1] if ends else space if space > 0 else index
