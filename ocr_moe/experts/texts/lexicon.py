@@ -43,12 +43,13 @@ def words(name: str) -> frozenset[str]:
 def chinese_weights(text: str) -> Iterator[float]:
     """1 for each word that speaks well, -1 for each that speaks ill, turned by a negation before it."""
     positive, negative = words("positive.zh"), words("negative.zh")
-    turned = -CHINESE_REACH - 1
+    never = turned = -CHINESE_REACH - 1
     for match in _chinese().finditer(text):
         word = match[0]
         if word in positive or word in negative:
             weight = 1.0 if word in positive else -1.0
             yield -weight if match.start() - turned <= CHINESE_REACH else weight
+            turned = never  # one word is turned, not all that follow
         if word in CHINESE_NEGATIONS:
             turned = match.end()
 
@@ -64,6 +65,7 @@ def english_weights(text: str) -> Iterator[float]:
         since += 1
         if weight := _weight_of(word):
             yield -weight if since <= _ENGLISH_REACH else weight
+            since = _ENGLISH_REACH + 1
 
 
 @cache

@@ -15,6 +15,10 @@ _END = re.compile(
     r"|(?<=[^\s.A-Z])[.]+[”’\")]*(?=\s+[“\"'(]?[A-Z0-9]|\s*$)"  # not of initials and abbreviations
     r"|[；;](?=\s|$)|(?<=；)"
 )
+_SHORT = re.compile(
+    r"(?:^|\W)(?:Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|vs|No|Inc|Ltd|Co|Corp|Gen|Sen|Gov|Mt)\.$"
+)
+"""An abbreviation at the end of what may be a sentence."""
 _TERM = re.compile(rf"[A-Za-z][A-Za-z'’-]*|\d[\d.,%]*|[{CJK}]+")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 EMPTY = frozenset("的了是在和与及或也都就而并且被把对从到为于以其这那个一不有中上下将让使")
@@ -37,7 +41,7 @@ def sentences_of(passages: Iterable[Passage]) -> list[Sentence]:
 def split_sentences(text: str) -> list[str]:
     found, start = [], 0
     for match in _END.finditer(text):
-        if match.end() > start:
+        if match.end() > start and not _SHORT.search(text, start, match.end()):
             found.append(text[start : match.end()])
             start = match.end()
     found.append(text[start:])
