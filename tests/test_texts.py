@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from email.message import EmailMessage
 from pathlib import Path
@@ -32,10 +33,12 @@ from ocr_moe.routing.combiners import Moe, MoeParams
 from ocr_moe.routing.gates import Cascade, CascadeParams, Fixed, FixedParams
 from ocr_moe.routing.made import made_decision
 from ocr_moe.routing.settings import Thresholds
-from ocr_moe.schema import Field, Kind, Schema
+from ocr_moe.schema import Field, Kind, Schema, load_schema
 from ocr_moe.testing import ChatServer, ScriptedEngine, StubDocument, StubPage, StubServices, page
+from ocr_moe.testing.chatserver import Request
 from ocr_moe.types import Failure, PageText, Reading, Status
 from ocr_moe.workshop.config import candidate_schemas, find_schema, load_config
+from tests.conftest import ROOT, Command
 
 LIMITS = ImageLimits()
 NEWS = find_schema("news_item")
@@ -144,7 +147,7 @@ def test_a_broken_item_costs_itself(tmp_path: Path) -> None:
         (
             "a.csv",
             "",
-            "a.csv: its first row has no headings; name the columns there (headline, text, …)",
+            "a.csv: its first row has no headings; name the columns there (headline, text…)",
         ),
     ],
 )
@@ -239,10 +242,8 @@ def docx(paragraphs: list[str], *, picture: bool = False, xml: str = "") -> byte
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr(
-            "word/document.xml",
-            xml or f'<w:document xmlns:w="{space}"><w:body>{body}</w:body></w:document>',
-        )
+        made = f'<w:document xmlns:w="{space}"><w:body>{body}</w:body></w:document>'
+        archive.writestr("word/document.xml", xml or made)
         if picture:
             archive.writestr("word/media/image1.png", b"x")
     return stream.getvalue()
@@ -444,6 +445,9 @@ def test_gates_send_what_is_made_to_whom_they_name_for_it() -> None:
     cascade = Cascade(CascadeParams(default=(("rules",),), made={"summary": ("a", "b")}))
     had = {"summary": {"a": Reading(field="summary", value="x")}}
     assert {ask.expert for ask in cascade.route(State(NEWS, readings=had))} == {"rules", "b"}
+    both = Fixed(FixedParams(made={"summary": ("a", "z"), "topics": ("b", "z")}))
+    asked = [ask.expert for ask in both.route(State(NEWS))]
+    assert asked == ["a", "b", "z"], "who is believed most answers last"
     plain = Fixed(FixedParams(default=("rules",)))
     assert plain.route(State(NEWS))[0].fields == NEWS.names
 
@@ -490,13 +494,8 @@ def test_what_an_item_says_under_a_key_outranks_what_others_read_of_it() -> None
 
 def test_items_are_recognised_by_their_keys_and_no_page_is_taken_for_one() -> None:
     schemas = candidate_schemas(load_config())
-    item = page_text(
-        [
-            Entry("标题", "毕业证书 毕业证书编号 学校"),
-            Entry("链接", "https://x"),
-            Entry("正文", "x"),
-        ]
-    )
+    keyed = {"标题": "毕业证书 毕业证书编号 学校", "链接": "https://x.example", "正文": "x"}
+    item = page_text([Entry(key, text) for key, text in keyed.items()])
     found, _ = recognise(item, schemas)
     assert found is not None
     assert found.name == "news_item"
@@ -530,3 +529,89 @@ def test_a_schema_says_what_is_made_and_how_it_is_scored() -> None:
     assert [field.name for field in NEWS.fields if field.made] == ["summary", "sentiment", "topics"]
     assert NEWS.field("summary").score == "rouge"
     assert Schema(name="x", fields=(Field(name="a"),)).fields[0].score == "exact"
+
+
+# --- whole runs -------------------------------------------------------------------------------------
+
+
+def blocks(kind: str) -> list[str]:
+    """The blocks of docs/texts.md in one language."""
+    told = (ROOT / "docs" / "texts.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{kind}\n(.*?)```", told, re.DOTALL)
+
+
+def test_the_schema_of_the_documentation_is_one(tmp_path: Path) -> None:
+    [written] = blocks("yaml")
+    schema = load_schema(put(tmp_path / "complaint.yaml", written))
+    assert schema.items
+    lexicon = Lexicon("lexicon", LexiconParams(), StubServices())
+    item = document(text="服务太差，令人失望，非常不满。")
+    assert lexicon.read(item, [schema.field("mood")]).readings[0].value == "angry"
+
+
+def test_the_commands_of_the_documentation_do_what_it_says(
+    ocr_moe: Command, tmp_path: Path
+) -> None:
+    for line in blocks("sh")[0].splitlines():
+        words = line.replace("out/news", str(tmp_path / "run")).split()
+        done = ocr_moe(*words[1:], cwd=ROOT)
+        assert done.status == 0, done.err
+    assert "ROUGE-L" in done.out
+    items = json.loads((tmp_path / "run" / "analyses.json").read_text(encoding="utf-8"))["items"]
+    assert [item["id"] for item in items][:2] == ["1001", "1002"]
+    first = items[0]
+    assert first["headline"] == "江城地铁七号线正式通车"
+    assert first["made"]["sentiment"]["value"] == "positive"
+    assert {each["expert"] for each in first["analyses"]} == {"extracts", "lexicon", "terms"}
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text(encoding="utf-8"))
+    assert scores["strategies"]["moe"]["fields"]["headline"]["accuracy"] == 1.0
+    assert "summary" not in scores["strategies"]["moe"]["fields"]
+    assert 0.3 < scores["texts"]["moe"]["summary"]["f1"] < 1
+    page = (tmp_path / "run" / "review.html").read_text(encoding="utf-8")
+    assert "image/jpeg" in page, "a doubtful cell is shown on the page that its text was set on"
+
+
+def test_an_experts_failure_stays_its_own_and_what_is_added_alone_is_asked(
+    ocr_moe: Command, tmp_path: Path
+) -> None:
+    file = put(
+        tmp_path / "news.jsonl",
+        "".join(json.dumps({"headline": f"h{n}", "text": f"t{n}."}) + "\n" for n in range(3)),
+    )
+    args = (
+        "extract",
+        file,
+        "--schema",
+        "news_item",
+        "--strategy",
+        "texts",
+        "--out",
+        tmp_path / "run",
+    )
+
+    def answer(request: Request) -> object:
+        text = "摘要。" if "t1." in request.prompt else "no JSON at all"
+        return dict.fromkeys(request.asked, text) if text == "摘要。" else text
+
+    with ChatServer(answer) as server:
+        env = {"OCR_MOE_TEXT_BASE_URL": server.base_url, "OCR_MOE_TEXT_MODEL": "m"}
+        done = ocr_moe(*args, env=env)
+        assert done.status == 0, done.err
+        asked = len(server.requests)
+        file.write_text('{"headline": "new", "text": "t9."}\n' + file.read_text())
+        again = ocr_moe(*args, "--update", env=env)
+        assert again.status == 0, again.err
+        assert [("t9." in each.prompt) for each in server.requests[asked:]] == [True]
+    ocr_moe("export", tmp_path / "run", "--records", tmp_path / "a.json", "--format", "analyses")
+    items = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["items"]
+    assert [item["headline"] for item in items] == ["new", "h0", "h1", "h2"]
+    made = {item["headline"]: item["made"]["summary"] for item in items}
+    assert made["h1"]["experts"] == ["llm"]
+    assert made["h0"] == {
+        "value": "t0.",
+        "confidence": None,
+        "status": "accepted",
+        "experts": ["extracts"],
+    }
+    [failed] = [each for each in items[1]["analyses"] if each["expert"] == "llm"]
+    assert failed["fields"]["summary"]["error"]["type"] == "ChatAnswerError"

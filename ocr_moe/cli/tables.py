@@ -99,7 +99,7 @@ def _texts(scores: Scores) -> Table:
         of = (texts.get(key) for texts in scores.texts.values())
         table.add_row(
             escape(key),
-            said(f"texts_{each.measure}"),
+            said("texts_rouge" if each.measure == "rouge" else "texts_set"),
             str(each.n),
             *("" if score is None else f"{100 * score.f1:.1f}" for score in of),
         )

@@ -15,7 +15,7 @@ run; the others are left out of every list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ocr_moe.protocols import Ask, State
@@ -29,6 +29,7 @@ from ocr_moe.types import Value
 OTHER = "other"
 """All tasks that a gate does not name."""
 _Chain = tuple[tuple[str, ...], ...]
+_Wanted = list[tuple[str, tuple[str, ...]]]
 _STEPS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Confidences to ask the next expert below, for `Cascade.variants`; denser where models live."""
 
@@ -72,7 +73,8 @@ class Fixed:
 
     def route(self, state: State) -> Sequence[Ask]:
         asks = _Asks(self._params.separate)
-        for name, experts in self._plan.of(state.schema):
+        found, made = self._plan.of(state.schema)
+        for name, experts in found:
             had = state.readings.get(name, {})
             wanted = [expert for expert in experts if expert not in had]
             if not wanted and all(reading.error is not None for reading in had.values()):
@@ -80,19 +82,22 @@ class Fixed:
                 wanted = [expert for expert in spare if expert not in had][:1]
             for expert in wanted:
                 asks.add(expert, name)
+        # Of what is made the last is believed most: nobody is asked before those that he outranks.
+        for place in range(max((len(experts) for _, experts in made), default=0)):
+            for name, experts in made:
+                if place < len(experts) and experts[place] not in state.readings.get(name, {}):
+                    asks.add(experts[place], name)
         return asks.made()
 
-    def _derive(self, schema: Schema) -> list[tuple[str, tuple[str, ...]]]:
-        params = self._params
-        return [
-            (
-                field.name,
-                _usable(
-                    (e for link in _links(_of_field(params, field)) for e in link), self._available
-                ),
-            )
+    def _derive(self, schema: Schema) -> tuple[_Wanted, _Wanted]:
+        """Whom fields go to, those that are made of the text apart."""
+        wanted = [
+            (field, _usable(_experts(_of_field(self._params, field)), self._available))
             for field in schema.fields
         ]
+        found = [(field.name, e) for field, e in wanted if not _is_made(self._params, field)]
+        made = [(field.name, e) for field, e in wanted if _is_made(self._params, field)]
+        return found, made
 
 
 class CascadeParams(Value):
@@ -311,11 +316,19 @@ class _Asks:
 
 def _of_field(params: FixedParams | CascadeParams, field: Field) -> Sequence[str | tuple[str, ...]]:
     """Whom a field goes to: by name, by what is made of the text, by kind, or by default."""
-    if field.name in params.fields:
-        return params.fields[field.name]
-    if field.made and (made := params.made.get(field.made, params.made.get(OTHER))) is not None:
-        return made
-    return params.kinds.get(field.kind, params.default)
+    if _is_made(params, field):
+        return params.made.get(field.made, params.made.get(OTHER, ()))
+    return params.fields.get(field.name, params.kinds.get(field.kind, params.default))
+
+
+def _is_made(params: FixedParams | CascadeParams, field: Field) -> bool:
+    """Whether a field goes where the gate sends what is made of the text."""
+    named = field.made in params.made or OTHER in params.made
+    return bool(field.made) and named and field.name not in params.fields
+
+
+def _experts(chain: Sequence[str | tuple[str, ...]]) -> Iterator[str]:
+    return (expert for link in _links(chain) for expert in link)
 
 
 def _links(chain: Sequence[str | tuple[str, ...]]) -> _Chain:

@@ -5,8 +5,8 @@ well and N that speak ill, the polarity is (P - N) / (P + N + 2): a few words sa
 0.5 + |polarity| / 2 for a side, and 1 - |polarity| within the neutral middle: no chance that was
 fitted.
 
-The lists are the package's own and short: the known Chinese ones are for research only, the packages with
-an English one have been left by their authors or load NLTK with all that hangs on it.
+The lists are the package's own and short: the known Chinese ones are for research only, the packages
+with an English one have been left by their authors or load NLTK with all that hangs on it.
 
 The field's `values` say how the sides are called: those that read as positive, negative and neutral
 (积极, 消极, 中性; a field without a neutral value gets the nearer side).

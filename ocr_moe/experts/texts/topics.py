@@ -55,6 +55,7 @@ class TermsParams(Value):
     """How many terms are given."""
 
     terms: int = PydanticField(default=5, ge=1)
+    """How many are given at most."""
 
 
 class Terms:

@@ -441,7 +441,7 @@ def _heading(stream: IO[bytes], name: str) -> tuple[str, list[str], int]:
     headings = [_decoded(cell.encode("latin-1")).strip() for cell in found[1]] if found else []
     if not any(headings):
         raise UnreadableFileError(
-            f"{name}: its first row has no headings; name the columns there (headline, text, …)"
+            f"{name}: its first row has no headings; name the columns there (headline, text…)"
         )
     return delimiter, headings, end
 
