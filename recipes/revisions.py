@@ -60,6 +60,7 @@ COMPONENTS = (
     Component("keys", ("experts.texts.keys",)),
     Component("extracts", ("experts.texts.extracts",)),
     Component("terms", ("experts.texts.topics",)),
+    Component("transformers", ("experts.texts.transformer",)),
     Component("lexicon", ("experts.texts.sentiment",)),
     Component("chat", ("engines.chat.endpoint",)),
     Component("ppocr", ("engines.ppocr",)),

@@ -29,6 +29,7 @@ from ocr_moe.experts.texts.extracts import Extracts
 from ocr_moe.experts.texts.keys import KeysExpert
 from ocr_moe.experts.texts.sentiment import Lexicon
 from ocr_moe.experts.texts.topics import Terms
+from ocr_moe.experts.texts.transformer import Transformers
 from ocr_moe.experts.typed.expert import TypedExpert
 from ocr_moe.plugins import (
     AsksChat,
@@ -69,6 +70,7 @@ EXPERTS: tuple[ExpertClass[Any], ...] = (
     Extracts,
     Terms,
     Lexicon,
+    Transformers,
 )
 GATES: tuple[GateClass[Any], ...] = (Fixed, Cascade, Learned)
 COMBINERS: tuple[CombinerClass[Any], ...] = (Priority, Confident, Agreement, Votes, Moe)

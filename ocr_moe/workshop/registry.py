@@ -42,6 +42,7 @@ KINDS: dict[str, dict[str, str]] = {
         "writer": "ocr_moe.experts.llm.writing:Writer",
         "keys": "ocr_moe.experts.texts.keys:KeysExpert",
         "extracts": "ocr_moe.experts.texts.extracts:Extracts",
+        "transformers": "ocr_moe.experts.texts.transformer:Transformers",
         "terms": "ocr_moe.experts.texts.topics:Terms",
         "lexicon": "ocr_moe.experts.texts.sentiment:Lexicon",
         "rules": "ocr_moe.experts.rules.expert:RulesExpert",

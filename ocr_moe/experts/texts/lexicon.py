@@ -13,11 +13,15 @@ from importlib.resources import files
 
 CHINESE_NEGATIONS = frozenset(
     (
-        *("不", "没", "没有", "未", "未能", "并未", "并非", "非", "无", "毫无", "难以", "无法"),
-        *("尚未", "从未", "避免", "防止", "免于", "杜绝", "禁止"),
+        *("不", "没", "没有", "未能", "并未", "并非", "绝非", "无", "毫无", "难以", "无法", "尚未"),
+        *("从未", "避免", "防止", "免于", "杜绝", "禁止"),
     )
 )
 """Words that turn the meaning of the one that follows."""
+_CHINESE_OTHERS = frozenset(
+    ("不断", "不仅", "不但", "不只", "不少", "不久", "不同", "不管", "不论", "无论", "无比", "无数")
+)
+"""Words that begin like a negation and are none."""
 CHINESE_REACH = 3
 """Characters between a negation and the word that it turns."""
 _ENGLISH_NEGATIONS = frozenset(
@@ -70,7 +74,7 @@ def english_weights(text: str) -> Iterator[float]:
 
 @cache
 def _chinese() -> re.Pattern[str]:
-    known = words("positive.zh") | words("negative.zh") | CHINESE_NEGATIONS
+    known = words("positive.zh") | words("negative.zh") | CHINESE_NEGATIONS | _CHINESE_OTHERS
     return re.compile("|".join(sorted(map(re.escape, known), key=len, reverse=True)))
 
 
