@@ -57,6 +57,17 @@ class Kind(StrEnum):
     TIME = "time"
 
 
+class Score(StrEnum):
+    """How a value is held against the truth."""
+
+    EXACT = "exact"
+    """Right where it says the same, as the field's kind has it."""
+    ROUGE = "rouge"
+    """By ROUGE-L, for texts of which no two people write the same: neither right nor wrong."""
+    SET = "set"
+    """By the F1 of its parts (a, b, c), in whatever order: neither right nor wrong."""
+
+
 class Fallback(StrEnum):
     """Places in a page's layout where a value may stand without a label."""
 
@@ -272,6 +283,12 @@ class Field(Value):
 
     marks: Marks = Marks()
     """What QR codes and the like say of it."""
+    made: str = ""
+    """What an expert makes of the whole text where the value is not found in it: `summary`, `sentiment`,
+    `topics`, or another task that the description tells a language model. Strategies say who is asked
+    by it."""
+    score: Score = Score.EXACT
+    """How a value is held against the truth."""
     origin: CodePart | None = PydanticField(default=None, alias="from")
     """The part of another field's code that says the same: it stands in for a value that is not found,
     bears out one that is, and a person decides where the two differ."""
@@ -407,6 +424,9 @@ class Schema(Value):
     description: str = ""
     pages: int | None = None
     """1: every page of a file is a document of its own. None: a file is a document."""
+    items: bool = False
+    """Whether its documents are items of text with keys: `--schema auto` knows them by these, and takes
+    no page for one."""
     words: dict[str, float] = {}
     """Words by which `--schema auto` recognises the document, with weights."""
     other_labels: tuple[str, ...] = ()

@@ -47,6 +47,8 @@ class Line(Value):
     quad: Quad
     exact: bool = False
     """Whether the document itself says so (a text layer, a form field): nothing was recognised."""
+    key: str = ""
+    """The key, heading or header under which a text item has it (`headline`); empty on pages."""
 
     @property
     def box(self) -> Box:
@@ -86,12 +88,17 @@ class Cost(Value):
         )
 
 
+GIVEN = "given-text"
+"""How the engine of a text begins that was given as such: there never was a picture of it."""
+
+
 class PageText(Value):
     """What one OCR engine read on one page, or the page itself says; `lines` are in reading order."""
 
     engine: str
     """Fingerprint of the engine: name, version, models, parameters; `text-layer-…` where the page's own
-    text was taken, with the engine that read the rest of it."""
+    text was taken, with the engine that read the rest of it; `given-text-…` where there is no page but
+    an item of text, whose lines are set as if on one."""
     width: int
     """Pixels of the righted page."""
     height: int
@@ -106,6 +113,11 @@ class PageText(Value):
     `lines`, `width` and `height` are the part's own."""
     cost: Cost = Cost()
     """What was paid for it, where a model behind an endpoint read it; its seconds are in `seconds`."""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is a text without a picture: pixels of it show nothing that it does not say."""
+        return self.engine.startswith(GIVEN)
 
 
 class Symbol(Value):

@@ -383,8 +383,10 @@ def test_the_shipped_calibration_says_what_it_was_fitted_on() -> None:
     assert shipped.provenance is not None
     assert shipped.provenance.synthetic
     assert len(shipped.provenance.hashes) == shipped.provenance.documents > 200
-    for name in shipped_schemas():
-        for field in find_schema(name).fields:
+    fitted = [schema for name in shipped_schemas() if not (schema := find_schema(name)).items]
+    assert len(fitted) >= 2
+    for schema in fitted:
+        for field in schema.fields:
             assert field.name in shipped.quality
             assert field.kind in shipped.models
             sure = {"rules": 1.0, "rules.score": 9.0, "score": 9.0, "evidence": 1.0}

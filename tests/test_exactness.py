@@ -223,4 +223,4 @@ def test_moe_and_rules_ask_the_marks_first_and_hold_them_for_exact() -> None:
         asked = workshop.strategy(name).gate.route(State(SCHEMA))
         [fields] = [ask.fields for ask in asked if ask.expert == "marks"]
         assert fields == SCHEMA.names
-        assert config.strategies[name].combiner.params["exact"] == ["marks"]
+        assert config.strategies[name].combiner.params["exact"] == ["keys", "marks"]

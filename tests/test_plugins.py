@@ -23,8 +23,14 @@ from ocr_moe.errors import ConfigError, EndpointMissingError
 from ocr_moe.experts.codes.expert import CodesExpert
 from ocr_moe.experts.llm.ocr_text import OcrText
 from ocr_moe.experts.llm.vision import Vision
+from ocr_moe.experts.llm.writing import Writer
 from ocr_moe.experts.marks.expert import MarksExpert
 from ocr_moe.experts.rules.expert import RulesExpert
+from ocr_moe.experts.texts.extracts import Extracts
+from ocr_moe.experts.texts.keys import KeysExpert
+from ocr_moe.experts.texts.sentiment import Lexicon
+from ocr_moe.experts.texts.topics import Terms
+from ocr_moe.experts.texts.transformer import Transformers
 from ocr_moe.experts.typed.expert import TypedExpert
 from ocr_moe.plugins import (
     AskingEngineClass,
@@ -62,11 +68,17 @@ EXPERTS: tuple[ExpertClass[Any], ...] = (
     TypedExpert,
     CodesExpert,
     MarksExpert,
+    Writer,
+    KeysExpert,
+    Extracts,
+    Terms,
+    Lexicon,
+    Transformers,
 )
 GATES: tuple[GateClass[Any], ...] = (Fixed, Cascade, Learned)
 COMBINERS: tuple[CombinerClass[Any], ...] = (Priority, Confident, Agreement, Votes, Moe)
 STEPS: tuple[StepClass[Any], ...] = (Binding, Parts)
-ASK_CHAT: tuple[AsksChat[Any], ...] = (Vision, OcrText, VlmEngine)
+ASK_CHAT: tuple[AsksChat[Any], ...] = (Vision, OcrText, VlmEngine, Writer)
 
 BUILT_IN: dict[str, tuple[Any, ...]] = {
     "engines": (*ENGINES, *ASKING_ENGINES),

@@ -55,7 +55,8 @@ def test_shipped_schemas_say_how_every_field_is_found(name: str) -> None:
     assert schema.name == name
     assert schema.words
     for field in schema.fields:
-        assert field.labels or field.patterns, field.name
+        by_key = schema.items  # what stands in items of text, or is made of them
+        assert field.labels or field.patterns or by_key, field.name
         assert (field.kind is Kind.CODE) == bool(field.grammars), field.name
 
 

@@ -9,6 +9,8 @@ import typer
 from ocr_moe.cli.words import language, said
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ocr_moe.evaluation.report.measures import Share
     from ocr_moe.evaluation.scores import Scores
     from ocr_moe.types import Origin
@@ -72,11 +74,36 @@ def print_scores(scores: Scores) -> None:
     for measure in ACCEPTED:
         table.add_row(measure.heading_in(spoken), "", *(measure.shown(each) for each in every))
     console.print(table)
+    if any(scores.texts.values()):
+        console.print(_texts(scores))
     for name, strategy in scores.strategies.items():
         if strategy.origin:
             typer.echo(said("origin", name=name, told=_origin(strategy.origin)))
     for names, reason in skipped_together(scores):
         typer.echo(said("not_run", names=names, why=reason))
+
+
+def _texts(scores: Scores) -> Table:
+    """Fields that are neither right nor wrong, by what they have in common with the truth."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(said("texts_title")), header_style="bold")
+    table.add_column(said("table_field"))
+    table.add_column(said("texts_measure"))
+    table.add_column(said("table_cells"), justify="right")
+    for name in scores.texts:
+        table.add_column(escape(name), justify="right")
+    fields = {key: each for texts in scores.texts.values() for key, each in texts.items()}
+    for key, each in fields.items():
+        of = (texts.get(key) for texts in scores.texts.values())
+        table.add_row(
+            escape(key),
+            said("texts_rouge" if each.measure == "rouge" else "texts_set"),
+            str(each.n),
+            *("" if score is None else f"{100 * score.f1:.1f}" for score in of),
+        )
+    return table
 
 
 def _origin(origin: Origin) -> str:

@@ -190,6 +190,22 @@ class Matched(Value):
     """By a code as it was read: likewise."""
 
 
+class TextScore(Value):
+    """Figures of a field whose values are neither right nor wrong, such as a summary."""
+
+    measure: str
+    """`rouge` (ROUGE-L) or `set`; see `ocr_moe.evaluation.overlap`."""
+    n: int
+    """Cells whose truth has a value."""
+    f1: float
+    """Mean over all of them, 0 where nothing was made."""
+    precision: float
+    recall: float
+    missing: int
+    """Cells without a value, failed ones left out."""
+    failed: int
+
+
 class Scores(Value):
     """scores.json."""
 
@@ -216,3 +232,5 @@ class Scores(Value):
     left_out: LeftOut
     matched: Matched = Matched()
     problems: tuple[SheetProblem, ...]
+    texts: dict[str, dict[str, TextScore]] = {}
+    """Strategy → field that is neither right nor wrong → its figures; no other figure counts these."""

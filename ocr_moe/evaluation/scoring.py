@@ -10,12 +10,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ocr_moe.errors import TruthError
+from ocr_moe.evaluation.overlap import OVERLAPS, Overlap
 from ocr_moe.evaluation.truth.matched import Match, MatchedBy, VerifiedDocument
 from ocr_moe.evaluation.truth.matching import documents_of
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
@@ -89,6 +91,23 @@ class CellView:
 
 
 @dataclass(frozen=True, slots=True)
+class TextCell:
+    """A cell of a field that is held against the truth by what they have in common."""
+
+    document: DocumentKey
+    field: ScoredField
+    truth: str
+    value: str | None
+    failed: bool
+    """Whether no expert could answer, or the file could not be read."""
+
+    @property
+    def overlap(self) -> Overlap:
+        """With the truth; nothing where there is no value."""
+        return OVERLAPS[self.field.field.score](self.truth, self.value or "")
+
+
+@dataclass(frozen=True, slots=True)
 class Scoring:
     """All cells of all strategies over the same documents and fields."""
 
@@ -110,6 +129,8 @@ class Scoring:
     problems: tuple[Problem, ...]
     blank: int
     unscorable: int
+    texts: Mapping[str, tuple[TextCell, ...]] = dataclass_field(default_factory=dict)
+    """Strategy → its cells of the fields that are neither right nor wrong (`score` in the schema)."""
 
     def cells(self, strategy: str) -> Iterator[CellView]:
         """The scored cells of a strategy, document by document."""
@@ -149,15 +170,20 @@ def score(runs: Mapping[str, Sequence[Record]], matches: Sequence[Match]) -> Sco
                 "or damaged"
             )
         raise TruthError(_nothing_in_common(truths, documents))
-    fields = _columns(truths)
+    columns = _columns(truths)
+    fields = tuple(column for column in columns if column.field.score not in OVERLAPS)
+    likened = tuple(column for column in columns if column.field.score in OVERLAPS)
     keys = tuple(sorted(verified))
     cells = _truth_grid(keys, verified, fields)
     judge = _Judge()
-    grids = {}
+    compared = _truth_grid(keys, verified, likened) if likened else None
+    grids, texts = {}, {}
     for name, records in runs.items():
         by_key = {key_of(record.document): record for record in records}
         _note_records(notebook, name, keys, by_key, verified)
         grids[name] = _grid(keys, fields, cells, by_key, judge)
+        if compared is not None:
+            texts[name] = tuple(_text_cells(keys, likened, compared, by_key))
     touched = frozenset[DocumentKey]().union(*(found.touched for found in matches))
     return Scoring(
         documents=keys,
@@ -182,6 +208,7 @@ def score(runs: Mapping[str, Sequence[Record]], matches: Sequence[Match]) -> Sco
         ),
         blank=sum(truth.blank for truth in truths),
         unscorable=sum(truth.unscorable for truth in truths),
+        texts=texts,
     )
 
 
@@ -275,6 +302,27 @@ def _grid(
         np.array(settled, dtype=np.bool_).reshape(shape),
         np.array(values, dtype=object).reshape(shape),
     )
+
+
+def _text_cells(
+    keys: Sequence[DocumentKey],
+    fields: Sequence[ScoredField],
+    truth: NDArray[np.object_],
+    records: Mapping[DocumentKey, Record],
+) -> Iterator[TextCell]:
+    for row, key in enumerate(keys):
+        record = records.get(key)
+        if record is None:
+            continue
+        for column, cell in enumerate(truth[row].tolist()):
+            if cell is None or cell.value is None:
+                continue
+            decision = record.fields.get(fields[column].field.name)
+            failed = record.error is not None or (
+                decision is not None and decision.status is Status.FAILED
+            )
+            value = None if decision is None or failed else decision.value
+            yield TextCell(key, fields[column], cell.value, value, failed)
 
 
 def _truth_grid(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,9 @@ from ocr_moe.evaluation.scores import (
     SheetProblem,
     StrategyCost,
     StrategyScore,
+    TextScore,
 )
-from ocr_moe.evaluation.scoring import Outcome, Scoring, StrategyGrid
+from ocr_moe.evaluation.scoring import Outcome, Scoring, StrategyGrid, TextCell
 from ocr_moe.evaluation.truth.matched import MatchedBy
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
 from ocr_moe.subjects import key_of
@@ -134,7 +136,27 @@ def summarize(
             )
             for problem in (*scoring.problems, *notebook.problems())
         ),
+        texts={name: _text_scores(cells) for name, cells in scoring.texts.items()},
     )
+
+
+def _text_scores(cells: Sequence[TextCell]) -> dict[str, TextScore]:
+    by_field: dict[str, list[TextCell]] = {}
+    for cell in cells:
+        by_field.setdefault(cell.field.key, []).append(cell)
+    found = {}
+    for key, own in by_field.items():
+        overlaps = [cell.overlap for cell in own]
+        found[key] = TextScore(
+            measure=own[0].field.field.score.value,
+            n=len(own),
+            f1=fmean(each.f1 for each in overlaps),
+            precision=fmean(each.precision for each in overlaps),
+            recall=fmean(each.recall for each in overlaps),
+            missing=sum(cell.value is None and not cell.failed for cell in own),
+            failed=sum(cell.failed for cell in own),
+        )
+    return found
 
 
 def _left_out(scoring: Scoring, runs: Mapping[str, Sequence[Record]], pages_blank: int) -> LeftOut:

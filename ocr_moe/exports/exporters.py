@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from ocr_moe.exports.analyses import write_analyses
 from ocr_moe.exports.jsonl import (
     write_documents,
     write_jsonl,
@@ -141,6 +142,10 @@ EXPORTERS: Mapping[str, Exporter] = {
 ON_DEMAND: Mapping[str, Exporter] = {
     "jsonl-parts": Exporter("records", lambda path, run: write_jsonl_parts(path, run.records)),
     "parquet": Exporter("records", lambda path, run: write_parquet(path, run.records, run.schemas)),
+    "analyses": Exporter(
+        "analyses.json",
+        lambda path, run: write_analyses(path, run.records, run.schemas, run.answers),
+    ),
 }
-"""For large runs: `export` writes them, folders of parts."""
+"""`export` writes them: for large runs folders of parts, of texts what every expert made of them."""
 FORMATS: Mapping[str, Exporter] = {**EXPORTERS, **ON_DEMAND}

@@ -28,7 +28,10 @@ from ocr_moe.intake.kinds import is_plain, kind_of
 from ocr_moe.intake.limits import MIB, ImageLimits
 from ocr_moe.intake.sources import Source
 from ocr_moe.intake.textlayer import TextLayer, TextLine
+from ocr_moe.intake.texts.documents import entries_of
+from ocr_moe.intake.texts.setting import draw, page_text
 from ocr_moe.intake.worker import STRIP, OpenedFile, rows_per_strip
+from ocr_moe.types import PageText
 
 Result = TypeVar("Result")
 
@@ -108,13 +111,15 @@ class ImageFile(AbstractContextManager["ImageFile"]):
         self._open()
 
     pages: int
+    given: PageText | None = None
+    """Of a source without pixels, such as an item of JSON: its text, which is all of its one page."""
 
     def text(self, number: int) -> TextLayer | None:
         """What a page (from 1) itself says, without recognition; None where it is pixels.
 
         Raises UnreadableFileError or TooLargeError.
         """
-        if self._here is not None:
+        if self._here is not None or self.given is not None:
             return None
         self._reopen(number)
         return self._ask(lambda process: process.text(self._source.name, number))
@@ -122,9 +127,11 @@ class ImageFile(AbstractContextManager["ImageFile"]):
     def page(self, number: int, *, text: bool = True) -> Image.Image:
         """The RGB pixels of a page (from 1), EXIF orientation obeyed.
 
-        Without `text` those of the lines that `text` gives are left out. Raises UnreadableFileError or
-        TooLargeError.
+        Without `text` those of the lines that `text` gives are left out. A text without pixels is drawn.
+        Raises UnreadableFileError or TooLargeError.
         """
+        if self.given is not None:
+            return draw(self.given, self._source.name)
         if self._here is not None:
             image: Image.Image = self._here.page(number)
             return image
@@ -168,6 +175,9 @@ class ImageFile(AbstractContextManager["ImageFile"]):
         if not data:
             raise UnreadableFileError(f"{name}: the file is empty; copy it again")
         kind = kind_of(data)
+        if kind is None and (entries := entries_of(name, data)) is not None:
+            self.given, self.pages = page_text(entries), 1
+            return
         most = min(_PLAIN_PIXELS, limits.max_pixels, limits.max_memory * MIB // _PLAIN_MEMORY)
         if kind is not None and is_plain(data, kind, most):
             self._here = RasterFile(name, data, kind, limits.bounds)

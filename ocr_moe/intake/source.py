@@ -1,4 +1,5 @@
-"""A source: an input file, or a member of an archive, and how its bytes are had."""
+"""A source: an input file, a member of an archive or an item of text in a file, and how its bytes are
+had."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from ocr_moe.errors import DocumentError, UnreadableFileError
 from ocr_moe.formats.names import readable
 from ocr_moe.intake import containers
 from ocr_moe.intake.limits import MIB, ImageLimits
+from ocr_moe.intake.texts import items
 from ocr_moe.remote.filesystems import RemoteError, RemoteFile, is_url
 from ocr_moe.types import FileState
 
@@ -37,7 +39,8 @@ Documentation/technical/racy-git)."""
 
 @dataclass(frozen=True)
 class Source:
-    """An input file, or a member of an archive, and the name under which it stands in the records.
+    """An input file, a member of an archive or an item of a file of texts, and the name under which it
+    stands in the records.
 
     Small and without handles, so that other processes and machines can open what it names.
     """
@@ -45,7 +48,7 @@ class Source:
     file: File
     name: str
     member: int | None = None
-    """Its place in the directory of the archive `file`."""
+    """Its place in the directory of the archive `file`; of an item of text the byte where it begins."""
     problem: DocumentError | None = None
     """Why it cannot be read, where that is known before it is opened."""
     state: FileState | None = field(default=None, compare=False)
@@ -57,7 +60,7 @@ class Source:
         """Its bytes. Raises UnreadableFileError or TooLargeError."""
         with self._stream(limits) as stream:
             if self.member is not None:
-                return containers.read_member(stream, self.name, self.member, limits)
+                return self._member(stream, self.member, limits)
             try:
                 data = stream.read(limits.max_file * MIB + 1)
             except OSError as error:
@@ -77,7 +80,7 @@ class Source:
         with self._stream(limits) as stream:
             before = self._state_of(stream)
             if self.member is not None:
-                data = containers.read_member(stream, self.name, self.member, limits)
+                data = self._member(stream, self.member, limits)
                 sha256 = hashlib.sha256(data).hexdigest()
             else:
                 try:
@@ -104,6 +107,14 @@ class Source:
     def locate(self) -> str | list[str | int]:
         """Where it is, as JSON; see `located`. Without credentials, where a URL has any."""
         return str(self.file) if self.member is None else [str(self.file), self.member]
+
+    def _member(self, stream: IO[bytes], place: int, limits: ImageLimits) -> bytes:
+        if not items.is_item_name(self.name):
+            return containers.read_member(stream, self.name, place, limits)
+        try:
+            return items.read_item(stream, self.name, place)
+        except OSError as error:
+            raise unreadable(self.name, error) from error
 
     def _state_of(self, stream: IO[bytes]) -> FileState | None:
         if isinstance(self.file, RemoteFile):

@@ -14,7 +14,7 @@ from itertools import chain, takewhile
 from pathlib import Path
 from typing import IO, Any
 
-from ocr_moe.errors import DocumentError, UsageError
+from ocr_moe.errors import DocumentError, UnreadableFileError, UsageError
 from ocr_moe.formats.names import readable as readable
 from ocr_moe.intake import containers
 from ocr_moe.intake.limits import ImageLimits
@@ -24,6 +24,7 @@ from ocr_moe.intake.source import MISSING, File, open_file, state_of, unreadable
 from ocr_moe.intake.source import Source as Source
 from ocr_moe.intake.source import digest as digest
 from ocr_moe.intake.source import located as located
+from ocr_moe.intake.texts import documents, items
 from ocr_moe.remote.filesystems import (
     RemoteError,
     files_behind,
@@ -55,7 +56,9 @@ def discover(
     """What is behind the PATHs: files, folders (walked), globs, URLs, or `-` (one path a line of
     `listing`).
 
-    ZIP archives and Office documents are opened: each scan in them is a source by itself. Names are
+    ZIP archives and Office documents are opened: each scan in them is a source by itself, and so is each
+    item of a JSON, JSONL or CSV file. Texts are read where they are named: a folder of scans may hold
+    sheets and notes, which are none. Names are
     relative to the PATH given, and to the common parent where two would be the same. Sorted by
     name, few in memory. What is missing, or no regular file, is a source with a problem. Raises
     UsageError when there is nothing else.
@@ -71,11 +74,15 @@ def discover(
             raise UsageError("; ".join(problems))
         where = ", ".join(readable(shown(path)) for path in paths) or "nothing"
         looked = " ".join(sorted(SUFFIXES | containers.SUFFIXES))
-        raise UsageError(f"{where}: no images found (looked for {looked})")
+        texts = " ".join(sorted(items.SUFFIXES | documents.SUFFIXES))
+        raise UsageError(
+            f"{where}: no images found (looked for {looked}; texts are read where they are named, "
+            f"such as folder/*.txt: {texts})"
+        )
     # Within one folder names differ; only where several things were named they need not.
     above = _common(found.files()) if search.places > 1 and found.is_ambiguous() else None
 
-    def opened(each: Found) -> list[Source]:
+    def opened(each: Found) -> Iterable[Source]:
         name = each.name if above is None else _below(each.file, above)
         return _opened(Source(each.file, readable(name), state=each.state), limits)
 
@@ -255,10 +262,12 @@ def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()
 
 
-def _opened(source: Source, limits: ImageLimits) -> list[Source]:
-    """The scans in an archive; the source itself where it is none."""
+def _opened(source: Source, limits: ImageLimits) -> Iterable[Source]:
+    """The scans in an archive, the items of a file of texts; the source itself where it is neither."""
     if _suffix(source.file.name) in SUFFIXES:
         return [source]
+    if items.holds_items(source.name):
+        return _items_of(source, limits)
     try:
         with open_file(source.file, source.name) as stream:
             try:
@@ -267,7 +276,12 @@ def _opened(source: Source, limits: ImageLimits) -> list[Source]:
                 raise unreadable(source.name, error) from error
             if not containers.is_container(head):
                 return [source]
-            members = containers.list_members(stream, source.name, SUFFIXES, limits)
+            try:
+                members = containers.list_members(stream, source.name, SUFFIXES, limits)
+            except UnreadableFileError:
+                if _suffix(source.name) == ".docx" and documents.is_text_docx(stream):
+                    return [source]
+                raise
     except DocumentError as error:
         return [replace(source, problem=error)]
     return [
@@ -279,3 +293,23 @@ def _opened(source: Source, limits: ImageLimits) -> list[Source]:
         )
         for member in members
     ]
+
+
+def _items_of(source: Source, limits: ImageLimits) -> Iterator[Source]:
+    """The items of a file of texts, one by one; what is wrong with the file is a source after them."""
+    number = 0
+    try:
+        with open_file(source.file, source.name) as stream:
+            for number, item in enumerate(items.list_items(stream, source.name, limits), 1):
+                name = items.item_name(source.name, number)
+                problem = None if item.problem is None else f"{name}: {item.problem}"
+                yield replace(
+                    source,
+                    name=name,
+                    member=item.place,
+                    problem=None if problem is None else UnreadableFileError(problem),
+                )
+    except DocumentError as error:
+        yield replace(source, problem=error)
+    except OSError as error:
+        yield replace(source, problem=unreadable(source.name, error))

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 
 from ocr_moe.folds import fold_label
 from ocr_moe.reading.layout import PageLayout
+from ocr_moe.reading.texts import Given, given_values, matching_keys
 from ocr_moe.schema import Schema
 from ocr_moe.types import PageText
 from ocr_moe.values.hanzi import searchable
 
 ENOUGH = 2.5
 """Weight of the words found that settles it alone."""
+_KEYS = 2
+"""Fields that stand under keys of their own, from which an item is of a schema."""
 _SHARE = 0.3
 """Share of a schema's weight that settles it, where at least two of its words are found."""
 
@@ -22,8 +25,14 @@ def recognise(text: PageText, schemas: Sequence[Schema]) -> tuple[Schema | None,
 
     A word counts in full where it stands as declared, in traditional characters or simplified ones,
     and by half where one character of four or more is misread.  A schema without `words` is known by
-    its labels.
+    its labels.  Items of text are known by their keys, and no page is taken for one.
     """
+    given = given_values(text) if text.is_given else []
+    if given:
+        found, confidence = _by_keys(given, [schema for schema in schemas if schema.items])
+        if found is not None:
+            return found, confidence
+    schemas = [schema for schema in schemas if text.is_given or not schema.items]
     page = fold_label(PageLayout(text, searchable).running().text)
     scores = [_score(schema, page) for schema in schemas]
     order = sorted(range(len(schemas)), key=lambda index: -scores[index][0])
@@ -36,6 +45,21 @@ def recognise(text: PageText, schemas: Sequence[Schema]) -> tuple[Schema | None,
     second = scores[order[1]][0] if len(order) > 1 else 0.0
     confidence = (weight / (weight + second)) * (1 - math.exp(-weight / 2))
     return schemas[best], round(confidence, 4)
+
+
+def _by_keys(given: Sequence[Given], schemas: Sequence[Schema]) -> tuple[Schema | None, float]:
+    """The schema of which most fields that are found stand under keys of an item."""
+    best: tuple[float, Schema] | None = None
+    for schema in schemas:
+        found = [field for field in schema.fields if not field.made]
+        named = sum(
+            bool(matching_keys(given, (field.name, *field.labels, *field.aliases)))
+            for field in found
+        )
+        share = named / len(found) if found else 0.0
+        if named >= _KEYS and (best is None or share > best[0]):
+            best = (share, schema)
+    return (None, 0.0) if best is None else (best[1], round(best[0], 4))
 
 
 def words_of(schema: Schema) -> Mapping[str, float]:

@@ -24,7 +24,14 @@ from ocr_moe.protocols import State
 from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Model
 from ocr_moe.routing.consistency import Contradiction
 from ocr_moe.routing.exactness import exact_word
-from ocr_moe.routing.features import SEVERAL, absence_features, candidate_features, record_features
+from ocr_moe.routing.features import (
+    GIVEN_KEY,
+    SEVERAL,
+    absence_features,
+    candidate_features,
+    record_features,
+)
+from ocr_moe.routing.made import made_decision
 from ocr_moe.routing.settings import UNDECIDED, Thresholds
 from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
@@ -174,20 +181,26 @@ class FieldCombiner:
         drafts = {
             field.name: self._draft(field, state.readings.get(field.name, {}))
             for field in state.schema.fields
+            if not field.made
+        }
+        made = {
+            field.name: made_decision(field, state.readings.get(field.name, {}), self._accept)
+            for field in state.schema.fields
+            if field.made
         }
         for name, verdict in state.verdicts.items():
             if name in drafts:
                 drafts[name].verdict = verdict
         bound: Mapping[str, Decision] = {}
         if self._steps:
-            alone = {name: draft.decision() for name, draft in drafts.items()}
+            alone = {name: draft.decision() for name, draft in drafts.items()} | made
             joint: Mapping[str, Decision] = alone
             for step in self._steps:
                 joint = step.bind(state, joint)
             bound = {
                 name: d
                 for name, d in joint.items()
-                if d is not alone[name] and name not in state.verdicts
+                if d is not alone[name] and name in drafts and name not in state.verdicts
             }
         failed_checks: Mapping[str, list[Contradiction]] = {}
         if self._check is not None:
@@ -218,7 +231,11 @@ class FieldCombiner:
             if basis is not None:
                 basis[name] = {**draft.features, **more}
         mixed_up = [name for name in _mixed_up(state) if name not in state.verdicts]
-        return decisions | {name: _withheld(decisions[name]) for name in mixed_up}
+        for name, decision in made.items():
+            said = state.verdicts.get(name)
+            decisions[name] = decision if said is None else judged(decision, said)
+        decisions |= {name: _withheld(decisions[name]) for name in mixed_up}
+        return {name: decisions[name] for name in state.schema.names} if made else decisions
 
     @property
     def calibration(self) -> Calibration:
@@ -240,6 +257,11 @@ class FieldCombiner:
         raise NotImplementedError
 
     def _draft(self, field: Field, readings: Readings) -> _Draft:
+        # What the document says under the field's own key is its value: others read the same text.
+        given = {
+            e: r for e, r in readings.items() if r.features.get(GIVEN_KEY) and r.value is not None
+        }
+        readings = given or readings
         # Who had nothing to look at has no opinion, unless nobody else was asked.
         readings = {e: reading for e, reading in readings.items() if not reading.idle} or readings
         draft = _Draft(field, readings)

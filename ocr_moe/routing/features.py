@@ -39,6 +39,8 @@ from ocr_moe.odds import logit
 from ocr_moe.schema import Field
 from ocr_moe.types import Decision, Reading
 
+GIVEN_KEY = "given_key"
+"""Feature of a reading whose value a text item has under the field's own key."""
 SEVERAL = "several"
 """Feature of a reading whose field has other values on the page that are of another document."""
 

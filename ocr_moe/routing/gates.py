@@ -15,7 +15,7 @@ run; the others are left out of every list.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ocr_moe.protocols import Ask, State
@@ -26,7 +26,10 @@ from ocr_moe.routing.tuning import Variant
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Value
 
+OTHER = "other"
+"""All tasks that a gate does not name."""
 _Chain = tuple[tuple[str, ...], ...]
+_Wanted = list[tuple[str, tuple[str, ...]]]
 _STEPS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 """Confidences to ask the next expert below, for `Cascade.variants`; denser where models live."""
 
@@ -40,6 +43,9 @@ class FixedParams(Value):
     """Experts of fields of a kind."""
     fields: dict[str, tuple[str, ...]] = {}
     """Experts of fields by name; goes before `kinds`."""
+    made: dict[str, tuple[str, ...]] = {}
+    """Experts of the fields that are made of the text, by task; `other` stands for tasks not named,
+    which without it go where their kind does. Of several the last is believed most."""
     on_failure: tuple[str, ...] = ()
     """Asked one after the other for a field whose experts all failed or cannot be had."""
     separate: tuple[str, ...] = ()
@@ -52,7 +58,7 @@ class FixedParams(Value):
 
     @property
     def optional(self) -> frozenset[str]:
-        return frozenset(self.on_failure) - self.required
+        return _named(self.on_failure, *self.made.values()) - self.required
 
 
 class Fixed:
@@ -67,7 +73,8 @@ class Fixed:
 
     def route(self, state: State) -> Sequence[Ask]:
         asks = _Asks(self._params.separate)
-        for name, experts in self._plan.of(state.schema):
+        found, made = self._plan.of(state.schema)
+        for name, experts in found:
             had = state.readings.get(name, {})
             wanted = [expert for expert in experts if expert not in had]
             if not wanted and all(reading.error is not None for reading in had.values()):
@@ -75,20 +82,22 @@ class Fixed:
                 wanted = [expert for expert in spare if expert not in had][:1]
             for expert in wanted:
                 asks.add(expert, name)
+        # Of what is made the last is believed most: nobody is asked before those that he outranks.
+        for place in range(max((len(experts) for _, experts in made), default=0)):
+            for name, experts in made:
+                if place < len(experts) and experts[place] not in state.readings.get(name, {}):
+                    asks.add(experts[place], name)
         return asks.made()
 
-    def _derive(self, schema: Schema) -> list[tuple[str, tuple[str, ...]]]:
-        params = self._params
-        return [
-            (
-                field.name,
-                _usable(
-                    params.fields.get(field.name, params.kinds.get(field.kind, params.default)),
-                    self._available,
-                ),
-            )
+    def _derive(self, schema: Schema) -> tuple[_Wanted, _Wanted]:
+        """Whom fields go to, those that are made of the text apart."""
+        wanted = [
+            (field, _usable(_experts(_of_field(self._params, field)), self._available))
             for field in schema.fields
         ]
+        found = [(field.name, e) for field, e in wanted if not _is_made(self._params, field)]
+        made = [(field.name, e) for field, e in wanted if _is_made(self._params, field)]
+        return found, made
 
 
 class CascadeParams(Value):
@@ -101,6 +110,10 @@ class CascadeParams(Value):
     """Chains of fields of a kind."""
     fields: dict[str, tuple[str | tuple[str, ...], ...]] = {}
     """Chains of fields by name; goes before `kinds`."""
+    made: dict[str, tuple[str | tuple[str, ...], ...]] = {}
+    """Chains of the fields that are made of the text, by task; `other` stands for tasks not named,
+    which without it go where their kind does. A made text has no confidence, so that all of its chain
+    is asked; the last that has one is believed."""
     ask_below: Thresholds = Thresholds()
     """The next link is asked while the decision's confidence is below."""
     whole: bool = True
@@ -118,7 +131,12 @@ class CascadeParams(Value):
 
     @property
     def optional(self) -> frozenset[str]:
-        chains = (self.default, *self.kinds.values(), *self.fields.values())
+        chains = (
+            self.default,
+            *self.kinds.values(),
+            *self.fields.values(),
+            *self.made.values(),
+        )
         named = _named(*(link for chain in chains for link in _links(chain)))
         return named - self.required
 
@@ -186,7 +204,7 @@ class Cascade:
         params = self._params
         plan = []
         for field in schema.fields:
-            chain = params.fields.get(field.name, params.kinds.get(field.kind, params.default))
+            chain = _of_field(params, field)
             links = (_usable(link, self._available) for link in _links(chain))
             plan.append((field, tuple(link for link in links if link)))
         return plan
@@ -294,6 +312,23 @@ class _Asks:
             else:
                 asks.append(Ask(expert, tuple(fields)))
         return asks
+
+
+def _of_field(params: FixedParams | CascadeParams, field: Field) -> Sequence[str | tuple[str, ...]]:
+    """Whom a field goes to: by name, by what is made of the text, by kind, or by default."""
+    if _is_made(params, field):
+        return params.made.get(field.made, params.made.get(OTHER, ()))
+    return params.fields.get(field.name, params.kinds.get(field.kind, params.default))
+
+
+def _is_made(params: FixedParams | CascadeParams, field: Field) -> bool:
+    """Whether a field goes where the gate sends what is made of the text."""
+    named = field.made in params.made or OTHER in params.made
+    return bool(field.made) and named and field.name not in params.fields
+
+
+def _experts(chain: Sequence[str | tuple[str, ...]]) -> Iterator[str]:
+    return (expert for link in _links(chain) for expert in link)
 
 
 def _links(chain: Sequence[str | tuple[str, ...]]) -> _Chain:

@@ -25,6 +25,8 @@ _ADDED: Mapping[str, object] = {
     "below": [],
     "column_of": [],
     "case": False,
+    "made": "",
+    "score": "exact",
     "likely": [],
     "check": None,
     "covered": True,

@@ -27,6 +27,7 @@ from ocr_moe.intake.sources import Source
 from ocr_moe.intake.strips import in_strips
 from ocr_moe.intake.textlayer import REVISION as TEXT_REVISION
 from ocr_moe.intake.textlayer import TextLayer
+from ocr_moe.intake.texts.setting import ENGINE as GIVEN_TEXT
 from ocr_moe.intake.watermarks import REVISION as WATERMARKS_REVISION
 from ocr_moe.intake.watermarks import read_under_watermark
 from ocr_moe.observing import Observed, observe
@@ -172,8 +173,9 @@ class PageReader:
 
         `told` is where people say that they stand."""
         if page not in self._regions:
-            found = find_regions(self.found(page), schemas) if told is None else told
-            self._regions[page] = found
+            text = self.found(page)
+            found = () if text.is_given else find_regions(text, schemas)
+            self._regions[page] = found if told is None else told
         return self._regions[page]
 
     def image(self, page: int, region: Box | None = None) -> Image.Image:
@@ -183,7 +185,7 @@ class PageReader:
 
     def _text_of_page(self, page: int) -> PageText:
         own = (TEXT_LAYER, self._mixed_key) if self._text_layer else ()
-        for engine in (IMPORTED, *own, self._key):
+        for engine in (IMPORTED, *own, self._key, GIVEN_TEXT):
             text = self._store.get_page(self._sha256, page, engine)
             if text is not None:
                 observe(Observed.PAGES, "stored")
@@ -195,8 +197,11 @@ class PageReader:
 
     def _read_page(self, page: int) -> PageText:
         start = time.perf_counter()
-        layer = self._layer(page)
-        if layer is not None and not layer.rest and not layer.is_doubtful:
+        given = self._given()
+        layer = None if given is not None else self._layer(page)
+        if given is not None:
+            text = given
+        elif layer is not None and not layer.rest and not layer.is_doubtful:
             text = PageText(
                 engine=TEXT_LAYER,
                 width=layer.width,
@@ -243,7 +248,7 @@ class PageReader:
             return imported
         whole = self.found(page)
         if (
-            whole.engine in (TEXT_LAYER, self._mixed_key)
+            whole.engine in (TEXT_LAYER, self._mixed_key, GIVEN_TEXT)
             or self._store.get_page(self._sha256, page, IMPORTED) is not None
         ):
             return within(whole, region)
@@ -328,6 +333,11 @@ class PageReader:
                 "scan it again, or try another engine (ocr in the configuration)"
             ) from error
         return time.perf_counter() - start, found
+
+    def _given(self) -> PageText | None:
+        """The text of a file that has no pixels."""
+        with self._lock:
+            return self._opened().given
 
     def _layer(self, page: int) -> TextLayer | None:
         """What the page itself says; None also where finding that out breaks: it may still be drawn."""

@@ -40,6 +40,12 @@ KINDS: dict[str, dict[str, str]] = {
     "experts": {
         "vision": "ocr_moe.experts.llm.vision:Vision",
         "ocr_text": "ocr_moe.experts.llm.ocr_text:OcrText",
+        "writer": "ocr_moe.experts.llm.writing:Writer",
+        "keys": "ocr_moe.experts.texts.keys:KeysExpert",
+        "extracts": "ocr_moe.experts.texts.extracts:Extracts",
+        "transformers": "ocr_moe.experts.texts.transformer:Transformers",
+        "terms": "ocr_moe.experts.texts.topics:Terms",
+        "lexicon": "ocr_moe.experts.texts.sentiment:Lexicon",
         "rules": "ocr_moe.experts.rules.expert:RulesExpert",
         "typed": "ocr_moe.experts.typed.expert:TypedExpert",
         "codes": "ocr_moe.experts.codes.expert:CodesExpert",

@@ -208,14 +208,21 @@ def answer_schema(fields: Sequence[Field]) -> dict[str, Any]:
     """The JSON schema of an answer: one string or null for every asked field, in order.
 
     Enums are not bound to their values: a degree is printed in more ways than the schema's own, and
-    a model that copies what it sees leaves the translation to `normalize`.
+    a model that copies what it sees leaves the translation to `normalize`.  Those that a model makes
+    itself are.
     """
     return {
         "type": "object",
-        "properties": {field.name: {"type": ["string", "null"]} for field in fields},
+        "properties": {field.name: _value_schema(field) for field in fields},
         "required": [field.name for field in fields],
         "additionalProperties": False,
     }
+
+
+def _value_schema(field: Field) -> dict[str, Any]:
+    if field.made and field.values:
+        return {"enum": [*field.values, None]}
+    return {"type": ["string", "null"]}
 
 
 def groups(fields: Sequence[Field], together: bool) -> list[tuple[Field, ...]]:

@@ -64,9 +64,11 @@ def interpret(
         return Reading(field=field.name, raw=raw, score=score, features=features)
     bare = _bare(raw, field)
     value = normalize(field, bare)
-    evidence, agreement = _evidence(field, value, bare, pages)
-    features["evidence_score"] = agreement
-    features["in_ocr"] = float(any(occurs_verbatim(bare, lines) for lines in pages))
+    evidence = None
+    if not field.made:  # what is made stands nowhere
+        evidence, agreement = _evidence(field, value, bare, pages)
+        features["evidence_score"] = agreement
+        features["in_ocr"] = float(any(occurs_verbatim(bare, lines) for lines in pages))
     notes = () if value is not None else (f"{raw!r} is not a value of this field",)
     return Reading(
         field=field.name,

@@ -23,8 +23,9 @@ from ocr_moe.experts.llm.replies import REVISION as PARSING
 from ocr_moe.experts.llm.replies import reread
 from ocr_moe.geometry import hull, pixels_of
 from ocr_moe.protocols import ChatImage, ChatUse, Document, Page, Services
+from ocr_moe.reading.texts import is_all_given
 from ocr_moe.schema import Field
-from ocr_moe.types import Answer, Box, Line, Value
+from ocr_moe.types import Answer, Box, Line, Reading, Value
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -43,6 +44,7 @@ _SMALLER = 2**-0.5
 """Of an image's side, where a server finds it too large: half of its pixels are left."""
 _MARGIN = 0.03
 """Around the part of a page that is shown, in page widths and heights: about a line of type."""
+_NO_PICTURE = "there is no picture of a text that was given as such"
 _LEGIBLE = 400
 """Pixels of the long side below which nothing is read on a page."""
 
@@ -106,6 +108,11 @@ class Vision:
         return own
 
     def read(self, document: Document, fields: Sequence[Field]) -> Answer:
+        if _is_text(document):
+            readings = [
+                Reading(field=field.name, idle=True, notes=(_NO_PICTURE,)) for field in fields
+            ]
+            return Answer(expert=self.fingerprint, readings=tuple(readings), parsing=PARSING)
         return ask(
             self._chat,
             self.fingerprint,
@@ -222,3 +229,11 @@ def _smaller_sides(max_side: int) -> Iterator[int]:
     while side >= _LEGIBLE:
         yield round(side)
         side *= _SMALLER
+
+
+def _is_text(document: Document) -> bool:
+    """Whether nobody ever saw its pages: a model is not asked for what is drawn of them."""
+    try:
+        return is_all_given([page.text for page in document.pages])
+    except EngineError:
+        return False

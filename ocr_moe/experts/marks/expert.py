@@ -27,9 +27,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from ocr_moe.errors import OcrMoeError
 from ocr_moe.experts.marks.payloads import Form, Statement, statements
 from ocr_moe.folds import fold_value
-from ocr_moe.protocols import Document, Services
+from ocr_moe.protocols import Document, Page, Services
 from ocr_moe.schema import Field, Kind, Marks, Schema
 from ocr_moe.types import Alternative, Answer, Cost, Evidence, Reading, Symbol, Value
 from ocr_moe.values.normalize import equal, normalize
@@ -93,7 +94,8 @@ class MarksExpert:
         """One reading per field, in the order asked. Raises what decoding the page raises."""
         schema = _asked(document.schema, fields)
         expected = any(field.marks != Marks() for field in document.schema.fields)
-        images = [(page.number, page.image) for page in document.pages]
+        pages = [page for page in document.pages if not _is_text(page)]
+        images = [(page.number, page.image) for page in pages]
         began = time.perf_counter()
         named: dict[str, list[_Named]] = {field.name: [] for field in fields}
         for number, image in images:
@@ -104,6 +106,14 @@ class MarksExpert:
         readings = tuple(_reading(field, named[field.name]) for field in fields)
         seconds = round(time.perf_counter() - began, 4)
         return Answer(expert=self.fingerprint, readings=readings, cost=Cost(seconds=seconds))
+
+
+def _is_text(page: Page) -> bool:
+    """Whether nobody ever saw the page, which has no symbols then."""
+    try:
+        return page.text.is_given
+    except OcrMoeError:  # symbols are read where no line can be
+        return False
 
 
 def _asked(schema: Schema, fields: Sequence[Field]) -> Schema:

@@ -11,6 +11,7 @@ from ocr_moe.intake.kinds import kind_of, refusal
 from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.intake.source import open_file
 from ocr_moe.intake.sources import Source, under_names
+from ocr_moe.intake.texts.documents import is_text_name
 from ocr_moe.settings import ServiceOptions
 from ocr_moe.web.service.problems import Problem
 from ocr_moe.web.service.uploads import UploadedFile
@@ -64,6 +65,8 @@ class Inspector:
         else:
             head = source.read(self._images)[:_HEAD]
         kind = kind_of(head)
+        if kind is None and head and is_text_name(source.name):
+            return 1
         if kind is None:
             raise DocumentError(_refusal(source.name, head))
         if kind not in _OF_PAGES:

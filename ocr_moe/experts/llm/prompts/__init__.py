@@ -20,6 +20,12 @@ from ocr_moe.schema import Field
 from ocr_moe.values.kinds import kind_of
 
 _BRACKETS = str.maketrans({"<": "＜", ">": "＞"})
+_MADE = {
+    "summary": "据全文撰写的摘要，不受照抄所限",
+    "sentiment": "全文的情感倾向，由你判断",
+    "topics": "全文的主题词，用顿号分隔，由你归纳",
+}
+"""How a model is told of what is made of a text, by task."""
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
@@ -53,6 +59,8 @@ def describe(field: Field) -> str:
     """One line of a prompt that says what the field is and how its value looks."""
     parts = [field.description.strip().rstrip("。.")]
     kind = kind_of(field)
+    if field.made:
+        parts.insert(0, _MADE.get(field.made, "据全文撰写，不照抄"))
     if kind.closed:
         parts.append("只能是：" + "、".join(field.values))
     elif not parts[0] or kind.prompt_always:
