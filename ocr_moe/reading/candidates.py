@@ -108,7 +108,9 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
     vocabulary: dict[str | None, tuple[str, ...]] = {
         each.name: each.labels or _own_labels(each) for each in schema.fields
     }
-    vocabulary[None] = schema.other_labels
+    # Headings of tables announce none of the fields, and end their values.
+    headings = (word for table in schema.tables for each in table.columns for word in headings_of(each))
+    vocabulary[None] = (*schema.other_labels, *headings)
     running = layout.running()
     return PreparedPage(
         schema=schema,
@@ -137,9 +139,14 @@ def _claimed(schema: Schema, names: Collection[str], line: str) -> bool:
     return False
 
 
+def headings_of(column: Field) -> tuple[str, ...]:
+    """The words that may head a table's column."""
+    return column.labels or (column.name, *column.aliases)
+
+
 def _own_labels(wanted: Field) -> tuple[str, ...]:
     """What to look for where a schema declares no labels: the names of the field."""
-    if wanted.patterns or wanted.line_patterns or wanted.fallbacks:
+    if wanted.patterns or wanted.line_patterns or wanted.fallbacks or wanted.kind is Kind.TABLE:
         return ()
     return tuple(dict.fromkeys(n.replace("_", " ") for n in (wanted.name, *wanted.aliases)))
 
