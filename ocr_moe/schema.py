@@ -414,7 +414,7 @@ class Schema(Value):
     def names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
 
-    @property
+    @cached_property
     def tables(self) -> tuple[Field, ...]:
         """The fields that are tables."""
         return tuple(field for field in self.fields if field.kind is Kind.TABLE)

@@ -69,6 +69,8 @@ class FoundTable:
 
     columns: dict[str, float]
     """The columns that have a heading, and how well that matches."""
+    heads: list[tuple[PreparedPage, tuple[Glyph, ...]]] = field(default_factory=list)
+    """Where its headings stand."""
     rows: list[TableRow] = field(default_factory=list)
     sums: list[TableRow] = field(default_factory=list)
     """Rows of sums over the whole table, as printed."""
@@ -133,6 +135,7 @@ def _under(
         if heading.column is not None:
             known = found.columns.get(heading.column, 0.0)
             found.columns[heading.column] = max(known, heading.quality)
+    found.heads.append((page, tuple(g for each in head.headings for g in each.glyphs)))
     used = head.used
     body = [
         piece
@@ -209,7 +212,7 @@ def _shifted(grid: _Grid, pieces: Sequence[Piece]) -> _Grid:
         for wider in range(-scales, scales + 1)
     ]
     moves.sort(key=lambda move: abs(move[0]) + abs(move[1] - 1.0))
-    texts = [(piece.u0, piece.u1, _looks(piece.text)) for piece in pieces]
+    texts = [(piece.u0, piece.u1, looks_of(piece.text)) for piece in pieces]
     names = [column.name for block in grid.blocks for column in block]
 
     def unfit(move: tuple[float, float]) -> int:
@@ -434,13 +437,13 @@ def _parts(left: Glyph, right: Glyph) -> bool:
     """Whether a box may part between two characters: at a space, or where figures meet letters."""
     if left.char == " " or right.char == " " or right.offset - left.offset > 1:
         return True
-    return _looks(left.char) != _looks(right.char) and "sign" not in (
-        _looks(left.char),
-        _looks(right.char),
+    return looks_of(left.char) != looks_of(right.char) and "sign" not in (
+        looks_of(left.char),
+        looks_of(right.char),
     )
 
 
-def _looks(text: str) -> str:
+def looks_of(text: str) -> str:
     """Of what sort a cell is: figures, Chinese, letters, or signs alone."""
     if _HAN.search(text):
         return "han"
@@ -654,7 +657,7 @@ def _rows_of_block(
         read.ended = any(line.barred or _is_sum(wanted, line) for line in foot)
     _join(kept, between, pitch, size, read)
     read.rows = [_row(page, line) for line in kept]
-    looks = _looks_of(kept)
+    looks = looks_by_column(kept)
     filled = [
         line.v
         for line in lines
@@ -697,12 +700,12 @@ def _in_lines(pieces: Sequence[Piece]) -> tuple[tuple[Piece, ...], ...]:
     return tuple(rows_of(pieces))
 
 
-def _looks_of(lines: Sequence[_Line]) -> dict[str, Counter[str]]:
+def looks_by_column(lines: Sequence[_Line]) -> dict[str, Counter[str]]:
     looks: dict[str, Counter[str]] = {}
     for line in lines:
         for name, pieces in line.cells.items():
             text = join_rows([tuple(pieces)]).text
-            looks.setdefault(name, Counter())[_looks(text)] += 1
+            looks.setdefault(name, Counter())[looks_of(text)] += 1
     return looks
 
 
@@ -721,7 +724,7 @@ def _alike(line: _Line, looks: Mapping[str, Counter[str]]) -> bool:
     """Whether most cells of a line look like those of their columns."""
     known = [name for name in line.cells if name in looks]
     strange = sum(
-        looks[name][_looks(join_rows([tuple(line.cells[name])]).text)]
+        looks[name][looks_of(join_rows([tuple(line.cells[name])]).text)]
         < _SEEN * looks[name].total()
         for name in known
     )
@@ -732,7 +735,7 @@ def _without_tail(
     lines: list[_Line], before: Mapping[str, Counter[str]]
 ) -> tuple[list[_Line], bool]:
     """Without last lines that look like something else, and whether there were any."""
-    looks = before if len(lines) < _FEW_ROWS else _looks_of(lines)
+    looks = before if len(lines) < _FEW_ROWS else looks_by_column(lines)
     count = len(lines)
     if looks:
         while lines and not _alike(lines[-1], looks):
@@ -750,7 +753,7 @@ def _join(
     rows: Sequence[_Line], others: Iterable[_Line], pitch: float, size: float, read: _Read
 ) -> None:
     """Lines of one column go to the row above or below them, into whose cells they are put."""
-    looks = _looks_of(rows) if len(rows) >= _FEW_ROWS else {}
+    looks = looks_by_column(rows) if len(rows) >= _FEW_ROWS else {}
     for line in others:
         above = max((row for row in rows if row.v <= line.v), key=lambda row: row.v, default=None)
         below = min((row for row in rows if row.v > line.v), key=lambda row: row.v, default=None)

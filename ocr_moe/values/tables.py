@@ -81,6 +81,11 @@ def number_in(text: str | None) -> Decimal | None:
         return None
 
 
+def summed(values: Iterable[str | None]) -> Decimal:
+    """The sum of the numbers among some values."""
+    return sum((number for each in values if (number := number_in(each)) is not None), Decimal(0))
+
+
 def paired(
     key: str, left: Sequence[TableRow], right: Sequence[TableRow]
 ) -> list[tuple[int | None, int | None]]:

@@ -41,6 +41,7 @@ import time
 from collections.abc import Sequence
 from itertools import combinations
 
+from ocr_moe.experts.rules.tables import read_table
 from ocr_moe.protocols import Document, Services
 from ocr_moe.reading.candidates import BELIEVED, Candidate, PreparedPage, prepare
 from ocr_moe.reading.gathering import agreed, gather
@@ -83,6 +84,8 @@ class RulesExpert:
         return Answer(expert=self.fingerprint, readings=readings, cost=Cost(seconds=seconds))
 
     def _reading(self, wanted: Field, pages: Sequence[PreparedPage]) -> Reading:
+        if wanted.kind is Kind.TABLE:
+            return read_table(wanted, pages)
         gathered = gather(wanted, pages)
         trace = any(label.name == wanted.name for page in pages for label in page.form.labels)
         offered = [
