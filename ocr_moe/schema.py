@@ -415,6 +415,11 @@ class Schema(Value):
         return tuple(field.name for field in self.fields)
 
     @cached_property
+    def one_valued(self) -> tuple[Field, ...]:
+        """The fields that are no tables: a document has one value of each."""
+        return tuple(field for field in self.fields if field.kind is not Kind.TABLE)
+
+    @cached_property
     def tables(self) -> tuple[Field, ...]:
         """The fields that are tables."""
         return tuple(field for field in self.fields if field.kind is Kind.TABLE)
