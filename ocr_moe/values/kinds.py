@@ -169,7 +169,7 @@ FIELD_KINDS: Mapping[Kind, FieldKind] = {
         parse=lambda field, text: parse_table(field, text, _cell),
         belief=lambda _, __: 1.0,
         find=_nowhere,
-        prompt="表格，逐行照原文抄写",
+        prompt="表格，逐行照抄，一行不漏",
         prompt_always=True,
         width=16,
     ),

@@ -92,21 +92,53 @@ def paired(
     """Indices of rows that are the same one: by the key column, else by their order.
 
     Rows of `left` come in their order, then those of `right` that fit none. Of rows with one key, the
-    ones alike in most cells belong together.
+    ones alike in most cells belong together; so do rows that are left over and say the same in most
+    of them, for a key may be misread. Without a key, tables of different length are aligned so that
+    most cells agree.
     """
-    pairs: list[tuple[int | None, int | None]] = []
-    free = dict.fromkeys(range(len(right)))
-    for index, row in enumerate(left):
-        found: int | None = None
-        if not key:
-            found = index if index < len(right) else None
-        elif row.get(key) is not None:
-            alike = [other for other in free if right[other].get(key) == row[key]]
-            found = max(alike, key=lambda other: (_agreeing(row, right[other]), -other), default=None)
-        if found is not None:
-            del free[found]
-        pairs.append((index, found))
-    return [*pairs, *((None, other) for other in free)]
+    found = _by_key(key, left, right) if key else _by_order(left, right)
+    taken = set(found.values())
+    pairs: list[tuple[int | None, int | None]] = [(at, found.get(at)) for at in range(len(left))]
+    return [*pairs, *((None, other) for other in range(len(right)) if other not in taken)]
+
+
+def _by_key(key: str, left: Sequence[TableRow], right: Sequence[TableRow]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    free = set(range(len(right)))
+    for at, row in enumerate(left):
+        alike = [other for other in free if row.get(key) and right[other].get(key) == row[key]]
+        if alike:
+            found[at] = max(alike, key=lambda other: (_agreeing(row, right[other]), -other))
+            free.discard(found[at])
+    for at, row in enumerate(left):
+        if at not in found and free:
+            best = max(free, key=lambda other: (_agreeing(row, right[other]), -abs(other - at)))
+            if 2 * _agreeing(row, right[best]) > len(row) - 1:
+                found[at] = best
+                free.discard(best)
+    return found
+
+
+def _by_order(left: Sequence[TableRow], right: Sequence[TableRow]) -> dict[int, int]:
+    if len(left) == len(right):
+        return {at: at for at in range(len(left))}
+    # The alignment with most agreeing cells (Needleman and Wunsch, 1970); a gap costs nothing.
+    best = [[0] * (len(right) + 1) for _ in range(len(left) + 1)]
+    alike = [[_agreeing(row, other) for other in right] for row in left]
+    for i in range(1, len(left) + 1):
+        for j in range(1, len(right) + 1):
+            best[i][j] = max(best[i - 1][j - 1] + alike[i - 1][j - 1], best[i - 1][j], best[i][j - 1])
+    found: dict[int, int] = {}
+    i, j = len(left), len(right)
+    while i and j:
+        if alike[i - 1][j - 1] and best[i][j] == best[i - 1][j - 1] + alike[i - 1][j - 1]:
+            i, j = i - 1, j - 1
+            found[i] = j
+        elif best[i][j] == best[i - 1][j]:
+            i -= 1
+        else:
+            j -= 1
+    return found
 
 
 def _agreeing(one: TableRow, other: TableRow) -> int:
