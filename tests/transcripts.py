@@ -11,13 +11,56 @@ from PIL import Image, ImageDraw, ImageFont
 from ocr_moe.generation.damage import damage, encode
 from ocr_moe.generation.fonts import FontBook, Typeface, load
 
-_FIRST = (
-    "高等数学 线性代数 概率论与数理统计 大学物理 普通化学 有机化学 分析化学 大学英语 思想道德修养与法律基础 "
-    "中国近现代史纲要 马克思主义基本原理 工程制图 理论力学 材料力学 结构力学 流体力学 电路原理 数字逻辑 "
-    "数据结构 操作系统 计算机网络 数据库系统概论 编译原理 软件工程 微观经济学 宏观经济学 会计学原理 财务管理 "
-    "市场营销学 国际贸易实务 民法学 刑法学 遗传学 细胞生物学 植物生理学 生物化学 体育 军事理论 形势与政策 "
-    "大学生心理健康教育 创新创业基础 毕业实习 毕业设计 金工实习 文献检索 土力学与地基基础 测量学 建筑材料"
-).split()
+_FIRST = [
+    "高等数学",
+    "线性代数",
+    "概率论与数理统计",
+    "大学物理",
+    "普通化学",
+    "有机化学",
+    "分析化学",
+    "大学英语",
+    "思想道德修养与法律基础",
+    "中国近现代史纲要",
+    "马克思主义基本原理",
+    "工程制图",
+    "理论力学",
+    "材料力学",
+    "结构力学",
+    "流体力学",
+    "电路原理",
+    "数字逻辑",
+    "数据结构",
+    "操作系统",
+    "计算机网络",
+    "数据库系统概论",
+    "编译原理",
+    "软件工程",
+    "微观经济学",
+    "宏观经济学",
+    "会计学原理",
+    "财务管理",
+    "市场营销学",
+    "国际贸易实务",
+    "民法学",
+    "刑法学",
+    "遗传学",
+    "细胞生物学",
+    "植物生理学",
+    "生物化学",
+    "体育",
+    "军事理论",
+    "形势与政策",
+    "大学生心理健康教育",
+    "创新创业基础",
+    "毕业实习",
+    "毕业设计",
+    "金工实习",
+    "文献检索",
+    "土力学与地基基础",
+    "测量学",
+    "建筑材料",
+]
 _LATER = ("", "", "", "(上)", "(下)", "(一)", "(二)", "实验", "A", "课程设计")
 _ENGLISH = [
     "Advanced Mathematics",
@@ -83,7 +126,11 @@ class Transcript:
 def _columns(style: Style) -> list[tuple[str, str, float]]:
     """(name of the column, heading, width in parts of a block)."""
     if style.english:
-        columns = [("课程名称", "Course Title", 6.0), ("学分", "Credits", 1.8), ("成绩", "Grade", 1.5)]
+        columns = [
+            ("课程名称", "Course Title", 6.0),
+            ("学分", "Credits", 1.8),
+            ("成绩", "Grade", 1.5),
+        ]
         number = ("序号", "No.", 1.0)
     else:
         columns = [("课程名称", "课程名称", 5.5), ("学分", "学分", 1.3), ("成绩", "成绩", 1.3)]
@@ -98,7 +145,9 @@ def _drawn_rows(rng: Random, style: Style) -> list[dict[str, str]]:
     while len(names) < style.rows:
         if style.english:
             name = rng.choice(_ENGLISH)
-            names.setdefault(name if name not in names else f"{name} {rng.choice(['I', 'II', 'III'])}")
+            names.setdefault(
+                name if name not in names else f"{name} {rng.choice(['I', 'II', 'III'])}"
+            )
         else:
             names.setdefault(rng.choice(_FIRST) + rng.choice(_LATER))
     rows = []
@@ -108,7 +157,9 @@ def _drawn_rows(rng: Random, style: Style) -> list[dict[str, str]]:
             "序号": str(index + 1),
             "课程名称": name,
             "学分": rng.choice(["1", "2", "3", "4", "1.5", "2.5", "5.5"]),
-            "成绩": rng.choice([str(rng.randint(60, 99))] * 5 + (["A-", "B+"] if style.english else ["优", "良"])),
+            "成绩": rng.choice(
+                [str(rng.randint(60, 99))] * 5 + (["A-", "B+"] if style.english else ["优", "良"])
+            ),
             "学期": f"{year}-{year + 1}-{index % 2 + 1}",
         }
         rows.append({name: row[name] for name, *_ in _columns(style)})
@@ -153,8 +204,14 @@ class _Page:
             self._text(750, y, "东海理工大学", 54, "m")
             title = "TRANSCRIPT" if self._style.english else "学生成绩单"
             self._text(750, y + 80, title, 42, "m")
-            labels = ("Name: ", "Student No.: ", "Major: ") if self._style.english else ("姓名：", "学号：", "专业：")
-            for x, label, name in zip((90, 500, 920), labels, ("姓名", "学号", "专业"), strict=True):
+            labels = (
+                ("Name: ", "Student No.: ", "Major: ")
+                if self._style.english
+                else ("姓名：", "学号：", "专业：")
+            )
+            for x, label, name in zip(
+                (90, 500, 920), labels, ("姓名", "学号", "专业"), strict=True
+            ):
                 self._text(x, y + 170, label + header[name], 32)
             y += 230
         else:
@@ -194,7 +251,13 @@ class _Page:
         bottom = y
         for index in range(deep):
             if style.terms and style.blocks == 1 and index % 8 == 0:
-                self._text((left + right) / 2, bottom + pitch / 2, f"{2018 + index // 8}学年第{index // 8 % 2 + 1}学期", size, "m")
+                self._text(
+                    (left + right) / 2,
+                    bottom + pitch / 2,
+                    f"{2018 + index // 8}学年第{index // 8 % 2 + 1}学期",
+                    size,
+                    "m",
+                )
                 bottom += pitch
                 self._rule(left, right, bottom)
             for block in range(style.blocks):
@@ -211,7 +274,9 @@ class _Page:
             total = sum(float(row["学分"]) for row in rows)
             x = left
             for name, _, part in columns:
-                word = {"课程名称": "Total" if style.english else "合计", "学分": f"{total:g}"}.get(name, "")
+                word = {"课程名称": "Total" if style.english else "合计", "学分": f"{total:g}"}.get(
+                    name, ""
+                )
                 self._cell(x, part * unit, bottom + pitch / 2, word)
                 x += part * unit
             bottom += pitch
@@ -228,7 +293,13 @@ class _Page:
     def _heading(self, x: float, width: float, y: float, name: str, heading: str) -> None:
         half = self._size * 0.62
         two = self._style.headings
-        english = {"序号": "No.", "课程名称": "Course", "学分": "Credit", "成绩": "Score", "学期": "Term"}
+        english = {
+            "序号": "No.",
+            "课程名称": "Course",
+            "学分": "Credit",
+            "成绩": "Score",
+            "学期": "Term",
+        }
         if two == "bilingual":
             self._cell(x, width, y - half, heading)
             self._cell(x, width, y + half, english[name])

@@ -69,7 +69,9 @@ def _score_document(
     failed: bool,
 ) -> None:
     said = [row.cells for row in truth]
-    values = [{name: _written(table, name, cell.value) for name, cell in row.items()} for row in read]
+    values = [
+        {name: _written(table, name, cell.value) for name, cell in row.items()} for row in read
+    ]
     all_right = True
     tally.documents += 1
     for own, other in paired(table.key, said, values):
@@ -98,9 +100,7 @@ def _written(table: Field, name: str, value: str | None) -> str | None:
     return None if value is None else normalize(table.column(name), value) or value
 
 
-def _outcome(
-    column: Field, truth: str | None, cell: Decision | None, row: int | None
-) -> Outcome:
+def _outcome(column: Field, truth: str | None, cell: Decision | None, row: int | None) -> Outcome:
     value = None if cell is None else cell.value
     if truth is None:
         if row is None:

@@ -109,7 +109,9 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
         each.name: each.labels or _own_labels(each) for each in schema.fields
     }
     # Headings of tables announce none of the fields, and end their values.
-    headings = (word for table in schema.tables for each in table.columns for word in headings_of(each))
+    headings = (
+        word for table in schema.tables for each in table.columns for word in headings_of(each)
+    )
     vocabulary[None] = (*schema.other_labels, *headings)
     running = layout.running()
     return PreparedPage(

@@ -166,7 +166,7 @@ def _misread(text: str, words: Sequence[_Word]) -> tuple[int, int, str, float] |
 
 
 def _says_more(text: str, spans: Sequence[tuple[int, int]]) -> bool:
-    """Whether there is more in a box than headings, units in brackets, and the same in another script."""
+    """Whether a box holds more than headings, units in brackets, and the same in another script."""
     inside = "".join(text[left:right] for left, right in spans)
     rest = list(text)
     for left, right in spans:

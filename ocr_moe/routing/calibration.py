@@ -225,8 +225,8 @@ CELL_PRIOR = Logistic(
         "voted": Weight(weight=-0.7),
     },
 )
-"""Judgement of a table's cell. What was fitted on fields says little of cells, which are short, have many
-like them around and need no label; whoever read the table says how sure each is.
+"""Judgement of a table's cell. What was fitted on fields says little of cells, which are short, have
+many like them around and need no label; whoever read the table says how sure each is.
 """
 
 ABSENCE_PRIOR = Logistic(

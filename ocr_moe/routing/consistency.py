@@ -46,16 +46,14 @@ def check(
             found.setdefault(name, []).append(contradiction)
     for table in schema.tables:
         for total in table.totals:
-            note = _not_the_sum(table, total, values)
-            if note is not None:
+            wrong = _not_the_sum(table, total, values)
+            if wrong is not None:
                 for name in (table.name, total.field):
-                    found.setdefault(name, []).append(Contradiction(note, True))
+                    found.setdefault(name, []).append(Contradiction(wrong, True))
     return found
 
 
-def _not_the_sum(
-    table: Field, total: Total, values: Mapping[str, str | None]
-) -> str | None:
+def _not_the_sum(table: Field, total: Total, values: Mapping[str, str | None]) -> str | None:
     """What a column adds up to, where the field that should say so says otherwise."""
     rows, printed = values.get(table.name), number_in(values.get(total.field))
     if not total.field or not rows or printed is None:

@@ -74,9 +74,7 @@ def tabulated(
 
 def lowest(decision: Decision, rows: Sequence[Mapping[str, Decision]]) -> float | None:
     """The confidence of the least sure cell, as far as that of the table may go."""
-    sure = [
-        cell.confidence for row in rows for cell in row.values() if cell.confidence is not None
-    ]
+    sure = [cell.confidence for row in rows for cell in row.values() if cell.confidence is not None]
     return min([*sure, decision.ceiling]) if sure else decision.confidence
 
 

@@ -42,9 +42,7 @@ def table_rows(text: str | None) -> list[dict[str, str]]:
     ]
 
 
-def parse_table(
-    field: Field, text: str, parse: Callable[[Field, str], str | None]
-) -> str | None:
+def parse_table(field: Field, text: str, parse: Callable[[Field, str], str | None]) -> str | None:
     """A table's text with every cell as its column writes it down; `parse` does that for a cell."""
     rows = []
     for row in table_rows(text):
@@ -127,7 +125,9 @@ def _by_order(left: Sequence[TableRow], right: Sequence[TableRow]) -> dict[int, 
     alike = [[_agreeing(row, other) for other in right] for row in left]
     for i in range(1, len(left) + 1):
         for j in range(1, len(right) + 1):
-            best[i][j] = max(best[i - 1][j - 1] + alike[i - 1][j - 1], best[i - 1][j], best[i][j - 1])
+            best[i][j] = max(
+                best[i - 1][j - 1] + alike[i - 1][j - 1], best[i - 1][j], best[i][j - 1]
+            )
     found: dict[int, int] = {}
     i, j = len(left), len(right)
     while i and j:

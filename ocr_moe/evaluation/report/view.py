@@ -447,7 +447,9 @@ def _field_rows(scores: Scores, order: Sequence[str], start: float) -> tuple[Fie
 def _tables(scores: Scores, order: Sequence[str]) -> tuple[TableRow, ...]:
     names = dict.fromkeys(name for each in order for name in scores.strategies[each].tables)
     return tuple(
-        TableRow(name, tuple(_table_cell(scores.strategies[each].tables.get(name)) for each in order))
+        TableRow(
+            name, tuple(_table_cell(scores.strategies[each].tables.get(name)) for each in order)
+        )
         for name in names
     )
 

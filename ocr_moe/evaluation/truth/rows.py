@@ -182,7 +182,7 @@ def _said(
 
 
 def _by_name(documents: Sequence[DocumentKey]) -> dict[str, list[DocumentKey]]:
-    """Names under which a sheet may speak of a document: its path, its file's name, that without suffix."""
+    """Names by which a sheet may call a document: its path, its file's name, that without suffix."""
     found: dict[str, list[DocumentKey]] = {}
     for key in documents:
         path = PurePosixPath(key.path.replace("\\", "/"))

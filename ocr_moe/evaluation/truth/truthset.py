@@ -62,12 +62,14 @@ class TruthSet:
     def rows(
         self, schemas: Sequence[Schema], documents: Sequence[DocumentKey]
     ) -> tuple[TableTruth, ...]:
-        """What the sheets of rows say of the tables of these documents. A records.xlsx says nothing: what
-        stands in its sheets of rows nobody vouches for."""
+        """What the sheets of rows say of the tables of these documents. A records.xlsx says nothing:
+        for what stands in its sheets of rows nobody vouches."""
         files = [(path, tables) for path, tables in self.files if not is_corrected(tables)]
         return table_truths(files, schemas, self.options, documents)
 
-    def _of_documents(self, schemas: Sequence[Schema]) -> tuple[tuple[Path, tuple[Table, ...]], ...]:
+    def _of_documents(
+        self, schemas: Sequence[Schema]
+    ) -> tuple[tuple[Path, tuple[Table, ...]], ...]:
         """The files without sheets in which a row is a row of a table."""
         files = []
         for path, tables in self.files:

@@ -99,9 +99,7 @@ def _garbled(reply: RawReply, why: str) -> ChatAnswerError:
     )
 
 
-def _row(
-    reply: RawReply, table: Field, row: Any, keys: Keys, pages: Pages
-) -> dict[str, Reading]:
+def _row(reply: RawReply, table: Field, row: Any, keys: Keys, pages: Pages) -> dict[str, Reading]:
     said: dict[str, list[tuple[str, Any]]] = {}
     if isinstance(row, dict):
         for key, each in row.items():

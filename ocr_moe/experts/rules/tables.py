@@ -18,7 +18,8 @@ from decimal import Decimal
 
 from ocr_moe.geometry import hull
 from ocr_moe.reading.candidates import PreparedPage, candidate_in, compiled
-from ocr_moe.reading.tables import FoundTable, TableCell, find_table, looks_of
+from ocr_moe.reading.grids import looks_of
+from ocr_moe.reading.tables import FoundTable, TableCell, find_table
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Evidence, Reading
 from ocr_moe.values.plausible import plausibility
@@ -58,7 +59,10 @@ def read_table(wanted: Field, pages: Sequence[PreparedPage]) -> Reading:
         return Reading(field=wanted.name, score=score, notes=(note,))
     usual = _usual(wanted, found)
     rows = tuple(
-        {column.name: _cell(column, row.get(column.name), found, usual) for column in wanted.columns}
+        {
+            column.name: _cell(column, row.get(column.name), found, usual)
+            for column in wanted.columns
+        }
         for row in found.rows
     )
     value = table_text({name: cell.value for name, cell in row.items()} for row in rows)
@@ -153,9 +157,7 @@ def _missing(found: FoundTable) -> list[str]:
     return notes
 
 
-def _sums(
-    wanted: Field, found: FoundTable, rows: Sequence[Mapping[str, Reading]]
-) -> list[str]:
+def _sums(wanted: Field, found: FoundTable, rows: Sequence[Mapping[str, Reading]]) -> list[str]:
     """What speaks against the rows in the row of sums that is printed under them."""
     notes = []
     for total in wanted.totals:

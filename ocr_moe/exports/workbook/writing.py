@@ -151,8 +151,8 @@ class _Sheets:
         reads it back."""
         for field in schema.tables:
             decision = record.fields.get(field.name)
-            for number, row in enumerate(decision.rows if decision else (), start=1):
-                self._tables[schema.name, field.name].add(TableRow(record, number, row))
+            for number, cells in enumerate(decision.rows if decision else (), start=1):
+                self._tables[schema.name, field.name].add(TableRow(record, number, cells))
         for name in to_check(record):
             if name in schema.names:
                 self._to_check.add(Doubt(record, schema.field(name)))
