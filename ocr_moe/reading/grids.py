@@ -164,8 +164,7 @@ def _end(piece: Piece) -> float:
 def grid_of(head: HeadingRow, body: Sequence[Piece]) -> Grid:
     headings = head.headings
     spans = [(piece.u0, piece.u1) for piece in body]
-    spans += [(heading.u0, heading.u1) for heading in headings]
-    between = [_line(left.middle, right.middle, spans) for left, right in pairwise(headings)]
+    between = [_line(left.u1, right.u0, spans) for left, right in pairwise(headings)]
     edges = [-1.0, *between, 2.0]
     blocks: list[tuple[Column, ...]] = []
     at = 0
@@ -185,7 +184,8 @@ _STEPS = 240
 
 def _line(left: float, right: float, spans: Sequence[tuple[float, float]]) -> float:
     """Where fewest boxes stand, in the middle of the widest such place."""
-    right = max(right, left + 1e-6)
+    if right <= left:
+        return (left + right) / 2
     step = (right - left) / _STEPS
     counts = [0] * (_STEPS + 1)
     for start, end in spans:

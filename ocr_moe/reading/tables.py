@@ -273,24 +273,46 @@ def _lines(
     barred: set[int],
 ) -> Iterator[_Line]:
     for row in level:
-        cells: dict[str, list[Piece]] = {}
         cut: set[str] = set()
-        inside: list[Piece] = []
+        placed: list[list[Piece]] = [[] for _ in block]
         for piece in row:
             for column, part, was_cut in cells_of(piece, grid, row):
-                if column not in columns:
-                    continue
-                inside.append(part)
-                name = block[column - columns.start].name
-                if name is not None:
-                    cells.setdefault(name, []).append(part)
+                if column in columns:
+                    placed[column - columns.start].append(part)
                     if was_cut:
-                        cut.add(name)
+                        cut.add(block[column - columns.start].name or "")
+        inside = [piece for pieces in placed for piece in pieces]
+        _spread(placed)
+        cells = {
+            column.name: pieces
+            for column, pieces in zip(block, placed, strict=True)
+            if column.name is not None and pieces
+        }
         if inside:
             v = statistics.median(piece.v for piece in inside)
             bars = any(piece.glyphs[0].line in barred for piece in inside)
             across = len(row) == 1 and not cut and is_across(row[0], grid.edges)
             yield _Line(v, cells, cut, join_rows([tuple(inside)]).text, bars, across)
+
+
+_CELLS_APART = 0.4
+"""Gap, in text heights, from which two boxes of a row are hardly one cell …"""
+
+
+def _spread(placed: list[list[Piece]]) -> None:
+    """… and one of them is the cell of a neighbouring column, if that has none in the row."""
+    for at, pieces in enumerate(placed):
+        if len(pieces) < 2:
+            continue
+        left, right = pieces[0], pieces[-1]
+        if pieces[1].u0 - left.u1 > _CELLS_APART * left.height and at and not placed[at - 1]:
+            placed[at - 1].append(pieces.pop(0))
+        elif (
+            right.u0 - pieces[-2].u1 > _CELLS_APART * right.height
+            and at + 1 < len(placed)
+            and not placed[at + 1]
+        ):
+            placed[at + 1].append(pieces.pop())
 
 
 _FAR = 2.6
@@ -322,7 +344,7 @@ def _rows_of_block(
         if _is_sum(wanted, line):
             if kept or top is not None:
                 read.sums.append(_row(page, line))
-                read.bottom = line.v
+                read.bottom = line.v  # sums, too, tell where columns stand
                 read.ended = True
                 break
             continue

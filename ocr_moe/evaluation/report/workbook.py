@@ -294,10 +294,10 @@ class _Workbook:
             self._column("n", 9, "0"),
             self._column("coverage", 11, _PERCENT),
             self._column("silent_errors", 10, "0"),
-            *(
-                self._column(f"table_{key}", 12, "0")
-                for key in ("rows", "rows_right", "rows_missing", "rows_extra")
-            ),
+            self._column("table_rows", 12, "0"),
+            self._column("table_rows_right", 12, "0"),
+            self._column("table_rows_missing", 12, "0"),
+            self._column("table_rows_extra", 12, "0"),
             frozen=2,
         )
         for name in self._order:

@@ -24,7 +24,6 @@ from ocr_moe.errors import (
 )
 from ocr_moe.experts.llm.replies import REVISION as PARSING
 from ocr_moe.experts.llm.replies import parse
-from ocr_moe.experts.llm.tables import TABLE_TOKENS
 from ocr_moe.formats.text import sound
 from ocr_moe.observing import observed_here
 from ocr_moe.protocols import ChatImage, ChatModel, ChatReply, Concurrent
@@ -33,6 +32,8 @@ from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value
 
 COMPLETION_TOKENS = 25
 """Of a typical answer, for each field."""
+TABLE_TOKENS = 4096
+"""Further tokens that an answer may have for each table: some forty rows of five columns."""
 
 
 @dataclass(frozen=True)

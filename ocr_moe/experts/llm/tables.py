@@ -19,8 +19,6 @@ from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Box, Evidence, Line, RawReply, Reading
 from ocr_moe.values.tables import table_text
 
-TABLE_TOKENS = 4096
-"""Further tokens that an answer may have for each table: some forty rows of five columns."""
 _ROWS = (*VALUE_KEYS, "rows", "data", "items", "table", "行", "表格", "数据")
 """Under which the rows may stand."""
 _LEVEL = 0.5

@@ -103,7 +103,7 @@ def _cell(
     candidate = None if span is None else candidate_in(column, text, span, 1.0)
     evidence = layout.evidence(cell.glyphs, cell.page.number)
     if candidate is None:
-        note = f"{text.text!r} is not a value of {column.name}"
+        note = f"{text.text!r} is not a value of this field"
         return Reading(
             field=column.name, raw=text.text, score=_EMPTY / 2, evidence=evidence, notes=(note,)
         )
