@@ -55,6 +55,7 @@ class Kind(StrEnum):
     NUMBER = "number"
     PERCENTAGE = "percentage"
     TIME = "time"
+    TABLE = "table"
 
 
 class Score(StrEnum):
@@ -190,6 +191,16 @@ class CodePart(Value):
     """What the part's texts mean, where they are not the value itself (`M: 男`)."""
 
 
+class Total(Value):
+    """What the numbers of a table's column add up to."""
+
+    column: Name
+    field: str = ""
+    """The field that holds the sum; by default it is printed in a row of the table (合计, Total)."""
+    tolerance: float = PydanticField(default=0.005, ge=0.0)
+    """How far the sum may be off, for columns of rounded numbers."""
+
+
 class Field(Value):
     """One field of a schema."""
 
@@ -293,6 +304,14 @@ class Field(Value):
     """The part of another field's code that says the same: it stands in for a value that is not found,
     bears out one that is, and a person decides where the two differ."""
 
+    columns: tuple[Field, ...] = ()
+    """table: its columns, each a field of any other kind; `labels` are its headings."""
+    key: str = ""
+    """table: the column that tells its rows apart, by which they are matched with a verified sheet
+    and between experts; by default rows are matched in their order."""
+    totals: tuple[Total, ...] = ()
+    """table: columns whose sum is known."""
+
     @model_validator(mode="after")
     def _consistent(self) -> Field:
         if self.kind is Kind.ENUM and not self.values:
@@ -308,6 +327,7 @@ class Field(Value):
             )
         if self.occurrence == 0:
             raise ValueError(f"field {self.name}: `occurrence` is counted from 1, or from -1")
+        self._check_table()
         expressions = (
             *self.patterns,
             *self.line_patterns,
@@ -339,6 +359,35 @@ class Field(Value):
         labels announces it."""
         found = self.patterns or self.line_patterns or self.fallbacks
         return bool(self.labels) and not self.required and not found
+
+    def _check_table(self) -> None:
+        """Raises ValueError."""
+        if self.kind is not Kind.TABLE:
+            named = ("columns", "key", "totals")
+            if given := [name for name in named if getattr(self, name)]:
+                raise ValueError(f"field {self.name}: `{given[0]}` is for `kind: table`")
+            return
+        if not self.columns:
+            raise ValueError(f"field {self.name}: a table needs `columns`")
+        names = [column.name for column in self.columns]
+        for column in self.columns:
+            if column.kind is Kind.TABLE:
+                raise ValueError(f"field {self.name}: column {column.name} is a table itself")
+            if column.origin is not None:
+                raise ValueError(f"field {self.name}: column {column.name} cannot have `from`")
+            if names.count(column.name) > 1:
+                raise ValueError(f"field {self.name}: two columns are called {column.name!r}")
+        known = ", ".join(names)
+        for name in (self.key, *(total.column for total in self.totals)):
+            if name and name not in names:
+                raise ValueError(f"field {self.name}: no column {name!r} (there are: {known})")
+
+    def column(self, name: str) -> Field:
+        """A table's column of that name or alias. Raises KeyError."""
+        for each in self.columns:
+            if name == each.name or name in each.aliases:
+                return each
+        raise KeyError(name)
 
     def has_code_length(self, value: str) -> bool:
         """Whether one of the field's grammars has codes of that length."""
@@ -454,6 +503,7 @@ class Schema(Value):
                 seen[heading] = field.name
         for field in self.fields:
             self._check_origin(field)
+            self._check_totals(field)
         for check in self.checks:
             for name in check.fields:
                 if name not in self.names:
@@ -506,6 +556,14 @@ class Schema(Value):
                     f"field {field.name}: {code.name} has no part {part!r} (there are: {known})"
                 )
 
+    def _check_totals(self, field: Field) -> None:
+        for total in field.totals:
+            if total.field and (total.field not in self.names or total.field == field.name):
+                raise ValueError(
+                    f"field {field.name}: the sum of {total.column} is to be in {total.field!r}, "
+                    "which is no other field"
+                )
+
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
@@ -515,6 +573,16 @@ class Schema(Value):
         """Section → the words of its heading, those of the fields' own sections included."""
         named = dict.fromkeys((*self.sections, *(f.within for f in self.fields if f.within)))
         return {section: (section, *self.sections.get(section, ())) for section in named}
+
+    @cached_property
+    def one_valued(self) -> tuple[Field, ...]:
+        """The fields that are no tables: a document has one value of each."""
+        return tuple(field for field in self.fields if field.kind is not Kind.TABLE)
+
+    @cached_property
+    def tables(self) -> tuple[Field, ...]:
+        """The fields that are tables."""
+        return tuple(field for field in self.fields if field.kind is Kind.TABLE)
 
     def field(self, name: str) -> Field:
         """The field of that name or alias. Raises KeyError."""

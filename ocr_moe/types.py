@@ -164,6 +164,7 @@ class Reading(Value):
 
     field: str
     value: str | None = None
+    """Of a table: its rows as JSON text (see `ocr_moe.values.tables`), which compares as any value."""
     raw: str | None = None
     """The value as the expert gave it, before normalisation."""
     score: Probability | None = None
@@ -182,6 +183,8 @@ class Reading(Value):
     idle: bool = False
     """Without a value: the expert had nothing to look at, such as a page without a QR code, and so
     has no opinion; otherwise it looked, and its silence says something."""
+    rows: tuple[dict[str, Reading], ...] = ()
+    """Of a table: its rows, each with a reading for every column (column → reading)."""
 
 
 class RawReply(Value):
@@ -269,6 +272,7 @@ class Decision(Value):
     """The pipeline's word on one field of one document."""
 
     value: str | None = None
+    """Of a table: its rows as JSON text; `rows` say how sure each cell is, and where it stands."""
     confidence: Probability | None = None
     status: Status
     experts: tuple[str, ...] = ()
@@ -284,6 +288,8 @@ class Decision(Value):
     """Whose word a verified value is."""
     at: str | None = None
     """When it was given, ISO 8601 in UTC."""
+    rows: tuple[dict[str, Decision], ...] = ()
+    """Of a table: its rows, each with a decision for every column (column → decision)."""
 
 
 class DocumentRef(Value):

@@ -145,7 +145,8 @@ def run(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
 def test_every_kind_is_in_the_table() -> None:
     assert set(FIELD_KINDS) == set(Kind)
     for kind in Kind:
-        field = Field(name="x", kind=kind, values={"a": ()} if kind is Kind.ENUM else {})
+        declared = {Kind.ENUM: {"values": {"a": ()}}, Kind.TABLE: {"columns": [{"name": "a"}]}}
+        field = Field(name="x", kind=kind, **declared.get(kind, {}))
         assert kind_of(field) is FIELD_KINDS[kind]
 
 

@@ -65,6 +65,15 @@ def print_scores(scores: Scores) -> None:
         n = max((cell.n for cell in cells if cell is not None), default=0)
         shares = ("" if cell is None else _percent(share_of(cell)) for cell in cells)
         table.add_row(escape(field), str(n), *shares)
+    tables = dict.fromkeys(n for each in scores.strategies.values() for n in each.tables)
+    for field in tables:
+        found = [each.tables.get(field) for each in scores.strategies.values()]
+        n = max(score.n for score in found if score is not None)
+        rows = max(score.rows for score in found if score is not None)
+        figures = ("" if s is None else _of_table(s.accuracy, s.interval) for s in found)
+        table.add_row(escape(said("table_of_cells", table=field)), str(n), *figures)
+        right = ("" if s is None else f"{s.rows_right}/{s.rows}" for s in found)
+        table.add_row(escape(said("table_of_rows", table=field)), str(rows), *right)
     table.add_section()
     every = scores.strategies.values()
     for overall in OVERALL:
@@ -115,8 +124,12 @@ def _origin(origin: Origin) -> str:
     return text([told], language())
 
 
-def _percent(share: Share) -> str:
-    if share.value is None:
+def _of_table(value: float | None, interval: tuple[float, float]) -> str:
+    if value is None:
         return ""
-    low, high = share.interval
-    return f"{100 * share.value:.1f} [{100 * low:.0f}–{100 * high:.0f}]"
+    low, high = interval
+    return f"{100 * value:.1f} [{100 * low:.0f}–{100 * high:.0f}]"
+
+
+def _percent(share: Share) -> str:
+    return _of_table(share.value, share.interval)

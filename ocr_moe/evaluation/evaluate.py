@@ -16,8 +16,10 @@ from ocr_moe.evaluation.report.workbook import write_accuracy
 from ocr_moe.evaluation.scores import Scores
 from ocr_moe.evaluation.scoring import Scoring, score
 from ocr_moe.evaluation.summary import SummaryOptions, summarize
+from ocr_moe.evaluation.tabular import score_tables
 from ocr_moe.evaluation.truth.columns import read_columns
 from ocr_moe.evaluation.truth.matching import documents_of, match
+from ocr_moe.evaluation.truth.rows import TableTruth
 from ocr_moe.formats.files import write_text
 from ocr_moe.formats.phrases import Language
 from ocr_moe.schema import Field
@@ -64,8 +66,8 @@ def evaluate(
     """
     options = options or EvaluationOptions()
     runs = {name: list(records) for name, records in material.runs.items()}
-    scoring = score(runs, material.matches)
-    scores = _summarize(scoring, runs, options, material.pages_blank)
+    scoring = score(runs, material.matches, empty=bool(material.tables))
+    scores = _summarize(scoring, runs, options, material.pages_blank, material.tables)
     if out is not None:
         _write(out, scoring, scores, runs, options, image_source)
     return scores
@@ -108,7 +110,9 @@ def _summarize(
     runs: Mapping[str, Sequence[Record]],
     options: EvaluationOptions,
     pages_blank: int = 0,
+    tables: Sequence[TableTruth] = (),
 ) -> Scores:
+    level = options.summary.level
     return summarize(
         scoring,
         runs,
@@ -118,6 +122,8 @@ def _summarize(
         origins=options.origins,
         field_costs=options.field_costs,
         pages_blank=pages_blank,
+        tables={name: score_tables(records, tables, level) for name, records in runs.items()},
+        notes=tuple(problem for truth in tables for problem in truth.problems),
     )
 
 

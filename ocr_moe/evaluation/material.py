@@ -9,6 +9,7 @@ from ocr_moe.errors import UsageError
 from ocr_moe.evaluation.truth.corrected import Written
 from ocr_moe.evaluation.truth.matched import Match
 from ocr_moe.evaluation.truth.matching import Readings, documents_of, match
+from ocr_moe.evaluation.truth.rows import TableTruth
 from ocr_moe.evaluation.truth.truthset import TruthSet
 from ocr_moe.formats.recordbook import document_id, written_document
 from ocr_moe.schema import Schema
@@ -23,6 +24,8 @@ class Material:
     runs: Mapping[str, Iterable[Record]]
     """Strategy → its records, to be gone through as often as wanted."""
     matches: tuple[Match, ...]
+    tables: tuple[TableTruth, ...] = ()
+    """What sheets of rows say of the documents' tables."""
     pages_blank: int = 0
     """Pages of the runs' files that are blank; `runs` has no records of them."""
 
@@ -44,7 +47,8 @@ def gather(
     matches = tuple(
         match(truth, documents, read) for truth in truths.of(used, lambda: _written_by(runs))
     )
-    return Material(runs, matches, len(found.blank))
+    rows = truths.rows(used, [key_of(document) for document in documents])
+    return Material(runs, matches, rows, len(found.blank))
 
 
 def _written_by(runs: Mapping[str, Iterable[Record]]) -> Written | None:

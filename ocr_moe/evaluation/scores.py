@@ -59,6 +59,48 @@ class CellScore(Value):
     confidence: ConfidenceScore
 
 
+class ColumnScore(Value):
+    """Figures over the cells of one column of a table."""
+
+    n: int
+    right: int
+    accuracy: float
+
+
+class TableScore(Value):
+    """Figures of one table: by cell, and by row."""
+
+    n_documents: int
+    perfect: float
+    """Share of documents whose every verified cell is right, and that have no further row."""
+    rows: int
+    """Verified rows."""
+    rows_right: int
+    """Those whose every verified cell is right."""
+    rows_missing: int
+    """Those that were not read."""
+    rows_extra: int
+    """Rows that were read and that truth does not have."""
+    n: int
+    """Verified cells."""
+    right: int
+    wrong: int
+    missing: int
+    invented: int
+    failed: int
+    accuracy: float | None
+    """right / n, whatever the status."""
+    interval: Interval
+    """Wilson, 95 %."""
+    coverage: float | None
+    """Share of cells that the strategy stands by."""
+    selective_accuracy: float | None
+    """right / n among those."""
+    silent_errors: int
+    """Cells that it stands by and that are not right."""
+    columns: dict[str, ColumnScore]
+
+
 class Review(Value):
     """What a person has to check, least confident cells first, to reach a target accuracy."""
 
@@ -111,6 +153,8 @@ class StrategyScore(Value):
     """Bootstrap by document, 95 %."""
     cells: CellScore
     fields: dict[str, CellScore]
+    tables: dict[str, TableScore] = {}
+    """Of fields of kind `table`, which are not among the others' figures."""
     review: Review
     cost: StrategyCost
     field_costs: dict[str, Cost]

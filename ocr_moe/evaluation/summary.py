@@ -28,11 +28,12 @@ from ocr_moe.evaluation.scores import (
     SheetProblem,
     StrategyCost,
     StrategyScore,
+    TableScore,
     TextScore,
 )
 from ocr_moe.evaluation.scoring import Outcome, Scoring, StrategyGrid, TextCell
 from ocr_moe.evaluation.truth.matched import MatchedBy
-from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
+from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind
 from ocr_moe.subjects import key_of
 from ocr_moe.types import LIVE, Cost, Origin, Record, Value
 
@@ -65,8 +66,11 @@ def summarize(
     origins: Mapping[str, Origin] | None = None,
     field_costs: Mapping[str, Mapping[str, Cost]] | None = None,
     pages_blank: int = 0,
+    tables: Mapping[str, Mapping[str, TableScore]] | None = None,
+    notes: Sequence[Problem] = (),
 ) -> Scores:
-    """All figures of scores.json."""
+    """All figures of scores.json; `tables` are those of each strategy's tables, `notes` what was wrong
+    with the sheets of their rows."""
     options = options or SummaryOptions()
     names = list(scoring.grids)
     costs = {name: sum((record.cost for record in runs[name]), Cost()) for name in names}
@@ -85,6 +89,7 @@ def summarize(
             origin=(origins or {}).get(name, LIVE),
             cost=_strategy_cost(costs, documents, name, measure, reference),
             field_costs=dict((field_costs or {}).get(name, {})),
+            tables=dict((tables or {}).get(name, {})),
         )
     best = min(
         names,
@@ -134,7 +139,7 @@ def summarize(
                 field=problem.field,
                 rows=problem.rows,
             )
-            for problem in (*scoring.problems, *notebook.problems())
+            for problem in (*scoring.problems, *notes, *notebook.problems())
         ),
         texts={name: _text_scores(cells) for name, cells in scoring.texts.items()},
     )
@@ -229,6 +234,7 @@ def _strategy(
     origin: Origin,
     cost: StrategyCost,
     field_costs: dict[str, Cost],
+    tables: dict[str, TableScore],
 ) -> StrategyScore:
     grid = scoring.grids[name]
     details = _Details(scoring, name)
@@ -256,6 +262,7 @@ def _strategy(
         macro_interval=metrics.percentile_interval(macro_samples, options.level),
         cells=_cell_score(scoring, grid, details, every, options),
         fields=fields,
+        tables=tables,
         review=Review(
             target=options.target,
             cells=plan.cells,

@@ -60,10 +60,22 @@ class WrittenEvidence(Written):
     """Page within the document; left out on the first."""
 
 
+class WrittenCell(Written):
+    """The pipeline's word on one cell of a table."""
+
+    value: str | None
+    confidence: Probability | None
+    status: Status
+    evidence: WrittenEvidence | None
+    notes: tuple[str, ...] = ()
+    """Left out where there are none."""
+
+
 class WrittenDecision(Written):
     """The pipeline's word on one field."""
 
-    value: str | None
+    value: str | tuple[dict[str, WrittenCell], ...] | None
+    """Of a field of kind `table` its rows: column → cell."""
     confidence: Probability | None
     status: Status
     experts: tuple[str, ...]
@@ -119,11 +131,20 @@ class RecordLine(Written):
     """What other documents of the run, or the file's name, contradict; left out where there is none."""
 
 
+class WrittenReadCell(Written):
+    """What one expert says of one cell of a table."""
+
+    value: str | None
+    score: Probability | None
+    evidence: WrittenEvidence | None
+
+
 class WrittenReading(Written):
     """What one expert says of one field."""
 
     field: str
-    value: str | None
+    value: str | tuple[dict[str, WrittenReadCell], ...] | None
+    """Of a field of kind `table` its rows: column → cell."""
     raw: str | None
     """The value as the expert gave it, before normalisation."""
     score: Probability | None

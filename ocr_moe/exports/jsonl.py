@@ -37,6 +37,7 @@ from ocr_moe.types import (
     Record,
     Value,
 )
+from ocr_moe.values.tables import table_text
 
 _HEAD = b'{\n  "format":'
 """How a document's file begins."""
@@ -95,7 +96,7 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
             "schema_name": data["schema"],
             "strategy": data["strategy"],
             "document": _known(DocumentRef, data["document"]),
-            "fields": {name: _known(Decision, said) for name, said in data["fields"].items()},
+            "fields": {name: _said(said) for name, said in data["fields"].items()},
             "cost": _known(Cost, data.get("cost") or {}),
             "conflicts": [_known(Conflict, said) for said in data.get("conflicts") or ()],
         }
@@ -273,6 +274,18 @@ def _is_ours(path: Path) -> bool:
         return stream.read(len(_HEAD)) == _HEAD
 
 
+def _said(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A decision; the value of a table is its rows, of which its text is made again."""
+    known = _known(Decision, data)
+    known.pop("rows", None)
+    value = known.get("value")
+    if isinstance(value, list):
+        rows = [{name: _known(Decision, cell) for name, cell in row.items()} for row in value]
+        texts = ({name: cell["value"] for name, cell in row.items()} for row in rows)
+        known |= {"value": table_text(texts), "rows": rows}
+    return known
+
+
 def _known(model: type[Value], data: Any) -> dict[str, Any]:
     return {key: value for key, value in dict(data).items() if key in model.model_fields}
 
@@ -287,8 +300,8 @@ def _encode(data: dict[str, Any], option: int = 0) -> bytes:
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
-    data = {
-        "value": decision.value,
+    data: dict[str, Any] = {
+        "value": [_row(row) for row in decision.rows] if decision.rows else decision.value,
         "confidence": _number(decision.confidence),
         "status": decision.status.value,
         "experts": list(decision.experts),
@@ -301,10 +314,37 @@ def _decision(decision: Decision) -> dict[str, Any]:
     return data
 
 
+def _row(row: Mapping[str, Decision]) -> dict[str, Any]:
+    return {name: _cell(cell) for name, cell in row.items()}
+
+
+def _cell(cell: Decision) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "value": cell.value,
+        "confidence": _number(cell.confidence),
+        "status": cell.status.value,
+        "evidence": _evidence(cell.evidence),
+    }
+    if cell.notes:
+        data["notes"] = list(cell.notes)
+    return data
+
+
+def _read_row(row: Mapping[str, Reading]) -> dict[str, Any]:
+    return {
+        name: {
+            "value": cell.value,
+            "score": _number(cell.score),
+            "evidence": _evidence(cell.evidence),
+        }
+        for name, cell in row.items()
+    }
+
+
 def _reading(reading: Reading) -> dict[str, Any]:
     data = {
         "field": reading.field,
-        "value": reading.value,
+        "value": [_read_row(row) for row in reading.rows] if reading.rows else reading.value,
         "raw": reading.raw,
         "score": _number(reading.score),
         "alternatives": [

@@ -163,7 +163,24 @@ def _record(path: Path, row: Mapping[str, Any]) -> Record:
 
 
 def _decision(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in said.items() if key != "name"}
+    rows = said.get("rows")
+    value = json.loads(rows) if rows else said["value"]
+    return {key: value for key, value in said.items() if key not in ("name", "rows")} | {
+        "value": value
+    }
+
+
+def _columns(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """A decision; the rows of a table are JSON, in a column of their own."""
+    value = said["value"]
+    rows = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else None
+    return {
+        "name": name,
+        **said,
+        "value": None if rows else value,
+        "evidence": _evidence(said),
+        "rows": rows,
+    }
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -176,7 +193,7 @@ def _row(record: Record) -> dict[str, Any]:
         **plain["document"],
         "schema": plain["schema"],
         "strategy": plain["strategy"],
-        "fields": [{"name": name, **said, "evidence": _evidence(said)} for name, said in fields],
+        "fields": [_columns(name, said) for name, said in fields],
         "cost": plain["cost"],
         "error": plain["error"],
         "blank": plain.get("blank", False),
@@ -207,6 +224,7 @@ def _form() -> pa.Schema:
             ("notes", words),
             ("reviewer", pa.string()),
             ("at", pa.string()),
+            ("rows", pa.string()),
         ]
     )
     cost = pa.struct(

@@ -118,8 +118,9 @@ def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
     if _of(_DECISION, row)["status"] not in _STATUSES:
         raise UnusualError("no status")
     confidence = row["confidence"]
+    rows = row["rows"]
     data = {
-        "value": row["value"],
+        "value": [_row(each) for each in rows] if rows else row["value"],
         "confidence": confidence if confidence is None else round(confidence, PLACES),
         "status": row["status"],
         "experts": row["experts"],
@@ -131,6 +132,38 @@ def _decision(row: Mapping[str, Any]) -> dict[str, Any]:
         data["reviewer"] = row["reviewer"]
         data["at"] = row["at"]
     return data
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _cell(cell) for name, cell in row.items()}
+
+
+def _cell(row: Mapping[str, Any]) -> dict[str, Any]:
+    if _of(_DECISION, row)["status"] not in _STATUSES:
+        raise UnusualError("no status")
+    confidence = row["confidence"]
+    data = {
+        "value": row["value"],
+        "confidence": confidence if confidence is None else round(confidence, PLACES),
+        "status": row["status"],
+        "evidence": _evidence(row["evidence"]),
+    }
+    if row["notes"]:
+        data["notes"] = row["notes"]
+    return data
+
+
+def _read_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _read_cell(cell) for name, cell in row.items()}
+
+
+def _read_cell(row: Mapping[str, Any]) -> dict[str, Any]:
+    score = _of(_READING, row)["score"]
+    return {
+        "value": row["value"],
+        "score": score if score is None else round(score, PLACES),
+        "evidence": _evidence(row["evidence"]),
+    }
 
 
 def _answer(expert: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,9 +179,10 @@ def _answer(expert: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reading(row: Mapping[str, Any]) -> dict[str, Any]:
     score = _of(_READING, row)["score"]
+    rows = row["rows"]
     data = {
         "field": row["field"],
-        "value": row["value"],
+        "value": [_read_row(each) for each in rows] if rows else row["value"],
         "raw": row["raw"],
         "score": score if score is None else round(score, PLACES),
         "alternatives": [_alternative(each) for each in row["alternatives"]],

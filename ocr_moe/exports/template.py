@@ -116,7 +116,7 @@ def _columns(
                 choices=(*field.values, absent) if field.kind is Kind.ENUM else (),
                 warning=warning,
             )
-            for field in schema.fields
+            for field in schema.one_valued
         ),
         *([checked] if of_run else ()),
     ]
@@ -188,7 +188,7 @@ def _write_how(
             *(
                 told("how_choices", field=field.name, values=[*field.values, absent])
                 for schema in schemas
-                for field in schema.fields
+                for field in schema.one_valued
                 if field.kind is Kind.ENUM
             ),
             *([told("how_checked", checked=head("checked"))] if of_run else []),

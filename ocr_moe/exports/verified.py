@@ -93,7 +93,10 @@ def _columns(schema: Schema, language: Language) -> list[Computed[Record]]:
         Computed(heading("document"), 40, lambda record: record.document.path),
         Computed(heading("page"), 7, lambda record: record.document.page, "0"),
         Computed(heading("part"), 7, lambda record: record.document.part, "0"),
-        *(Computed(each.name, _width(each), partial(_cell, field=each)) for each in schema.fields),
+        *(
+            Computed(each.name, _width(each), partial(_cell, field=each))
+            for each in schema.one_valued
+        ),
     ]
 
 

@@ -85,6 +85,7 @@ def written_document(record: Record) -> WrittenDocument:
             *((decision.reviewer, decision.at) if decision.reviewer is not None else ()),
         )
         for name, decision in record.fields.items()
+        if not decision.rows  # of a table nothing is read back
     }
     schema = record.schema_name or ""
     return WrittenDocument(record.document.sha256, schema, record.strategy, cells)

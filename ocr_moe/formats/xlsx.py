@@ -315,6 +315,11 @@ class Table(Generic[Item]):
         self._sheet = sheet
         self._columns = tuple(columns)
 
+    @property
+    def name(self) -> str:
+        """Of its first sheet, as Excel has it."""
+        return self._sheet.name
+
     def add(self, item: Item) -> None:
         self._sheet.append([column.content(item) for column in self._columns])
 

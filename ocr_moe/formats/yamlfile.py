@@ -156,7 +156,7 @@ def validation_sentences(error: ValidationError, model: type[BaseModel]) -> str:
         where = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             key = str(problem["loc"][-1])
-            known = sorted(_keys_of(model))
+            known = sorted(_keys_of(model) - {key})
             near = process.extractOne(key, known, score_cutoff=60)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             sentences.append(f"{where}: unknown key {key!r}{hint}")

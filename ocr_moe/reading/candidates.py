@@ -155,7 +155,11 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
     vocabulary: dict[str | None, tuple[str, ...]] = {
         each.name: each.labels or _own_labels(each) for each in schema.fields
     }
-    vocabulary[None] = schema.other_labels
+    # Headings of tables announce none of the fields, and end their values.
+    headings = (
+        word for table in schema.tables for each in table.columns for word in headings_of(each)
+    )
+    vocabulary[None] = (*schema.other_labels, *headings)
     words = [label for labels in vocabulary.values() for label in labels]
     sections = Sections(layout, schema.headings, words)
     places = {each.name: place_of(each, layout, sections) for each in schema.fields if each.placed}
@@ -195,9 +199,14 @@ def _claimed(schema: Schema, names: Collection[str], line: str) -> bool:
     return False
 
 
+def headings_of(column: Field) -> tuple[str, ...]:
+    """The words that may head a table's column."""
+    return column.labels or (column.name, *column.aliases)
+
+
 def _own_labels(wanted: Field) -> tuple[str, ...]:
     """What to look for where a schema declares no labels: the names of the field."""
-    if wanted.patterns or wanted.line_patterns or wanted.fallbacks:
+    if wanted.patterns or wanted.line_patterns or wanted.fallbacks or wanted.kind is Kind.TABLE:
         return ()
     return tuple(dict.fromkeys(n.replace("_", " ") for n in (wanted.name, *wanted.aliases)))
 

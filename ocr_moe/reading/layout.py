@@ -414,8 +414,8 @@ def _advance(text: str) -> tuple[list[float], float]:
 def _reading_order(pieces: Sequence[Piece], height: float) -> tuple[Row, ...]:
     gutter = _gutter(pieces, height)
     if gutter is None:
-        return tuple(_rows(pieces))
-    crossing = _rows([p for p in pieces if p.u0 < gutter < p.u1])
+        return tuple(rows_of(pieces))
+    crossing = rows_of([p for p in pieces if p.u0 < gutter < p.u1])
     bands = [-10.0, *(row[0].v for row in crossing), 10.0]
     ordered: list[Row] = []
     for number, (top, bottom) in enumerate(pairwise(bands)):
@@ -425,7 +425,7 @@ def _reading_order(pieces: Sequence[Piece], height: float) -> tuple[Row, ...]:
             [p for p in pieces if p.u1 <= gutter],
             [p for p in pieces if p.u0 >= gutter],
         ):
-            ordered.extend(_rows([p for p in side if top <= p.v < bottom]))
+            ordered.extend(rows_of([p for p in side if top <= p.v < bottom]))
     return tuple(ordered)
 
 
@@ -458,7 +458,7 @@ def _gutter(pieces: Sequence[Piece], height: float) -> float | None:
     return chosen if best is not None else None
 
 
-def _rows(pieces: Sequence[Piece]) -> list[Row]:
+def rows_of(pieces: Sequence[Piece]) -> list[Row]:
     """Pieces grouped by baseline. A piece joins the row whose nearest piece stands level with it."""
     rows: list[list[Piece]] = []
     for piece in sorted(pieces, key=lambda p: (p.v, p.u0)):

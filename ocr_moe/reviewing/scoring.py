@@ -168,7 +168,7 @@ def verified_material(
     runs = {name: [r for r in records if not r.blank] for name, records in runs.items()}
     documents = documents_of(runs)
     matches = tuple(match(truth, documents) for truth in cells.truths)
-    return Material(runs, matches, len(blank)), cells
+    return Material(runs, matches, pages_blank=len(blank)), cells
 
 
 def score_verified(

@@ -225,6 +225,20 @@ agreement of another expert counts for much, and without it nothing reaches 0.9 
 short value, well read, beside its label.
 """
 
+CELL_PRIOR = Logistic(
+    bias=-0.3,
+    weights={
+        "score": Weight(weight=0.8, low=-4.0, high=7.0),
+        "agree": Weight(weight=1.6, high=3.0),
+        "rivals": Weight(weight=-1.6, high=3.0),
+        "silent": Weight(weight=-0.5, high=3.0),
+        "voted": Weight(weight=-0.7),
+    },
+)
+"""Judgement of a table's cell. What was fitted on fields says little of cells, which are short, have
+many like them around and need no label; whoever read the table says how sure each is.
+"""
+
 ABSENCE_PRIOR = Logistic(
     bias=0.5,
     weights={

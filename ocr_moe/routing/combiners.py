@@ -21,7 +21,7 @@ from typing import Literal, Protocol
 from ocr_moe.judgements import Verdict, judged
 from ocr_moe.odds import sigmoid
 from ocr_moe.protocols import State
-from ocr_moe.routing.calibration import PRIOR, UNFITTED, Calibration, Model
+from ocr_moe.routing.calibration import CELL_PRIOR, PRIOR, UNFITTED, Calibration, Model
 from ocr_moe.routing.consistency import Contradiction
 from ocr_moe.routing.exactness import exact_word
 from ocr_moe.routing.features import (
@@ -33,6 +33,7 @@ from ocr_moe.routing.features import (
 )
 from ocr_moe.routing.made import made_decision
 from ocr_moe.routing.settings import UNDECIDED, Thresholds
+from ocr_moe.routing.tables import decided_rows, lowest, tabulated, verified_rows
 from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import Component
@@ -230,6 +231,9 @@ class FieldCombiner:
             )
             if basis is not None:
                 basis[name] = {**draft.features, **more}
+        for field in state.schema.tables:
+            draft = drafts[field.name]
+            decisions[field.name] = self._tabulated(draft, decisions[field.name])
         mixed_up = [name for name in _mixed_up(state) if name not in state.verdicts]
         for name, decision in made.items():
             said = state.verdicts.get(name)
@@ -427,6 +431,50 @@ class FieldCombiner:
             return belief, Status.ABSTAINED
         return belief, Status.ABSENT if value is None else Status.ACCEPTED
 
+    def _tabulated(self, draft: _Draft, decision: Decision) -> Decision:
+        """A table's decision with its rows, each cell decided by itself."""
+        read = {expert: reading for expert, reading in draft.readings.items() if reading.rows}
+        chosen = next((e for e in draft.experts if e in read), None)
+        rows: tuple[dict[str, Decision], ...] = ()
+        if chosen is not None:
+            rows = decided_rows(draft.field, read, chosen, self._cell)
+        if draft.verdict is not None:
+            known = decision.model_copy(update={"rows": rows})
+            update: dict[str, object] = {"rows": verified_rows(draft.field, known)}
+            if rows and decision.notes:
+                update["notes"] = (f"was a table of {len(rows)} rows",)
+            return known.model_copy(update=update)
+        if decision.value is None or not rows:
+            return decision
+        sure = self._accept.reached(draft.field, lowest(decision, rows))
+        impossible = decision.ceiling <= UNDECIDED
+        return tabulated(decision, rows, sure and not impossible)
+
+    def _cell(self, column: Field, readings: Readings) -> Decision:
+        """A table's cell, decided as a field is that stands alone."""
+        speaking = {e: reading for e, reading in readings.items() if reading.value is not None}
+        draft = _Draft(column, readings)
+        if not speaking:
+            # Something may stand there that is no value of the column.
+            unclear = any(reading.raw for reading in readings.values())
+            draft.ceiling = UNDECIDED if unclear else 1.0
+            draft.notes = _distinct([note for r in readings.values() for note in r.notes])
+            empty = max([r.score for r in readings.values() if r.score is not None], default=0.5)
+            confidence, status = self._judge(draft, None, min(empty, draft.ceiling))
+            return _decision(draft, draft, None, confidence, status)
+        values = list(dict.fromkeys([str(reading.value) for reading in speaking.values()]))
+        value = values[0] if len(values) == 1 else self._choose(column, speaking, values)
+        carriers = [pair for pair in speaking.items() if pair[1].value == value]
+        draft.experts = tuple(e for e, _ in carriers) or tuple(speaking)
+        draft.evidence = next((r.evidence for _, r in carriers if r.evidence is not None), None)
+        draft.notes = _distinct(
+            [note for _, reading in carriers for note in reading.notes],
+            _otherwise(speaking, value) if len(values) > 1 else (),
+        )
+        belief = sigmoid(CELL_PRIOR.logit(candidate_features(column, readings, value)))
+        confidence, status = self._judge(draft, value, belief)
+        return _decision(draft, draft, value, confidence, status)
+
     def _weights(self, field: Field) -> Mapping[str, float]:
         return self._calibration.weights.get(field.kind, {})
 
@@ -456,7 +504,7 @@ class FieldCombiner:
     def _elected(self, field: Field, readings: Readings) -> str:
         """The result of the vote; where it makes no sense for the field, the best whole value."""
         ballots = self._ballots(field, readings)
-        if not kind_of(field).closed:
+        if not kind_of(field).closed and field.kind is not Kind.TABLE:
             value = vote(ballots).value
             if any(value == ballot.value for ballot in ballots) or _possible(field, value):
                 return value
@@ -651,7 +699,7 @@ def _own_score(carrier: tuple[str, Reading]) -> float:
 def _otherwise(readings: Readings, value: str | None) -> list[str]:
     """What the other experts read, for the person who looks at the cell."""
     return [
-        f"{expert} reads {reading.value}"
+        f"{expert} reads {f'{len(reading.rows)} rows' if reading.rows else reading.value}"
         for expert, reading in readings.items()
         if reading.error is None and reading.value is not None and reading.value != value
     ]

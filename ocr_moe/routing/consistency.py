@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
 from ocr_moe.expressions import Moment, Operand, parsed
 from ocr_moe.folds import fold_value
-from ocr_moe.schema import Check, Field, Kind, Schema
+from ocr_moe.schema import Check, Field, Kind, Schema, Total
 from ocr_moe.values.amounts import parse_amount
 from ocr_moe.values.dates import years_between
 from ocr_moe.values.hanzi import simplified
 from ocr_moe.values.quantities import number_of
+from ocr_moe.values.tables import number_in, summed, table_rows
 
 
 class Contradiction(NamedTuple):
@@ -48,7 +50,24 @@ def check(
         contradiction = Contradiction(each.message or message, impossible)
         for name in each.fields or _named(schema, each):
             found.setdefault(name, []).append(contradiction)
+    for table in schema.tables:
+        for total in table.totals:
+            wrong = _not_the_sum(table, total, values)
+            if wrong is not None:
+                for name in (table.name, total.field):
+                    found.setdefault(name, []).append(Contradiction(wrong, True))
     return found
+
+
+def _not_the_sum(table: Field, total: Total, values: Mapping[str, str | None]) -> str | None:
+    """What a column adds up to, where the field that should say so says otherwise."""
+    rows, printed = values.get(table.name), number_in(values.get(total.field))
+    if not total.field or not rows or printed is None:
+        return None
+    come_to = summed(row.get(total.column) for row in table_rows(rows))
+    if abs(come_to - printed) <= Decimal(str(total.tolerance)):
+        return None
+    return f"{total.column} of {table.name} adds up to {come_to}, {total.field} is {printed}"
 
 
 def day_of(moment: str | None) -> str | None:

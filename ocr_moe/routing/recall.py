@@ -31,6 +31,9 @@ _ADDED: Mapping[str, object] = {
     "check": None,
     "covered": True,
     "units": {},
+    "columns": [],
+    "key": "",
+    "totals": [],
 }
 """Keys that declarations have got since answers were first recorded, with what they are where nobody
 sets them: a field that does without is declared as it always was, and its paid answers stay its own."""

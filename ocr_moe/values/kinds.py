@@ -21,7 +21,7 @@ from ocr_moe.values.names import (
     parse_person,
     person_belief,
 )
-from ocr_moe.values.printed import Part
+from ocr_moe.values.printed import Part, clean_text
 from ocr_moe.values.quantities import (
     find_number,
     find_percentage,
@@ -32,6 +32,7 @@ from ocr_moe.values.quantities import (
     same_number,
     same_percentage,
 )
+from ocr_moe.values.tables import parse_table
 from ocr_moe.values.texts import parse_text, same_text, text_belief
 from ocr_moe.values.times import find_time, parse_time, same_time, time_belief
 
@@ -45,6 +46,16 @@ def _any_field(rule: Callable[[str], R]) -> Callable[[Field, str], R]:
 
 def _whole(_: Field, text: str) -> Part | None:
     return Part(0, len(text), text) if text.strip() else None
+
+
+def _cell(column: Field, text: str) -> str | None:
+    """A cell of a table as its column writes it down."""
+    return FIELD_KINDS[column.kind].parse(column, clean_text(text))
+
+
+def _nowhere(_: Field, __: str) -> Part | None:
+    """What stands nowhere in a stretch of text."""
+    return None
 
 
 def _never(_: str, __: str) -> bool:
@@ -198,6 +209,14 @@ FIELD_KINDS: Mapping[Kind, FieldKind] = {
         prompt="时间，照原文抄写",
         prompt_always=True,
         width=10,
+    ),
+    Kind.TABLE: FieldKind(
+        parse=lambda field, text: parse_table(field, text, _cell),
+        belief=lambda _, __: 1.0,
+        find=_nowhere,
+        prompt="表格，逐行照抄，一行不漏",
+        prompt_always=True,
+        width=16,
     ),
 }
 

@@ -41,7 +41,14 @@ from ocr_moe.evaluation.report.sentences import (
     why_skipped,
 )
 from ocr_moe.evaluation.report.worst import WorstDocument, WorstDocuments, WorstOptions
-from ocr_moe.evaluation.scores import CellScore, Confusion, PairScore, Scores, StrategyScore
+from ocr_moe.evaluation.scores import (
+    CellScore,
+    Confusion,
+    PairScore,
+    Scores,
+    StrategyScore,
+    TableScore,
+)
 from ocr_moe.evaluation.scoring import Scoring
 from ocr_moe.formats.phrases import Phrase
 from ocr_moe.types import Origin, Record
@@ -82,6 +89,7 @@ class PageView:
     advice_words: tuple[Phrase, ...]
     bar_start: str
     field_rows: tuple[FieldRow, ...]
+    tables: tuple[TableRow, ...]
     cost_charts: tuple[Markup, ...]
     has_bounds: bool
     review_chart: Markup
@@ -133,6 +141,27 @@ class StrategyView:
     """Under the `cost_headings`."""
     seconds_each: str
     saving: str
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """Accuracy of all strategies in one table."""
+
+    name: str
+    cells: tuple[TableCell | None, ...]
+    """One a strategy; None where it has no figures."""
+
+
+@dataclass(frozen=True)
+class TableCell:
+    figure: str
+    count: str
+    range: str
+    rows: int
+    rows_right: int
+    missing: int
+    extra: int
+    silent: int
 
 
 @dataclass(frozen=True)
@@ -278,6 +307,7 @@ def build_view(
         advice_words=advice_sentences(advice) if advice is not None else (),
         bar_start=percent(start, 0),
         field_rows=_field_rows(scores, order, start),
+        tables=_tables(scores, order),
         cost_charts=cost_charts(scores, order, points, words),
         has_bounds=any(
             point.role in ("oracle", "random_mix") for point in drawn_points(scores, points)
@@ -412,6 +442,32 @@ def _field_rows(scores: Scores, order: Sequence[str], start: float) -> tuple[Fie
         for overall in OVERALL
     ]
     return tuple(rows)
+
+
+def _tables(scores: Scores, order: Sequence[str]) -> tuple[TableRow, ...]:
+    names = dict.fromkeys(name for each in order for name in scores.strategies[each].tables)
+    return tuple(
+        TableRow(
+            name, tuple(_table_cell(scores.strategies[each].tables.get(name)) for each in order)
+        )
+        for name in names
+    )
+
+
+def _table_cell(score: TableScore | None) -> TableCell | None:
+    if score is None or score.accuracy is None:
+        return None
+    low, high = score.interval
+    return TableCell(
+        figure=percent(score.accuracy, 1),
+        count=f"{score.right:,}/{score.n:,}",
+        range=f"{percent(low, 1)}–{percent(high, 1)}",
+        rows=score.rows,
+        rows_right=score.rows_right,
+        missing=score.rows_missing,
+        extra=score.rows_extra,
+        silent=score.silent_errors,
+    )
 
 
 def _cells(shares: Sequence[Share], start: float) -> tuple[FieldCell, ...]:

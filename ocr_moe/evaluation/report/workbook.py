@@ -81,6 +81,7 @@ class _Workbook:
         self._problems()
         self._strategies()
         self._fields()
+        self._tables()
         self._pairs()
 
     def _summary(self) -> None:
@@ -276,6 +277,41 @@ class _Workbook:
             every = (ALL_CELLS.heading_in(self.language), score.cells)
             for field, cells in [*score.fields.items(), every]:
                 sheet.append([score.title, field, *self._figures(CELLS, cells)])
+
+    def _tables(self) -> None:
+        """Row per strategy and table, and one for each of its columns."""
+        if not any(score.tables for score in self.scores.strategies.values()):
+            return
+        sheet = self._sheet(
+            "tables",
+            self._column("strategy", 18),
+            self._column("field", 18),
+            self._column("table_column", 18),
+            self._column("accuracy", 11, _PERCENT),
+            self._column("low", 11, _PERCENT),
+            self._column("high", 11, _PERCENT),
+            self._column("right", 9, "0"),
+            self._column("n", 9, "0"),
+            self._column("coverage", 11, _PERCENT),
+            self._column("silent_errors", 10, "0"),
+            self._column("table_rows", 12, "0"),
+            self._column("table_rows_right", 12, "0"),
+            self._column("table_rows_missing", 12, "0"),
+            self._column("table_rows_extra", 12, "0"),
+            frozen=2,
+        )
+        for name in self._order:
+            score = self.scores.strategies[name]
+            for field, table in score.tables.items():
+                low, high = table.interval
+                every = Cell(ALL_CELLS.heading_in(self.language), "strong")
+                rows = (table.rows, table.rows_right, table.rows_missing, table.rows_extra)
+                figures = (table.accuracy, low, high, table.right, table.n)
+                stands = (table.coverage, table.silent_errors)
+                sheet.append([score.title, field, every, *figures, *stands, *rows])
+                for column, cells in table.columns.items():
+                    share = (cells.accuracy, None, None, cells.right, cells.n)
+                    sheet.append([score.title, field, column, *share])
 
     def _pairs(self) -> None:
         if not self.scores.pairs:

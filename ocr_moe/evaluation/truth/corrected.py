@@ -237,6 +237,12 @@ def _is_of_messages(header: _Header) -> bool:
     return has("message") and not any(map(has, ("checked", "lowest_confidence")))
 
 
+def _is_of_rows(header: _Header) -> bool:
+    """Whether a sheet holds the rows of a table."""
+    has_row = any(text in header[1] for text in headings("row"))
+    return has_row and not any(text in header[1] for text in headings("to_check"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where a cell stands."""
@@ -312,7 +318,7 @@ class _Reader:
             else:
                 keys = _OF_DOCUMENT if self._written else _OF_ALL_VERSIONS
                 header = _header(table, keys)
-                if header is not None and not _is_of_messages(header):
+                if header is not None and not (_is_of_messages(header) or _is_of_rows(header)):
                     self._read_documents(table, header)
         for table in subjects:
             self._tell_of_subjects(table)
@@ -367,6 +373,9 @@ class _Reader:
             )
             if schema is None:
                 continue
+            if schema.field(name).kind is Kind.TABLE:
+                self._refuse_table(table, row, ours, name)
+                continue
             self._columns[schema.name].add(name)
             if known is not None and not self._is_own:
                 cells = {each: cell for each, cell in known.cells.items() if each == name}
@@ -382,6 +391,14 @@ class _Reader:
                 known,
                 mark_of(_at(row, ours["checked"]).text or ""),
             )
+
+    def _refuse_table(
+        self, table: Table, row: Row, ours: Mapping[str, int | None], name: str
+    ) -> None:
+        """A mark on the row of a table says nothing of its cells; it is not lost silently either."""
+        if mark_of(_at(row, ours["checked"]).text or "").checked:
+            place = _Place(table.name, row[0], ours["value"] or 0, name)
+            self._refuse(place, "a table, of which marks are not taken; check it at the desk")
 
     def _of_this_run(
         self, known: WrittenDocument, confidence: RawCell, row: int
@@ -410,7 +427,7 @@ class _Reader:
         self, table: Table, schema: Schema, columns: Mapping[str, tuple[int, ...]]
     ) -> dict[str, int]:
         found = {}
-        for field in schema.fields:
+        for field in schema.one_valued:
             names = [name for name in (field.name, *field.aliases) if name in columns]
             if not names:
                 continue

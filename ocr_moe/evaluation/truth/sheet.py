@@ -248,7 +248,7 @@ def _match_fields(headings: Sequence[str], schema: Schema) -> dict[str, tuple[in
     for index, heading in enumerate(headings):
         for form in {fold_heading(heading), _bare(heading)} - {""}:
             columns.setdefault(form, []).append(index)
-    for item in schema.fields:
+    for item in schema.one_valued:
         matching = list(
             dict.fromkeys(
                 index
@@ -279,7 +279,7 @@ def _no_column(path: Path, tables: Sequence[Table], schema: Schema) -> str:
     ]
     would_do = [
         f"{item.name} ({listed(item.aliases, 3)})" if item.aliases else item.name
-        for item in schema.fields
+        for item in schema.one_valued
     ]
     return (
         f"{path}: no column is a field of {schema.name}. "
@@ -388,7 +388,7 @@ class _Reader:
         Where two columns would do for a field, neither is taken.
         """
         found: dict[str, tuple[int, ...]] = {}
-        for item in self._schema.fields:
+        for item in self._schema.one_valued:
             if item.kind is not Kind.ENUM or item.name in self._header.columns:
                 continue
             words = {
@@ -585,7 +585,7 @@ class _Reader:
                     "the first where several are",
                     item.name,
                 )
-        for item in self._schema.fields:
+        for item in self._schema.one_valued:
             if item.name not in self._header.columns:
                 self._notes.add(
                     ProblemKind.FIELD_WITHOUT_COLUMN,

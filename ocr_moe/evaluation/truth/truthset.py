@@ -9,10 +9,12 @@ from pathlib import Path
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.cells import Row, Table
 from ocr_moe.evaluation.truth.corrected import Written, corrected_in, is_corrected, truths_in
+from ocr_moe.evaluation.truth.rows import TableTruth, holds_rows, table_truths
 from ocr_moe.evaluation.truth.sheet import HEADER_ROWS, Truth, load_truth_tables, usable_columns
 from ocr_moe.evaluation.truth.tables import read_tables
 from ocr_moe.schema import Schema
 from ocr_moe.settings import TruthOptions
+from ocr_moe.subjects import DocumentKey
 
 _SCHEMA_HEADING = "schema"
 
@@ -34,12 +36,13 @@ class TruthSet:
         `written` gives what the run wrote, for one that does not say it itself. Raises TruthError when
         a file fits none, or two files fit the same.
         """
-        plain = len(self.files) == 1 and not is_corrected(self.files[0][1])
+        files = self._of_documents(schemas)
+        plain = len(files) == 1 and not is_corrected(files[0][1])
         if len(schemas) == 1 and plain:
-            [(path, tables)] = self.files
+            [(path, tables)] = files
             return (load_truth_tables(path, tables, schemas[0], self.options),)
         found: dict[str, Truth] = {}
-        for path, tables in self.files:
+        for path, tables in files:
             if is_corrected(tables):
                 truths = truths_in(
                     corrected_in(path, tables, schemas, options=self.options, written=written()),
@@ -56,14 +59,37 @@ class TruthSet:
                     )
         return tuple(found.values())
 
+    def rows(
+        self, schemas: Sequence[Schema], documents: Sequence[DocumentKey]
+    ) -> tuple[TableTruth, ...]:
+        """What the sheets of rows say of the tables of these documents. A records.xlsx says nothing:
+        for what stands in its sheets of rows nobody vouches."""
+        files = [(path, tables) for path, tables in self.files if not is_corrected(tables)]
+        return table_truths(files, schemas, self.options, documents)
+
+    def _of_documents(
+        self, schemas: Sequence[Schema]
+    ) -> tuple[tuple[Path, tuple[Table, ...]], ...]:
+        """The files without sheets in which a row is a row of a table."""
+        files = []
+        for path, tables in self.files:
+            if is_corrected(tables):
+                files.append((path, tables))
+                continue
+            kept = tuple(table for table in tables if not holds_rows(table, schemas))
+            if kept or not tables:
+                files.append((path, kept))
+        return tuple(files)
+
     def check(self, schemas: Sequence[Schema]) -> None:
         """Find early what `of` will refuse whatever the documents are: which of the schemas they
         have is known when they were read. Raises TruthError.
         """
-        if len(schemas) == 1 and not any(is_corrected(tables) for _, tables in self.files):
+        files = self._of_documents(schemas)
+        if len(schemas) == 1 and not any(is_corrected(tables) for _, tables in files):
             self.of(schemas)
             return
-        for path, tables in self.files:
+        for path, tables in files:
             if is_corrected(tables):
                 continue  # whether something was checked in it, only the run may tell
             fitting = [schema for schema in schemas if usable_columns(tables, schema)]

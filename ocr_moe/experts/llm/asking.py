@@ -27,11 +27,13 @@ from ocr_moe.experts.llm.replies import parse
 from ocr_moe.formats.text import sound
 from ocr_moe.observing import observed_here
 from ocr_moe.protocols import ChatImage, ChatModel, ChatReply, Concurrent
-from ocr_moe.schema import Field
+from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Cost, Failure, Line, RawReply, Value
 
 COMPLETION_TOKENS = 25
 """Of a typical answer, for each field."""
+TABLE_TOKENS = 4096
+"""Further tokens that an answer may have for each table: some forty rows of five columns."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,8 @@ def _put(chat: ChatModel, request: ChatRequest, system: str, max_tokens: int) ->
                 images=request.images,
                 **({"images_last": True} if request.images_last else {}),
                 json_schema=answer_schema(request.fields),
-                max_tokens=max_tokens,
+                max_tokens=max_tokens
+                + TABLE_TOKENS * sum(field.kind is Kind.TABLE for field in request.fields),
             )
         except ChatTooLargeError:
             images = request.images
@@ -205,7 +208,8 @@ def _put(chat: ChatModel, request: ChatRequest, system: str, max_tokens: int) ->
 
 
 def answer_schema(fields: Sequence[Field]) -> dict[str, Any]:
-    """The JSON schema of an answer: one string or null for every asked field, in order.
+    """The JSON schema of an answer: one string or null for every asked field, in order, and for a table
+    a list of such objects.
 
     Enums are not bound to their values: a degree is printed in more ways than the schema's own, and
     a model that copies what it sees leaves the translation to `normalize`.  Those that a model makes
@@ -220,6 +224,9 @@ def answer_schema(fields: Sequence[Field]) -> dict[str, Any]:
 
 
 def _value_schema(field: Field) -> dict[str, Any]:
+    """A text or null; of a table a list with an object a row."""
+    if field.kind is Kind.TABLE:
+        return {"type": ["array", "null"], "items": answer_schema(field.columns)}
     if field.made and field.values:
         return {"enum": [*field.values, None]}
     return {"type": ["string", "null"]}

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Sequence
 from ocr_moe.errors import ChatAnswerError
 from ocr_moe.experts.llm.gathering import Answered, Keys, answered
 from ocr_moe.experts.llm.interpreting import interpret
+from ocr_moe.experts.llm.tables import bare_rows, interpret_table
 from ocr_moe.formats.text import sound
-from ocr_moe.schema import Field, Schema
+from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import Answer, Failure, Line, RawReply, Reading
 
 REVISION = "3"
@@ -80,6 +81,9 @@ def _readings(
     """One reading per field. Raises ChatAnswerError when the reply holds none of the fields."""
     found = answered(reply.content or "", Keys(fields))
     if not found.given:
+        rows = bare_rows(reply.content or "", fields)
+        if rows is not None:
+            return [interpret_table(reply, fields[0], [(fields[0].name, rows)], pages)]
         raise _unanswered(reply, found)
     return [_reading(reply, field, found, pages) for field in fields]
 
@@ -90,6 +94,8 @@ def _reading(
     said = found.given.get(field.name)
     if said is not None:
         try:
+            if field.kind is Kind.TABLE:
+                return interpret_table(reply, field, said, pages)
             return interpret(reply, field, said, pages)
         except ChatAnswerError as error:
             return _failed(field, error)

@@ -46,6 +46,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, takewhile
 
 from ocr_moe.errors import DocumentError
+from ocr_moe.experts.rules.tables import read_table
 from ocr_moe.imaging.blankness import is_blank
 from ocr_moe.protocols import Document, Page, Services
 from ocr_moe.reading.candidates import BELIEVED, Candidate, PreparedPage, prepare
@@ -93,6 +94,8 @@ class RulesExpert:
     def _reading(
         self, wanted: Field, pages: Sequence[PreparedPage], shown: Mapping[int, Page]
     ) -> Reading:
+        if wanted.kind is Kind.TABLE:
+            return read_table(wanted, pages)
         gathered = gather(wanted, pages)
         trace = any(label.name == wanted.name for page in pages for label in page.form.labels)
         offered = [

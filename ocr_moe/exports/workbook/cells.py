@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 from ocr_moe.exports.offered import offered
@@ -13,7 +13,7 @@ from ocr_moe.formats.phrases import Language
 from ocr_moe.formats.recordbook import said
 from ocr_moe.formats.xlsx import FIRST_DATE, Cell, Content, Style
 from ocr_moe.schema import Field, Kind
-from ocr_moe.types import Answer, Decision, DocumentRef, Record, Status
+from ocr_moe.types import DOUBTFUL, Answer, Decision, DocumentRef, Record, Status
 
 STYLES: Mapping[Status, Style] = {
     Status.ACCEPTED: "plain",
@@ -97,13 +97,29 @@ class Cells:
         decision = record.fields.get(field.name)
         if decision is None:
             return Cell(None, "failed") if record.error is not None else None
+        if field.kind is Kind.TABLE:
+            return self._table(decision)
+        return self.decided(field, decision, lambda: self._candidates(field.name, record))
+
+    def decided(
+        self, field: Field, decision: Decision, candidates: Callable[[], Sequence[str]] = tuple
+    ) -> Content:
+        """A cell by the decision on it; `candidates` are asked for where it is doubtful."""
         style = STYLES[decision.status]
         note = ""
         if decision.status is Status.VERIFIED:
             note = _verified_note(decision, self._language)
         elif style in ("unsure", "failed"):
-            note = _doubt_note(decision, self._candidates(field.name, record), self._language)
+            note = _doubt_note(decision, candidates(), self._language)
         return cell_of(field, decision.value, style, note)
+
+    def _table(self, decision: Decision) -> Content:
+        """What a table comes to; its rows have a sheet of their own."""
+        if not decision.rows:
+            return Cell(None, STYLES[decision.status])
+        doubtful = sum(c.status in DOUBTFUL for row in decision.rows for c in row.values())
+        text = said("table_rows", self._language, n=len(decision.rows), doubtful=doubtful)
+        return Cell(text, STYLES[decision.status])
 
     def _candidates(self, name: str, record: Record) -> list[str]:
         """What else the experts offer for a field, and no note tells already."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -46,6 +46,15 @@ class Doubt(NamedTuple):
     field: Field
 
 
+class TableRow(NamedTuple):
+    """A row of the sheet of a table."""
+
+    record: Record
+    number: int
+    """Counted from 1 within the document."""
+    cells: Mapping[str, Decision]
+
+
 class SubjectRow(NamedTuple):
     """A row of the sheet "subjects"."""
 
@@ -73,7 +82,7 @@ class Columns:
         return [
             Computed(head("document"), 36, lambda r: document_cell(r.document, self.original_of)),
             Computed(head("page"), 7, lambda record: record.document.page, "0"),
-            *map(self._field, schema.fields),
+            *map(self._field, schema.one_valued),
             Computed(
                 *(head("checked"), 12, lambda record: None, "General"),
                 note=said("note_checked", self.language),
@@ -140,6 +149,33 @@ class Columns:
             Computed(self._head("part"), 7, lambda doubt: doubt.record.document.part, "0"),
             *self._desk((), lambda doubt: doubt.record.document),
         ]
+
+    def table(self, table: Field) -> list[Computed[TableRow]]:
+        """Of the sheet of a field of kind table: a row a row of a document's table."""
+        names = [column.name for column in table.columns]
+        head = partial(heading, language=self.language, fields=names)
+        return [
+            Computed(
+                head("document"), 36, lambda r: document_cell(r.record.document, self.original_of)
+            ),
+            Computed(head("page"), 7, lambda row: row.record.document.page, "0"),
+            Computed(head("row"), 7, lambda row: row.number, "0"),
+            *(
+                Computed(
+                    column.name,
+                    max(kind_of(column).width, 2 * len(column.name) + 4),
+                    partial(self._table_cell, column),
+                )
+                for column in table.columns
+            ),
+            Computed(head("lowest_confidence"), 12, _lowest_of_row, _CONFIDENCE),
+            Computed(head("part"), 7, lambda row: row.record.document.part, "0"),
+            *self._desk(names, lambda row: row.record.document),
+        ]
+
+    def _table_cell(self, column: Field, row: TableRow) -> Content:
+        cell = row.cells.get(column.name)
+        return None if cell is None else self.cells.decided(column, cell)
 
     def failures(self) -> list[Computed[Failure]]:
         return [
@@ -257,6 +293,11 @@ def _decision(doubt: Doubt) -> Decision:
 
 def _lowest_confidence(record: Record) -> float | None:
     confidences = [each.confidence for each in record.fields.values()]
+    return min((each for each in confidences if each is not None), default=None)
+
+
+def _lowest_of_row(row: TableRow) -> float | None:
+    confidences = [each.confidence for each in row.cells.values()]
     return min((each for each in confidences if each is not None), default=None)
 
 

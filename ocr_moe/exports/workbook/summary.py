@@ -38,7 +38,7 @@ class Summary:
         self._sheet.append([])
         self._fields(found, schemas)
         self._sheet.append([])
-        self._how()
+        self._how(any(schema.tables for schema in schemas))
         self._sheet.append([])
         self._colours()
 
@@ -64,6 +64,11 @@ class Summary:
             self._count("count_set_aside", found.set_aside)
         if "other_pages" in self._sheets:
             self._count("count_other", found.documents[""] - found.failed, "other_pages")
+        for schema in schemas:
+            for table in schema.tables:
+                key = f"table {schema.name} {table.name}"
+                rows = found.rows[schema.name, table.name]
+                self._count("count_rows", rows, key, table=table.name)
         self._count("count_subjects", len(found.subjects), "subjects")
         if pictures.wanted:
             self._count("count_pictures", pictures.shown, "to_check")
@@ -90,10 +95,13 @@ class Summary:
                 row += [counts[s] for s in (Status.FAILED, Status.ABSENT, Status.VERIFIED)]
                 self._sheet.append(row)
 
-    def _how(self) -> None:
+    def _how(self, tables: bool) -> None:
         self._sheet.append([Cell(self._said("how_title"), "strong")])
         named = {**self._sheets, **{k: self._named(k) for k in ("checked", "document")}}
-        for key in ("correct", "row", "green", "absent", "untouched", "where", "free", "back"):
+        keys = ["correct", "row", "green", "absent", "untouched", "where", "free", "back"]
+        if tables:
+            keys.insert(keys.index("free"), "tables")
+        for key in keys:
             self._sheet.append([self._said(f"how_{key}", **named)])
 
     def _named(self, key: str) -> str:

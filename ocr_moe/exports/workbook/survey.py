@@ -20,6 +20,8 @@ class Survey:
     """By schema; those without one under the empty name. Blank pages are not among them."""
     cells: Counter[tuple[str, str, Status]] = field(default_factory=Counter)
     """By schema, field and status."""
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Rows of tables, by schema and field."""
     blank: int = 0
     set_aside: int = 0
     """Documents that are of no kind that the run knows, as people say."""
@@ -84,6 +86,8 @@ def _count(found: Survey, record: Record) -> None:
     found.contradicting += bool(record.conflicts)
     for name, decision in record.fields.items():
         found.cells[schema, name, decision.status] += 1
+        if decision.rows:
+            found.rows[schema, name] += len(decision.rows)
         if decision.status is Status.VERIFIED:
             found.last_verified = max(found.last_verified, decision.at or "")
 

@@ -18,6 +18,7 @@ from ocr_moe.exports.workbook.sheets import (
     Doubt,
     Failure,
     SubjectRow,
+    TableRow,
     ToClearUp,
     to_check,
 )
@@ -104,11 +105,18 @@ class _Sheets:
         if several:
             names["other_pages"] = said("sheet_other_pages", language)
         first = book.sheet(said("sheet_summary", language), COLUMNS, header=False)
-        self.summary = Summary(first, language, names, titles)
+        self.summary = Summary(first, language, names, titles)  # which sees names that come later
         self._documents: dict[str, Table[Record]] = {}
         for schema in schemas:
             name = titles[schema.name] if several else said("sheet_documents", language)
             self._documents[schema.name] = book.table(name, columns.documents(schema), frozen=1)
+        self._tables: dict[tuple[str, str], Table[TableRow]] = {}
+        for schema in schemas:
+            for field in schema.tables:
+                name = f"{titles[schema.name]} {field.name}" if several else field.name
+                rows = book.table(name, columns.table(field), frozen=1)
+                self._tables[schema.name, field.name] = rows
+                names[f"table {schema.name} {field.name}"] = rows.name
         self._to_check = book.table(names["to_check"], columns.to_check(), frozen=1)
         self._subjects = book.table(names["subjects"], columns.subjects(self._fields), frozen=1)
         self._to_clear_up = book.table(names["to_clear_up"], columns.to_clear_up(), frozen=1)
@@ -139,7 +147,12 @@ class _Sheets:
             self._contents[key] = [column.content(record) for column in self._shown]
 
     def _keep(self, record: Record, schema: Schema) -> None:
-        """Its doubtful cells, a row each; and what was written, for whoever reads it back."""
+        """Its doubtful cells, a row each; the rows of its tables; and what was written, for whoever
+        reads it back."""
+        for field in schema.tables:
+            decision = record.fields.get(field.name)
+            for number, cells in enumerate(decision.rows if decision else (), start=1):
+                self._tables[schema.name, field.name].add(TableRow(record, number, cells))
         for name in to_check(record):
             if name in schema.names:
                 self._to_check.add(Doubt(record, schema.field(name)))
@@ -174,6 +187,6 @@ def _fields_of(schemas: Sequence[Schema]) -> tuple[Field, ...]:
     """The fields of all schemas together, in their order."""
     union: dict[str, Field] = {}
     for schema in schemas:
-        for field in schema.fields:
+        for field in schema.one_valued:
             union.setdefault(field.name, field)
     return tuple(union.values())

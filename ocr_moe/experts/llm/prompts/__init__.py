@@ -16,7 +16,7 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-from ocr_moe.schema import Field
+from ocr_moe.schema import Field, Kind
 from ocr_moe.values.kinds import kind_of
 
 _BRACKETS = str.maketrans({"<": "＜", ">": "＞"})
@@ -57,6 +57,8 @@ def load(name: str) -> Prompt:
 
 def describe(field: Field) -> str:
     """One line of a prompt that says what the field is and how its value looks."""
+    if field.kind is Kind.TABLE:
+        return _describe_table(field)
     parts = [field.description.strip().rstrip("。.")]
     kind = kind_of(field)
     if field.made:
@@ -83,6 +85,15 @@ def _where(field: Field) -> Iterator[str]:
     ):
         if words:
             yield sentence.format(words[0])
+
+
+def _describe_table(table: Field) -> str:
+    """The form of a table's rows, and under it its columns, each described as a field is."""
+    form = "{" + ", ".join(f'"{column.name}": …' for column in table.columns) + "}"
+    about = table.description.strip().rstrip("。.")
+    head = f"- {table.name}：{about + '；' if about else ''}{kind_of(table).prompt}"
+    columns = [f"  {describe(column)}" for column in table.columns]
+    return "\n".join([f"{head}，写成JSON数组，每行一个对象：{form}，空格填null；各列：", *columns])
 
 
 def data_section(tag: str, lines: Iterable[str]) -> str:
