@@ -599,6 +599,15 @@ def test_where_it_is_so_configured_the_finder_s_text_stands_in(notes: Path, tmp_
         assert len(again.to_frame()) == 3
 
 
+@pytest.mark.parametrize("said", ["No.", failure(500)])
+def test_what_was_paid_for_in_vain_counts(engine: Make, said: str | Reply) -> None:
+    with ChatServer(lambda request: said) as server:
+        read = engine(server, fallback=True, chat={"prompt_price": 1e6}).transcribe(BLANK, FOUND)
+    assert read.lines == FOUND
+    assert read.failure
+    assert read.cost.money == (120.0 if said == "No." else 0.0)
+
+
 @pytest.mark.slow
 def test_without_an_endpoint_nothing_is_started(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
