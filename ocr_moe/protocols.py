@@ -72,6 +72,8 @@ class Transcription:
 
     lines: tuple[Line, ...]
     cost: Cost
+    failure: str = ""
+    """Why the lines are the other engine's, where they are."""
 
 
 @runtime_checkable
@@ -106,7 +108,8 @@ class Transcriber(Protocol):
         """An upright RGB page, on which the other engine found these lines.
 
         Replies that are paid for are kept in `files` until the page is stored, and looked for there
-        first. Raises EngineError or ChatError, BudgetExceededError.
+        first. Where it falls back it says so; else raises EngineError or ChatError. Raises
+        BudgetExceededError.
         """
 
 

@@ -49,7 +49,7 @@ LEFT_OUT = {
     Manifest.__name__: {"repeated"},
     StrategyManifest.__name__: {"contradicting_documents"},
     OcrLine.__name__: {"format"},
-    PageText.__name__: {"blank", "region"},
+    PageText.__name__: {"blank", "region", "cost"},
     Line.__name__: {"exact"},
 }
 """Keys that need not be there, by the title of what they belong to."""

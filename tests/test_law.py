@@ -154,6 +154,7 @@ INTRUDERS = [
     ("experts.rules", "json_repair", "Answers of language models are mended where they are asked"),
     ("values", "stdnum", "Check characters are worked out in codes and generation"),
     ("reading", "opencc", "Characters are simplified in values"),
+    ("values", "simpleeval", "Expressions of schemas are evaluated in one place"),
 ]
 
 

@@ -599,6 +599,15 @@ def test_where_it_is_so_configured_the_finder_s_text_stands_in(notes: Path, tmp_
         assert len(again.to_frame()) == 3
 
 
+@pytest.mark.parametrize("said", ["No.", failure(500)])
+def test_what_was_paid_for_in_vain_counts(engine: Make, said: str | Reply) -> None:
+    with ChatServer(lambda request: said) as server:
+        read = engine(server, fallback=True, chat={"prompt_price": 1e6}).transcribe(BLANK, FOUND)
+    assert read.lines == FOUND
+    assert read.failure
+    assert read.cost.money == (120.0 if said == "No." else 0.0)
+
+
 @pytest.mark.slow
 def test_without_an_endpoint_nothing_is_started(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -677,7 +686,7 @@ def test_the_configurations_of_the_documentation_are_right(block: str, tmp_path:
 
 def test_the_documentation_names_every_preset_and_model() -> None:
     text = DOC.read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == list(get_args(PresetName))
+    assert re.findall(r"^\| `(\w+)` \| (?:each|the)", text, re.MULTILINE) == [*get_args(PresetName)]
     assert set(PRESETS) == set(get_args(PresetName))
     assert [name for name in get_args(ModelPair) if name not in text] == []
 

@@ -51,18 +51,11 @@ def write_ocr(path: Path, pages: Iterable[tuple[str, int, PageText]]) -> int:
                 "format": OCR_FORMAT,
                 "sha256": sha256,
                 "page": page,
-                "text": text.model_dump(mode="json", exclude=_unset(text)),
+                "text": text.model_dump(mode="json", exclude=text.unset),
             }
             out.write(f"{json.dumps(line, ensure_ascii=False)}\n")
             count += 1
     return count
-
-
-def _unset(text: PageText) -> set[str]:
-    """Keys of few pages, which the others go without."""
-    return {name for name in ("region", "cost") if name not in text.model_fields_set} | (
-        set() if text.region else {"region"}
-    )
 
 
 def read_ocr(path: Path) -> Iterator[OcrPage]:

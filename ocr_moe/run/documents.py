@@ -288,34 +288,30 @@ class PageReader:
                     return found
                 raise
         if stored is not None:
-            observe(Observed.PAGES, "stored")
             return stored
         if self._recorded_only or self._books is None:
             raise NotRecordedError(f"{self._source.name}: {by.name} has not been asked")
         image = self.image(page, region)
         start = time.perf_counter()
-        try:
-            with span("ocr"), self._books.question(by.name) as paid:
-                said = by.transcribe(image, found.lines, self._store.requests)
-                paid.settle(said.cost)
-        except (ChatError, EngineError) as error:
-            if not by.falls_back:
-                raise
-            _log.warning("%s: page %d stands as %s", self._source.name, page, error)
-            observe(Observed.PAGES, "fell_back")
-            text = found  # kept under this key too: in this run it is not asked for again
-        else:
-            seconds = found.seconds + time.perf_counter() - start
-            cost = said.cost.model_copy(update={"seconds": 0.0})
-            update = {
-                "engine": key,
+        with span("ocr"), self._books.question(by.name) as paid:
+            said = by.transcribe(image, found.lines, self._store.requests)
+            paid.settle(said.cost)
+        _observe_paid(by.name, said.cost)
+        # What it fell back on is kept under its key as well: in this run it is not asked again.
+        text = found.model_copy(
+            update={
+                "engine": found.engine if said.failure else key,
                 "lines": said.lines,
-                "seconds": round(seconds, 4),
-                "cost": cost,
+                "seconds": round(found.seconds + time.perf_counter() - start, 4),
+                "cost": said.cost.model_copy(update={"seconds": 0.0}),
             }
-            text = found.model_copy(update=update)
-            _observe_paid(by.name, said.cost)
+        )
         self._store.put_page(self._sha256, page, key, text)
+        if said.failure:
+            where = f"{self._source.name}, page {page}"
+            _log.warning(
+                "%s stands as the engine read it that finds lines: %s", where, said.failure
+            )
         resume()
         return text
 

@@ -822,7 +822,8 @@ def _place_of(judged: Sequence[Judged], number: int) -> int:
 
 
 def _page_row(sha256: str, page: int, engine: str, text: PageText) -> tuple[Any, ...]:
-    return sha256, page, _key_of(text.region), engine, text.model_dump_json()
+    data = text.model_dump_json(exclude=text.unset - {"region"})
+    return sha256, page, _key_of(text.region), engine, data
 
 
 def _key_of(region: Box | None) -> str:

@@ -24,7 +24,13 @@ from ocr_moe.engines.polygons import reading_order
 from ocr_moe.engines.vlm.aligning import agreed, aligned, likeness, may_be
 from ocr_moe.engines.vlm.presets import PRESETS, Form, Preset, PresetName, Shown, Unit
 from ocr_moe.engines.vlm.replies import Piece, pieces
-from ocr_moe.errors import ChatAnswerError, ChatTooLargeError, ConfigError, EngineError
+from ocr_moe.errors import (
+    ChatAnswerError,
+    ChatError,
+    ChatTooLargeError,
+    ConfigError,
+    EngineError,
+)
 from ocr_moe.formats.text import sound
 from ocr_moe.geometry import pixels_of
 from ocr_moe.imaging.jpeg import jpeg
@@ -181,13 +187,19 @@ class VlmEngine:
         """What the model reads on an upright page on which the finder found these lines.
 
         Replies are kept in `files` as they come, and taken from there where they were had before.
-        Raises ChatError; EngineError for a reply that is no reading of the page; BudgetExceededError.
+        Where the model fails the finder's lines stand if that is configured. Else raises ChatError, or
+        EngineError for a reply that is no reading of the page. Raises BudgetExceededError.
         """
         asking = _Asking(self, self._chat, image, files, account())
-        if self._asked.shown == "lines":
-            found = self._by_line(asking, image, lines)
-        else:
-            found = self._by_page(asking, image, lines)
+        try:
+            if self._asked.shown == "lines":
+                found = self._by_line(asking, image, lines)
+            else:
+                found = self._by_page(asking, image, lines)
+        except (ChatError, EngineError) as error:
+            if not self.falls_back:
+                raise
+            return Transcription(tuple(lines), asking.cost, str(error))
         permits.resume()
         ordered = reading_order(found, aspect=image.width / image.height)
         return Transcription(ordered, asking.cost)
