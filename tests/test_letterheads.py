@@ -75,11 +75,11 @@ def test_a_block_ends_where_a_row_stands_apart() -> None:
 
 
 def test_of_two_values_as_likely_neither_is_believed() -> None:
-    name = Field(name="holder", kind=Kind.CODE, fallbacks=(Fallback.ANYWHERE,))
-    tied = read(name, "20191234567\n20197654321")
+    issuer = Field(name="issuer", kind=Kind.ORGANISATION, fallbacks=(Fallback.ORGANISATION,))
+    tied = read(issuer, "江海职业技术学院\n云岭设计有限公司")
     assert tied.ceiling == 0.5
     assert tied.notes == ("another value is as likely",)
-    assert read(name, "20191234567").ceiling == 1.0
+    assert read(issuer, "江海职业技术学院").ceiling == 1.0
 
 
 @pytest.mark.parametrize(
