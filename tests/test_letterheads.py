@@ -10,6 +10,7 @@ from ocr_moe.routing.calibration import PRIOR, Calibration, Logistic, Weight
 from ocr_moe.schema import Fallback, Field, Kind, Schema
 from ocr_moe.testing import StubDocument, StubPage, StubServices, page
 from ocr_moe.types import Reading
+from ocr_moe.values.normalize import normalize
 
 EXPERT = RulesExpert("rules", RulesExpert.Params(), StubServices())
 FIRM = Field(name="firm", kind=Kind.ORGANISATION, patterns=(r"(?m)^.*\b(?:LTD|SDN|HARDWARE)\b.*$",))
@@ -75,11 +76,11 @@ def test_a_block_ends_where_a_row_stands_apart() -> None:
 
 
 def test_of_two_values_as_likely_neither_is_believed() -> None:
-    name = Field(name="holder", kind=Kind.CODE, fallbacks=(Fallback.ANYWHERE,))
-    tied = read(name, "20191234567\n20197654321")
+    issuer = Field(name="issuer", kind=Kind.ORGANISATION, fallbacks=(Fallback.ORGANISATION,))
+    tied = read(issuer, "江海职业技术学院\n云岭设计有限公司")
     assert tied.ceiling == 0.5
     assert tied.notes == ("another value is as likely",)
-    assert read(name, "20191234567").ceiling == 1.0
+    assert read(issuer, "江海职业技术学院").ceiling == 1.0
 
 
 @pytest.mark.parametrize(
@@ -109,3 +110,17 @@ def test_an_empty_box_counts_for_a_calibration_that_never_saw_one() -> None:
     assert model.logit({}) == fitted.logit({})
     own = Logistic(bias=0.5, weights={"rules.empty": Weight(weight=0.2)})
     assert Calibration(absence=own).absence_of().logit({"rules.empty": 1.0}) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("printed", "name"),
+    [
+        ("LINDEN PAPER SDN BHD (1248717-W)", "LINDEN PAPER SDN BHD"),
+        ("LINDEN (KL) LTD (Reg No 12345678)", "LINDEN (KL) LTD"),
+        ("Studio Linden (1999)", "Studio Linden (1999)"),
+        ("北京师范大学(珠海)", "北京师范大学(珠海)"),
+        ("江海三厂(91320105)", "江海三厂(91320105)"),
+    ],
+)
+def test_a_registered_number_is_no_part_of_a_latin_name(printed: str, name: str) -> None:
+    assert normalize(FIRM, printed) == name

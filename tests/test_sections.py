@@ -371,3 +371,60 @@ def test_the_example_reads_both_parties_of_an_invoice() -> None:
     assert found["购买方识别号"] is None
     assert found["销售方名称"] == "滴答出行科技有限公司"
     assert found["销售方识别号"] == "911201163409833307"
+
+
+AWARD = r"""
+name: award
+words: {荣誉证书: 3, 获奖证书: 3, 奖状: 3}
+fields:
+  - {name: 姓名, kind: person, patterns: ['(?P<value>[\u4e00-\u9fff·]{2,8})\s*(?:同学|同志)']}
+  - {name: 学号, kind: code, required: false, labels: [学号]}
+  - {name: 奖项, kind: text, patterns: ['(?:荣获|获|评为)(?P<value>[^。,;]+)'], stops: [称号]}
+  - {name: 单位, kind: organisation}
+"""
+AWARDS = [
+    (
+        ">>>>荣誉证书\n张伟同学:\n>在2022-2023学年第一学期表现突出,被评为\n优秀学生干部\n"
+        ">特发此证,以资鼓励\n>>>>江海职业技术学院",
+        ("张伟", "优秀学生干部", "江海职业技术学院"),
+    ),
+    (
+        ">>>>获奖证书\n欧阳思远 同学\n>在第十五届结构设计竞赛中荣获\n二等奖\n"
+        ">特颁此证,以资鼓励\n>>>>>结构设计竞赛委员会",
+        ("欧阳思远", "二等奖", "结构设计竞赛委员会"),
+    ),
+    (
+        ">>>>荣誉证书\n王小丽同志:\n您在2019年度工作中成绩显著,荣获先进工作者\n称号。特此表彰\n"
+        ">>>>云岭设计有限公司",
+        ("王小丽", "先进工作者", "云岭设计有限公司"),
+    ),
+    (
+        ">>>>奖状\n李明同学在2020-2021学年度\n中,品学兼优,被评为三好\n学生,特发此状。\n>>>>江海市第一中学",
+        ("李明", "三好学生", "江海市第一中学"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rows", "told"), AWARDS)
+def test_prose_without_full_stops_is_read(
+    rows: str, told: tuple[str, str, str], tmp_path: Path
+) -> None:
+    found = values(schema_of(AWARD, tmp_path), rows)
+    assert found == {"姓名": told[0], "学号": None, "奖项": told[1], "单位": told[2]}
+
+
+def test_a_value_in_the_middle_of_the_page_goes_on_over_two_rows(tmp_path: Path) -> None:
+    schema = schema_of(
+        r"""
+name: diploma
+fields: [{name: degree, kind: text, patterns: ['degree of (?P<value>.+?) with all']}]
+""",
+        tmp_path,
+    )
+    rows = (
+        "@0.387 has conferred the\n@0.431 degree of\n@0.36 Bachelor of Science in\n"
+        "@0.279 Mechanical and Electrical Engineering\n@0.377 with all its rights"
+    )
+    assert values(schema, rows) == {
+        "degree": "Bachelor of Science in Mechanical and Electrical Engineering"
+    }

@@ -266,14 +266,15 @@ def by_pattern(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
         (lined, page.lined, page.lined.text, _LINED),
     ):
         for rank, expression in enumerate(expressions):
-            for match in compiled(expression, wanted.case).finditer(searched):
+            for match in _matches(wanted, page, expression, searched):
                 group = "value" if "value" in match.re.groupindex else 0
                 if match[group] is None:
                     continue
                 start, end = match.span(group)
+                followed = match.start() == start and end < match.end()
                 end = start + _stop(wanted, text.text[start:end])
-                if text is page.running and wanted.kind is Kind.TEXT:
-                    end = start + sentence_end(page, start, end)
+                if text is page.running and wanted.kind in _PROSE:
+                    start, end = within_sentence(page, start, end, followed=followed)
                 span = (start, end)
                 snapped = (
                     searched[match.start() : match.end()] != text.text[match.start() : match.end()]
@@ -309,6 +310,25 @@ def _over_rows(wanted: Field, page: PreparedPage, found: Candidate) -> Iterator[
     torn = bool(whole) and (own_words(found.value) == 0 or whole[0].glyphs[0] == found.glyphs[0])
     yield replace(found, prior=found.prior * _HALF_A_NAME) if torn else found
     yield from whole
+
+
+def _matches(
+    wanted: Field, page: PreparedPage, expression: str, searched: str
+) -> Iterator[re.Match[str]]:
+    """Where an expression fits, one place after the other; not where a value of prose would begin within
+    the document's title."""
+    pattern = compiled(expression, wanted.case)
+    group = "value" if "value" in pattern.groupindex else 0
+    prose = searched is page.snapped and wanted.kind in _PROSE
+    at = 0
+    while (match := pattern.search(searched, at)) is not None:
+        if prose and match[group] is not None and _begins_in_a_title(page, match.start(group)):
+            at = match.start() + 1
+            continue
+        yield match
+        at = max(match.end(), match.start() + 1)
+        if at > len(searched):
+            return
 
 
 @lru_cache(maxsize=1024)
@@ -465,17 +485,37 @@ _LEAST_BEFORE = 2
 """Characters of a value before what would end it."""
 
 
-def sentence_end(page: PreparedPage, start: int, end: int) -> int:
-    """How far a stretch of the running text goes on within its sentence: to the end of its paragraph,
-    or to the formula with which the next sentence begins."""
+_PROSE = (Kind.TEXT, Kind.PERSON, Kind.ORGANISATION)
+"""Kinds whose values in running text may be followed, or preceded, by what is no part of them."""
+
+
+def within_sentence(page: PreparedPage, start: int, end: int, *, followed: bool) -> tuple[int, int]:
+    """What of a stretch of the running text is of one sentence: up to the end of a paragraph, or to the
+    formula with which the next sentence begins; the last part of it where only what follows the value
+    tells that it is one (`followed`)."""
     text = page.running
+    ends = [
+        position
+        for position in range(start + 1, end)
+        for glyph in text.origins[position - 1 : position]
+        if glyph is not None and glyph in page.paragraph_ends
+    ]
+    if ends and followed:
+        start = ends[-1]
+    elif ends:
+        end = next((at for at in ends if at >= start + _LEAST_BEFORE), end)
     formula = _FORMULA.search(text.text, start + _LEAST_BEFORE, end)
-    last = formula.start() if formula else end
-    for position in range(start + _LEAST_BEFORE, last):
-        glyph = text.origins[position - 1]
-        if glyph is not None and glyph in page.paragraph_ends:
-            return position - start
-    return last - start
+    return start, formula.start() if formula else end
+
+
+def _begins_in_a_title(page: PreparedPage, start: int) -> bool:
+    """Whether a value would begin in the middle of a word by which the document is known: 获 of 获奖证书
+    announces no prize."""
+    running = page.running.text
+    return any(
+        running.find(word, max(start - len(word) + 1, 0), start + len(word) - 1) >= 0
+        for word in page.schema.words
+    )
 
 
 def _stop(wanted: Field, text: str) -> int:

@@ -127,15 +127,31 @@ _RIM = 0.35
 """Belief in a name on a slant, such as the rim of a seal."""
 
 
+def _announced(wanted: Field, page: PreparedPage) -> set[tuple[str, Glyph]]:
+    """What patterns find for other fields, and where: 优秀学生干部 ends like a firm and is a title."""
+    whole = page.whole or page
+    return {
+        (candidate.plain, candidate.glyphs[0])
+        for other in page.schema.fields
+        if other.name != wanted.name and not kind_of(other).closed
+        for candidate in by_pattern(other, whole.part_for(other))
+        if candidate.belief >= BELIEVED and candidate.glyphs
+    }
+
+
 def _organisation(wanted: Field, page: PreparedPage) -> Iterator[Candidate]:
     tall = page.layout.height
     others = _labelled(wanted, page)
+    values: set[tuple[str, Glyph]] | None = None
     for position, (row, text) in enumerate(_row_texts(page)):
         prior = _PRIOR[Fallback.ORGANISATION]
         candidate = _whole(wanted, page, text, prior)
         if candidate is None or not is_organisation(candidate.plain):
             continue
         if candidate.glyphs[0] in others:
+            continue
+        values = _announced(wanted, page) if values is None else values
+        if (candidate.plain, candidate.glyphs[0]) in values:
             continue
         size = statistics.median(piece.height for piece in row) / tall
         prior += _PER_SIZE * min(max(size - 1.0, 0.0), _TALLEST)

@@ -292,22 +292,25 @@ def _torn_over_lines(layout: PageLayout, words: Sequence[Word]) -> list[Label]:
     pieces = [piece for row in layout.rows for piece in row]
     texts = [fold_label(piece.text) for piece in pieces]
     whole = {word for word, _, _ in words}
+    beginning: dict[str, list[Word]] = {}
+    for each in words:
+        if len(each[0]) >= 2 * _LEAST_ON_A_LINE:
+            beginning.setdefault(each[0][:_LEAST_ON_A_LINE], []).append(each)
     found: list[Label] = []
     used: set[Glyph] = set()
-    for word, name, rank in words:
-        if len(word) < 2 * _LEAST_ON_A_LINE:
+    for piece, text in zip(pieces, texts, strict=True):
+        if text in whole or piece.glyphs[0] in used:
             continue
-        for piece, text in zip(pieces, texts, strict=True):
-            starts = _LEAST_ON_A_LINE <= len(text) < len(word) and word.startswith(text)
-            if not starts or text in whole or piece.glyphs[0] in used:
+        for word, name, rank in beginning.get(text[:_LEAST_ON_A_LINE], ()):
+            if len(text) >= len(word) or not word.startswith(text):
                 continue
-            lines = _further_lines(piece, word[len(text) :], pieces, texts)
-            if lines is not None:
-                lines = (_letters(piece.glyphs), *lines)
-                glyphs = tuple(glyph for line in lines for glyph in line)
-                if used.isdisjoint(glyphs):
-                    used.update(glyphs)
-                    found.append(Label(name, word, 1.0, rank, True, glyphs, lines))
+            further = _further_lines(piece, word[len(text) :], pieces, texts)
+            lines = (_letters(piece.glyphs), *(further or ()))
+            glyphs = tuple(glyph for line in lines for glyph in line)
+            if further is not None and used.isdisjoint(glyphs):
+                used.update(glyphs)
+                found.append(Label(name, word, 1.0, rank, True, glyphs, lines))
+                break
     return found
 
 

@@ -45,6 +45,10 @@ _INDENT = 3.0
 """How far from the left margin rows of one paragraph may begin."""
 _OPENING = (1.2, 3.5)
 """How far a paragraph's first row is indented …"""
+_FAR_RIGHT = 4.0
+"""How far right of the next row a title begins at least."""
+_CENTRED = 2.0
+"""How far apart the middles of two centred rows may be."""
 _ALIKE = 0.7
 """… and how much that differs from one paragraph to the next."""
 
@@ -178,7 +182,7 @@ class PageLayout:
 
     def paragraph_ends(self) -> frozenset[Glyph]:
         """The last characters of rows after which a new paragraph begins: rows that end far short of
-        the margin, and those before a row that is indented as the paragraph's first one was."""
+        the margin, those before a row that is indented as the paragraph's first one was, and titles."""
         rows = [row for row in self.rows if sum(len(piece.glyphs) for piece in row) > 1]
         edges = [(row[0].u0, max(piece.u1 for piece in row)) for row in rows]
         ends: set[Glyph] = set()
@@ -200,9 +204,19 @@ class PageLayout:
                 abs(u0 - following) <= _ALIKE * self.height
                 for u0, _ in edges[max(index - _NEIGHBOURS, 0) : index]
             )
-            if full or (indented and opened):
+            if full or (indented and opened) or self._is_set_off(row, rows[index + 1]):
                 ends.add(row[-1].glyphs[-1])
         return frozenset(ends)
+
+    def _is_set_off(self, row: Row, following: Row) -> bool:
+        """Whether a row is a title over the next one: in larger type, or further right than a
+        paragraph's rows are and not centred over it."""
+        heights = [statistics.median(p.height for p in each) for each in (row, following)]
+        if heights[0] > _TITLE * heights[1]:
+            return True
+        left = row[0].u0 - following[0].u0
+        middles = abs(row[0].u0 + row[-1].u1 - following[0].u0 - following[-1].u1) / 2
+        return left > _FAR_RIGHT * self.height and middles > _CENTRED * self.height
 
     def lined(self) -> Text:
         """All rows, one a line, with a tab between pieces."""

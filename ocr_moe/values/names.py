@@ -56,8 +56,15 @@ def parse_person(text: str) -> str | None:
     return DOTS.sub("·", text).strip(EDGES + "·-") or None
 
 
+_REGISTERED = re.compile(
+    r"(?<=[A-Za-z.)])\s*\((?:(?:co|company|reg|business)[^()]{0,12}?)?[A-Z]{0,3}\s?\d{5,}(?:\s?-?\s?[A-Z]{1,2})?\)?$",
+    re.IGNORECASE,
+)
+"""The number under which a firm is registered, in brackets behind its Latin name: no part of it."""
+
+
 def parse_organisation(text: str) -> str | None:
-    return text.strip(EDGES) or None
+    return _REGISTERED.sub("", text.strip(EDGES)).strip(EDGES) or None
 
 
 def find_person(text: str) -> Part | None:

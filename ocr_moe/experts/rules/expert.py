@@ -258,7 +258,9 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
     if second > _RIVAL * beliefs[value]:
         score *= _RIVALLED
     doubts = () if chosen.placed else (_NOT_FOUND.format(wanted.name),)
-    if chosen.fallback and second > _TIED * beliefs[value]:
+    # Of codes the reader of codes knows more than where they stand.
+    tied = wanted.kind is not Kind.CODE and second > _TIED * beliefs[value]
+    if chosen.fallback and tied:
         doubts = (*doubts, _AS_LIKELY)
     rows = {round(glyph.v / max(page.layout.height, 1e-6)) for glyph in chosen.glyphs}
     features = {
