@@ -50,7 +50,8 @@ LEFT_OUT = {
     StrategyManifest.__name__: {"contradicting_documents"},
     OcrLine.__name__: {"format"},
     PageText.__name__: {"blank", "region", "cost"},
-    Line.__name__: {"exact"},
+    Line.__name__: {"exact", "key"},
+    Scores.__name__: {"texts"},
 }
 """Keys that need not be there, by the title of what they belong to."""
 

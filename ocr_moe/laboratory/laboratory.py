@@ -26,7 +26,7 @@ from ocr_moe.routing.calibration import Calibration, Provenance
 from ocr_moe.routing.consistency import day_of
 from ocr_moe.run.exporting import own_configuration, schemas_of
 from ocr_moe.run.settling import own_records
-from ocr_moe.schema import Field, Schema
+from ocr_moe.schema import Field, Schema, Score
 from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey, FileNameRule, key_of, name_read
@@ -229,7 +229,7 @@ def _documents_of(
         if document is None and subject not in people:
             continue
         found.add((ref.sha256, ref.page, ref.region))
-        cells = {} if document is None else document.cells
+        cells = {} if document is None else _right_or_wrong(document.cells, schema)
         (others if document is None else scored).append(
             RecordedDocument(
                 sha256=ref.sha256,
@@ -273,6 +273,11 @@ def _subjects_of(
 
 def _values(record: Record) -> dict[str, str]:
     return {n: each.value for n, each in record.fields.items() if each.value is not None}
+
+
+def _right_or_wrong(cells: Mapping[str, TruthCell], schema: Schema) -> Mapping[str, TruthCell]:
+    """The cells of fields that can be either: not of a summary."""
+    return {n: cell for n, cell in cells.items() if schema.field(n).score is Score.EXACT}
 
 
 def _judge(cells: Mapping[str, TruthCell]) -> Judge:

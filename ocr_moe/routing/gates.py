@@ -112,8 +112,8 @@ class CascadeParams(Value):
     """Chains of fields by name; goes before `kinds`."""
     made: dict[str, tuple[str | tuple[str, ...], ...]] = {}
     """Chains of the fields that are made of the text, by task; `other` stands for tasks not named,
-    which without it go where their kind does. A made text has no confidence, so that all of its chain
-    is asked; the last that has one is believed."""
+    which without it go where their kind does. All of such a chain is asked: a made text has no
+    confidence, and two that judge alike are surer. Of texts the last is believed."""
     ask_below: Thresholds = Thresholds()
     """The next link is asked while the decision's confidence is below."""
     whole: bool = True
@@ -192,7 +192,7 @@ class Cascade:
             unasked = [expert for expert in link if expert not in had]
             if not unasked:
                 continue
-            if position > 0:
+            if position > 0 and not _is_made(self._params, field):
                 decision = state.decisions.get(field.name)
                 confidence = decision.confidence if decision is not None else None
                 if self._params.ask_below.reached(field, confidence):

@@ -223,7 +223,7 @@ class _Writing:
 
         self.tokenizer = AutoTokenizer.from_pretrained(params.model, **_found(params))
         self.model = AutoModelForSeq2SeqLM.from_pretrained(params.model, **_found(params))
-        self.model.to(params.device).eval()
+        self.model.to(params.device).train(False)
         self._longest = params.max_new_tokens
 
     def __call__(self, text: str) -> str:
