@@ -146,11 +146,9 @@ def _in_piece(glyphs: Sequence[Glyph], words: Sequence[_Word]) -> Iterator[Headi
             if all(end <= left or right <= at for left, right, *_ in taken):
                 taken.append((at, end, column, 1.0))
             at = text.find(word, at + 1)
-    if not taken:
+    if not taken or _says_more(text, [(left, right) for left, right, *_ in taken]):
         misread = _misread(text, words)
         taken = [] if misread is None else [misread]
-    if not taken or _says_more(text, [(left, right) for left, right, *_ in taken]):
-        return
     for left, right, column, quality in taken:
         yield Heading(column, tuple(kept[left:right]), quality)
 
