@@ -185,6 +185,15 @@ def test_blocks_side_by_side_are_read_one_after_the_other() -> None:
     assert courses(rows) == [ROWS[0], ROWS[1], ROWS[2]]
 
 
+def test_rows_that_are_numbered_across_blocks_come_in_that_order() -> None:
+    rows = """
+序号|@0.2 课程名称|@0.35 学分|@0.42 成绩|@0.55 序号|@0.65 课程名称|@0.8 学分|@0.88 成绩
+1|@0.2 高等数学|@0.35 5|@0.42 88|@0.55 2|@0.65 结构力学|@0.8 4|@0.88 91
+3|@0.2 工程测量|@0.35 3|@0.42 优|@0.55 4|@0.65 大学物理|@0.8 6|@0.88 良
+"""
+    assert courses(rows) == [*ROWS, ("大学物理", "6", "良")]
+
+
 def test_a_box_over_two_cells_is_cut() -> None:
     rows = SMALL.replace("高等数学|@0.5 5", f"高等数学{' ' * 30}5")
     reading = read(TRANSCRIPT, "课程", page(rows))

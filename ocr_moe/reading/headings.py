@@ -180,8 +180,12 @@ def _says_more(text: str, spans: Sequence[tuple[int, int]]) -> bool:
 def _stacked(pieces: Sequence[Piece], words: Sequence[_Word]) -> Iterator[Heading]:
     """Headings of two lines."""
     least, most = _NEXT_LINE
-    for upper in pieces:
-        for lower in pieces:
+    ordered = sorted(pieces, key=lambda piece: piece.v)
+    reach = most * max((piece.height for piece in pieces), default=0.0)
+    for at, upper in enumerate(ordered):
+        for lower in ordered[at + 1 :]:
+            if lower.v - upper.v > reach:
+                break
             size = max(upper.height, lower.height)
             if not least * size < lower.v - upper.v <= most * size:
                 continue
