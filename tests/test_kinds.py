@@ -145,8 +145,9 @@ def run(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
 def test_every_kind_is_in_the_table() -> None:
     assert set(FIELD_KINDS) == set(Kind)
     for kind in Kind:
-        declared = {Kind.ENUM: {"values": {"a": ()}}, Kind.TABLE: {"columns": [{"name": "a"}]}}
-        field = Field(name="x", kind=kind, **declared.get(kind, {}))
+        columns = (Field(name="a"),) if kind is Kind.TABLE else ()
+        values: dict[str, tuple[str, ...]] = {"a": ()} if kind is Kind.ENUM else {}
+        field = Field(name="x", kind=kind, values=values, columns=columns)
         assert kind_of(field) is FIELD_KINDS[kind]
 
 

@@ -162,6 +162,7 @@ def _end(piece: Piece) -> float:
 
 
 def grid_of(head: HeadingRow, body: Sequence[Piece]) -> Grid:
+    """The columns under a row of headings, as the boxes there show them."""
     headings = head.headings
     spans = [(piece.u0, piece.u1) for piece in body]
     between = [_line(left.u1, right.u0, spans) for left, right in pairwise(headings)]
@@ -175,7 +176,33 @@ def grid_of(head: HeadingRow, body: Sequence[Piece]) -> Grid:
         ]
         blocks.append(tuple(columns))
         at += len(block)
+    aside = _aside(headings[0].u0, edges[1], body)
+    if aside is not None:
+        first = blocks[0][0]
+        blocks[0] = (Column(None, -1.0, aside), replace(first, left=aside), *blocks[0][1:])
     return Grid(tuple(blocks), 0.0, {})
+
+
+_OFTEN = 0.6
+"""Share of a column's boxes left of its heading, each beside one under it, that are a column of their
+own: row numbers have no heading, or none that was read."""
+
+
+def _aside(start: float, right: float, body: Sequence[Piece]) -> float | None:
+    """Where a column without a heading ends that stands left of the first one; None without one."""
+    inside = [piece for piece in body if (piece.u0 + piece.u1) / 2 < right]
+    left = [piece for piece in inside if piece.u1 < start - _REACH * piece.height / 4]
+    under = [piece for piece in inside if piece.u1 >= start]
+    beside = [
+        piece
+        for piece in left
+        if any(abs(other.v - piece.v) < piece.height / 2 and other.u0 > piece.u1 for other in under)
+    ]
+    if len(beside) < 3 or len(beside) < _OFTEN * len(under):
+        return None
+    end = max(piece.u1 for piece in beside)
+    starts = [piece.u0 for piece in under if piece.u0 > end]
+    return (end + min(starts)) / 2 if len(starts) == len(under) else None
 
 
 _STEPS = 240
@@ -207,12 +234,13 @@ def cells_of(piece: Piece, grid: Grid, row: Sequence[Piece]) -> list[tuple[int, 
     """(column counted over all blocks, part of the piece, whether it was cut)."""
     edges = grid.edges
     columns = _columns_of(piece, edges)
+    alone = len(row) == 1
     whole = [(_majority(piece, columns), piece, False)]
     if columns[0] == columns[-1]:
         return whole
     cuts: list[int] = []
     for column in range(columns[0], columns[-1]):
-        cut = _cut(piece, edges[column + 1])
+        cut = _cut(piece, edges[column + 1], alone)
         if cut is not None and (not cuts or cut > cuts[-1]):
             cuts.append(cut)
     parts = []
@@ -253,21 +281,26 @@ _OVERHANG = 1.2
 """How far a cell may stand over its column's line, in text heights."""
 
 
-def _cut(piece: Piece, u: float) -> int | None:
-    """At which character a box is cut that crosses a column's line; None where it is one cell."""
+def _cut(piece: Piece, u: float, alone: bool) -> int | None:
+    """At which character a box is cut that crosses a column's line; None where it is one cell.
+
+    One that stands `alone` in its row holds all of it or is none of the table's: a space must part it.
+    """
     places = [
         (away, index)
         for index, (left, right) in enumerate(pairwise(piece.glyphs), start=1)
         if (away := abs((left.u1 + right.u0) / 2 - u)) <= _REACH * piece.height
-        and _parts(left, right)
+        and (_spaced(left, right) or (not alone and _parts(left, right)))
     ]
     return min(places)[1] if places else None
 
 
+def _spaced(left: Glyph, right: Glyph) -> bool:
+    return left.char == " " or right.char == " " or right.offset - left.offset > 1
+
+
 def _parts(left: Glyph, right: Glyph) -> bool:
-    """Whether a box may part between two characters: at a space, or where figures meet letters."""
-    if left.char == " " or right.char == " " or right.offset - left.offset > 1:
-        return True
+    """Whether figures meet letters between two characters."""
     return looks_of(left.char) != looks_of(right.char) and "sign" not in (
         looks_of(left.char),
         looks_of(right.char),

@@ -146,11 +146,9 @@ def _in_piece(glyphs: Sequence[Glyph], words: Sequence[_Word]) -> Iterator[Headi
             if all(end <= left or right <= at for left, right, *_ in taken):
                 taken.append((at, end, column, 1.0))
             at = text.find(word, at + 1)
-    if not taken:
+    if not taken or _says_more(text, [(left, right) for left, right, *_ in taken]):
         misread = _misread(text, words)
         taken = [] if misread is None else [misread]
-    if not taken or _says_more(text, [(left, right) for left, right, *_ in taken]):
-        return
     for left, right, column, quality in taken:
         yield Heading(column, tuple(kept[left:right]), quality)
 
@@ -182,8 +180,12 @@ def _says_more(text: str, spans: Sequence[tuple[int, int]]) -> bool:
 def _stacked(pieces: Sequence[Piece], words: Sequence[_Word]) -> Iterator[Heading]:
     """Headings of two lines."""
     least, most = _NEXT_LINE
-    for upper in pieces:
-        for lower in pieces:
+    ordered = sorted(pieces, key=lambda piece: piece.v)
+    reach = most * max((piece.height for piece in pieces), default=0.0)
+    for at, upper in enumerate(ordered):
+        for lower in ordered[at + 1 :]:
+            if lower.v - upper.v > reach:
+                break
             size = max(upper.height, lower.height)
             if not least * size < lower.v - upper.v <= most * size:
                 continue

@@ -140,14 +140,14 @@ def _under(
     body = upright(body, head.v, size)
     grid = grid_of(head, body)
     body = levelled(body, grid, size)
+    read = _read(wanted, page, grid, body, head.bottom)
     for _ in range(_ROUNDS):
-        read = _read(wanted, page, grid, body, head.bottom)
         inside = [piece for piece in body if piece.v <= read.bottom + size / 2]
         again = grid_of(head, inside) if inside else grid
         if again.edges == grid.edges:
             break
         grid = again
-    read = _read(wanted, page, grid, body, head.bottom)
+        read = _read(wanted, page, grid, body, head.bottom)
     return _taken(read, grid, found)
 
 
@@ -262,7 +262,26 @@ def _read(
         read.ended = read.ended or part.ended
         for name, looks in part.looks.items():
             read.looks[name] = read.looks.get(name, Counter()) + looks
+    if len(grid.blocks) > 1 and grid.blocks[0][0].name is not None:
+        _put_in_order(read, grid.blocks[0][0].name)
     return read
+
+
+def _put_in_order(read: _Read, name: str) -> None:
+    """Rows of blocks side by side are read block by block, unless the numbers in their first column,
+    which has the `name`, go across."""
+    texts = [row[name].text.text if name in row else "" for row in read.rows]
+    if not texts or not all(text.isdecimal() and len(text) < _LONG_NUMBER for text in texts):
+        return
+    numbers = [int(text) for text in texts]
+    if sorted(numbers) == list(range(min(numbers), min(numbers) + len(numbers))):
+        order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        read.gaps = sorted(order.index(gap - 1) + 1 for gap in read.gaps)
+        read.rows = [read.rows[at] for at in order]
+
+
+_LONG_NUMBER = 5
+"""Digits from which a number is none of a row."""
 
 
 def _lines(

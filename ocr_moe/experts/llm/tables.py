@@ -35,6 +35,9 @@ def interpret_table(
     keys = Keys(table.columns)
     read = []
     for number, row in enumerate(rows, start=1):
+        for part in row if isinstance(row, list) else [row]:
+            if isinstance(part, Unusable):
+                _rows(reply, table, part)  # says why
         cells = _row(reply, table, row, keys, pages)
         if any(cell.value is not None or cell.raw is not None for cell in cells.values()):
             read.append(cells)
