@@ -207,6 +207,33 @@ def test_a_word_of_prose_is_no_heading(tmp_path: Path) -> None:
     assert Sections(prepare(schema, 1, page(rows)).layout, schema.headings).headings == ()
 
 
+def test_a_bound_that_is_not_printed_bounds_nothing_unless_two_fields_hang_on_it(
+    tmp_path: Path,
+) -> None:
+    schema = schema_of(
+        """
+name: receipt
+fields:
+  - {name: total, kind: money, labels: [Total], above: GST SUMMARY}
+  - {name: ordered, kind: date, labels: [Date], above: Signed}
+  - {name: signed, kind: date, labels: [Date], below: Signed}
+""",
+        tmp_path,
+    )
+    rows = (
+        "Date: 2024-03-01\nTotal|@0.4 5.30\nGST SUMMARY\nTotal|@0.4 5.00\nSigned\nDate: 2024-03-05"
+    )
+    told = read(schema, rows)
+    assert {name: reading.value for name, reading in told.items()} == {
+        "total": "5.30",
+        "ordered": "2024-03-01",
+        "signed": "2024-03-05",
+    }
+    lost = read(schema, "Date: 2024-03-01\nTotal|@0.4 5.30\nDate: 2024-03-05")
+    assert (lost["total"].value, lost["total"].ceiling) == ("5.30", 1.0)
+    assert (lost["ordered"].ceiling, lost["signed"].ceiling) == (0.5, 0.5)
+
+
 def test_patterns_and_fallbacks_see_the_section_alone(tmp_path: Path) -> None:
     schema = schema_of(
         """

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cached_property, lru_cache
 
+from ocr_moe.folds import fold_label
 from ocr_moe.reading.forms import WEAK, Block, Form, Label, read_form
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
 from ocr_moe.reading.letterheads import own_words, rows_of_name
@@ -162,7 +163,11 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
     vocabulary[None] = (*schema.other_labels, *headings)
     words = [label for labels in vocabulary.values() for label in labels]
     sections = Sections(layout, schema.headings, words)
-    places = {each.name: place_of(each, layout, sections) for each in schema.fields if each.placed}
+    places = {
+        each.name: place_of(each, layout, sections, rivalled=_rivalled(schema, each))
+        for each in schema.fields
+        if each.placed
+    }
     owners = Owners(schema, places)
     for name, labels in owners.joint.items():
         vocabulary[name] = (*vocabulary[name], *labels)
@@ -186,6 +191,17 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
         lined=layout.lined(),
         places=places,
         owners=owners,
+    )
+
+
+def _rivalled(schema: Schema, wanted: Field) -> bool:
+    """Whether another field is announced by one of the same words."""
+    own = {fold_label(form) for form in wanted.label_forms}
+    return any(
+        fold_label(form) in own
+        for other in schema.fields
+        if other.name != wanted.name
+        for form in other.label_forms
     )
 
 

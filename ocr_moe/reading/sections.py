@@ -290,15 +290,20 @@ class Place:
 EVERYWHERE = Place()
 
 
-def place_of(wanted: Field, layout: PageLayout, sections: Sections) -> Place:
-    """Where the field's value stands; what is told by words that were not read bounds nothing."""
+def place_of(wanted: Field, layout: PageLayout, sections: Sections, *, rivalled: bool) -> Place:
+    """Where the field's value stands; what is told by words that were not read bounds nothing.
+
+    `rivalled`: whether other fields have the same label. Else a word that bounds the field need not be
+    printed on every document: a total stands above the tax summary, where there is one.
+    """
     told: list[tuple[Region, ...]] = []
     if wanted.within:
         told.append(sections.regions(wanted.within))
     for words, around in ((wanted.above, _above), (wanted.below, _below)):
         if words:
             run = _printed(layout.rows, words)
-            told.append(() if run is None else (around(run),))
+            if run is not None or rivalled:
+                told.append(() if run is None else (around(run),))
     labels = _shared(told)
     if wanted.column_of:
         run = _printed(layout.rows, wanted.column_of)
