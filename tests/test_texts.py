@@ -138,6 +138,12 @@ def test_a_broken_item_costs_itself(tmp_path: Path) -> None:
     ]
 
 
+def test_a_cell_that_is_too_large_costs_its_row(tmp_path: Path) -> None:
+    first, large, last = lines_of(put(tmp_path / "a.csv", f"text\n一\n{'x' * 140_000}\n二\n"))
+    assert (first, last) == (["一"], ["二"])
+    assert "has a cell of more than 131,072 bytes" in large[0]
+
+
 @pytest.mark.parametrize(
     ("name", "data", "problem"),
     [
