@@ -385,7 +385,8 @@ def _rows(stream: IO[bytes], name: str) -> Iterator[Item]:
             whole = large or "end of data" in str(error)
             why = f"is broken ({error})"
             if large:
-                why = f"has a cell of more than {csv.field_size_limit():,} bytes, or an open quotation mark"
+                most = csv.field_size_limit()
+                why = f"has a cell of more than {most:,} bytes, or an open quotation mark"
             elif whole:
                 why = "has a quotation mark that is never closed"
             yield Item(records.start, f"{why}; mend the row")
