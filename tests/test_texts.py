@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
 
 from ocr_moe.engines.chat.endpoint import ChatEndpoint, ChatParams
 from ocr_moe.errors import TooLargeError, UnreadableFileError, UsageError
@@ -579,6 +580,10 @@ def test_the_commands_of_the_documentation_do_what_it_says(
     assert scores["strategies"]["moe"]["fields"]["headline"]["accuracy"] == 1.0
     assert "summary" not in scores["strategies"]["moe"]["fields"]
     assert 0.3 < scores["texts"]["moe"]["summary"]["f1"] < 1
+    book = load_workbook(tmp_path / "run" / "accuracy.xlsx", read_only=True)
+    rows = list(book["made texts"].iter_rows(values_only=True))
+    assert len(rows) == 1 + 2 * 8
+    assert rows[1][5] <= rows[-1][5], "the least alike first"
     page = (tmp_path / "run" / "review.html").read_text(encoding="utf-8")
     assert "image/jpeg" in page, "a doubtful cell is shown on the page that its text was set on"
 
