@@ -116,12 +116,12 @@ def damaged(tmp_path: Path) -> dict[str, bytes]:
         "cut.jpg": jpeg.getvalue()[: len(jpeg.getvalue()) // 2],
         "cut.png": png.getvalue()[: len(png.getvalue()) // 2],
         "cut.pdf": pdf.getvalue()[:300],
-        "page.html": b"<html>not found</html>",
+        "page.jpg": b"<html>not found</html>",
     }
 
 
 @pytest.mark.parametrize(
-    "name", ["empty.jpg", "prose.png", "cut.jpg", "cut.png", "cut.pdf", "page.html"]
+    "name", ["empty.jpg", "prose.png", "cut.jpg", "cut.png", "cut.pdf", "page.jpg"]
 )
 def test_bad_files_are_named(tmp_path: Path, name: str) -> None:
     file = tmp_path / name

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from openpyxl import load_workbook
 
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.settings import ChatParams
@@ -138,6 +139,12 @@ def test_a_broken_item_costs_itself(tmp_path: Path) -> None:
         ["c.csv#00003: has a quotation mark that is never closed; mend the row"],
         ["id: 4", "丁"],
     ]
+
+
+def test_a_cell_that_is_too_large_costs_its_row(tmp_path: Path) -> None:
+    first, large, last = lines_of(put(tmp_path / "a.csv", f"text\n一\n{'x' * 140_000}\n二\n"))
+    assert (first, last) == (["一"], ["二"])
+    assert "has a cell of more than 131,072 bytes" in large[0]
 
 
 @pytest.mark.parametrize(
@@ -575,6 +582,10 @@ def test_the_commands_of_the_documentation_do_what_it_says(
     assert scores["strategies"]["moe"]["fields"]["headline"]["accuracy"] == 1.0
     assert "summary" not in scores["strategies"]["moe"]["fields"]
     assert 0.3 < scores["texts"]["moe"]["summary"]["f1"] < 1
+    book = load_workbook(tmp_path / "run" / "accuracy.xlsx", read_only=True)
+    rows = list(book["made texts"].iter_rows(values_only=True))
+    assert len(rows) == 1 + 2 * 8
+    assert rows[1][5] <= rows[-1][5], "the least alike first"
     page = (tmp_path / "run" / "review.html").read_text(encoding="utf-8")
     assert "image/jpeg" in page, "a doubtful cell is shown on the page that its text was set on"
 

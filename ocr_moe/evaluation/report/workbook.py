@@ -78,6 +78,8 @@ class _Workbook:
         self._summary()
         self._mistakes()
         self._side_by_side()
+        if any(self.scoring.texts.values()):
+            self._texts()
         self._problems()
         self._strategies()
         self._fields()
@@ -217,6 +219,29 @@ class _Workbook:
             note = "" if spans else self._said(Phrase("mistake_note", told))
             cells.append(Cell(value, "bad", note, spans))
         return cells
+
+    def _texts(self) -> None:
+        """Row per cell of a field that is neither right nor wrong, the least alike first."""
+        sheet = self._sheet(
+            "texts",
+            self._column("document", 34),
+            self._column("field", 16),
+            self._column("verified", 50),
+            self._column("made", 50),
+            self._column("strategy", 18),
+            self._column("overlap", 11, "0.0%"),
+            self._column("overlap_precision", 11, "0.0%"),
+            self._column("overlap_recall", 11, "0.0%"),
+            frozen=2,
+        )
+        rows = {key: row for row, key in enumerate(self.scoring.documents)}
+        for name in self._order:
+            title = self.scores.strategies[name].title
+            cells = [(cell.overlap, cell) for cell in self.scoring.texts.get(name, ())]
+            for alike, cell in sorted(cells, key=lambda pair: pair[0].f1):
+                where, key = self._document(rows[cell.document]), cell.field.key
+                figures = (alike.f1, alike.precision, alike.recall)
+                sheet.append([where, key, cell.truth, cell.value, title, *figures])
 
     def _problems(self) -> None:
         sheet = self._sheet(

@@ -218,9 +218,9 @@ def _of_docx(data: bytes) -> list[Entry]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(_DOCX_TEXT) as member:
         xml = member.read(_MOST + 1)
     if len(xml) > _MOST:
-        raise UnreadableFileError(f"its text has more than {_MOST // MIB} MiB; split it")
-    if b"<!DOCTYPE" in xml[:1024]:
-        raise UnreadableFileError("its text declares entities, as no Word document does")
+        raise ValueError(f"its text has more than {_MOST // MIB} MiB")
+    if b"<!DOCTYPE" in xml or b"\0" in xml:
+        raise ValueError("its text declares entities, or is no UTF-8, as in no Word document")
     found = []
     for paragraph in ElementTree.fromstring(xml).iter(f"{_WORD}p"):
         runs = []

@@ -351,7 +351,6 @@ class _Records:
         stream.seek(start)
         self._stream = stream
         self._start = self._next = start
-        csv.field_size_limit(_MOST)
         self._rows = csv.reader(self._read(), delimiter=delimiter, strict=True)
 
     def _read(self) -> Iterator[str]:
@@ -382,15 +381,21 @@ def _rows(stream: IO[bytes], name: str) -> Iterator[Item]:
         try:
             found = records.next()
         except (csv.Error, _UnclosedError) as error:
-            whole = isinstance(error, _UnclosedError) or "end of data" in str(error)
-            why = "has a quotation mark that is never closed" if whole else f"is broken ({error})"
+            large = isinstance(error, _UnclosedError) or "field limit" in str(error)
+            whole = large or "end of data" in str(error)
+            why = f"is broken ({error})"
+            if large:
+                most = csv.field_size_limit()
+                why = f"has a cell of more than {most:,} bytes, or an open quotation mark"
+            elif whole:
+                why = "has a quotation mark that is never closed"
             yield Item(records.start, f"{why}; mend the row")
             if whole:
                 unclosed += 1
                 if unclosed > _MOST_UNCLOSED:
                     raise UnreadableFileError(
                         f"{name}: more than {_MOST_UNCLOSED} rows have a quotation mark that is never "
-                        "closed; the rows after them were not read: save the file again"
+                        "closed; the rows after them were not read: save the file again, or as JSONL"
                     ) from None
                 stream.seek(records.start)
                 records = _Records(stream, records.start + len(stream.readline(_MOST)), delimiter)
