@@ -20,6 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.results import publish
 from ocr_moe.engines.chat.endpoint import ChatEndpoint
 from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.experts.llm.vision import Vision, VisionParams
@@ -102,12 +103,23 @@ def main() -> None:
                     count = sum(tokens(*size) for size in images)
                     found.setdefault((model, kind), []).append(count)
             reader.close()
-    print(f"{len(sources)} pages; `region` shows the whole page of {whole}")
-    for (model, kind), counts in found.items():
-        share = sum(counts) / sum(found[model, "page"])
-        print(
-            f"{model} {kind}: {statistics.mean(counts):,.0f} tokens a page, {share:.0%} of the page"
-        )
+    means = {key: statistics.mean(counts) for key, counts in found.items()}
+    publish(
+        "image_tokens",
+        {
+            "pages": len(sources),
+            "whole_pages": whole,
+            "tokens_a_page": {f"{model} {kind}": mean for (model, kind), mean in means.items()},
+        },
+        [
+            f"{len(sources)} pages; `region` shows the whole page of {whole}",
+            *(
+                f"{model} {kind}: {mean:,.0f} tokens a page, "
+                f"{mean / means[model, 'page']:.0%} of the page"
+                for (model, kind), mean in means.items()
+            ),
+        ],
+    )
 
 
 if __name__ == "__main__":

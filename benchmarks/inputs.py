@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 
 from PIL import Image
 
+from benchmarks.results import publish
 from ocr_moe.protocols import Package
 from ocr_moe.types import Line, Value
 from ocr_moe.workshop.registry import KINDS
@@ -147,6 +148,7 @@ def main() -> None:
         step, scans, out = options.step
         print(json.dumps({"extract": extract, "listed": listed}[step](scans, out)))
         return
+    starts: dict[str, dict[str, Any]] = {}
     for title, files, steps in (
         ("small files", options.files, ("extract", "extract")),
         ("a finished run", options.finished, ("extract", "extract")),
@@ -158,7 +160,8 @@ def main() -> None:
             lay_out(Path(folder, "scans"), files)
             for number, step in enumerate(steps):
                 found = measured(step, Path(folder, "scans"), Path(folder, "out"))
-                print(f"{title}, start {number + 1}: {json.dumps(found)}", flush=True)
+                starts[f"{title}, start {number + 1}"] = found
+    publish("inputs", starts, [f"{name}: {json.dumps(found)}" for name, found in starts.items()])
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.results import publish
 from ocr_moe.exports.ocr import write_ocr
 from ocr_moe.intake.sources import digest
 from ocr_moe.run.documents import IMPORTED
@@ -169,7 +170,6 @@ def main() -> None:
     parser.add_argument("--allowed", type=int, default=64)
     parser.add_argument("--answers-at-once", type=int, default=0)
     parser.add_argument("--config", default="", help="YAML laid over that of the benchmark")
-    parser.add_argument("--out", type=Path, help="folder for the figures as JSON")
     options = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as made:
@@ -197,10 +197,7 @@ def main() -> None:
                         **seen,
                     }
                 )
-                print(_line(rows[-1]), flush=True)
-    if options.out:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "llm_throughput.json").write_text(json.dumps(rows, indent=2))
+    publish("llm_throughput", {"rows": rows}, map(_line, rows))
 
 
 def _line(row: dict[str, Any]) -> str:

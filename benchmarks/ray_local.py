@@ -4,15 +4,13 @@ Real OCR of the shipped samples, each file of other bytes.  Ray is started for e
 cores as `--workers`; what a run takes is its whole command, and beside it the time from its first file
 to its last, without start-up on either side.
 
-    python -m benchmarks.ray_local [--documents 40] [--workers 2] [--runs 3] [--json FILE]
+    python -m benchmarks.ray_local [--documents 40] [--workers 2] [--runs 3]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.kills import differences, lay_out
+from benchmarks.results import REPEATS, Spread, publish, ratio
 
 RUNNERS = ("local", "ray")
 
@@ -51,9 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--documents", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=REPEATS)
     parser.add_argument("--block", type=int, default=4)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     seconds: dict[str, list[float]] = {runner: [] for runner in RUNNERS}
     reading: dict[str, list[float]] = {runner: [] for runner in RUNNERS}
@@ -73,19 +71,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for each in differences(folder / "ray0", folder / "local0")
             if not each.startswith(".")
         ]
-    medians = {runner: statistics.median(seconds[runner]) for runner in RUNNERS}
-    rates = {r: options.documents / statistics.median(reading[r]) for r in RUNNERS}
-    print(
-        f"{options.documents} documents, {options.workers} workers, medians of {options.runs} runs"
+    spreads = {runner: Spread(tuple(seconds[runner])) for runner in RUNNERS}
+    reads = {runner: Spread(tuple(reading[runner])) for runner in RUNNERS}
+    times = ratio(spreads["ray"], spreads["local"])
+    publish(
+        "ray_local",
+        {
+            "documents": options.documents,
+            "workers": options.workers,
+            "seconds": spreads,
+            "seconds_of_reading": reads,
+            "ratio": times,
+            "differing": differing,
+        },
+        [
+            f"{options.documents} documents, {options.workers} workers: "
+            f"ray takes {times:.2f} × the time",
+            *(
+                f"{runner}: {spreads[runner]} s, {options.documents / reads[runner].median:.2f} "
+                "documents/s once it reads"
+                for runner in RUNNERS
+            ),
+            f"exports that differ: {differing or 'none'}",
+        ],
     )
-    for runner in RUNNERS:
-        print(f"{runner}: {medians[runner]:.1f} s, {rates[runner]:.2f} documents/s once it reads")
-    print(
-        f"ray takes {medians['ray'] / medians['local']:.2f} × the time; exports that differ: {differing}"
-    )
-    if options.json is not None:
-        found = {"seconds": seconds, "documents_per_second": rates, "differing": differing}
-        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return 1 if differing else 0
 
 

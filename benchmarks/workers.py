@@ -11,32 +11,17 @@ that what they share counts once.
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 from benchmarks.kills import SAMPLES, SCHEMA, processes
+from benchmarks.results import REPEATS, Spread, publish, ratio
+from benchmarks.speed import extracting
 
 LOOK = 0.2
 """Seconds between two looks at memory."""
-ONE_RUN = """
-import sys, time
-import ocr_moe
-from ocr_moe.api import Options
-ticks = []
-ocr_moe.extract(
-    sys.argv[2], out=sys.argv[3], schema=sys.argv[4], options=Options(workers=int(sys.argv[5])),
-    report=lambda step: ticks.append(time.time() - float(sys.argv[1])),
-)
-import json
-print(json.dumps(ticks))
-"""
 
 
 def lay_out(folder: Path, documents: int) -> Path:
@@ -50,26 +35,19 @@ def lay_out(folder: Path, documents: int) -> Path:
 
 
 def one_run(inputs: Path, workers: int) -> dict[str, float]:
-    """Seconds, documents a second and MiB of one run."""
+    """Seconds until the first file is done, files a second from then on, and MiB."""
     with tempfile.TemporaryDirectory() as out:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", ONE_RUN, str(time.time()), str(inputs)),
-                *(str(Path(out) / "out"), SCHEMA, str(workers)),
-            ],
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        most = 0.0
-        while process.poll() is None:
-            most = max(most, pss(process.pid))
-            time.sleep(LOOK)
-        ticks = json.loads(process.communicate()[0])
+        options = ("--schema", SCHEMA, "--workers", str(workers))
+        with extracting([str(inputs)], Path(out), *options) as (process, done):
+            most = 0.0
+            while process.poll() is None:
+                most = max(most, pss(process.pid))
+                time.sleep(LOOK)
+        times = done()
     return {
-        "first": round(ticks[0], 2),
-        "last": round(ticks[-1], 2),
-        "documents_per_second": round((len(ticks) - 1) / (ticks[-1] - ticks[0]), 3),
-        "mib": round(most),
+        "first": times[0],
+        "documents_a_second": (len(times) - 1) / (times[-1] - times[0]),
+        "mebibytes": most,
     }
 
 
@@ -88,20 +66,28 @@ def pss(session: int) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--documents", type=int, default=36)
-    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
     options = parser.parse_args(arguments)
-    folder = Path(tempfile.mkdtemp())
-    try:
-        inputs = lay_out(folder / "inputs", options.documents)
-        rates: dict[int, list[float]] = {1: [], 2: []}
+    found: dict[int, list[dict[str, float]]] = {1: [], 2: []}
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = lay_out(Path(folder, "inputs"), options.documents)
         for _ in range(options.repeats):
-            for workers, found in rates.items():
-                figures = one_run(inputs, workers)
-                found.append(figures["documents_per_second"])
-                print(json.dumps({"workers": workers, **figures}), flush=True)
-        print(f"2 workers are {median(rates[2]) / median(rates[1]):.2f} × one")
-    finally:
-        shutil.rmtree(folder)
+            for workers, runs in found.items():
+                runs.append(one_run(inputs, workers))
+    spreads = {
+        workers: {name: Spread(tuple(run[name] for run in runs)) for name in runs[0]}
+        for workers, runs in found.items()
+    }
+    gain = ratio(spreads[2]["documents_a_second"], spreads[1]["documents_a_second"])
+    publish(
+        "workers",
+        {"documents": options.documents, "workers": spreads, "ratio": gain},
+        [
+            f"2 workers are {gain:.2f} × one; first document after {spreads[2]['first']} s",
+            f"memory of all processes {spreads[2]['mebibytes']} MiB (PSS), "
+            f"with one worker {spreads[1]['mebibytes']}",
+        ],
+    )
 
 
 if __name__ == "__main__":

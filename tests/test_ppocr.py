@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ocr_moe.engines import networks
 from ocr_moe.engines.detection import NORMALISATION as OF_DETECTOR
 from ocr_moe.engines.detection import DetectionParams, detect
 from ocr_moe.engines.networks import Network, Runtime, network
@@ -190,6 +194,48 @@ class TestNetworks:
 
     def test_a_network_is_compiled_once(self) -> None:
         assert network(READER, NORMALISATION) is network(READER, NORMALISATION)
+
+    def test_there_are_as_many_copies_as_are_asked_at_once(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made: list[object] = []
+        make = networks._OpenVino._request
+
+        def noting(self: networks._OpenVino, model: object) -> object:
+            made.append(model)
+            return make(self, model)
+
+        monkeypatch.setattr(networks._OpenVino, "_request", noting)
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        found = networks._OpenVino(READER, NORMALISATION, "auto", 1)
+        lines = [np.full((1, 48, SHORTEST, 3), shade, np.uint8) for shade in range(0, 250, 10)]
+        alone = [found.run(line) for line in lines]
+        assert len(made) == 1
+        with ThreadPoolExecutor(4) as pool:
+            for there, line in zip(alone, pool.map(found.run, lines), strict=True):
+                assert (there == line).all()
+        assert len(made) <= 2
+
+    def test_nobody_is_told_that_it_is_used(self, tmp_path: Path) -> None:
+        """OpenVINO as it comes tells its maker, and leaves files in the home folder."""
+        code = (
+            "import sys, numpy\n"
+            "from pathlib import Path\n"
+            "from ocr_moe.engines.networks import network\n"
+            "from ocr_moe.engines.recognition import NORMALISATION\n"
+            "found = network(Path(sys.argv[1]), NORMALISATION)\n"
+            "found.run(numpy.zeros((1, 48, 320, 3), numpy.uint8))\n"
+            "print([name for name in sys.modules if name.startswith('openvino_telemetry')])\n"
+        )
+        told = subprocess.run(
+            [sys.executable, "-c", code, str(READER)],
+            env=os.environ | {"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert told.stdout == "[]\n"
+        assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
     def test_a_file_that_is_no_network_is_told(self, tmp_path: Path, runtime: Runtime) -> None:

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import ocr_moe
-from benchmarks.kills import WORKER, Command, answering, differences, exports, torment
+from benchmarks.kills import WORKER, Command, answering, differences, exports, processes, torment
 from ocr_moe.api import Options, Run
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, StoreError
 from ocr_moe.intake.decoding import Decoder
@@ -25,7 +25,7 @@ from ocr_moe.intake.sources import Source, digest
 from ocr_moe.run import batch as batches
 from ocr_moe.run.documents import PageReader
 from ocr_moe.run.workers.messages import Work
-from ocr_moe.run.workers.nursery import Child, Nursery
+from ocr_moe.run.workers.nursery import Child, Nursery, started_ahead
 from ocr_moe.run.workers.shift import Shift
 from ocr_moe.run.workers.worker import Places
 from ocr_moe.store.database import Store
@@ -203,6 +203,41 @@ def test_a_few_files_are_not_worth_processes(tmp_path: Path, started: list[int])
     few = lay_out(tmp_path, batches.PROCESSES_FROM - 1)
     assert run(few, tmp_path / "out").outcome.failed == 0  # type: ignore[union-attr]
     assert started == []
+
+
+def started_by() -> dict[int, int]:
+    """Process of this session → its parent."""
+    return {pid: parent for pid, parent, *_ in processes(os.getsid(0))}
+
+
+@pytest.mark.slow
+def test_what_is_loaded_ahead_is_taken_once_and_by_who_fits() -> None:
+    with started_ahead():
+        ahead = Nursery(1, ["json"])
+        later = Nursery(1, [])
+        try:
+            children = [ahead.start(), later.start()]
+            parents = {started_by()[child.pid] for child in children}
+            assert len(parents) == 2
+            for child in children:  # a worker whose run says nothing more ends
+                child.stdin.close()
+                assert child.wait() == 0
+        finally:
+            ahead.close()
+            later.close()
+    assert not parents & started_by().keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [None, 3])
+def test_what_is_loaded_ahead_and_not_taken_is_ended(threads: int | None) -> None:
+    before = started_by()
+    with started_ahead():
+        [ahead] = {pid for pid, by in started_by().items() if by == os.getpid()} - before.keys()
+        if threads is not None:  # as many as the one ahead has not
+            Nursery(threads, []).close()
+        assert ahead in started_by()
+    assert ahead not in started_by()
 
 
 @pytest.mark.slow

@@ -60,6 +60,7 @@ def extract(
     from ocr_moe.cli.estimate import print_estimate
     from ocr_moe.cli.words import language
     from ocr_moe.exports.exporters import EXPORTERS
+    from ocr_moe.run.manifest import RUN
 
     chosen = api.Options(
         schema=schema,
@@ -96,4 +97,4 @@ def extract(
             publishing=publishing,
         )
         watch.finished(run.outcome)
-    finish(run.outcome, published(run, [*(e.target for e in EXPORTERS.values()), "run.json"]))
+    finish(run.outcome, published(run, [*(e.target for e in EXPORTERS.values()), RUN]))

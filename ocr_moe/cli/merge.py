@@ -29,6 +29,7 @@ def merge(
     from ocr_moe.cli.session import finish, published, publishing
     from ocr_moe.cli.words import language
     from ocr_moe.exports.exporters import EXPORTERS
+    from ocr_moe.run.manifest import RUN
 
     def tell_first(merged: Merged) -> None:
         for line in _of_shards(merged):
@@ -38,7 +39,7 @@ def merge(
     for line in _of_runs(merged):
         typer.echo(line, err=True)
     names = [exporter.target for exporter in EXPORTERS.values()] if len(run.strategies) == 1 else []
-    finish(run.outcome, published(run, [*names, "run.json"]))
+    finish(run.outcome, published(run, [*names, RUN]))
     if not merged.complete:
         raise typer.Exit(1)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ocr_moe.errors import EngineError, MissingDependencyError
@@ -115,39 +115,30 @@ def _shared(
 
 
 class _OpenVino:
-    """On OpenVINO. As many inferences run at once as there are cores."""
+    """On OpenVINO. As many inferences run at once as there are cores for, each on a copy of its own:
+    whatever shape of input is new, each copy makes its kernels for, so there are only those needed."""
 
     def __init__(
         self, file: Path, normalisation: Normalisation, precision: Precision, threads: int
     ) -> None:
-        from ocr_moe.engines.runtime import openvino
-
-        core = openvino.Core()
-        model = core.read_model(file)
-        self.metadata = _framework_metadata(model)
-        prepared = openvino.preprocess.PrePostProcessor(model)
-        of_input = prepared.input()
-        layout = openvino.Layout("NHWC")
-        of_input.tensor().set_element_type(openvino.Type.u8).set_layout(layout)
-        of_input.tensor().set_shape([-1, -1, -1, 3])
-        of_input.model().set_layout(openvino.Layout("NCHW"))
-        steps = of_input.preprocess().convert_element_type(openvino.Type.f32)
-        steps.mean(list(normalisation.mean)).scale(list(normalisation.scale))
-        model = prepared.build()
-        last = model.outputs[0].partial_shape[-1]
-        self.classes = last.get_length() if last.is_static else None
-        streams = max(1, _cores() // threads)
-        settings: dict[str, Any] = {
-            "NUM_STREAMS": streams,
-            "INFERENCE_NUM_THREADS": streams * threads,
+        self._file = file
+        self._normalisation = normalisation
+        self._settings: dict[str, Any] = {
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": threads,
             # Processes side by side would all be pinned to the first cores.
             "ENABLE_CPU_PINNING": False,
         }
         if precision == "f32":
-            settings["INFERENCE_PRECISION_HINT"] = "f32"
-        self._compiled = core.compile_model(model, "CPU", settings)
+            self._settings["INFERENCE_PRECISION_HINT"] = "f32"
+        self._places = BoundedSemaphore(max(1, _cores() // threads))
         self._lock = Lock()
-        self._idle: list[Any] = []
+        model = self._model()
+        self.metadata = _framework_metadata(model)
+        last = model.outputs[0].partial_shape[-1]
+        self.classes = last.get_length() if last.is_static else None
+        self._idle = [self._request(model)]
+        """Those that nobody uses, the one used last at the end."""
 
     metadata: Mapping[str, str]
     classes: int | None
@@ -166,18 +157,39 @@ class _OpenVino:
         """A request that holds the outputs; they are its memory, and copied before it is lent again."""
         from ocr_moe.engines.runtime import openvino
 
-        with self._lock:
-            request = self._idle.pop() if self._idle else None
-        if request is None:
-            request = self._compiled.create_infer_request()
-        try:
-            request.set_input_tensor(openvino.Tensor(images, shared_memory=True))
-            request.infer()
-        except Exception as error:
-            raise EngineError(f"OpenVINO failed: {error}") from error
-        yield request
-        with self._lock:
-            self._idle.append(request)
+        with self._places:
+            with self._lock:
+                request = self._idle.pop() if self._idle else None
+            try:
+                if request is None:
+                    request = self._request(self._model())
+                request.set_input_tensor(openvino.Tensor(images, shared_memory=True))
+                request.infer()
+            except Exception as error:
+                raise EngineError(f"OpenVINO failed: {error}") from error
+            yield request
+            with self._lock:
+                self._idle.append(request)
+
+    def _model(self) -> Any:
+        """The network of the file, which takes images as they lie in memory."""
+        from ocr_moe.engines.runtime import openvino
+
+        prepared = openvino.preprocess.PrePostProcessor(openvino.Core().read_model(self._file))
+        of_input = prepared.input()
+        layout = openvino.Layout("NHWC")
+        of_input.tensor().set_element_type(openvino.Type.u8).set_layout(layout)
+        of_input.tensor().set_shape([-1, -1, -1, 3])
+        of_input.model().set_layout(openvino.Layout("NCHW"))
+        steps = of_input.preprocess().convert_element_type(openvino.Type.f32)
+        steps.mean(list(self._normalisation.mean)).scale(list(self._normalisation.scale))
+        return prepared.build()
+
+    def _request(self, model: Any) -> Any:
+        """Of a copy that is compiled for it."""
+        from ocr_moe.engines.runtime import openvino
+
+        return openvino.Core().compile_model(model, "CPU", self._settings).create_infer_request()
 
 
 def _framework_metadata(model: Any) -> dict[str, str]:
@@ -229,7 +241,9 @@ def _best(output: Floats) -> Greedy:
 
 
 def _cores() -> int:
-    """Those that this process may use."""
+    """Those that this process may use: workers share them, and are told so as numeric libraries are."""
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return int(os.environ["OMP_NUM_THREADS"])
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

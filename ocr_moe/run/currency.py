@@ -22,14 +22,13 @@ from ocr_moe.formats.files import write_text
 from ocr_moe.formats.names import folder_name
 from ocr_moe.formats.phrases import Language
 from ocr_moe.routing.loop import Strategy
-from ocr_moe.run.manifest import Manifest
+from ocr_moe.run.manifest import RUN, Manifest
 from ocr_moe.schema import Schema
 from ocr_moe.version import __version__
 from ocr_moe.workshop.config import Config
 
 NOTE = ".exported.json"
 """The note, in the folder of the run."""
-RUN = "run.json"
 _HEAD = 100
 """Bytes of SQLite's header, which has counters of its own."""
 _BITS = (1 << 64) - 1

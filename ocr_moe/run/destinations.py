@@ -19,9 +19,8 @@ from ocr_moe.remote.filesystems import as_given, is_url, local_path, shown, syst
 from ocr_moe.remote.publication import Published, publish
 from ocr_moe.run.batch import STORE
 from ocr_moe.run.currency import NOTE
-
-_LAST = "run.json"
-"""Readers of a published run wait for it."""
+from ocr_moe.run.kept import KEPT
+from ocr_moe.run.manifest import RUN
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Destination:
         return publish(
             self.folder,
             self.url,
-            last=_LAST,
-            is_left_out=lambda path: path.startswith(STORE) or path == NOTE,
+            last=RUN,  # readers of a published run wait for it
+            is_left_out=lambda path: path.startswith((STORE, KEPT)) or path == NOTE,
             report=report,
         )
 

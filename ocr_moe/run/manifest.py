@@ -25,6 +25,8 @@ from ocr_moe.version import __version__
 from ocr_moe.workshop.build import Workshop, fingerprint_of
 from ocr_moe.workshop.config import Config
 
+RUN = "run.json"
+
 
 class StrategyManifest(Value):
     """What one strategy came to."""

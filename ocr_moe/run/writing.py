@@ -21,7 +21,7 @@ from ocr_moe.intake.limits import ImageLimits
 from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.exporting import exported
 from ocr_moe.run.interrupts import leave_with
-from ocr_moe.run.manifest import Manifest, manifest, write_manifest
+from ocr_moe.run.manifest import RUN, Manifest, manifest, write_manifest
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store
@@ -107,7 +107,7 @@ def write_exports(
             for task in tasks:
                 begin(task)
                 _write(runs[task.strategy], task)
-    write_manifest(out / "run.json", written)
+    write_manifest(out / RUN, written)
     store.check()
     return written
 
