@@ -107,13 +107,6 @@ class PageText(Value):
     cost: Cost = Cost()
     """What was paid for it, where a model behind an endpoint read it; its seconds are in `seconds`."""
 
-    @property
-    def unset(self) -> set[str]:
-        """Keys of few pages, which the others are written without."""
-        return {
-            name for name, said in (("region", self.region), ("cost", self.cost.calls)) if not said
-        }
-
 
 class Symbol(Value):
     """A QR code, a bar code or the like that was found on a page, with what it says."""
