@@ -119,13 +119,6 @@ class PageText(Value):
         """Whether it is a text without a picture: pixels of it show nothing that it does not say."""
         return self.engine.startswith(GIVEN)
 
-    @property
-    def unset(self) -> set[str]:
-        """Keys of few pages, which the others are written without."""
-        return {
-            name for name, said in (("region", self.region), ("cost", self.cost.calls)) if not said
-        }
-
 
 class Symbol(Value):
     """A QR code, a bar code or the like that was found on a page, with what it says."""

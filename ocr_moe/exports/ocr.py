@@ -51,11 +51,16 @@ def write_ocr(path: Path, pages: Iterable[tuple[str, int, PageText]]) -> int:
                 "format": OCR_FORMAT,
                 "sha256": sha256,
                 "page": page,
-                "text": text.model_dump(mode="json", exclude=text.unset),
+                "text": text.model_dump(mode="json", exclude=_unset(text)),
             }
             out.write(f"{json.dumps(line, ensure_ascii=False)}\n")
             count += 1
     return count
+
+
+def _unset(text: PageText) -> set[str]:
+    """Keys of few pages, which the others are written without."""
+    return {name for name, said in (("region", text.region), ("cost", text.cost.calls)) if not said}
 
 
 def read_ocr(path: Path) -> Iterator[OcrPage]:

@@ -822,7 +822,7 @@ def _place_of(judged: Sequence[Judged], number: int) -> int:
 
 
 def _page_row(sha256: str, page: int, engine: str, text: PageText) -> tuple[Any, ...]:
-    data = text.model_dump_json(exclude=text.unset - {"region"})
+    data = text.model_dump_json(exclude=None if text.cost.calls else {"cost"})
     return sha256, page, _key_of(text.region), engine, data
 
 
