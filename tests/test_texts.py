@@ -6,13 +6,16 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Mapping
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
 
-from ocr_moe.engines.chat.endpoint import ChatEndpoint, ChatParams
+from ocr_moe.engines.chat.endpoint import ChatEndpoint
+from ocr_moe.engines.chat.settings import ChatParams
 from ocr_moe.errors import TooLargeError, UnreadableFileError, UsageError
 from ocr_moe.evaluation.overlap import parts_in_common, rouge_l
 from ocr_moe.experts.llm.vision import Vision, VisionParams
@@ -286,7 +289,7 @@ def test_lines_stand_on_a_page_that_can_be_drawn(tmp_path: Path) -> None:
         picture = opened.page(1)
         assert opened.given is not None
         assert picture.size == (opened.given.width, opened.given.height)
-        assert picture.convert("L").getextrema()[0] < 128, "there is ink"
+        assert any(picture.convert("L").histogram()[:128]), "there is ink"
     huge = page_text([Entry("", "x\n" * 9000)])
     [source] = discover([str(put(tmp_path / "b.txt", "x\n" * 9000))], limits=LIMITS)
     assert huge.lines
@@ -456,8 +459,8 @@ def test_gates_send_what_is_made_to_whom_they_name_for_it() -> None:
     sure = {"sentiment": {"a": said("sentiment", "positive", 0.99)}}
     decisions = Moe(MoeParams()).combine(State(NEWS, readings=sure))
     assert decisions["sentiment"].confidence == 0.99
-    asked = judged.route(State(NEWS, readings=sure, decisions=decisions))
-    assert [ask.expert for ask in asked] == ["b"], "all of a chain is asked"
+    further = judged.route(State(NEWS, readings=sure, decisions=decisions))
+    assert [ask.expert for ask in further] == ["b"], "all of a chain is asked"
     both = Fixed(FixedParams(made={"summary": ("a", "z"), "topics": ("b", "z")}))
     asked = [ask.expert for ask in both.route(State(NEWS))]
     assert asked == ["a", "b", "z"], "who is believed most answers last"
@@ -465,9 +468,10 @@ def test_gates_send_what_is_made_to_whom_they_name_for_it() -> None:
     assert plain.route(State(NEWS))[0].fields == NEWS.names
 
 
-def decided(name: str, **readings: Reading) -> tuple[str | None, float | None, Status]:
+def decided(name: str, **readings: Reading) -> tuple[str | None, object, Status]:
     decision = made_decision(NEWS.field(name), readings, Thresholds(default=0.9))
-    return decision.value, decision.confidence, decision.status
+    sure = decision.confidence
+    return decision.value, None if sure is None else round(sure, 6), decision.status
 
 
 def said(name: str, value: str | None, score: float | None = None) -> Reading:
@@ -486,7 +490,7 @@ def test_what_is_made_is_decided_by_the_last_and_a_closed_field_by_the_surest() 
     assert decided("sentiment", a=sure) == ("positive", 0.8, Status.ABSTAINED)
     assert decided("sentiment", a=sure, b=unsure) == (
         "positive",
-        pytest.approx(0.92),
+        0.92,
         Status.ACCEPTED,
     )
     other = said("sentiment", "negative", 0.99)
@@ -527,7 +531,8 @@ def test_rouge_l_counts_words_and_characters_in_order() -> None:
     same = rouge_l("The cat sat.", "the cat, sat")
     assert same.f1 == 1.0
     half = rouge_l("a b c d", "a x c")
-    assert (half.precision, half.recall) == (pytest.approx(2 / 3), 0.5)
+    assert half.precision == pytest.approx(2 / 3)
+    assert half.recall == 0.5
     assert rouge_l("地铁通车", "地铁 今日 通车").recall == 1.0
     assert rouge_l("地铁", "").f1 == 0.0
 
@@ -535,7 +540,8 @@ def test_rouge_l_counts_words_and_characters_in_order() -> None:
 def test_parts_of_a_list_count_in_whatever_order() -> None:
     assert parts_in_common("地铁、通车", "通车,地铁").f1 == 1.0
     found = parts_in_common("Rail, delays", "delays; fines; rail")
-    assert (found.precision, found.recall) == (pytest.approx(2 / 3), 1.0)
+    assert found.precision == pytest.approx(2 / 3)
+    assert found.recall == 1.0
 
 
 def test_a_schema_says_what_is_made_and_how_it_is_scored() -> None:
@@ -604,7 +610,7 @@ def test_an_experts_failure_stays_its_own_and_what_is_added_alone_is_asked(
         tmp_path / "run",
     )
 
-    def answer(request: Request) -> object:
+    def answer(request: Request) -> Mapping[str, Any] | str:
         text = "摘要。" if "t1." in request.prompt else "no JSON at all"
         return dict.fromkeys(request.asked, text) if text == "摘要。" else text
 
