@@ -302,5 +302,8 @@ def test_run_json_tells_what_was_used_and_no_secret(run: Path, scans: Path) -> N
     assert told["strategies"]["moe"]["failed_documents"] == 2
     assert told["strategies"]["moe"]["blank_pages"] == 1
     assert told["engine"].startswith("ppocr-r1 ")
-    assert set(told["strategies"]["moe"]["experts"]) == {"codes", "marks", "rules", "typed"}
+    assert set(told["strategies"]["moe"]["experts"]) == {
+        *("codes", "keys", "marks", "rules", "typed"),
+        *("extracts", "lexicon", "terms"),  # of texts
+    }
     assert told["configuration"]["ocr"] == "ppocr"

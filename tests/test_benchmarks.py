@@ -129,9 +129,13 @@ def test_a_page_is_told_step_by_step() -> None:
 def test_every_question_is_put_once_however_slow_the_server(tmp_path: Path) -> None:
     few = ["--documents", "24", "--latency", "0.05", "--allowed", "4", "--workers", "2"]
     report = benchmark(
-        "benchmarks.llm_throughput", *few, "--strategies", "one", "two", "--out", str(tmp_path)
+        "benchmarks.llm_throughput",
+        *few,
+        *("--strategies", "one", "two"),
+        env={FOLDER_VARIABLE: str(tmp_path)},
     )
-    told = json.loads((tmp_path / "llm_throughput.json").read_text(encoding="utf-8"))
+    written = json.loads((tmp_path / "llm_throughput.json").read_text(encoding="utf-8"))
+    told = written["figures"]["rows"]
     assert [row["answered"] for row in told] == [24, 48]
     assert all(0 < row["share_of_ideal"] <= 1 and row["most"] <= 4 for row in told)
     assert len(shares(report)) == 4

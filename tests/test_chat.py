@@ -338,7 +338,7 @@ def test_no_more_requests_at_a_time_than_allowed() -> None:
 
 
 def test_how_many_at_a_time_is_learnt_unless_it_is_told() -> None:
-    with ChatServer(lambda _: ZHANG) as server:
+    with ChatServer(lambda _: completion(ZHANG, delay=0.02)) as server:
         assert endpoint(server).concurrency == 64
         assert endpoint(server, concurrency=3).concurrency == 3
         chat = endpoint(server)

@@ -131,7 +131,7 @@ def test_resumed_and_replayed_runs_export_the_same(
             "(SELECT max(region) FROM answers WHERE sha256 = ?1)",
             (sha256,),
         )
-        assert store._row("SELECT count(*) FROM answers WHERE sha256 = ?", (sha256,)) == (2,)
+        assert store._row("SELECT count(*) FROM answers WHERE sha256 = ?", (sha256,)) == (3,)
         before = store._row("SELECT count(*) FROM pages")
     done = ocr_moe("extract", scans, "--strategy", "rules", "--out", again)
     assert done.status == 0, done.err

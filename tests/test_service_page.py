@@ -18,7 +18,7 @@ from tests.servicekit import NAME, Running, scan, until
 
 pytestmark = pytest.mark.slow
 
-HOSTILE = "<img src=x onerror=document.title='owned'>\u202e.txt"
+HOSTILE = "<img src=x onerror=document.title='owned'>\u202e.bin"
 PATIENCE = 20_000
 """Milliseconds until a page that does not come to something has failed."""
 

@@ -111,6 +111,9 @@ def as_it_was(folder: Path) -> Config:
         identity = store.get_meta("identity")
         schemas = store.get_meta("schemas")
     for schema in schemas:
+        for field in schema["fields"]:
+            if not field["fallbacks"]:  # written down, that is a wish of somebody's
+                del field["fallbacks"]
         text = write_yaml(schema)
         (folder / f"{schema['name']}.yaml").write_text(text, encoding="utf-8")
     now = load_config()

@@ -73,12 +73,19 @@ class Nursery:
         """One more worker. Raises OSError."""
         if not _FORKS:
             return _Started(_popen(self._threads, _WORKER, stdin=subprocess.PIPE))
+        origin = self._living()
+        try:
+            return _Forked(origin)
+        except ConnectionError:  # it was killed just now
+            return _Forked(self._living(gone=origin))
+
+    def _living(self, gone: _Origin | None = None) -> _Origin:
+        """The process that is forked, a new one where it was killed."""
         with self._lock:
-            if self._origin is None or self._origin.is_gone:  # it was killed
+            if self._origin in (None, gone) or self._origin.is_gone:
                 self.close()
                 self._origin = self._begun()
-            origin = self._origin
-        return _Forked(origin)
+            return self._origin
 
     def _begun(self) -> _Origin:
         origin = _ahead.take(self._threads) or _Origin(self._threads)
