@@ -57,7 +57,7 @@ class Command:
     more: tuple[str, ...] = ()
     """Further arguments."""
     in_flight: int = 8
-    """Requests that a kill may lose: those at the server, 4 by default (`concurrency`), and as many that
+    """Requests that a kill may lose: those at the server with `concurrency: 4`, and as many that
     are answered and on their way into the store."""
 
     def start(self, out: Path, *further: str) -> subprocess.Popen[bytes]:
@@ -265,7 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         inputs = lay_out(folder / "inputs", options.documents)
         config = folder / "config.yaml"
-        config.write_text("ocr: rapid\n", encoding="utf-8")
+        config.write_text("ocr: rapid\nchat: {text: {concurrency: 4}}\n", encoding="utf-8")
         command = Command(inputs, server.base_url, more=("--config", str(config)))
         command.start(folder / "undisturbed").communicate()
         once = len(paid)

@@ -459,8 +459,10 @@ def test_a_stop_finishes_what_is_under_way(
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_runs_and_workers_killed_again_and_again_end_the_same(inputs: Path, tmp_path: Path) -> None:
     paid: list[str] = []
+    config = tmp_path / "config.yaml"  # as many at the server as `Command.in_flight` counts with
+    config.write_text("chat: {text: {concurrency: 4}}\n")
     with answering(paid, delay=0.15) as server:
-        more = ("--ocr", str(inputs / "pages.jsonl"))
+        more = ("--ocr", str(inputs / "pages.jsonl"), "--config", str(config))
         command = Command(inputs / "scans", server.base_url, "ocr_page_llm", 2, more)
         command.start(tmp_path / "undisturbed").communicate()
         paid.clear()
