@@ -32,6 +32,11 @@ class Page(Protocol):
     def text(self) -> PageText:
         """What the run's OCR engine read on the page. Raises DocumentError or EngineError."""
 
+    @property
+    def is_given(self) -> bool:
+        """Whether it is a text without a picture, of which pixels say no more. Asks no model behind an
+        endpoint. Raises DocumentError or EngineError."""
+
 
 class Document(Protocol):
     """What an expert gets to see of a document."""

@@ -9,6 +9,7 @@ import hashlib
 import re
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
@@ -32,6 +33,7 @@ from ocr_moe.codes.grammar import CodeGrammar
 from ocr_moe.codes.lexicon import SCHOOLS
 from ocr_moe.errors import SchemaError
 from ocr_moe.expressions import Expression, Moment, Operand, parsed
+from ocr_moe.folds import fold_label
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
 from ocr_moe.types import Box, Value
 
@@ -567,6 +569,15 @@ class Schema(Value):
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
+
+    @cached_property
+    def rivalled(self) -> frozenset[str]:
+        """The fields that are announced by a word that announces another one as well."""
+        announced = {f.name: {fold_label(form) for form in f.label_forms} for f in self.fields}
+        count = Counter(word for words in announced.values() for word in words)
+        return frozenset(
+            name for name, words in announced.items() if any(count[word] > 1 for word in words)
+        )
 
     @cached_property
     def headings(self) -> dict[str, tuple[str, ...]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 import zipfile
+from collections import Counter
 from email.message import EmailMessage
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -265,6 +268,34 @@ def test_a_word_document_is_text_where_it_has_no_pictures(tmp_path: Path) -> Non
     bomb = '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'
     [[problem]] = lines_of(put(tmp_path / "c.docx", docx([], xml=bomb)))
     assert "declares entities" in problem
+
+
+def test_a_damaged_word_document_costs_itself(tmp_path: Path) -> None:
+    whole, random = docx(["标题", "正文。"]), Random(0)
+    said: Counter[str] = Counter()
+    for _ in range(300):
+        data = bytearray(
+            whole[: random.randrange(8, len(whole) + 1)] if random.random() < 0.3 else whole
+        )
+        for _ in range(random.choice((1, 1, 2, 8))):
+            data[random.randrange(4, len(data))] = random.randrange(256)
+        [lines] = lines_of(put(tmp_path / "d.docx", bytes(data)))
+        said["told" if lines[0].startswith("d.docx: ") else "read"] += 1
+    assert said["told"] > 100
+    assert said["read"] > 20
+
+
+@pytest.mark.parametrize("raised", [struct.error("short"), EOFError(), RuntimeError("odd")])
+def test_whatever_an_archive_library_raises_is_that_documents_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    def broken(_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(zipfile, "ZipFile", broken)
+    stored = put(tmp_path / "e.docx", b"PK\5\6" + bytes(18))
+    [source] = discover([str(stored)], limits=LIMITS)
+    assert str(source.problem).startswith("e.docx: the archive is damaged or cut off")
 
 
 def test_plain_text_in_any_encoding_and_what_is_no_text(tmp_path: Path) -> None:

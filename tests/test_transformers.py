@@ -6,6 +6,7 @@ Where transformers and torch (the extra `text`) are not installed, only what nee
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from ocr_moe.workshop.config import find_schema
 NEWS = find_schema("news_item")
 INSTALLED = all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
 installed = pytest.mark.skipif(not INSTALLED, reason="the extra `text` is not installed")
+POSITIONS = 32
 WORDS = ["good", "bad", "train", "station", "rain", "."]
 
 
@@ -62,6 +64,43 @@ def test_a_document_without_text_needs_no_model() -> None:
     assert one({"model": "m", "task": "text-classification"}, "sentiment", "").value is None
 
 
+class Words:
+    """A pipeline whose tokens are words; like a model, it cannot take more than it has positions."""
+
+    model = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=POSITIONS))
+
+    def __init__(self) -> None:
+        self.tokenizer = self
+        self.seen: list[str] = []
+
+    def __call__(self, text: str | list[str], **asked: Any) -> Any:
+        if isinstance(text, list):
+            [only] = text
+            self.seen.append(only)
+            if len(only.split()) + 2 > POSITIONS:
+                raise IndexError("index out of range in self")
+            return [{"label": "positive", "score": 0.75}]
+        around = asked["add_special_tokens"]
+        spans = [match.span() for match in re.finditer(r"\S+", text)]
+        spans = [(0, 0), *spans, (0, 0)] if around else spans
+        return {"input_ids": [0] * len(spans), "offset_mapping": spans}
+
+
+@pytest.mark.parametrize(
+    ("words", "most", "kept"),
+    [(1, 0, 1), (30, 0, 30), (31, 0, 30), (400, 0, 30), (400, 10, 8), (400, 1000, 30)],
+)
+def test_a_text_is_cut_to_what_its_model_takes(words: int, most: int, kept: int) -> None:
+    params = {"model": "m", "task": "text-classification", "max_tokens": most}
+    expert = Transformers("t", TransformersParams.model_validate(params), StubServices())
+    expert._pipeline = pipeline = Words()
+    [reading] = expert.read(document("好 " * words), [NEWS.field("sentiment")]).readings
+    assert [len(text.split()) for text in pipeline.seen] == [kept]
+    assert (reading.value, reading.score) == ("positive", 0.75)
+    assert reading.features == {"tokens": float(words + 2), "cut": float(kept < words)}
+    assert bool(reading.notes) == (kept < words)
+
+
 def tokenizer(folder: Path) -> None:
     """A tokenizer of a few words that says nothing of a limit."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -97,7 +136,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=16,
-        max_position_embeddings=32,
+        max_position_embeddings=POSITIONS,
         num_labels=2,
         id2label={0: "NEG", 1: "LABEL_1"},
         label2id={"NEG": 0, "LABEL_1": 1},
@@ -124,7 +163,7 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         decoder_attention_heads=2,
         encoder_ffn_dim=16,
         decoder_ffn_dim=16,
-        max_position_embeddings=32,
+        max_position_embeddings=POSITIONS,
         pad_token_id=0,
         bos_token_id=1,
         eos_token_id=2,

@@ -19,6 +19,7 @@ from PIL import Image
 import ocr_moe
 from benchmarks.kills import WORKER, Command, answering, differences, exports, processes, torment
 from ocr_moe.api import Options, Run
+from ocr_moe.cli.session import workers_ahead
 from ocr_moe.errors import InterruptedRunError, OcrMoeError, StoreError
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source, digest
@@ -238,6 +239,37 @@ def test_what_is_loaded_ahead_and_not_taken_is_ended(threads: int | None) -> Non
             Nursery(threads, []).close()
         assert ahead in started_by()
     assert ahead not in started_by()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("files", "paths", "workers", "begun"),
+    [
+        (batches.PROCESSES_FROM, ["."], None, True),
+        (batches.PROCESSES_FROM - 1, ["."], None, False),
+        (batches.PROCESSES_FROM, ["."], 1, False),
+        (1, ["0.png"], None, False),
+        (1, ["*.png"], None, True),
+        (1, ["0.png"] * batches.PROCESSES_FROM, None, True),
+        (0, ["s3://bucket/scans"], None, True),
+    ],
+)
+def test_workers_are_loaded_ahead_where_many_files_may_be(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: int,
+    paths: list[str],
+    workers: int | None,
+    begun: bool,
+) -> None:
+    for number in range(files):
+        (tmp_path / f"{number}.png").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    before = started_by().keys()
+    with workers_ahead(paths, workers):
+        children = {pid for pid, by in started_by().items() if by == os.getpid()} - before
+        assert bool(children) is begun
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -19,6 +18,8 @@ from ocr_moe.cli.words import phrase, said
 Told = TypeVar("Told")
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.progress import Progress as Bars
 
     from ocr_moe.api import Run
@@ -27,36 +28,30 @@ if TYPE_CHECKING:
     from ocr_moe.telemetry.tally import Tally
 
 
-_MANY = 8
-"""Paths from which on a run is likely to have more than one process."""
-
-
 @contextmanager
 def workers_ahead(paths: Sequence[str], workers: int | None) -> Iterator[None]:
     """What workers need begins to be loaded, beside what this process loads for itself, where a run over
     these paths is likely to have workers."""
-    from ocr_moe.run.workers.nursery import started_ahead
+    from ocr_moe.run.workers.nursery import PROCESSES_FROM, started_ahead
 
     cores = os.cpu_count() or 1
+    may_be_many = len(paths) >= PROCESSES_FROM or any(
+        _holds(path, PROCESSES_FROM) for path in paths
+    )
     with ExitStack() as stack:
-        if cores > 1 and workers in (None, cores) and _may_be_many(paths):
+        if cores > 1 and workers in (None, cores) and may_be_many:
             stack.enter_context(started_ahead())
         yield
 
 
-def _may_be_many(paths: Sequence[str]) -> bool:
-    if len(paths) >= _MANY:
-        return True
-    for path in map(Path, paths):
-        try:
-            inside = list(islice(os.scandir(path), _MANY))
-        except OSError:  # a file, which is one; or a list, a URL, a glob, which may be of many
-            if not path.is_file():
-                return True
-            continue
-        if len(inside) >= _MANY or any(each.is_dir() for each in inside):
-            return True
-    return False
+def _holds(path: str, many: int) -> bool:
+    """Whether so many files may be behind a PATH, as far as a look at it tells."""
+    try:
+        with os.scandir(path) as entries:
+            first = list(islice(entries, many))
+    except OSError:  # a file, which is one; or a list, a URL, a glob, behind which may be many
+        return not os.path.isfile(path)
+    return len(first) == many or any(each.is_dir() for each in first)
 
 
 @dataclass(frozen=True)

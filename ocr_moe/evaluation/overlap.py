@@ -7,7 +7,7 @@ word, a number or a Chinese character.  `set`: the F1 of the parts of a list, wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 
 from rapidfuzz.distance import LCSseq
 
@@ -36,10 +36,7 @@ class Overlap(Value):
 def rouge_l(truth: str, value: str) -> Overlap:
     """ROUGE-L of a text."""
     wanted, given = (_TOKEN.findall(text.casefold()) for text in (truth, value))
-    if not wanted or not given:
-        return Overlap(precision=0.0, recall=0.0)
-    common = LCSseq.similarity(wanted, given)
-    return Overlap(precision=common / len(given), recall=common / len(wanted))
+    return _overlap(LCSseq.similarity(wanted, given), wanted, given)
 
 
 def parts_in_common(truth: str, value: str) -> Overlap:
@@ -48,9 +45,12 @@ def parts_in_common(truth: str, value: str) -> Overlap:
         {part for each in _PARTS.split(text) if (part := fold_print(each))}
         for text in (truth, value)
     )
-    if not wanted or not given:
+    return _overlap(len(wanted & given), wanted, given)
+
+
+def _overlap(common: int, wanted: Sized, given: Sized) -> Overlap:
+    if not common:
         return Overlap(precision=0.0, recall=0.0)
-    common = len(wanted & given)
     return Overlap(precision=common / len(given), recall=common / len(wanted))
 
 

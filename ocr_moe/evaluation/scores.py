@@ -27,10 +27,11 @@ class ConfidenceScore(Value):
     """`strong`, `some`, `none`, `too_few_errors` or `no_confidence`."""
 
 
-class CellScore(Value):
-    """Figures over cells: of one field, or of all of them."""
+class CellCounts(Value):
+    """What became of verified cells."""
 
     n: int
+    """Verified cells."""
     right: int
     wrong: int
     missing: int
@@ -44,6 +45,11 @@ class CellScore(Value):
     """Share of cells that the strategy stands by (accepted, absent or verified)."""
     selective_accuracy: float | None
     """right / n among those."""
+
+
+class CellScore(CellCounts):
+    """Figures over cells: of one field, or of all of them."""
+
     to_check: int
     """Cells that it does not stand by: n less those."""
     silent_errors: int
@@ -67,7 +73,7 @@ class ColumnScore(Value):
     accuracy: float
 
 
-class TableScore(Value):
+class TableScore(CellCounts):
     """Figures of one table: by cell, and by row."""
 
     n_documents: int
@@ -81,21 +87,6 @@ class TableScore(Value):
     """Those that were not read."""
     rows_extra: int
     """Rows that were read and that truth does not have."""
-    n: int
-    """Verified cells."""
-    right: int
-    wrong: int
-    missing: int
-    invented: int
-    failed: int
-    accuracy: float | None
-    """right / n, whatever the status."""
-    interval: Interval
-    """Wilson, 95 %."""
-    coverage: float | None
-    """Share of cells that the strategy stands by."""
-    selective_accuracy: float | None
-    """right / n among those."""
     silent_errors: int
     """Cells that it stands by and that are not right."""
     columns: dict[str, ColumnScore]

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ocr_moe.exports.workbook.cells import width_of
 from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
 from ocr_moe.formats.recordbook import heading
 from ocr_moe.formats.recordbook import said as said_of_records
 from ocr_moe.formats.xlsx import Book, Cell, Column, Computed, Content, writing
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.types import DOUBTFUL, Decision, Record, Status
-from ocr_moe.values.kinds import kind_of
 
 EMPTY_ROWS = 500
 """Rows below the headings of an empty sheet that have the lists to choose from."""
@@ -110,7 +110,7 @@ def _columns(
         *(
             Computed(
                 field.name,
-                max(kind_of(field).width, 2 * len(field.name) + 4),
+                width_of(field),
                 partial(_cell, field=field, language=language, absent=absent),
                 note=field.description,
                 choices=(*field.values, absent) if field.kind is Kind.ENUM else (),

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ocr_moe.exports.workbook.cells import cell_of
+from ocr_moe.exports.workbook.cells import cell_of, width_of
 from ocr_moe.formats.phrases import Language, Phrase, Words
 from ocr_moe.formats.xlsx import Cell, Column, Computed, Content, writing
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import DocumentRef, JudgementKind, Record, Status
-from ocr_moe.values.kinds import kind_of
 
 TARGET = "verified.xlsx"
 """Name of the file within a run."""
@@ -94,14 +93,10 @@ def _columns(schema: Schema, language: Language) -> list[Computed[Record]]:
         Computed(heading("page"), 7, lambda record: record.document.page, "0"),
         Computed(heading("part"), 7, lambda record: record.document.part, "0"),
         *(
-            Computed(each.name, _width(each), partial(_cell, field=each))
+            Computed(each.name, width_of(each), partial(_cell, field=each))
             for each in schema.one_valued
         ),
     ]
-
-
-def _width(field: Field) -> float:
-    return max(kind_of(field).width, 2 * len(field.name) + 4)
 
 
 def _cell(record: Record, field: Field) -> Content:

@@ -46,7 +46,7 @@ def _readable_part(part: str) -> str:
 
 
 def text_of(raw: bytes) -> str:
-    """Bytes of a name as text: UTF-8, else GBK, as Chinese Windows programs write it, else what can be
+    """Bytes as text: UTF-8, else GBK, as Chinese Windows programs write it, else what can be
     read."""
     for encoding in ("utf-8", "gb18030"):
         try:

@@ -36,6 +36,7 @@ _UNICODE_PATH = 0x7075
 _ENTRY_BYTES = 46 + 1024
 """What an entry of the directory may take with its name, on average."""
 _CHUNK = 1 << 20
+_DAMAGED = "the archive is damaged or cut off"
 
 
 class Member(NamedTuple):
@@ -57,10 +58,15 @@ def list_members(
 
     Raises UnreadableFileError or TooLargeError where the archive as a whole is no good.
     """
-    damaged = "the archive is damaged or cut off"
-    with frontier(name, damaged), _opened(stream, name, limits) as archive:
+    with frontier(name, _DAMAGED), _opened(stream, name, limits) as archive:
         infos = [(i, info) for i, info in enumerate(archive.infolist()) if not info.is_dir()]
         return sorted(_members(infos, name, scans, limits), key=lambda member: member.name)
+
+
+def holds(stream: IO[bytes], name: str, inner: str, limits: ImageLimits) -> bool:
+    """Whether an archive has a file of that very name. Raises as `list_members` does."""
+    with frontier(name, _DAMAGED), _opened(stream, name, limits) as archive:
+        return inner in archive.namelist()
 
 
 def read_member(stream: IO[bytes], name: str, place: int, limits: ImageLimits) -> bytes:

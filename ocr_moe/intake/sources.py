@@ -279,7 +279,8 @@ def _opened(source: Source, limits: ImageLimits) -> Iterable[Source]:
             try:
                 members = containers.list_members(stream, source.name, SUFFIXES, limits)
             except UnreadableFileError:
-                if _suffix(source.name) == ".docx" and documents.is_text_docx(stream):
+                is_word = _suffix(source.name) == ".docx"
+                if is_word and containers.holds(stream, source.name, documents.DOCX_TEXT, limits):
                     return [source]
                 raise
     except DocumentError as error:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from functools import cached_property, lru_cache
 
-from ocr_moe.folds import fold_label
 from ocr_moe.reading.forms import WEAK, Block, Form, Label, read_form
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Text, join_rows
 from ocr_moe.reading.letterheads import own_words, rows_of_name
@@ -164,7 +163,7 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
     words = [label for labels in vocabulary.values() for label in labels]
     sections = Sections(layout, schema.headings, words)
     places = {
-        each.name: place_of(each, layout, sections, rivalled=_rivalled(schema, each))
+        each.name: place_of(each, layout, sections, rivalled=each.name in schema.rivalled)
         for each in schema.fields
         if each.placed
     }
@@ -191,17 +190,6 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
         lined=layout.lined(),
         places=places,
         owners=owners,
-    )
-
-
-def _rivalled(schema: Schema, wanted: Field) -> bool:
-    """Whether another field is announced by one of the same words."""
-    own = {fold_label(form) for form in wanted.label_forms}
-    return any(
-        fold_label(form) in own
-        for other in schema.fields
-        if other.name != wanted.name
-        for form in other.label_forms
     )
 
 

@@ -45,12 +45,12 @@ _INDENT = 3.0
 """How far from the left margin rows of one paragraph may begin."""
 _OPENING = (1.2, 3.5)
 """How far a paragraph's first row is indented …"""
+_ALIKE = 0.7
+"""… and how much that differs from one paragraph to the next."""
 _FAR_RIGHT = 4.0
 """How far right of the next row a title begins at least."""
 _CENTRED = 2.0
 """How far apart the middles of two centred rows may be."""
-_ALIKE = 0.7
-"""… and how much that differs from one paragraph to the next."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Owners:
         told = set().union(*self._words.values(), *self._joint.values())
         self._others = {
             word: each.name
-            for each in schema.fields
+            for each in (schema.fields if told else ())
             if each.name not in self._fields
             for word in _folded((*each.label_forms, *each.weak_labels)) & told
         }

@@ -93,7 +93,7 @@ class Sections:
             for note in (("", *_NOTES) if has_cjk(word) else ("",))
         ]
         forms = sorted((form for form in forms if form[0]), key=lambda form: -len(form[0]))
-        followers = tuple({fold_label(label) for label in labels} - {""})
+        followers = tuple({fold_label(label) for label in labels if forms} - {""})
         used: set[Glyph] = set()
         found: list[Heading] = []
         for heading in (*_upright(layout, forms), *_level(layout.rows, forms, followers)):

@@ -6,7 +6,7 @@ Pure functions over lines; a page that was read by OCR has a running text as wel
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from ocr_moe.folds import fold_print
@@ -94,11 +94,6 @@ def running_text(pages: Iterable[tuple[int, PageText]]) -> list[Passage]:
                 for row in PageLayout(page).rows
             ]
     return found
-
-
-def is_all_given(pages: Sequence[PageText]) -> bool:
-    """Whether there is no picture of any of the pages."""
-    return bool(pages) and all(page.is_given for page in pages)
 
 
 def matching_keys(given: Iterable[Given], names: Collection[str]) -> list[Given]:

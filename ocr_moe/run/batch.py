@@ -44,6 +44,7 @@ from ocr_moe.run.settling import settle
 from ocr_moe.run.shards import Division
 from ocr_moe.run.workers.crew import Crew, UnbuildableError
 from ocr_moe.run.workers.messages import Job, Work
+from ocr_moe.run.workers.nursery import PROCESSES_FROM as PROCESSES_FROM
 from ocr_moe.run.writing import write_exports
 from ocr_moe.schema import Schema
 from ocr_moe.store.database import Store, is_failed, renamed, row_of
@@ -54,8 +55,6 @@ from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.recorded import RecordedExpert
 
 STORE = "store.sqlite"
-PROCESSES_FROM = 8
-"""Files from which on a run starts processes to read them: for fewer, models are loaded sooner here."""
 REPLAY_FROM = 500
 """Recorded documents from which on a run starts processes to replay them."""
 

@@ -406,6 +406,10 @@ class FilePage:
     def text(self) -> PageText:
         return self.reader.text(self.file_page, self.region)
 
+    @property
+    def is_given(self) -> bool:
+        return self.reader.found(self.file_page, self.region).is_given
+
 
 @dataclass(frozen=True)
 class FileDocument:

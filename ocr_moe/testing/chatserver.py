@@ -214,6 +214,12 @@ def web_page(
     return Reply(text, status, "text/html")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+    """Connections that wait to be accepted: socketserver's five reset the rest of a wave of requests."""
+
+
 Answer = Callable[[Request], "Mapping[str, Any] | str | Reply | Raw"]
 
 
@@ -268,8 +274,7 @@ class ChatServer:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._in_work = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property

@@ -139,6 +139,10 @@ class StubPage:
             raise DocumentError(f"page {self.number} of the test was given no text")
         return self._text if isinstance(self._text, PageText) else self._text()
 
+    @property
+    def is_given(self) -> bool:
+        return self._text is not None and self.text.is_given
+
     @cached_property
     def image(self) -> Image.Image:
         if self._image is None:

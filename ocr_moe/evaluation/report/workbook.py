@@ -86,12 +86,10 @@ class _Workbook:
         self._tables()
         self._pairs()
 
-    def _summary(self) -> None:
-        """What is not counted; then each strategy over all cells, and field by field."""
-        sheet = self._sheet(
-            "summary",
-            self._column("strategy", 22),
-            self._column("field", 26),
+    def _accuracy(self) -> list[Column]:
+        """What summaries say of cells first: the share that is right with its interval, of how many, and
+        what of it would stand unseen."""
+        return [
             self._column("accuracy", 11, _PERCENT),
             self._column("low", 11, _PERCENT),
             self._column("high", 11, _PERCENT),
@@ -99,6 +97,15 @@ class _Workbook:
             self._column("n", 9, "0"),
             self._column("coverage", 11, _PERCENT),
             self._column("silent_errors", 10, "0"),
+        ]
+
+    def _summary(self) -> None:
+        """What is not counted; then each strategy over all cells, and field by field."""
+        sheet = self._sheet(
+            "summary",
+            self._column("strategy", 22),
+            self._column("field", 26),
+            *self._accuracy(),
             self._column("to_check", 10, "0"),
             frozen=2,
         )
@@ -312,13 +319,7 @@ class _Workbook:
             self._column("strategy", 18),
             self._column("field", 18),
             self._column("table_column", 18),
-            self._column("accuracy", 11, _PERCENT),
-            self._column("low", 11, _PERCENT),
-            self._column("high", 11, _PERCENT),
-            self._column("right", 9, "0"),
-            self._column("n", 9, "0"),
-            self._column("coverage", 11, _PERCENT),
-            self._column("silent_errors", 10, "0"),
+            *self._accuracy(),
             self._column("table_rows", 12, "0"),
             self._column("table_rows_right", 12, "0"),
             self._column("table_rows_missing", 12, "0"),

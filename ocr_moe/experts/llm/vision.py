@@ -23,7 +23,6 @@ from ocr_moe.experts.llm.replies import REVISION as PARSING
 from ocr_moe.experts.llm.replies import reread
 from ocr_moe.geometry import hull, pixels_of
 from ocr_moe.protocols import ChatImage, ChatUse, Document, Page, Services
-from ocr_moe.reading.texts import is_all_given
 from ocr_moe.schema import Field
 from ocr_moe.types import Answer, Box, Line, Reading, Value
 
@@ -234,6 +233,6 @@ def _smaller_sides(max_side: int) -> Iterator[int]:
 def _is_text(document: Document) -> bool:
     """Whether nobody ever saw its pages: a model is not asked for what is drawn of them."""
     try:
-        return is_all_given([page.text for page in document.pages])
+        return bool(document.pages) and all(page.is_given for page in document.pages)
     except EngineError:
         return False

@@ -94,7 +94,7 @@ class Writer:
     def _lines(self, document: Document) -> Iterator[str]:
         room = self.params.max_characters
         for page in document.pages:
-            given = page.text.is_given
+            given = page.is_given
             for line in (x.text for x in page.text.lines) if given else row_texts(page.text):
                 if len(line) > room:
                     yield line[:room] + _LEFT_OUT

@@ -111,7 +111,7 @@ class MarksExpert:
 def _is_text(page: Page) -> bool:
     """Whether nobody ever saw the page, which has no symbols then."""
     try:
-        return page.text.is_given
+        return page.is_given
     except OcrMoeError:  # symbols are read where no line can be
         return False
 

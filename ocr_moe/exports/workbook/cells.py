@@ -14,6 +14,7 @@ from ocr_moe.formats.recordbook import said
 from ocr_moe.formats.xlsx import FIRST_DATE, Cell, Content, Style
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import DOUBTFUL, Answer, Decision, DocumentRef, Record, Status
+from ocr_moe.values.kinds import kind_of
 
 STYLES: Mapping[Status, Style] = {
     Status.ACCEPTED: "plain",
@@ -38,6 +39,11 @@ _NUMBER_FORMATS = {
     "y": "yy",
 }
 """What Excel calls the directives of a field's `format`."""
+
+
+def width_of(field: Field) -> float:
+    """Of a field's column, in characters: room for its values, and for its heading in Chinese."""
+    return max(kind_of(field).width, 2 * len(field.name) + 4)
 
 
 def cell_of(field: Field, value: str | None, style: Style = "plain", note: str = "") -> Cell:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 from ocr_moe.exports.sources import LinkOf
-from ocr_moe.exports.workbook.cells import Cells, document_cell, told_notes
+from ocr_moe.exports.workbook.cells import Cells, document_cell, told_notes, width_of
 from ocr_moe.exports.workbook.pictures import Pictures
 from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Language
@@ -103,7 +103,9 @@ class Columns:
         head = partial(heading, language=self.language, fields=names)
         return [
             Computed(head("to_check"), 24, self._to_check),
-            Computed(head("lowest_confidence"), 12, _lowest_confidence, _CONFIDENCE),
+            Computed(
+                head("lowest_confidence"), 12, lambda r: _lowest(r.fields.values()), _CONFIDENCE
+            ),
         ]
 
     def subjects(self, fields: Sequence[Field]) -> list[Computed[SubjectRow]]:
@@ -163,12 +165,14 @@ class Columns:
             *(
                 Computed(
                     column.name,
-                    max(kind_of(column).width, 2 * len(column.name) + 4),
+                    width_of(column),
                     partial(self._table_cell, column),
                 )
                 for column in table.columns
             ),
-            Computed(head("lowest_confidence"), 12, _lowest_of_row, _CONFIDENCE),
+            Computed(
+                head("lowest_confidence"), 12, lambda r: _lowest(r.cells.values()), _CONFIDENCE
+            ),
             Computed(head("part"), 7, lambda row: row.record.document.part, "0"),
             *self._desk(names, lambda row: row.record.document),
         ]
@@ -239,7 +243,7 @@ class Columns:
             choices = (*field.values, ABSENT_MARK)
         return Computed(
             field.name,
-            max(kind_of(field).width, 2 * len(field.name) + 4),
+            width_of(field),
             partial(self.cells.of, field),
             note=said("note_date", self.language) if field.kind is Kind.DATE else "",
             choices=choices,
@@ -291,13 +295,9 @@ def _decision(doubt: Doubt) -> Decision:
     return doubt.record.fields[doubt.field.name]
 
 
-def _lowest_confidence(record: Record) -> float | None:
-    confidences = [each.confidence for each in record.fields.values()]
-    return min((each for each in confidences if each is not None), default=None)
-
-
-def _lowest_of_row(row: TableRow) -> float | None:
-    confidences = [each.confidence for each in row.cells.values()]
+def _lowest(cells: Iterable[Decision]) -> float | None:
+    """The lowest confidence there is."""
+    confidences = [each.confidence for each in cells]
     return min((each for each in confidences if each is not None), default=None)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from email.message import EmailMessage, MIMEPart
 from html.parser import HTMLParser
 from pathlib import PurePosixPath
-from typing import IO, NamedTuple
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from ocr_moe.errors import TooLargeError, UnreadableFileError
@@ -48,7 +48,8 @@ _METAS = {
 """Names of meta elements, and the keys under which they are given."""
 _HEADERS = (("Subject", "subject"), ("From", "from"), ("To", "to"), ("Date", "date"))
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_DOCX_TEXT = "word/document.xml"
+DOCX_TEXT = "word/document.xml"
+"""The file of a Word document that has its text."""
 
 
 class Entry(NamedTuple):
@@ -205,17 +206,8 @@ def _content(part: MIMEPart) -> str:
         return decoded_file(_payload(part))
 
 
-def is_text_docx(stream: IO[bytes]) -> bool:
-    """Whether a ZIP archive is a Word document with text."""
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            return _DOCX_TEXT in archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
-
-
 def _of_docx(data: bytes) -> list[Entry]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(_DOCX_TEXT) as member:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, archive.open(DOCX_TEXT) as member:
         xml = member.read(_MOST + 1)
     if len(xml) > _MOST:
         raise ValueError(f"its text has more than {_MOST // MIB} MiB")

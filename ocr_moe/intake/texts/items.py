@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple
 
 from ocr_moe.errors import TooLargeError, UnreadableFileError
+from ocr_moe.formats.names import text_of
 from ocr_moe.intake.limits import MIB, ImageLimits
 
 JSON = frozenset({".json"})
@@ -302,7 +303,7 @@ def _lines(stream: IO[bytes]) -> Iterator[Item]:
     while line := stream.readline(_MOST):
         if line.strip():
             try:
-                json.loads(_decoded(line))
+                json.loads(text_of(line))
             except (ValueError, RecursionError) as error:
                 why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
                 yield Item(place, f"is broken JSON ({why}); mend the line")
@@ -328,7 +329,8 @@ def _value(stream: IO[bytes], name: str, place: int, *, one_line: bool) -> Any:
         stream.seek(place)
         data = stream.read(size)
     try:
-        return _decoder.decode(_decoded(data, is_utf8).strip())
+        item = text_of(data) if is_utf8 else data.decode("gb18030", "replace")
+        return _decoder.decode(item.strip())
     except json.JSONDecodeError as error:
         raise UnreadableFileError(f"{name}: is broken JSON ({error.msg}); mend it") from error
 
@@ -423,7 +425,7 @@ def _row(stream: IO[bytes], name: str, place: int) -> dict[str, str]:
     return {
         heading: value
         for heading, cell in zip(headings, row, strict=False)
-        if heading and (value := _decoded(cell.encode("latin-1")).strip())
+        if heading and (value := text_of(cell.encode("latin-1")).strip())
     }
 
 
@@ -443,7 +445,7 @@ def _heading(stream: IO[bytes], name: str) -> tuple[str, list[str], int]:
         raise UnreadableFileError(
             f"{name}: its headings are broken ({error}); mend them"
         ) from error
-    headings = [_decoded(cell.encode("latin-1")).strip() for cell in found[1]] if found else []
+    headings = [text_of(cell.encode("latin-1")).strip() for cell in found[1]] if found else []
     if not any(headings):
         raise UnreadableFileError(
             f"{name}: its first row has no headings; name the columns there (headline, text…)"
@@ -476,21 +478,11 @@ def _may_be_utf8(data: bytes) -> bool:
     return True
 
 
-def _decoded(data: bytes, is_utf8: bool = True) -> str:
-    """Text in UTF-8, else in GBK; what is neither has marks in it."""
-    for encoding in ("utf-8", "gb18030") if is_utf8 else ("gb18030",):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return data.decode("utf-8", "replace")
-
-
 def decoded_file(data: bytes) -> str:
     """A whole file's text: in UTF-8 or UTF-16 as it says, else in GBK."""
     if data.startswith(_UTF16):
         return data.decode("utf-16", "replace")
-    return _decoded(data.removeprefix(_BOM))
+    return text_of(data.removeprefix(_BOM))
 
 
 def flattened(item: Mapping[str, Any], depth: int = 4) -> Iterator[tuple[str, str]]:

@@ -21,6 +21,8 @@ from typing import IO, Any, Protocol
 
 from ocr_moe.run.interrupts import leave_signals_to_the_run
 
+PROCESSES_FROM = 8
+"""Files from which on a run starts processes to read them: for fewer, models are loaded sooner here."""
 _FORK = b"fork"
 _WAIT = b"wait"
 _LOAD = b"load"
