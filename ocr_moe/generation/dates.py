@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from random import Random
 
 DIGITS = "〇一二三四五六七八九"
@@ -95,6 +96,35 @@ def capital_amount(ten_thousands: int) -> str:
         text += ("零" if zero else "") + CAPITAL_DIGITS[int(digit)] + unit.strip()
         zero = False
     return text + "万"
+
+
+def capital_money(amount: Decimal, unit: str = "圆") -> str:
+    """An amount in capital numerals with 角 and 分: 壹仟零伍圆整, 叁佰圆零贰分.
+
+    >>> capital_money(Decimal("10305.20"))
+    '壹万零叁佰零伍圆贰角整'
+    """
+    whole, cents = divmod(int(amount * 100), 100)
+    text, zero = "", False
+    groups = [whole // 10**8, whole // 10**4 % 10**4, whole % 10**4]
+    for group, name in zip(groups, ("亿", "万", ""), strict=True):
+        if not group:
+            zero = bool(text)
+            continue
+        for digit, place in zip(f"{group:04d}", ("仟", "佰", "拾", ""), strict=True):
+            if digit == "0":
+                zero = bool(text)
+                continue
+            text += ("零" if zero else "") + CAPITAL_DIGITS[int(digit)] + place
+            zero = False
+        text, zero = text + name, group % 10 == 0
+    text = f"{text}{unit}" if text else ""
+    tenths, rest = divmod(cents, 10)
+    if tenths:
+        text += f"{CAPITAL_DIGITS[tenths]}角"
+    elif rest and text:
+        text += "零"
+    return text + (f"{CAPITAL_DIGITS[rest]}分" if rest else "整")
 
 
 def random_day(rng: Random, first: date, last: date) -> date:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from ocr_moe.generation.documents.businesses import draw_licence
 from ocr_moe.generation.documents.graduates import draw_certificates, draw_further
+from ocr_moe.generation.documents.invoices import draw_invoice
 from ocr_moe.generation.facts import Facts
 from ocr_moe.generation.layouts import Layout
 
@@ -109,4 +110,5 @@ _KINDS = (
         code="统一社会信用代码",
         seals=("登记专用章", "企业登记专用章", "注册登记专用章"),
     ),
+    Kind("vat_invoice", each_of(draw_invoice)),
 )

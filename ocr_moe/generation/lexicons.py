@@ -97,6 +97,28 @@ class Further(Value):
     foreign: tuple[Abroad, ...]
 
 
+class Goods(Value):
+    """A class of goods or services as VAT invoices name them."""
+
+    group: str
+    names: tuple[str, ...]
+    specs: tuple[str, ...] = ()
+    units: tuple[str, ...]
+    rates: tuple[str, ...]
+    """Rates of tax in per cent."""
+    low: float
+    high: float
+    """Range of the price of one."""
+
+
+class Invoices(Value):
+    """Of what VAT invoices are made."""
+
+    goods: tuple[Goods, ...]
+    banks: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
 class School(NamedTuple):
     code: str
     """The five-digit code of the Ministry of Education."""
@@ -137,6 +159,11 @@ def table(name: str) -> tuple[Row, ...]:
 @cache
 def business() -> Business:
     return Business.model_validate(yaml.safe_load(_text("business.yaml")))
+
+
+@cache
+def invoices() -> Invoices:
+    return Invoices.model_validate(yaml.safe_load(_text("invoices.yaml")))
 
 
 @cache

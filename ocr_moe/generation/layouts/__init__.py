@@ -144,6 +144,7 @@ def layouts(schema: str | None = None) -> tuple[Layout, ...]:
         early,
         english,
         heldout,
+        invoices,
         licences,
         registers,
     )
