@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
+from ocr_moe.generation.documents.awards import draw_award
 from ocr_moe.generation.documents.businesses import draw_licence
 from ocr_moe.generation.documents.graduates import draw_certificates, draw_further
 from ocr_moe.generation.documents.invoices import draw_invoice
@@ -111,4 +112,5 @@ _KINDS = (
         seals=("登记专用章", "企业登记专用章", "注册登记专用章"),
     ),
     Kind("vat_invoice", each_of(draw_invoice)),
+    Kind("award_certificate", each_of(draw_award), code="证书编号", seals=("教务处", "学生工作处")),
 )

@@ -119,6 +119,23 @@ class Invoices(Value):
     remarks: tuple[str, ...]
 
 
+class Awards(Value):
+    """Of what award certificates are made."""
+
+    events: tuple[str, ...]
+    prizes: tuple[str, ...]
+    groups: tuple[str, ...]
+    honours: tuple[str, ...]
+    scholarships: tuple[str, ...]
+    works: tuple[str, ...]
+    bodies: tuple[str, ...]
+    """Who awards, with {placeholders}."""
+    fields: tuple[str, ...]
+    closings: tuple[str, ...]
+    wordings: dict[str, tuple[str, ...]]
+    """By sort of award, those of layouts that are held out under `heldout_…`."""
+
+
 class School(NamedTuple):
     code: str
     """The five-digit code of the Ministry of Education."""
@@ -164,6 +181,11 @@ def business() -> Business:
 @cache
 def invoices() -> Invoices:
     return Invoices.model_validate(yaml.safe_load(_text("invoices.yaml")))
+
+
+@cache
+def awards() -> Awards:
+    return Awards.model_validate(yaml.safe_load(_text("awards.yaml")))
 
 
 @cache

@@ -185,6 +185,8 @@ class Sheet:
         lines, room = 0, width - indent
         while glyphs:
             glyphs = glyphs[_fit(glyphs, room) :]
+            if glyphs and glyphs[0].text == "\n":
+                glyphs = glyphs[1:]
             lines, room = lines + 1, width
         return lines
 

@@ -16,6 +16,8 @@ from ocr_moe.generation.ornaments import pictures, seals
 from ocr_moe.generation.sheet import Colour, Pen, Sheet
 
 SCHEMA = "vat_invoice"
+FINE = 1.3
+"""Of a sheet 240 mm wide, scanned at 200 dots an inch; a form on A4 is as fine."""
 INKS: tuple[Colour, ...] = (
     (150, 88, 40),
     (168, 60, 120),
@@ -262,7 +264,14 @@ def _of(edition: str) -> Callable[[Invoice], bool]:
     return lambda facts: facts.edition == edition
 
 
-@setting("vat_electronic", Invoice, schema=SCHEMA, ratio=(0.64, 0.67), suits=_of("electronic"))
+@setting(
+    "vat_electronic",
+    Invoice,
+    schema=SCHEMA,
+    ratio=(0.64, 0.67),
+    suits=_of("electronic"),
+    scale=FINE,
+)
 def electronic(sheet: Sheet, facts: Invoice, look: Look) -> None:
     """电子普通发票 as it is downloaded: code, number, date and check code at the right of the title."""
     rng, w = sheet.rng, sheet.width
@@ -319,7 +328,7 @@ def paper_head(sheet: Sheet, look: Look, form: Form, facts: Invoice, y: float) -
         )
 
 
-@setting("vat_paper", Invoice, schema=SCHEMA, ratio=(0.6, 0.64), suits=_of("paper"))
+@setting("vat_paper", Invoice, schema=SCHEMA, ratio=(0.6, 0.64), suits=_of("paper"), scale=FINE)
 def paper(sheet: Sheet, facts: Invoice, look: Look) -> None:
     """A printed form that a printer filled in, with the name of the copy up its right edge."""
     rng, w = sheet.rng, sheet.width
@@ -400,7 +409,9 @@ def digital_head(sheet: Sheet, look: Look, form: Form, facts: Invoice, y: float)
                  room=form.right - form.at(0.715) - u * 8, digits=True)  # fmt: skip
 
 
-@setting("vat_digital", Invoice, schema=SCHEMA, ratio=(0.62, 0.65), suits=_of("digital"))
+@setting(
+    "vat_digital", Invoice, schema=SCHEMA, ratio=(0.62, 0.65), suits=_of("digital"), scale=FINE
+)
 def digital(sheet: Sheet, facts: Invoice, look: Look) -> None:
     """电子发票 of today: buyer and seller side by side, no code, a number of 20 digits."""
     w = sheet.width
@@ -416,6 +427,7 @@ def digital(sheet: Sheet, facts: Invoice, look: Look) -> None:
     ratio=(1.38, 1.43),
     suits=_of("digital"),
     heldout=True,
+    scale=FINE,
 )
 def digital_page(sheet: Sheet, facts: Invoice, look: Look) -> None:
     """A digital invoice printed on the upper half of a page, with notes on how it was paid below."""
@@ -444,6 +456,7 @@ def digital_page(sheet: Sheet, facts: Invoice, look: Look) -> None:
     ratio=(1.38, 1.43),
     suits=lambda facts: facts.edition == "paper",
     heldout=True,
+    scale=FINE,
 )
 def copy(sheet: Sheet, facts: Invoice, look: Look) -> None:
     """The grey copy of a paper invoice on a page, with 复印件与原件一致 stamped below."""
@@ -470,6 +483,7 @@ def copy(sheet: Sheet, facts: Invoice, look: Look) -> None:
     ratio=(0.66, 0.7),
     suits=_of("electronic"),
     heldout=True,
+    scale=FINE,
 )
 def electronic_plain(sheet: Sheet, facts: Invoice, look: Look) -> None:
     """An electronic invoice whose entries stand in one row under the title, all in one face."""
