@@ -76,9 +76,12 @@ def draw_driving_licence(rng: Random) -> DrivingLicence:
     issued = random_day(rng, max(came_of_age, date(first.year - 14, 1, 1)), last)
     start, years = issued, 6
     if issued < first or (era == "modern" and rng.random() < 0.5):
-        # Renewed after six years, and after another ten.
-        while start < first and years_later(start, years) <= last:
+        # Renewed after six years, and every ten years from then on.
+        while start < first:
             start, years = years_later(start, years), 10
+        if start > last:
+            issued = start = random_day(rng, first, last)
+            years = 6
     until = years_later(start, years).isoformat()
     if era == "modern" and years == 10 and rng.random() < 0.2:
         until = UNLIMITED
