@@ -198,10 +198,21 @@ def _labels_of_row(
                 quality, anchored = _standing(glyphs, firsts, start, end)
                 if quality <= 0.0:
                     continue
-                taken[start:end] = [True] * (end - start)
                 quality *= 1.0 - _MISREAD * errors / len(word)
+                end = _numbered(glyphs, end)
+                taken[start:end] = [True] * (end - start)
                 found.append(Label(name, word, quality, rank, anchored, tuple(glyphs[start:end])))
     return found
+
+
+_ENTRY_NUMBER = re.compile(r"[(（\[]\d{1,2}[)）\]]")
+
+
+def _numbered(glyphs: Sequence[Glyph], end: int) -> int:
+    """Where a label ends with the number of its entry, if its box ends with that: Surname/Nom (1)."""
+    line = glyphs[end - 1].line
+    rest = "".join(glyph.char for glyph in glyphs[end:] if glyph.line == line)
+    return end + len(rest) if _ENTRY_NUMBER.fullmatch(rest) else end
 
 
 def _exact(string: str, word: str) -> list[tuple[int, int]]:

@@ -147,12 +147,16 @@ def layouts(schema: str | None = None) -> tuple[Layout, ...]:
         awards,
         degrees,
         diplomas,
+        drivers,
         early,
         english,
         heldout,
+        households,
+        identitycards,
         invoices,
         licences,
         registers,
+        travellers,
     )
 
     return tuple(
