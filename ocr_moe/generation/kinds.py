@@ -15,6 +15,7 @@ from ocr_moe.generation.documents.graduates import draw_certificates, draw_furth
 from ocr_moe.generation.documents.households import draw_household_member
 from ocr_moe.generation.documents.identitycards import draw_identity_card
 from ocr_moe.generation.documents.invoices import draw_invoice
+from ocr_moe.generation.documents.qualifications import draw_qualification
 from ocr_moe.generation.documents.travellers import draw_passport
 from ocr_moe.generation.facts import Facts
 from ocr_moe.generation.layouts import Layout
@@ -121,4 +122,5 @@ _KINDS = (
     Kind("passport", each_of(draw_passport)),
     Kind("driving_license", each_of(draw_driving_licence)),
     Kind("household_register", each_of(draw_household_member)),
+    Kind("professional_qualification", each_of(draw_qualification)),
 )

@@ -184,6 +184,55 @@ class Passports(Value):
     """Names of months in other languages than English."""
 
 
+class Profession(Value):
+    """A qualification that is given after an exam."""
+
+    name: str
+    specialities: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    issuers: tuple[str, ...]
+
+
+class Vocations(Value):
+    """Trades, and the levels of skill in them, of before and of today."""
+
+    names: tuple[str, ...]
+    levels: tuple[str, ...]
+    newlevels: tuple[str, ...]
+    issuers: tuple[str, ...]
+    bodies: tuple[str, ...]
+
+
+class Teaching(Value):
+    kinds: tuple[str, ...]
+    """Of qualification, by kind of school."""
+    subjects: tuple[str, ...]
+    issuers: tuple[str, ...]
+
+
+class LicensedWork(Value):
+    name: str
+    kinds: tuple[str, ...]
+    issuers: tuple[str, ...]
+
+
+class JobTitle(Value):
+    name: str
+    specialities: tuple[str, ...]
+    level: str
+
+
+class Qualifications(Value):
+    """Of what certificates of professional qualification are made; issuers with {placeholders}."""
+
+    professional: tuple[Profession, ...]
+    vocational: Vocations
+    teacher: Teaching
+    licensed: tuple[LicensedWork, ...]
+    titles: tuple[JobTitle, ...]
+    committees: tuple[str, ...]
+
+
 class School(NamedTuple):
     code: str
     """The five-digit code of the Ministry of Education."""
@@ -234,6 +283,11 @@ def invoices() -> Invoices:
 @cache
 def awards() -> Awards:
     return Awards.model_validate(yaml.safe_load(_text("awards.yaml")))
+
+
+@cache
+def qualifications() -> Qualifications:
+    return Qualifications.model_validate(yaml.safe_load(_text("qualifications.yaml")))
 
 
 @cache

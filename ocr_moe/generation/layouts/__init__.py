@@ -155,6 +155,7 @@ def layouts(schema: str | None = None) -> tuple[Layout, ...]:
         identitycards,
         invoices,
         licences,
+        qualifications,
         registers,
         travellers,
     )
