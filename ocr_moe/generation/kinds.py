@@ -16,6 +16,7 @@ from ocr_moe.generation.documents.households import draw_household_member
 from ocr_moe.generation.documents.identitycards import draw_identity_card
 from ocr_moe.generation.documents.invoices import draw_invoice
 from ocr_moe.generation.documents.qualifications import draw_qualification
+from ocr_moe.generation.documents.transcripts import draw_transcript
 from ocr_moe.generation.documents.travellers import draw_passport
 from ocr_moe.generation.facts import Facts
 from ocr_moe.generation.layouts import Layout
@@ -123,4 +124,5 @@ _KINDS = (
     Kind("driving_license", each_of(draw_driving_licence)),
     Kind("household_register", each_of(draw_household_member)),
     Kind("professional_qualification", each_of(draw_qualification)),
+    Kind("transcript", each_of(draw_transcript)),
 )

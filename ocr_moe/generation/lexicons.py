@@ -233,6 +233,18 @@ class Qualifications(Value):
     committees: tuple[str, ...]
 
 
+class CourseWords(Value):
+    """Of what transcripts are made."""
+
+    courses: tuple[str, ...]
+    parts: tuple[str, ...]
+    """What stands behind the name of a course of several parts."""
+    english: tuple[str, ...]
+    kinds: tuple[str, ...]
+    english_kinds: tuple[str, ...]
+    colleges: tuple[str, ...]
+
+
 class School(NamedTuple):
     code: str
     """The five-digit code of the Ministry of Education."""
@@ -288,6 +300,11 @@ def awards() -> Awards:
 @cache
 def qualifications() -> Qualifications:
     return Qualifications.model_validate(yaml.safe_load(_text("qualifications.yaml")))
+
+
+@cache
+def courses() -> CourseWords:
+    return CourseWords.model_validate(yaml.safe_load(_text("courses.yaml")))
 
 
 @cache

@@ -51,7 +51,11 @@ def render(spec: Spec) -> Rendered:
     }
     tables: dict[str, Rows] = {
         table: tuple(
-            {column: unicodedata.normalize("NFKC", cell) for column, cell in row.items()}
+            {
+                column: unicodedata.normalize("NFKC", cell)
+                for column, cell in row.items()
+                if column in sheet.columns.get(table, row)
+            }
             for row in rows
         )
         for table, rows in spec.facts.rows().items()

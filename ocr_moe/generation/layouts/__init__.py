@@ -157,6 +157,7 @@ def layouts(schema: str | None = None) -> tuple[Layout, ...]:
         licences,
         qualifications,
         registers,
+        transcripts,
         travellers,
     )
 
