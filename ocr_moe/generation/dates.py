@@ -86,6 +86,54 @@ def english_date(when: str) -> str:
     return f"{MONTHS[month - 1]} {day[0]}, {year}" if day else f"{MONTHS[month - 1]} {year}"
 
 
+_ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth "
+    "fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+).split()
+_CARDINALS = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+
+
+def worded_day(
+    rng: Random, when: str, *, british: bool = False, plain: bool = False, worded: bool = False
+) -> str:
+    """A day as English diplomas write it: in words, in figures behind A.D., or plainly."""
+    year, month, day = (int(part) for part in when.split("-"))
+    name = MONTHS[month - 1]
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(day % 10 if day // 10 != 1 else 0, "th")
+    if plain or (not worded and rng.random() < 0.4):
+        if british:
+            return rng.choice((f"{day} {name} {year}", f"{day}{ending} {name} {year}"))
+        return f"{name} {day}, {year}"
+    ordinal = f"{day}{ending}" if rng.random() < 0.5 else _ordinal(day)
+    if rng.random() < 0.35:
+        return f"{ordinal} day of {name}, {rng.choice(('', 'A.D. '))}{year}"
+    return f"{ordinal} day of {name}, {_year_in_words(rng, year)}"
+
+
+def _ordinal(day: int) -> str:
+    if day <= 20:
+        return _ORDINALS[day - 1]
+    return (
+        "thirtieth"
+        if day == 30
+        else f"{'twenty' if day < 30 else 'thirty'}-{_ORDINALS[day % 10 - 1]}"
+    )
+
+
+def _year_in_words(rng: Random, year: int) -> str:
+    century, rest = divmod(year, 100)
+    tens, ones = divmod(rest, 10)
+    tail = _CARDINALS[rest - 1] if 0 < rest < 20 else ""
+    if rest >= 20:
+        tail = _TENS[tens - 2] + (f"-{_CARDINALS[ones - 1]}" if ones else "")
+    head = "two thousand" if century == 20 else "nineteen hundred"
+    return f"{head}{rng.choice((' and ', ' and ', ' '))}{tail}" if tail else head
+
+
 def capital_amount(ten_thousands: int) -> str:
     """An amount of 万元 in capital numerals: 壹佰万, 伍仟零伍拾万."""
     text, zero = "", False

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from ocr_moe.generation.documents.awards import draw_award
 from ocr_moe.generation.documents.businesses import draw_licence
 from ocr_moe.generation.documents.drivers import draw_driving_licence
+from ocr_moe.generation.documents.englishdiplomas import draw_english_diploma
 from ocr_moe.generation.documents.graduates import draw_certificates, draw_further
 from ocr_moe.generation.documents.households import draw_household_member
 from ocr_moe.generation.documents.identitycards import draw_identity_card
@@ -125,4 +126,5 @@ _KINDS = (
     Kind("household_register", each_of(draw_household_member)),
     Kind("professional_qualification", each_of(draw_qualification)),
     Kind("transcript", each_of(draw_transcript)),
+    Kind("english_diploma", each_of(draw_english_diploma)),
 )

@@ -245,6 +245,29 @@ class CourseWords(Value):
     colleges: tuple[str, ...]
 
 
+class Degree(Value):
+    """A degree of universities abroad, and the fields in which it is given; empty for none."""
+
+    title: str
+    level: str
+    fields: tuple[str, ...]
+
+
+class EnglishDiplomas(Value):
+    """Of what diplomas in English are made."""
+
+    institutions: tuple[str, ...]
+    places: tuple[str, ...]
+    given: tuple[str, ...]
+    middle: tuple[str, ...]
+    family: tuple[str, ...]
+    degrees: tuple[Degree, ...]
+    honours: dict[str, tuple[str, ...]]
+    """By custom: american, british."""
+    wordings: dict[str, tuple[tuple[str, ...], ...]]
+    """By custom, those of layouts that are held out under `heldout_…`; each of lines."""
+
+
 class School(NamedTuple):
     code: str
     """The five-digit code of the Ministry of Education."""
@@ -305,6 +328,11 @@ def qualifications() -> Qualifications:
 @cache
 def courses() -> CourseWords:
     return CourseWords.model_validate(yaml.safe_load(_text("courses.yaml")))
+
+
+@cache
+def english_diplomas() -> EnglishDiplomas:
+    return EnglishDiplomas.model_validate(yaml.safe_load(_text("english_diplomas.yaml")))
 
 
 @cache

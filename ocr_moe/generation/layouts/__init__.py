@@ -150,6 +150,7 @@ def layouts(schema: str | None = None) -> tuple[Layout, ...]:
         drivers,
         early,
         english,
+        englishdiplomas,
         heldout,
         households,
         identitycards,
