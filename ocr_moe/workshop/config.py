@@ -96,7 +96,7 @@ def _validated(data: Mapping[str, Any], path: Path) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {validation_sentences(error, Config)}") from error
+        raise ConfigError(f"{path}: {validation_sentences(error, Config, path)}") from error
 
 
 def _overlay(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
