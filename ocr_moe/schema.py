@@ -30,8 +30,8 @@ from pydantic import Field as PydanticField
 from rapidfuzz import process
 
 from ocr_moe.codes.grammar import CodeGrammar
-from ocr_moe.codes.lexicon import SCHOOLS
-from ocr_moe.errors import SchemaError
+from ocr_moe.codes.lexicon import SCHOOLS, read_lexicon
+from ocr_moe.errors import ConfigError, SchemaError
 from ocr_moe.expressions import Expression, Moment, Operand, parsed
 from ocr_moe.folds import fold_label
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
@@ -230,6 +230,7 @@ class Total(Value):
     """What the numbers of a table's column add up to."""
 
     column: Name
+    """The column that is summed."""
     field: str = ""
     """The field that holds the sum; by default it is printed in a row of the table (合计, Total)."""
     tolerance: float = PydanticField(default=0.005, ge=0.0)
@@ -244,6 +245,7 @@ class Field(Value):
     name: Name
     """The JSON key and the Excel heading."""
     kind: Kind = Kind.TEXT
+    """What sort of value it is: what is taken for one, how it is written, when two are the same."""
     aliases: Texts = ()
     """Other headings of the same field in a verified sheet or in a model's answer."""
     required: bool = True
@@ -311,7 +313,7 @@ class Field(Value):
         """An empty list that somebody wrote into a schema's file says something."""
         return (Fallback.NOWHERE,) if named == [] and info.context is not None else named
 
-    @field_validator("lexicon", mode="before")
+    @field_validator("lexicon", mode="before", json_schema_input_type=str | None)
     @classmethod
     def _found(cls, named: Any, info: ValidationInfo) -> Any:
         if not isinstance(named, str):
@@ -323,8 +325,11 @@ class Field(Value):
         path = (info.context or {}).get("folder", Path()) / named
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            read_lexicon(path)  # what is wrong with it is told before anything is read
         except OSError as error:
             raise ValueError(f"lexicon {named}: {error.strerror or error}") from None
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         return {"name": named, "digest": digest, "path": path}
 
     marks: Marks = Marks()
@@ -476,6 +481,7 @@ class Check(Value):
     """A cross-field consistency check; a failed one becomes a note on its fields."""
 
     kind: Literal["date_order", "code_year", "code_check", "not_future", "expression"]
+    """What is checked."""
     fields: Texts = ()
     """date_order: (earlier, later). code_year: (code, date). code_check: (code,). not_future:
     dates that lie on or before the day of the run. expression: those that it speaks against; by default
@@ -488,6 +494,7 @@ class Check(Value):
     segment: str = "year"
     """code_year: the grammar segment that holds the year."""
     message: str = ""
+    """Stands in place of the note that a failed check makes."""
 
     @model_validator(mode="after")
     def _whole(self) -> Check:
@@ -504,10 +511,13 @@ class Schema(Value):
     """A kind of document."""
 
     name: Name
+    """What it is called: in records, on the command line, by other programs."""
     title: str = ""
+    """Heads pages and lists; by default its name."""
     description: str = ""
-    pages: int | None = None
-    """1: every page of a file is a document of its own. None: a file is a document."""
+    """What the document is, for people and language models."""
+    pages: int | None = PydanticField(default=None, ge=1)
+    """1: every page of a file is a document of its own; 2: every two. None: a file is a document."""
     items: bool = False
     """Whether its documents are items of text with keys: `--schema auto` knows them by these, and takes
     no page for one."""
@@ -525,8 +535,11 @@ class Schema(Value):
     written simplified. `as_printed`: every character is kept as it was read, for documents in Japanese
     or with names in another script than the rest."""
     fields: tuple[Field, ...] = PydanticField(min_length=1)
+    """In the order of the sheet's columns."""
     checks: tuple[Check, ...] = ()
+    """What is true of a right document."""
     subjects: Subjects | None = None
+    """How documents belong together, such as all of one student."""
 
     @model_validator(mode="after")
     def _unique(self) -> Schema:

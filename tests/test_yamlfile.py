@@ -381,3 +381,9 @@ def test_a_schema_that_would_take_all_memory_is_refused(
 
     with pytest.raises(SchemaError, match=sentence):
         load_schema(path)
+
+
+@pytest.mark.parametrize("pages", ["0", "-1", "x"])
+def test_a_document_has_pages(pages: str, tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"line 2, pages: Input should be"):
+        schema_of(f"name: t\npages: {pages}\nfields: [{{name: a}}]\n", tmp_path)

@@ -44,7 +44,7 @@ class Traps:
         elif isinstance(event, yaml.CollectionEndEvent):
             self._lists.pop()
         elif isinstance(event, yaml.AliasEvent):
-            self._anchors.pop(event.anchor, None)
+            self._anchors.pop(event.anchor or "", None)
         elif isinstance(event, yaml.ScalarEvent):
             if event.style == '"':
                 self._see_escapes(event)
