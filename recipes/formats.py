@@ -73,7 +73,8 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
 def editors_schema() -> dict[str, Any]:
     """JSON Schema of a schema's file. It says what each key means, and takes no other keys."""
     schema = Schema.model_json_schema(mode="validation", by_alias=True)
-    told = {model.__name__: model for model in [Schema, *nested([Schema])]}
+    models: list[type[BaseModel]] = [Schema, *nested([Schema])]
+    told = {model.__name__: model for model in models}
     for part in _objects(schema):
         model = told[part.get("title", "")]
         words = attribute_docstrings(model)
