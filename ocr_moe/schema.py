@@ -515,7 +515,7 @@ class Schema(Value):
     title: str = ""
     """Heads pages and lists; by default its name."""
     description: str = ""
-    """What the document is, for people and language models."""
+    """What the document is, for people; the service tells it with the kinds. No prompt has it."""
     pages: int | None = PydanticField(default=None, ge=1)
     """1: every page of a file is a document of its own; 2: every two. None: a file is a document."""
     items: bool = False
