@@ -234,6 +234,9 @@ def second_alone(sheet: Sheet, facts: DrivingLicence, look: Look) -> None:
     strength = sheet.rng.uniform(0.08, 0.3)
     card = fill_page(sheet, tint=_TINT, pattern=_LINES, strength=strength, ratio=RATIO)
     second_page(card, facts, _Page(card))
+    number = sheet.box_of("证号")
+    if number is not None:
+        sheet.marks.append(("出生日期", number))  # which it says
 
 
 @setting("driving_old", DrivingLicence, schema=SCHEMA, ratio=(0.68, 0.74), suits=_of("old"))
