@@ -77,14 +77,16 @@ def fold_name(text: str) -> str:
     return _NAME_MARKS.sub("", unicodedata.normalize("NFKC", text))
 
 
+_SPACES_AT_MARKS = re.compile(r"(?<=[,;:.()&/])\s+|\s+(?=[,;:.()&/])")
+
+
 def fold_value(text: str) -> str:
     """A clean value against another: one kind of dash, dot and quotation mark, no stop at its end.
 
-    Spaces count in Latin text only; case counts.
+    Spaces count between the words of Latin text only; case counts.
     """
     text = _DASHES.sub("-", DOTS.sub("·", text.translate(_QUOTES)))
-    if has_cjk(text):
-        text = re.sub(r"\s", "", text)
+    text = re.sub(r"\s", "", text) if has_cjk(text) else _SPACES_AT_MARKS.sub("", text)
     return text.rstrip(".。,;、*")
 
 

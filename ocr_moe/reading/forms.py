@@ -150,7 +150,7 @@ def read_form(
     labels += [label for row in layout.rows for label in _labels_of_row(row, words, used)]
     if settle is not None:
         labels = list(settle(labels))
-    labels = _settle(labels)
+    labels = _settle(_unqualified(layout, labels))
     labels = _joined(layout, labels)
     labels += _damaged(layout, words, labels)
     found = {label.name for label in labels}
@@ -455,6 +455,35 @@ def _settle(labels: list[Label]) -> list[Label]:
         for label in labels
         if label.anchored or (label.name is not None and label.name not in standing)
     ]
+
+
+_QUALIFIES = re.compile(
+    r"(?<![A-Za-z])(?:incl?|inclu\w*|excl?|exclu\w*|inkl|exkl|of|in|with|without|before|after|plus|less)"
+    r"[^A-Za-z:]*$",
+    re.IGNORECASE,
+)
+"""Words before a noun that says more of the one before them: Total incl. GST, GST included in total."""
+
+
+def _unqualified(layout: PageLayout, labels: list[Label]) -> list[Label]:
+    """Labels without those that only say more of the label before them in the same phrase."""
+    texts: dict[int, dict[int, str]] = {}
+    for piece in layout.pieces:
+        for glyph in piece.glyphs:
+            texts.setdefault(glyph.line, {})[glyph.offset] = glyph.char
+    kept: list[Label] = []
+    begun: dict[int, Label] = {}
+    for label in sorted(labels, key=lambda each: (each.glyphs[0].line, each.glyphs[0].offset)):
+        first = label.glyphs[0]
+        before = begun.get(first.line)
+        if before is not None and not label.lines:
+            start, line = before.glyphs[-1].offset + 1, texts[first.line]
+            between = "".join(line.get(at, " ") for at in range(start, first.offset))
+            if _QUALIFIES.search(between):
+                continue
+        begun[first.line] = label
+        kept.append(label)
+    return kept
 
 
 @dataclass(frozen=True)

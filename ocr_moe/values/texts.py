@@ -26,9 +26,11 @@ def parse_text(text: str) -> str | None:
 
 
 def same_text(a: str, b: str) -> bool:
-    """Without regard to spaces, kinds of dash, dot and quotation mark, and to whether characters are
-    simplified or traditional; ranges by their dates."""
+    """Without regard to spaces, kinds of dash, dot and quotation mark, to whether characters are
+    simplified or traditional, and to case where one is all in capitals; ranges by their dates."""
     left, right = fold_value(a), fold_value(b)
+    if left.isupper() or right.isupper():
+        left, right = left.upper(), right.upper()
     return left == right or _simplified(left) == _simplified(right) or _same_range(a, b)
 
 

@@ -131,4 +131,9 @@ def find_schema(name: str) -> Schema:
 def candidate_schemas(config: Config) -> tuple[Schema, ...]:
     """What `--schema auto` chooses from: the shipped schemas and the configured ones."""
     shipped = [load_schema(path) for path in shipped_schemas().values()]
-    return (*shipped, *(load_schema(Path(path)) for path in config.schemas))
+    return (*shipped, *configured_schemas(config))
+
+
+def configured_schemas(config: Config) -> tuple[Schema, ...]:
+    """A user's own schemas that the configuration names."""
+    return tuple(load_schema(Path(path)) for path in config.schemas)
