@@ -200,9 +200,23 @@ def _labels_of_row(
                     continue
                 quality *= 1.0 - _MISREAD * errors / len(word)
                 end = _numbered(glyphs, end)
+                start = _with_other_tongue(glyphs, start, taken)
                 taken[start:end] = [True] * (end - start)
                 found.append(Label(name, word, quality, rank, anchored, tuple(glyphs[start:end])))
     return found
+
+
+def _with_other_tongue(glyphs: Sequence[Glyph], start: int, taken: Sequence[bool]) -> int:
+    """Where a label behind a stroke begins: with its box, if what stands there in another language could
+    not be read (Antoridad/Authority)."""
+    at = start - 1
+    if at < 0 or glyphs[at].char != "/" or glyphs[at].line != glyphs[start].line:
+        return start
+    while at > 0 and glyphs[at - 1].line == glyphs[start].line:
+        at -= 1
+    words = "".join(glyph.char for glyph in glyphs[at : start - 1])
+    letters = bool(words) and all(char.isalpha() or char in "/.'’-" for char in words)
+    return at if letters and not any(taken[at:start]) else start
 
 
 _ENTRY_NUMBER = re.compile(r"[(（\[]\d{1,2}[)）\]]")
@@ -667,6 +681,7 @@ def _assign(
         blocks[index] = block
     rest = _continue(labels, blocks, rest, multiline, claimed)
     under, rest = _below(labels, blocks, rest)
+    rest = _further_under(under, rest, multiline, labels)
     orphans = _orphans(layout, labels, blocks, rest)
     found: dict[int, list[Block]] = {}
     for group in (blocks, under):
@@ -944,6 +959,45 @@ def _below(
             under[index] = Block(label, "below", [[best[1]]], best[0])
             left.remove(best[1])
     return under, left
+
+
+_NEXT_UNDER = (0.6, 1.7)
+"""From one line of a value under its label down to the next, in text heights: closer than the rows of
+the form stand."""
+_FLUSH = 0.6
+"""How far apart their left edges are at most, in text heights …"""
+_LIKE = 1.5
+"""… and how many times as tall one may be as the other."""
+
+
+def _further_under(
+    under: Mapping[int, Block],
+    rest: Sequence[Piece],
+    multiline: Collection[str],
+    labels: Sequence[Label],
+) -> list[Piece]:
+    """Let values of several lines that stand under their labels go on; returns what remains."""
+    left = list(rest)
+    least, most = _NEXT_UNDER
+    for block in under.values():
+        if block.label.name not in multiline:
+            continue
+        while True:
+            first, last = block.lines[0][0], block.lines[-1][0]
+            following = [
+                piece
+                for piece in left
+                if least * piece.height < piece.v - last.v <= most * max(piece.height, last.height)
+                and abs(piece.u0 - first.u0) <= _FLUSH * max(piece.height, first.height)
+                and max(piece.height, last.height) <= _LIKE * min(piece.height, last.height)
+                and not _foreign(piece, block, labels)
+            ]
+            if not following:
+                break
+            piece = min(following, key=lambda each: each.v)
+            block.lines.append([piece])
+            left.remove(piece)
+    return left
 
 
 _HALF_SURE = 0.5
