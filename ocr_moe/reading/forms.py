@@ -128,12 +128,14 @@ def read_form(
     multiline: Collection[str] = (),
     claims: Callable[[Collection[str], str], bool] | None = None,
     settle: Callable[[Sequence[Label]], Sequence[Label]] | None = None,
+    allows: Callable[[Collection[str], str], bool] | None = None,
 ) -> Form:
     """Find the labels of `vocabulary` (field name, or None for other labels, → its labels).
 
     `weak` labels stand for a field only where it has no better one; their rank is WEAK and more.
     Only the values of `multiline` fields go on over further lines.  `claims` tells whether a line
-    looks like the value of one of some fields; it is asked about fields whose label is not found.
+    looks like the value of one of some fields, `allows` whether it may be one of a kind that nothing tells
+    by its looks; they are asked about fields whose label is not found.
     `settle` says whose a label is, where the words alone do not tell.
     """
     words: list[Word] = [
@@ -156,7 +158,11 @@ def read_form(
     found = {label.name for label in labels}
     unlabelled = {name for name in vocabulary if name is not None and name not in found}
     return _assign(
-        layout, labels, multiline, lambda text: bool(claims and claims(unlabelled, text))
+        layout,
+        labels,
+        multiline,
+        lambda text: bool(claims and claims(unlabelled, text)),
+        lambda text: allows is None or allows(unlabelled, text),
     )
 
 
@@ -657,6 +663,7 @@ def _assign(
     labels: Sequence[Label],
     multiline: Collection[str],
     claimed: Callable[[str], bool],
+    allowed: Callable[[str], bool],
 ) -> Form:
     values = _value_pieces(layout, labels)
     blocks: dict[int, Block] = {}
@@ -679,7 +686,7 @@ def _assign(
         start = block.lines[0][0]
         block.distance = max(0.0, (start.u0 - label.end_at(start.v)) / label.height)
         blocks[index] = block
-    rest = _continue(labels, blocks, rest, multiline, claimed)
+    rest = _continue(labels, blocks, rest, multiline, claimed, allowed)
     under, rest = _below(labels, blocks, rest)
     rest = _further_under(under, rest, multiline, labels)
     orphans = _orphans(layout, labels, blocks, rest)
@@ -799,6 +806,7 @@ def _continue(
     rest: Sequence[Piece],
     multiline: Collection[str],
     claimed: Callable[[str], bool],
+    allowed: Callable[[str], bool],
 ) -> list[Piece]:
     """Give lines that stand under a block's last line, at its left edge, to the block."""
     left: list[Piece] = []
@@ -806,7 +814,7 @@ def _continue(
     for piece in sorted(rest, key=lambda p: p.v):
         best: tuple[float, Block] | None = None
         for block in blocks.values():
-            cost = _continuation(piece, block, labels, multiline, right, claimed)
+            cost = _continuation(piece, block, labels, multiline, right, claimed, allowed)
             if cost is not None and (best is None or cost < best[0]):
                 best = (cost, block)
         if best is None:
@@ -860,6 +868,7 @@ def _continuation(
     multiline: Collection[str],
     right: float,
     claimed: Callable[[str], bool],
+    allowed: Callable[[str], bool],
 ) -> float | None:
     """The cost of taking a piece for the next line of a block, or None where it cannot be.
 
@@ -887,9 +896,10 @@ def _continuation(
             return None
         far = drop * size > _NEXT_FIELD * _pitch(block.label, labels)
         full = last[-1].u1 >= right - _MARGIN * size
-        if len(block.lines) == 1 and far and (not full or claimed(piece.text)):
-            # As far away as the next field: a value whose label was not read.
-            return None
+        if len(block.lines) == 1 and far:
+            # As far away as the next field: perhaps a value whose label was not read.
+            if claimed(piece.text) or (not full and allowed(piece.text)):
+                return None
     return abs(drop) + abs(piece.u0 - edge) / size * _COST_OF_INDENT
 
 
