@@ -168,7 +168,10 @@ def test_a_word_in_place_of_a_date() -> None:
             "checks": [
                 {"kind": "date_order", "fields": ["issued", "until"], "years": [0, 20]},
                 {"kind": "not_future", "fields": ["issued", "until"]},
-                {"kind": "expression", "expression": 'until == "长期" or years(issued, until) < 21'},
+                {
+                    "kind": "expression",
+                    "expression": 'until == "长期" or years(issued, until) < 21',
+                },
             ],
         }
     )

@@ -134,8 +134,8 @@ def read_form(
 
     `weak` labels stand for a field only where it has no better one; their rank is WEAK and more.
     Only the values of `multiline` fields go on over further lines.  `claims` tells whether a line
-    looks like the value of one of some fields, `allows` whether it may be one of a kind that nothing tells
-    by its looks; they are asked about fields whose label is not found.
+    looks like the value of one of some fields, `allows` whether it may be one of a kind that nothing
+    tells by its looks; they are asked about fields whose label is not found.
     `settle` says whose a label is, where the words alone do not tell.
     """
     words: list[Word] = [
@@ -896,10 +896,10 @@ def _continuation(
             return None
         far = drop * size > _NEXT_FIELD * _pitch(block.label, labels)
         full = last[-1].u1 >= right - _MARGIN * size
-        if len(block.lines) == 1 and far:
-            # As far away as the next field: perhaps a value whose label was not read.
-            if claimed(piece.text) or (not full and allowed(piece.text)):
-                return None
+        anothers = claimed(piece.text) or (not full and allowed(piece.text))
+        if len(block.lines) == 1 and far and anothers:
+            # As far away as the next field: a value whose label was not read.
+            return None
     return abs(drop) + abs(piece.u0 - edge) / size * _COST_OF_INDENT
 
 

@@ -342,7 +342,8 @@ def screen(sheet: Sheet, facts: DrivingLicence, look: Look) -> None:
         else:
             sheet.text(column, y, text, value, field=field)
         y += step
-    made = f"生成时间：2025-0{rng.randint(1, 9)}-1{rng.randint(0, 9)} 1{rng.randint(0, 9)}:2{rng.randint(0, 9)}:35"
+    day = f"2025-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}"
+    made = f"生成时间：{day} 1{rng.randint(0, 9)}:2{rng.randint(0, 9)}:35"
     sheet.text(w / 2, w * 1.57, made, Pen(face, round(w * 0.026), blue), align="m")
 
 
