@@ -686,7 +686,8 @@ def _assign(
         start = block.lines[0][0]
         block.distance = max(0.0, (start.u0 - label.end_at(start.v)) / label.height)
         blocks[index] = block
-    rest = _continue(labels, blocks, rest, multiline, claimed, allowed)
+    pieces = [piece for row in layout.rows for piece in row]
+    rest = _continue(labels, blocks, rest, multiline, claimed, allowed, pieces)
     under, rest = _below(labels, blocks, rest)
     rest = _further_under(under, rest, multiline, labels)
     orphans = _orphans(layout, labels, blocks, rest)
@@ -807,6 +808,7 @@ def _continue(
     multiline: Collection[str],
     claimed: Callable[[str], bool],
     allowed: Callable[[str], bool],
+    pieces: Sequence[Piece],
 ) -> list[Piece]:
     """Give lines that stand under a block's last line, at its left edge, to the block."""
     left: list[Piece] = []
@@ -814,7 +816,7 @@ def _continue(
     for piece in sorted(rest, key=lambda p: p.v):
         best: tuple[float, Block] | None = None
         for block in blocks.values():
-            cost = _continuation(piece, block, labels, multiline, right, claimed, allowed)
+            cost = _continuation(piece, block, labels, multiline, right, claimed, allowed, pieces)
             if cost is not None and (best is None or cost < best[0]):
                 best = (cost, block)
         if best is None:
@@ -869,6 +871,7 @@ def _continuation(
     right: float,
     claimed: Callable[[str], bool],
     allowed: Callable[[str], bool],
+    pieces: Sequence[Piece],
 ) -> float | None:
     """The cost of taking a piece for the next line of a block, or None where it cannot be.
 
@@ -896,11 +899,26 @@ def _continuation(
             return None
         far = drop * size > _NEXT_FIELD * _pitch(block.label, labels)
         full = last[-1].u1 >= right - _MARGIN * size
-        anothers = claimed(piece.text) or (not full and allowed(piece.text))
+        anothers = claimed(piece.text) or (
+            not full and (allowed(piece.text) or _announced(piece, block, pieces))
+        )
         if len(block.lines) == 1 and far and anothers:
             # As far away as the next field: a value whose label was not read.
             return None
     return abs(drop) + abs(piece.u0 - edge) / size * _COST_OF_INDENT
+
+
+def _announced(piece: Piece, block: Block, pieces: Sequence[Piece]) -> bool:
+    """Whether something stands before a line in the column of the block's label: a label that the schema
+    does not know, or one that could not be read."""
+    left = block.label.u0 - piece.height
+    return any(
+        abs(other.v - piece.v) <= _ONE_LINE * max(other.height, piece.height)
+        and left <= other.u0
+        and other.u1 <= piece.u0 + piece.height / 2
+        for other in pieces
+        if other is not piece
+    )
 
 
 _COLUMN = 2.0
