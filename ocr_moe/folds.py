@@ -15,6 +15,8 @@ CJK = (
     r"\u2e80-\u2fff\u3001-\u303f\u30fb\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 )
 """Inside a character class: Han characters, kana excepted, and their punctuation."""
+HAN = re.compile(r"[\u3400-\u9fff]")
+"""A Han character as nearly all print has them: of the first plane, extension A and the unified ones."""
 DOTS = re.compile(r"[·•・‧∙⋅˙●]")
 """What stands between the parts of a name."""
 

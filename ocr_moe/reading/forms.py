@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
-from ocr_moe.folds import fold_label, fold_label_glyph
+from ocr_moe.folds import HAN, fold_label, fold_label_glyph
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Row
 from ocr_moe.schema import forms_of
 
@@ -35,7 +35,6 @@ _EDGE = 1.5
 """How far apart the left edges of one column may be, in text heights. [twice ±0]"""
 _ONE_LINE = 0.5
 """How far from level the pieces of one line may stand, in text heights. [half ±0]"""
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z]{4}")
 _BREAKS = set(" \t:;,.、。|/()[]*-_")
 
@@ -427,7 +426,7 @@ def _one_label(first: Label, second: Label) -> bool:
     if second.name is not None and second.name != first.name:
         return False
     declared = second.name is not None and first.rank == second.rank and first.text != second.text
-    return declared or bool(_HAN.search(first.text)) != bool(_HAN.search(second.text))
+    return declared or bool(HAN.search(first.text)) != bool(HAN.search(second.text))
 
 
 def _side_by_side(first: Label, second: Label) -> bool:
@@ -679,9 +678,9 @@ def _assign(
         label = labels[index]
         pieces, stray = _near_side(pieces)
         rest += stray
-        if any(_HAN.search(p.text) for p in pieces):
+        if any(HAN.search(p.text) for p in pieces):
             # A watermark's web address close to a Chinese value.
-            pieces = [p for p in pieces if _HAN.search(p.text) or not _WORD.search(p.text)]
+            pieces = [p for p in pieces if HAN.search(p.text) or not _WORD.search(p.text)]
         block = Block(label, "right", _lines(pieces))
         start = block.lines[0][0]
         block.distance = max(0.0, (start.u0 - label.end_at(start.v)) / label.height)
@@ -894,8 +893,8 @@ def _continuation(
             most += (block.label.foot - block.label.lines[0][0].v) / size
         if block.label.name not in multiline or not aligned or not least < drop <= most:
             return None
-        han = any(_HAN.search(p.text) for p in last)
-        if han and not _HAN.search(piece.text) and _WORD.search(piece.text):
+        han = any(HAN.search(p.text) for p in last)
+        if han and not HAN.search(piece.text) and _WORD.search(piece.text):
             return None
         far = drop * size > _NEXT_FIELD * _pitch(block.label, labels)
         full = last[-1].u1 >= right - _MARGIN * size

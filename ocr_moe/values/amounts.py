@@ -11,8 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from ocr_moe.folds import fold_value
-from ocr_moe.values.printed import HAN, Part
+from ocr_moe.folds import HAN, fold_value
+from ocr_moe.values.printed import Part
 
 _DIGIT = {
     char: value

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from ocr_moe.folds import fold_value
+from ocr_moe.folds import HAN, fold_value
 from ocr_moe.values.dates import DateSpan, find_dates
 from ocr_moe.values.hanzi import simplified
-from ocr_moe.values.printed import EDGES, HAN
+from ocr_moe.values.printed import EDGES
 
 _FOREVER = re.compile(r"长期|永久|永续|无固定期限|不约定期限")
 _RANGE_WORDS = re.compile(
