@@ -463,7 +463,6 @@ fields:
   - {name: authority, kind: text, required: false, labels: [Authority, 签发机关 / Authority]}
   - {name: issued, kind: date, required: false, labels: [Date of issue]}
   - {name: address, kind: text, required: false, labels: [住址]}
-  - {name: number, kind: code, required: false, labels: [编号], grammars: [{name: n, segments: [{length: 6}]}]}
 other_labels: [Address, Signature]
 """
 

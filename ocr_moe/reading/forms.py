@@ -447,12 +447,12 @@ def _has_value(above: Label, label: Label, rest: Sequence[Piece], labels: Sequen
     Beside a label in Latin letters under one in Han characters, Han characters go on with the value of
     the upper one: the second line of an address, beside Address.
     """
-    translated = bool(_HAN.search(above.text)) and not _HAN.search(label.text)
+    translated = bool(HAN.search(above.text)) and not HAN.search(label.text)
     level = [
         piece
         for piece in rest
         if abs(piece.v - label.v) <= _ONE_LINE * max(piece.height, label.height)
-        and not (translated and _HAN.search(piece.text))
+        and not (translated and HAN.search(piece.text))
         and abs(piece.v - label.v) + _NEARER * label.height < abs(piece.v - above.v)
         and piece.u0 >= label.u1 - _OVERLAP * label.height
     ]
