@@ -159,8 +159,8 @@ def test_a_part_that_is_none_is_refused() -> None:
 
 
 def zone_of(facts: Passport, size: str) -> str:
-    """What the check of a zone of a size is over; the lines of TD1 and TD2 as ICAO Doc 9303 sets them."""
-    first, second = facts.zone
+    """What the check of a zone of a size is over; TD1 and TD2 as ICAO Doc 9303 sets them."""
+    _, second = facts.zone
     number, state, birth, sex, expiry = (
         *(second[:10], second[10:13], second[13:20], second[20], second[21:28]),
     )

@@ -199,7 +199,7 @@ _WRITTEN_OUT = str.maketrans(
         **{"Ł": "L", "Đ": "D", "Ð": "D", "Þ": "TH", "Ħ": "H", "Ŧ": "T", "Ŀ": "L", "Ŋ": "N"},
     }
 )
-"""Letters that zones write as others, ICAO Doc 9303 part 3 section 6; those with mere marks lose them."""
+"""Letters that zones write as others, ICAO Doc 9303 part 3, section 6; mere marks are left out."""
 _WRITTEN_OTHERWISE = (Kind.DATE, Kind.ENUM, Kind.MONEY, Kind.NUMBER, Kind.PERCENTAGE, Kind.TIME)
 """Kinds whose values are compared by what they mean, and never letter by letter."""
 

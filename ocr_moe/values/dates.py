@@ -181,11 +181,13 @@ _OTHER_TONGUE = r"(?:(?:\d{1,2}\s*月|[^\W\d_]{3,9}\.?)\s*/\s*)"
 _IN_ANOTHER = r"(?:\s*/\s*[^\W\d_]{3,9}\.?)"
 """The name of the month in another language, as passports print it: 28 7月/JUL 1981, 05 FEB /FÉV 65."""
 _SPACED_DAY_FIRST = re.compile(
-    r"(?<![\d.,/-])(?<!\d )(?P<a>0[1-9]|[12]\d|3[01]) (?P<sep>)(?P<b>0[1-9]|1[0-2]) (?P<y>(?:19|20)\d\d)(?![ ]?\d)"
+    r"(?<![\d.,/-])(?<!\d )(?P<a>0[1-9]|[12]\d|3[01]) (?P<b>0[1-9]|1[0-2]) "
+    r"(?P<y>(?:19|20)\d\d)(?![ ]?\d)"
 )
 """12 05 1974, as some passports print it."""
 _DAY_NAME_YEAR = re.compile(
-    rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s*[-/., ]?\s*(?:of\s+)?{_OTHER_TONGUE}?(?P<mon>{_MONTH_NAME})"
+    rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s*[-/., ]?\s*(?:of\s+)?"
+    rf"{_OTHER_TONGUE}?(?P<mon>{_MONTH_NAME})"
     rf"{_IN_ANOTHER}?\s*[-/.,' ]?\s*(?P<y>(?:19|20)\d\d|\d\d)(?!\d)",
     re.IGNORECASE,
 )

@@ -58,7 +58,7 @@ from ocr_moe.reading.roundings import rounded_otherwise
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Box, Cost, Reading, Value
 
-REVISION = "6"
+REVISION = "7"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 

@@ -75,10 +75,11 @@ def draw_address(rng: Random, region: Region) -> str:
     if chance < 0.55:
         return f"{head}{street}{number}{rng.choice(words.estates)}{rng.randint(1, 38)}幢{room}"
     if chance < 0.75:
-        unit = f"{rng.randint(1, 40)}{rng.choice('栋号')}楼{rng.randint(1, 6)}单元{room}"
-        return f"{head}{street}{number}{unit.replace('号楼', '号楼').replace('栋楼', '栋')}"
+        block = f"{rng.randint(1, 40)}{rng.choice(('栋', '号楼'))}{rng.randint(1, 6)}单元"
+        return f"{head}{street}{number}{block}{room}"
     if chance < 0.85:
-        return f"{head}{rng.choice(words.estates)}{rng.randint(1, 38)}号楼{rng.randint(1, 6)}单元{room[:-1]}"
+        block = f"{rng.randint(1, 38)}号楼{rng.randint(1, 6)}单元"
+        return f"{head}{rng.choice(words.estates)}{block}{room.removesuffix('室')}"
     return f"{head}{street}{number}"
 
 

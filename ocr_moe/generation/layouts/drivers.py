@@ -234,6 +234,9 @@ def second_alone(sheet: Sheet, facts: DrivingLicence, look: Look) -> None:
     strength = sheet.rng.uniform(0.08, 0.3)
     card = fill_page(sheet, tint=_TINT, pattern=_LINES, strength=strength, ratio=RATIO)
     second_page(card, facts, _Page(card))
+    number = sheet.box_of("证号")
+    if number is not None:
+        sheet.marks.append(("出生日期", number))  # which it says
 
 
 @setting("driving_old", DrivingLicence, schema=SCHEMA, ratio=(0.68, 0.74), suits=_of("old"))
@@ -339,7 +342,8 @@ def screen(sheet: Sheet, facts: DrivingLicence, look: Look) -> None:
         else:
             sheet.text(column, y, text, value, field=field)
         y += step
-    made = f"生成时间：2025-0{rng.randint(1, 9)}-1{rng.randint(0, 9)} 1{rng.randint(0, 9)}:2{rng.randint(0, 9)}:35"
+    day = f"2025-0{rng.randint(1, 9)}-1{rng.randint(0, 9)}"
+    made = f"生成时间：{day} 1{rng.randint(0, 9)}:2{rng.randint(0, 9)}:35"
     sheet.text(w / 2, w * 1.57, made, Pen(face, round(w * 0.026), blue), align="m")
 
 
