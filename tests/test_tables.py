@@ -26,6 +26,7 @@ from ocr_moe.exports.jsonl import answer_to_json, record_from_json, record_to_js
 from ocr_moe.exports.stored import answer_data, record_data
 from ocr_moe.exports.workbook import write_workbook
 from ocr_moe.judgements import Verdict
+from ocr_moe.generation.layouts.transcripts import Style as TableStyle
 from ocr_moe.protocols import State
 from ocr_moe.routing.combiners import Moe
 from ocr_moe.routing.consistency import check
@@ -46,7 +47,7 @@ from ocr_moe.types import (
 from ocr_moe.values.normalize import equal
 from ocr_moe.values.tables import paired
 from tests.conftest import ROOT
-from tests.transcripts import Style, TableStyle, draw, opened
+from tests.transcripts import Style, draw, opened
 
 TRANSCRIPT = load_schema(ROOT / "config" / "schemas" / "transcript.yaml")
 COURSES = TRANSCRIPT.field("课程")

@@ -413,8 +413,8 @@ def _rows_of_block(
 
 
 def _is_whole(wanted: Field, line: _Line, names: Sequence[str]) -> bool:
-    """Whether a line fills every column, with what their shapes ask for: it is a row though its words are
-    those of a label (专业选修 where 专业 is a field)."""
+    """Whether a line fills every column, with what their shapes ask for: it is a row though its words
+    are those of a label (专业选修 where 专业 is a field)."""
     shapes = {name: shape for name in names if (shape := wanted.column(name).shape)}
     return (
         bool(shapes)

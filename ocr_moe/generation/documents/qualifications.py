@@ -1,4 +1,4 @@
-"""Random certificates of professional qualification: of exams, trades, teachers, licensed work, titles."""
+"""Random certificates of professional qualification: exams, trades, teachers, licences, job titles."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def _professional(rng: Random, person: Citizen, day: date) -> dict[str, Any]:
 
 def _vocational(rng: Random, person: Citizen, day: date) -> dict[str, Any]:
     words = qualifications().vocational
-    number = f"{day.year % 100:02d}{person.region.code[:2]}{rng.randrange(10**4):04d}{rng.randrange(1, 6)}{rng.randrange(10**7):07d}"
+    number = f"{day.year % 100:02d}{person.region.code[:2]}{rng.randrange(10**4):04d}"
+    number += f"{rng.randrange(1, 6)}{rng.randrange(10**7):07d}"
     return {
         "name": rng.choice(words.names),
         "speciality": "",

@@ -233,8 +233,8 @@ def form(sheet: Sheet, facts: EnglishDiploma, look: Look) -> None:
         if not value:
             continue
         sheet.text(w * 0.14, y, f"{label}:", body)
-        sheet.text(w * 0.4, y, value, fitted(sheet, value, replace(large["name"], size=round(size)), w * 0.5),
-                   field=name)  # fmt: skip
+        pen = fitted(sheet, value, replace(large["name"], size=round(size)), w * 0.5)
+        sheet.text(w * 0.4, y, value, pen, field=name)
         y += h * 0.055
     level(sheet)
     small = replace(body, size=round(size * 0.8))
@@ -272,7 +272,8 @@ def wide(sheet: Sheet, facts: EnglishDiploma, look: Look) -> None:
         sheet.book, look.title_face, rng, "SIGILLUM", round(w * 0.13), colour=(40, 60, 120)
     )
     sheet.stamp(layer, w * 0.14, h * 0.48)
-    last = centred(sheet, lines_of(sheet, facts, "heldout_"), body, large, (w * 0.26, h * 0.08, w * 0.94, h * 0.72))  # fmt: skip
+    lines = lines_of(sheet, facts, "heldout_")
+    last = centred(sheet, lines, body, large, (w * 0.26, h * 0.08, w * 0.94, h * 0.72))
     level(sheet)
     small = replace(body, size=round(size * 0.75))
     y = max(last + size * 4.5, h * 0.88)

@@ -286,7 +286,7 @@ def issued_by(
     "qualification_exam", Qualification, schema=SCHEMA, ratio=(0.66, 0.72), suits=of("professional")
 )
 def exam(sheet: Sheet, facts: Qualification, look: Look) -> None:
-    """专业技术人员职业资格证书 as printed today: what it is of and by whom at the left, entries right."""
+    """专业技术人员职业资格证书 of today: of what and by whom at the left, entries at the right."""
     rng, w, h = sheet.rng, sheet.width, sheet.height
     grounds(sheet, rng.choice(COLOURS))
     size = w * rng.uniform(0.0165, 0.019)
@@ -375,8 +375,14 @@ def booklet(sheet: Sheet, facts: Qualification, look: Look) -> None:
 
 
 PROSE = {
-    "teacher": "{name}，{sex}，{birth}生，身份证号码{identity}。经认定，具备{qualification}条件，任教学科为{speciality}，特发此证。",
-    "title": "{name}，{sex}，{birth}出生，经评审委员会评审，于{approved}取得{speciality}专业{qualification}任职资格。",
+    "teacher": (
+        "{name}，{sex}，{birth}生，身份证号码{identity}。"
+        "经认定，具备{qualification}条件，任教学科为{speciality}，特发此证。"
+    ),
+    "title": (
+        "{name}，{sex}，{birth}出生，经评审委员会评审，"
+        "于{approved}取得{speciality}专业{qualification}任职资格。"
+    ),
 }
 
 
