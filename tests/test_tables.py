@@ -10,7 +10,6 @@ from pathlib import Path
 import openpyxl
 import orjson
 import pytest
-import yaml
 
 from ocr_moe.engines.ppocr import PpOcrEngine, PpOcrParams
 from ocr_moe.errors import SchemaError
@@ -25,8 +24,8 @@ from ocr_moe.experts.rules.expert import RulesExpert
 from ocr_moe.exports.jsonl import answer_to_json, record_from_json, record_to_json
 from ocr_moe.exports.stored import answer_data, record_data
 from ocr_moe.exports.workbook import write_workbook
-from ocr_moe.judgements import Verdict
 from ocr_moe.generation.layouts.transcripts import Style as TableStyle
+from ocr_moe.judgements import Verdict
 from ocr_moe.protocols import State
 from ocr_moe.routing.combiners import Moe
 from ocr_moe.routing.consistency import check
