@@ -511,7 +511,7 @@ def test_what_is_of_a_label_and_what_of_its_value(
     ids=["nothing before it", "an unknown label before it", "another field's value"],
 )
 def test_a_line_as_far_down_as_the_next_field(second: str, address: str, tmp_path: Path) -> None:
-    text = f"""
+    text = """
 name: card
 fields:
   - {{name: person, kind: person, labels: [姓名]}}
