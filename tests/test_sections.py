@@ -511,13 +511,13 @@ def test_what_is_of_a_label_and_what_of_its_value(
     ids=["nothing before it", "an unknown label before it", "another field's value"],
 )
 def test_a_line_as_far_down_as_the_next_field(second: str, address: str, tmp_path: Path) -> None:
-    text = f"""
+    text = """
 name: card
 fields:
-  - {{name: person, kind: person, labels: [姓名]}}
-  - {{name: address, kind: text, labels: [住址]}}
-  - {{name: number, kind: code, labels: [编号], grammars: [{{name: n, segments: [{{length: 6}}]}}]}}
-  - {{name: issuer, kind: organisation, labels: [签发机关], shape: 公安}}
+  - {name: person, kind: person, labels: [姓名]}
+  - {name: address, kind: text, labels: [住址]}
+  - {name: number, kind: code, labels: [编号], grammars: [{name: n, segments: [{length: 6}]}]}
+  - {name: issuer, kind: organisation, labels: [签发机关], shape: 公安}
 """
     rows = f"姓名|@0.3 罗可颖|@0.7 身份证复印件粘贴处\n住址|@0.3 义乌市幸福里15号楼5单\n{second}"
     assert values(schema_of(text, tmp_path), page(rows, pitch=0.05))["address"] == address

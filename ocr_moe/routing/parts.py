@@ -131,6 +131,8 @@ class Parts:
             both = max(own, chance)
             if not _overlap(printed.evidence, said.evidence):
                 both = 1.0 - (1.0 - own) * (1.0 - chance) * self._params.coincidence
+            if _has_marks(field, printed.value or "", value):
+                both = own  # no zone says which marks the letters have: Ń is as well Ñ
             update = {
                 "confidence": round(min(both, max(self._params.most, own)), 6),
                 "experts": tuple(dict.fromkeys((*printed.experts, *said.experts))),
@@ -212,6 +214,13 @@ def _same(field: Field, printed: str, value: str) -> bool:
         return False
     return _plain(value) in (_plain(printed), _plain(printed.upper().translate(_WRITTEN_OUT))) and (
         _plain(value) != ""
+    )
+
+
+def _has_marks(field: Field, printed: str, value: str) -> bool:
+    """Whether letters of the print have marks, or are letters, that the code has to write otherwise."""
+    return not equal(field, printed, value) and any(
+        char.isalpha() and not char.isascii() for char in printed
     )
 
 

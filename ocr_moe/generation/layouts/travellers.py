@@ -108,7 +108,10 @@ def zone(card: Card, facts: Passport, top: float) -> None:
     left = (1 - sheet.measure("0" * 44, pen) / card.width) / 2
     pen.bold = sheet.rng.random() < 0.4
     for text, field, y in ((first, "names", top), (second, "zone", top + 0.052)):
-        card.text(left, y, text, pen, field=field)
+        box = card.text(left, y, text, pen, field=field)
+        told = "issuer" if field == "names" else "nationality"
+        if sheet.box_of(told) is None:
+            sheet.marks.append((told, box))
 
 
 def data_page(card: Card, page: _Page, facts: Passport) -> None:
