@@ -278,4 +278,4 @@ def wide(sheet: Sheet, facts: EnglishDiploma, look: Look) -> None:
     small = replace(body, size=round(size * 0.75))
     y = max(last + size * 4.5, h * 0.88)
     signatures(sheet, small, y, (0.4, 0.8), ("Chair of the Board", "Provost"))
-    number(sheet, facts, small, w * 0.06, h * 0.94)
+    number(sheet, facts, small, sheet.inset + size * 1.5, h - sheet.inset - size * 1.2)
