@@ -281,6 +281,17 @@ def test_lines_of_an_invoice_come_to_the_printed_sum() -> None:
     assert wrong.notes == ("金额 adds up to 300.00, printed is 310.00",)
 
 
+def test_an_empty_cell_beside_one_of_another_shape_is_doubted() -> None:
+    """Quantity and price in one box: the price is misshapen, and that no quantity is printed is not sure."""
+    pair = "|@0.45 1|@0.55 200|"
+    assert pair in INVOICE
+    whole = read(LINES, "明细", page(INVOICE.replace("|@0.45 1|", "|"))).rows[0]
+    merged = read(LINES, "明细", page(INVOICE.replace(pair, "|@0.54 1 200|"))).rows[0]
+    assert (whole["数量"].value, merged["数量"].value) == (None, None)
+    assert (whole["数量"].score or 0) > 0.9
+    assert (merged["数量"].score or 1) < 0.5
+
+
 # On pages that are drawn and read by the engine
 
 
