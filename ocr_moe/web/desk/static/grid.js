@@ -161,7 +161,7 @@ export class Grid {
   }
 
   #draw() {
-    const table = element("table", "grid");
+    const table = element("table", "cellgrid");
     table.setAttribute("role", "grid");
     table.setAttribute("aria-label", this.words.say("grid", { field: this.field }));
     table.setAttribute("aria-rowcount", String(this.rows.length + 1));
@@ -360,6 +360,7 @@ export class Grid {
     this.active = { row: at, column: 0 };
     this.#redrawn();
     this.told.announce(this.words.say("grid_added", { n: at + 1 }));
+    this.#edit();
   }
 
   #delete() {
@@ -504,7 +505,9 @@ export class Grid {
       this.#commit();
       const step = event.shiftKey ? -1 : 1;
       const at = row * this.columns.length + column + step;
-      if (!this.#go(Math.floor(at / this.columns.length), at % this.columns.length)) this.#td().focus();
+      // Whoever types a row goes on typing: an input method needs a place to write in.
+      if (this.#go(Math.floor(at / this.columns.length), at % this.columns.length)) this.#edit();
+      else this.#td().focus();
     } else if (event.key === "Escape") {
       this.#cancel();
       this.#td().focus();
