@@ -174,7 +174,7 @@ def _read(
         notebook.add(
             ProblemKind.UNCHECKED,
             f"sheet {table.name!r}: rows of {field.name} that nobody marked as checked do not count: "
-            f"{listed(unchecked)}",
+            f"{listed(map(str, unchecked))}",
             field.name,
         )
     if lost:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.cells import Row, Table
-from ocr_moe.evaluation.truth.corrected import Written, corrected_in, is_corrected, truths_in
-from ocr_moe.evaluation.truth.rows import TableTruth, holds_rows, table_truths
+from ocr_moe.evaluation.truth.corrected import (
+    Corrected,
+    Written,
+    corrected_in,
+    is_corrected,
+    truths_in,
+)
+from ocr_moe.evaluation.truth.rows import TableTruth, TruthRow, holds_rows, table_truths
 from ocr_moe.evaluation.truth.sheet import HEADER_ROWS, Truth, load_truth_tables, usable_columns
 from ocr_moe.evaluation.truth.tables import read_tables
+from ocr_moe.formats.recordbook import document_id
 from ocr_moe.schema import Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.subjects import DocumentKey
@@ -60,12 +67,22 @@ class TruthSet:
         return tuple(found.values())
 
     def rows(
-        self, schemas: Sequence[Schema], documents: Sequence[DocumentKey]
+        self,
+        schemas: Sequence[Schema],
+        documents: Sequence[DocumentKey],
+        written: Callable[[], Written | None] = lambda: None,
     ) -> tuple[TableTruth, ...]:
-        """What the sheets of rows say of the tables of these documents. A records.xlsx says nothing:
-        for what stands in its sheets of rows nobody vouches."""
+        """What the sheets of rows say of the tables of these documents; of a corrected records.xlsx
+        only the cells that were checked."""
         files = [(path, tables) for path, tables in self.files if not is_corrected(tables)]
-        return table_truths(files, schemas, self.options, documents)
+        found = [*table_truths(files, schemas, self.options, documents)]
+        for path, tables in self.files:
+            if is_corrected(tables) and any(schema.tables for schema in schemas):
+                corrected = corrected_in(
+                    path, tables, schemas, options=self.options, written=written()
+                )
+                found += _checked_rows(corrected, schemas, documents)
+        return tuple(found)
 
     def _of_documents(
         self, schemas: Sequence[Schema]
@@ -103,6 +120,30 @@ class TruthSet:
                     break
             else:
                 raise refusals[0]
+
+
+def _checked_rows(
+    corrected: Corrected, schemas: Sequence[Schema], documents: Sequence[DocumentKey]
+) -> Iterator[TableTruth]:
+    """The checked rows of a records.xlsx; those that nobody looked at are only known to be there."""
+    keys = {document_id(*key): key for key in documents}
+    for schema in schemas:
+        for field in schema.tables:
+            rows = {
+                keys[table.document]: tuple(
+                    TruthRow(
+                        {name: row.cells[name] for name in row.checked},
+                        row.row,
+                        {} if row.checked.keys() == row.cells.keys() else row.cells,
+                    )
+                    for row in table.rows
+                )
+                for table in corrected.tables
+                if (table.schema, table.field) == (schema.name, field.name)
+                and table.document in keys
+            }
+            if rows:
+                yield TableTruth(schema, field, rows)
 
 
 def read_truths(paths: Sequence[Path], options: TruthOptions | None = None) -> TruthSet:
