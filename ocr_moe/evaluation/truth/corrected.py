@@ -440,6 +440,9 @@ class _Reader:
         index, columns = header
         number_column = self._our_column("row", columns, ())
         before: DocumentId | None = None
+        schema, field = self._of_row(table, (0, ()), columns, None)
+        if schema is not None and field is not None:
+            self._on_sheets.add((schema.name, field.name))
         for row in table.rows[index + 1 :]:
             schema, field = self._of_row(table, row, columns, before)
             if field is None or schema is None:

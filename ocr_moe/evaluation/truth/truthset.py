@@ -94,7 +94,8 @@ class TruthSet:
                 files.append((path, tables))
                 continue
             kept = tuple(table for table in tables if not holds_rows(table, schemas))
-            if kept or not tables:
+            # Beside sheets of rows, one of documents may be missing, or not be filled in.
+            if len(kept) == len(tables) or any(_has_documents(each, schemas) for each in kept):
                 files.append((path, kept))
         return tuple(files)
 
@@ -120,6 +121,10 @@ class TruthSet:
                     break
             else:
                 raise refusals[0]
+
+
+def _has_documents(table: Table, schemas: Sequence[Schema]) -> bool:
+    return len(table.rows) > 1 and any(usable_columns([table], schema) for schema in schemas)
 
 
 def _checked_rows(
