@@ -174,8 +174,8 @@
   function inTable(into, columns, rows, content, actions) {
     const table = make("table", "rows");
     const head = make("tr");
-    head.append(make("th", "", ""), ...columns.map((name) => make("th", "", name)));
-    if (actions) head.append(make("th"));
+    head.append(make("th", "", "#"), ...columns.map((name) => make("th", "", name)));
+    if (actions) head.append(make("td"));
     table.append(head);
     rows.forEach((row, at) => {
       const line = make("tr");
