@@ -82,7 +82,9 @@ def images_router() -> APIRouter:
         x0, y0, x1, y1 in fractions of it."""
         desk: Desk = request.app.state.desk
         record = desk.record(desk.key_of_id(doc_id))
-        if row is not None and _is_second_look(request, desk, CellKey(desk.key_of_id(doc_id), field)):
+        if row is not None and _is_second_look(
+            request, desk, CellKey(desk.key_of_id(doc_id), field)
+        ):
             # Its rows are those that were read, whatever the first reviewer made of them.
             record = desk.store.record(desk.strategy, desk.key_of_id(doc_id), alone=True)
         decision = None if record is None else record.fields[field]
