@@ -16,6 +16,8 @@ from ocr_moe.evaluation.material import gather
 from ocr_moe.evaluation.truth.corrected import CheckedTable, How, read_corrected
 from ocr_moe.evaluation.truth.rowsets import Placed, UnclearError, placed
 from ocr_moe.evaluation.truth.truthset import read_truths
+from ocr_moe.exports.jsonl import record_from_json, record_to_json
+from ocr_moe.exports.stored import record_data
 from ocr_moe.exports.template import write_prefilled, write_template
 from ocr_moe.exports.verified import write_verified
 from ocr_moe.exports.workbook import write_workbook
@@ -164,6 +166,19 @@ def test_a_cell_that_cannot_be_held_is_told_and_not_dropped() -> None:
     good = check(table, json.dumps([{"day": "2019年6月20日"}, {}, {"day": "2019-06-21"}]))
     assert good.value == '[{"day":"2019-06-20"},{"day":"2019-06-21"}]'
     assert check(table, "[]").refusal is not None
+
+
+def test_a_verified_cell_tells_whose_word_it_is_in_every_file() -> None:
+    verdict = Verdict(said(ROWS), "li", AT, cells=((1, "成绩"),))
+    made = record().model_copy(
+        update={"fields": {**record().fields, "课程": judged_table(COURSES, read(), verdict)}}
+    )
+    data = record_to_json(made)
+    assert record_data(made.model_dump_json().encode()) == data
+    cells = data["fields"]["课程"]["value"][1]
+    assert (cells["成绩"]["reviewer"], cells["成绩"]["at"]) == ("li", AT)
+    assert "reviewer" not in cells["学分"]
+    assert record_to_json(record_from_json(data)) == data
 
 
 # Which row is which.
