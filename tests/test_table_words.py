@@ -245,6 +245,43 @@ def test_a_changed_cell_of_a_row_is_a_checked_one(tmp_path: Path) -> None:
     assert (table.how, table.whole, table.was) == (How.CHANGED, False, said(ROWS))
 
 
+def test_a_workbook_in_chinese_is_read_back_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "records.xlsx"
+    write_workbook(file, [record()], [TRANSCRIPT], language="zh")
+    book = openpyxl.load_workbook(file)
+    sheet = book["课程"]
+    at = heads(sheet)
+    sheet.cell(2, at["学分"]).value = "6"
+    sheet.cell(4, at["已核对"]).value = "李"
+    sheet.delete_rows(3)
+    book.save(file)
+    [table] = read_corrected(file, [TRANSCRIPT]).tables
+    assert [row.cells["课程名称"] for row in table.rows] == ["高等数学", "工程测量"]
+    assert table.rows[0].checked == {"学分": How.CHANGED}
+    assert table.rows[1].checked.keys() == {*NAMES}
+
+
+def test_a_copy_of_a_sheet_counts_by_its_marks_alone(tmp_path: Path) -> None:
+    file = tmp_path / "records.xlsx"
+    write_workbook(file, [record()], [TRANSCRIPT])
+    book = openpyxl.load_workbook(file)
+    sheet = book["课程"]
+    at = heads(sheet)
+    sheet.cell(2, at["成绩"]).value = "61"
+    sheet.cell(3, at["checked"]).value = "li"
+    del book["written"]
+    book.save(file)
+    found = read_corrected(file, [TRANSCRIPT])
+    [table] = found.tables
+    assert [dict(row.checked) for row in table.rows] == [
+        {},
+        dict.fromkeys(NAMES, How.CONFIRMED),
+        {},
+    ]
+    assert table.written is None
+    assert any("does not say what was written" in each.message for each in found.problems)
+
+
 def test_rows_can_be_inserted_and_deleted(tmp_path: Path) -> None:
     def change(sheet: Any, at: dict[str, int]) -> None:
         sheet.delete_rows(2)
