@@ -282,6 +282,19 @@ def test_a_copy_of_a_sheet_counts_by_its_marks_alone(tmp_path: Path) -> None:
     assert any("does not say what was written" in each.message for each in found.problems)
 
 
+def test_rows_of_an_earlier_version_are_nobodys_word(tmp_path: Path) -> None:
+    file = tmp_path / "records.xlsx"
+    write_workbook(file, [record()], [TRANSCRIPT])
+    book = openpyxl.load_workbook(file)
+    written = book["written"]
+    assert "课程" not in str(written.cell(2, 7).value)
+    written.delete_rows(3, 10)  # the rows of tables were not written there
+    book.save(file)
+    found = read_corrected(file, [TRANSCRIPT])
+    assert found.tables == ()
+    assert any("earlier version" in each.message for each in found.problems)
+
+
 def test_rows_can_be_inserted_and_deleted(tmp_path: Path) -> None:
     def change(sheet: Any, at: dict[str, int]) -> None:
         sheet.delete_rows(2)

@@ -51,6 +51,13 @@ _SAME_CONFIDENCE = 1e-9
 """Spreadsheets keep 15 digits of a number; two runs' confidences differ in the first few."""
 
 
+_SAYS_NOTHING = (
+    "the workbook does not say what was written into it (it is of an earlier version, or a sheet was "
+    "copied out of it): what was changed cannot be told, and only rows and cells that are marked as "
+    "checked count"
+)
+
+
 class How(StrEnum):
     """What makes a cell a checked one."""
 
@@ -393,9 +400,7 @@ class _Reader:
         if not self._written:
             self._notes.add(
                 ProblemKind.NOT_TAKEN,
-                "the workbook does not say what was written into it (it is of an earlier version, or a "
-                "sheet was copied out of it): what was changed cannot be told, and only rows and cells "
-                "that are marked as checked count",
+                _SAYS_NOTHING,
             )
 
     def read(self) -> Corrected:
@@ -506,6 +511,9 @@ class _Reader:
         schema, field = self._field_of(self._written.get(document), name)
         # What another run wrote into the rows nobody can tell: then only marks count.
         known = self._written.get(document) if self._is_own else None
+        if known is not None and name not in known.tables and name not in known.cells:
+            self._notes.add(ProblemKind.NOT_TAKEN, _SAYS_NOTHING)
+            known = None
         written = None if known is None else known.tables.get(name)
         was = written.rows if written is not None else {}
 
