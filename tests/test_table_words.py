@@ -488,6 +488,8 @@ def test_corrected_records_are_truth_for_their_rows(tmp_path: Path) -> None:
     found = scores_of(tmp_path, tmp_path / "records.xlsx", record())
     # One cell was checked, a row is none; of the row that nobody looked at nothing is said.
     assert (found.n, found.wrong, found.rows, found.rows_extra) == (1, 1, 1, 1)
+    told = json.loads((tmp_path / "out" / "scores.json").read_text(encoding="utf-8"))["problems"]
+    assert any("1 cells were checked (1 changed" in each["message"] for each in told)
 
 
 def enums() -> Schema:

@@ -214,7 +214,7 @@ def corrected_in(
 
 def truths_in(corrected: Corrected, schemas: Sequence[Schema]) -> list[Truth]:
     """The checked cells as verified sheets, one for each schema of which there are some."""
-    problems = (_figures(corrected), *corrected.problems)
+    problems = (figures_of(corrected), *corrected.problems)
     found: list[Truth] = []
     for schema in schemas:
         rows = _truth_rows([cell for cell in corrected.cells if cell.schema == schema.name])
@@ -243,7 +243,8 @@ def truths_in(corrected: Corrected, schemas: Sequence[Schema]) -> list[Truth]:
     return found
 
 
-def _figures(corrected: Corrected) -> Problem:
+def figures_of(corrected: Corrected) -> Problem:
+    """How many cells were checked."""
     counts = {how: corrected.count(how) for how in How}
     verified = f", {counts[How.VERIFIED]} verified before" if counts[How.VERIFIED] else ""
     message = (

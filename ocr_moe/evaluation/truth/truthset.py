@@ -12,6 +12,7 @@ from ocr_moe.evaluation.truth.corrected import (
     Corrected,
     Written,
     corrected_in,
+    figures_of,
     is_corrected,
     truths_in,
 )
@@ -132,6 +133,8 @@ def _checked_rows(
 ) -> Iterator[TableTruth]:
     """The checked rows of a records.xlsx; those that nobody looked at are only known to be there."""
     keys = {document_id(*key): key for key in documents}
+    # Where no field of a document was checked, no other truth tells what could not be used.
+    problems = () if corrected.cells else (figures_of(corrected), *corrected.problems)
     for schema in schemas:
         for field in schema.tables:
             rows = {
@@ -148,7 +151,8 @@ def _checked_rows(
                 and table.document in keys
             }
             if rows:
-                yield TableTruth(schema, field, rows)
+                yield TableTruth(schema, field, rows, problems)
+                problems = ()
 
 
 def read_truths(paths: Sequence[Path], options: TruthOptions | None = None) -> TruthSet:
