@@ -27,7 +27,15 @@ from ocr_moe.types import Decision, Judgement, Record, Status
 from ocr_moe.values.tables import table_rows, table_text
 from tests.browsing import Visit, violations
 from tests.conftest import ROOT, Command
-from tests.deskkit import HOSTILE, as_of_one_start, copy_of, desk_on, judgements_in, line_of
+from tests.deskkit import (
+    HOSTILE,
+    as_of_one_start,
+    copy_of,
+    desk_on,
+    desk_settings,
+    judgements_in,
+    line_of,
+)
 from tests.transcripts import Style, draw
 
 WIDE = {"viewport": {"width": 1440, "height": 900}, "locale": "en", "bypass_csp": True}
@@ -420,3 +428,41 @@ def test_rows_are_corrected_on_the_page_without_a_server(
         record = opened.record(FIRST)
         assert record is not None
         assert record.fields["课程"].status is Status.VERIFIED
+
+
+def test_a_second_reviewer_sees_the_rows_as_they_were_read(run: Path) -> None:
+    before = rows_read(run)
+    settings = desk_settings(double_entry=True, reviewers=["li", "wu"])
+    with desk_on(run, config=settings) as address:
+        li, wu = (
+            httpx.Client(base_url=address, cookies={"ocr_moe_reviewer": name})
+            for name in ("li", "wu")
+        )
+        [document] = [
+            each["document"]
+            for each in li.post("/api/next", json={"field": "课程", "limit": 6}).json()["cells"]
+            if each["title"] == "a.jpg"
+        ]
+        path = f"{document}/{quote('课程')}"
+        first = li.post(f"/api/cell/{path}", json={"value": table_text(before[1:])})
+        assert first.status_code == 200
+        li.post("/api/release")
+        seen = wu.get(f"/api/cell/{path}").json()
+        assert [row["课程名称"]["value"] for row in seen["table"]["rows"]] == [
+            row["课程名称"] for row in before
+        ]
+        crops = [
+            client.get(f"/img/crop/{path}", params={"row": 0, "column": "课程名称"}).headers[
+                "Crop-Box"
+            ]
+            for client in (li, wu)
+        ]
+        # The first row of either: of what stands, and of what was read.
+        assert crops[0] != crops[1]
+        last = wu.get(f"/img/crop/{path}", params={"row": 7, "column": "课程名称"})
+        none = li.get(f"/img/crop/{path}", params={"row": 7, "column": "课程名称"})
+        assert (last.status_code, none.status_code) == (200, 404)
+        wu.post(f"/api/cell/{path}", json={"value": table_text(before)})
+    table = records_of(run)["a.jpg"].fields["课程"]
+    assert table.status is Status.ABSTAINED
+    assert table.notes[0].startswith("reviewers differ: li says a table of 7 rows")
