@@ -65,7 +65,12 @@ for _tag in _CHECKED:
 
 def read_yaml(path: Path, error_type: type[UsageError]) -> Any:
     """The parsed content of a YAML file (mapping at the top). Raises `error_type`."""
-    text = _text_of(path, error_type)
+    return parse_yaml(_text_of(path, error_type), path, error_type)
+
+
+def parse_yaml(text: str, path: Path, error_type: type[UsageError]) -> Any:
+    """The same of a text that stands, or is to stand, in a file of that name. What the error comes from
+    may have a `problem_mark`."""
     try:
         _measure_depth(text)
         data = yaml.load(text, _Loader)
@@ -151,19 +156,27 @@ def write_yaml(data: Any) -> str:
 
 def validation_sentences(error: ValidationError, model: type[BaseModel]) -> str:
     """One line per problem; an unknown key is answered with the nearest known one."""
-    sentences = []
+    return "; ".join(sentence for _, sentence in validation_problems(error, model))
+
+
+def validation_problems(
+    error: ValidationError, model: type[BaseModel]
+) -> list[tuple[tuple[str | int, ...], str]]:
+    """The same, each with the keys and places in lists that lead to it."""
+    sentences: list[tuple[tuple[str | int, ...], str]] = []
     for problem in error.errors(include_url=False):
-        where = ".".join(str(part) for part in problem["loc"])
+        loc = problem["loc"]
+        where = ".".join(str(part) for part in loc)
         if problem["type"] == "extra_forbidden":
             key = str(problem["loc"][-1])
             known = sorted(_keys_of(model) - {key})
             near = process.extractOne(key, known, score_cutoff=60)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            sentences.append(f"{where}: unknown key {key!r}{hint}")
+            sentences.append((loc, f"{where}: unknown key {key!r}{hint}"))
         else:
             message = problem["msg"].removeprefix("Value error, ") + _as_yaml_sees(problem)
-            sentences.append(f"{where}: {message}" if where else message)
-    return "; ".join(sentences)
+            sentences.append((loc, f"{where}: {message}" if where else message))
+    return sentences
 
 
 def _as_yaml_sees(problem: Any) -> str:
