@@ -10,8 +10,11 @@ import yaml
 from pydantic import ValidationError
 
 from ocr_moe.errors import SchemaError
+from ocr_moe.formats.phrases import Language, Patterns
 from ocr_moe.formats.yamlfile import parse_yaml, validation_problems
 from ocr_moe.schema import Schema
+
+_CHINESE = Patterns("ocr_moe.drafting", "mistakes.yaml")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,15 @@ class Mistake:
     line: int | None = None
     """Counted from 1; None where it is about the whole."""
     key: str = ""
+
+    def told(self, language: Language) -> str:
+        """What is wrong, in a language; as it is where no Chinese is known for it."""
+        where, colon, what = self.message.partition(": ")
+        known = None if language == "en" else _CHINESE.chinese(what if colon else where)
+        if known is None:
+            known = None if language == "en" else _CHINESE.chinese(self.message)
+            return self.message if known is None else known
+        return f"{where}：{known}" if colon else known
 
 
 class MistakenError(SchemaError):

@@ -1,7 +1,7 @@
 """A verified sheet whose schema is still to be found: its columns, and which sample each row is about.
 
-The sheet is read by a schema made of its own headings, so that what counts as a file's name, as empty, as
-absent or as damaged is what it will be when runs are scored."""
+The sheet is read by a schema made of its own headings, so that what counts as a file's name, as empty,
+as absent or as damaged is what it will be when runs are scored."""
 
 from __future__ import annotations
 

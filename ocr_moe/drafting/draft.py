@@ -78,8 +78,8 @@ def drafted(
     strategy: str = "",
 ) -> Draft:
     """A schema for documents such as the samples; with a sheet its fields are the sheet's columns, and
-    what reads most of them right with a strategy is taken. Raises UsageError where nothing on the samples
-    looks like a field."""
+    what reads most of them right with a strategy is taken. Raises UsageError where nothing on the
+    samples looks like a field."""
     documents = samples.documents
     pages = printed_of(documents)
     draft = _drafted(documents, pages, verified, name=name, file=file)
@@ -105,8 +105,8 @@ def _drafted(
         fields = _from_labels(labels, pages, n, remarks)
         if not fields:
             raise UsageError(
-                f"no labels found on {n} samples: nothing comes again with values beside it that differ. "
-                "Give more samples of one kind of document, or a verified sheet with --truth"
+                f"no labels found on {n} samples: nothing comes again with values beside it that "
+                "differ. Give more samples of one kind of document, or a verified sheet with --truth"
             )
         headings = {folded(word) for each in fields for word in _headings(each)}
         others = tuple(
@@ -120,6 +120,7 @@ def _drafted(
             label
             for label in dict.fromkeys(every)
             if not any(_overlap(folded(form), own) for form in forms_of(label))
+            and not _is_of_value(folded(label), verified)
         )
     identity = identity_of(pages, n, known)
     pages_one = all(each.is_whole and len(each.pages) == 1 for each in documents)
@@ -162,13 +163,24 @@ def _headings(made: Field) -> list[str]:
 
 
 def changed(value: Declared, **update: Any) -> Declared:
-    """A declaration with other values: made anew, for a copy would keep what was worked out of the old."""
+    """A declaration with other values: made anew, for a copy would keep what was worked out of the
+    old."""
     given = {name: getattr(value, name) for name in value.model_fields_set}
     return type(value)(**{**given, **update})
 
 
 def _overlap(label: str, own: Iterable[str]) -> bool:
     return any(label.startswith(each) or each.startswith(label) for each in own)
+
+
+def _is_of_value(label: str, verified: Verified) -> bool:
+    """Whether what seems to be a label is a part of what a sheet says stands there, or holds it."""
+    for column in verified.columns:
+        for cell in column.cells.values():
+            value = folded(cell.value or "")
+            if len(value) > 2 and (label in value or value in label):
+                return True
+    return False
 
 
 def _of_title(identity: Identity, n: int) -> Phrase:
@@ -373,8 +385,8 @@ def _alternatives(
 def crossed(
     samples: Samples, verified: Verified, strategy: str, folds: int = FOLDS
 ) -> Mapping[str, Share]:
-    """How right drafts are on samples that they were not drafted from: each part of the samples is read by
-    a draft from the others. Nothing where there are too few."""
+    """How right drafts are on samples that they were not drafted from: each part of the samples is read
+    by a draft from the others. Nothing where there are too few."""
     rows = sorted(verified.samples)
     if len(rows) < FEWEST_TO_CROSS:
         return {}
@@ -385,6 +397,12 @@ def crossed(
         own = Samples(samples.workshop, [samples.documents[index] for index in kept])
         others = Samples(samples.workshop, [samples.documents[index] for index in sorted(left_out)])
         draft = drafted(own, verified.of(kept), strategy=strategy)
-        for name, share in scored(others.read(draft.schema, strategy), draft.schema, verified).fields.items():
+        for name, share in scored(
+            others.read(draft.schema, strategy), draft.schema, verified
+        ).fields.items():
             counted[name] = counted.get(name, Share(0, 0)) + share
-    return {column.heading: counted[column.heading] for column in verified.columns if column.heading in counted}
+    return {
+        column.heading: counted[column.heading]
+        for column in verified.columns
+        if column.heading in counted
+    }

@@ -1,7 +1,7 @@
 """Where on a page verified values stand, and which words announce them.
 
-A value is looked for as its kind allows: dates as dates, amounts as amounts, others by their letters, with a
-few of them misread."""
+A value is looked for as its kind allows: dates as dates, amounts as amounts, others by their letters,
+with a few of them misread."""
 
 from __future__ import annotations
 
@@ -91,9 +91,7 @@ def _spans(
             if span.iso == value or (len(span.iso) > 4 and value.startswith(span.iso))
         )
         return
-    if kind in (Kind.MONEY, Kind.NUMBER, Kind.PERCENTAGE) and (
-        amount := parse_amount(raw)
-    ):
+    if kind in (Kind.MONEY, Kind.NUMBER, Kind.PERCENTAGE) and (amount := parse_amount(raw)):
         seen = False
         for match in _AMOUNT.finditer(text):
             other = parse_amount(match[0])
@@ -211,9 +209,7 @@ class Announced:
 def announced(column: Column, pages: Sequence[Printed]) -> Announced:
     """The labels of a column, from where its values stand."""
     by_sample = {
-        sample: places
-        for sample in column.cells
-        if (places := places_of(column, sample, pages))
+        sample: places for sample in column.cells if (places := places_of(column, sample, pages))
     }
     verified = sum(cell.value is not None for cell in column.cells.values())
     contexts: dict[tuple[str, bool], dict[int, Place]] = defaultdict(dict)
@@ -238,9 +234,9 @@ def announced(column: Column, pages: Sequence[Printed]) -> Announced:
         if count < least * (0.7 if above else 1.0):
             break
         chosen.append(printed_as[key].most_common(1)[0][0])
-        for sample, place in contexts.pop((key, above)).items():
-            if left.pop(sample, None) is not None:
-                at[sample] = place
+        reached = contexts.pop((key, above))
+        at |= {sample: place for sample, place in reached.items() if sample in left}
+        left = {sample: places for sample, places in left.items() if sample not in reached}
     for sample, places in left.items():
         at.setdefault(sample, places[0])
     return Announced(
@@ -316,9 +312,11 @@ def patterns_of(found: Announced, kind: Kind) -> tuple[str, ...]:
         head = max(ranked)[2]
         left_over -= seen[head]
         ends = [word for word, count in after[head].most_common(6) if count >= 0.1 * before[head]]
-        end = f"(?={'|'.join(map(re.escape, ends))})" if ends else _OPEN_END
+        tail = f"(?={'|'.join(map(re.escape, ends))})" if ends else _OPEN_END
         body = _BODIES.get(kind, _BODY)
-        patterns.append(rf"{re.escape(head)}\s?:?\s?(?P<value>{body}){'' if kind is Kind.CODE else end}")
+        patterns.append(
+            rf"{re.escape(head)}\s?:?\s?(?P<value>{body}){'' if kind is Kind.CODE else tail}"
+        )
     return tuple(patterns)
 
 

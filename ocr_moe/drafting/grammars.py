@@ -73,9 +73,7 @@ def _grammar(codes: Sequence[str]) -> CodeGrammar:
     distinct = sorted(set(codes))
     segments = tuple(_segments(distinct))
     check = check_of(distinct)
-    return CodeGrammar(
-        name=f"{check or _NAMELESS}_{len(codes[0])}", segments=segments, check=check
-    )
+    return CodeGrammar(name=f"{check or _NAMELESS}_{len(codes[0])}", segments=segments, check=check)
 
 
 def check_of(codes: Sequence[str]) -> str | None:
@@ -116,8 +114,8 @@ def _segments(codes: Sequence[str]) -> Iterator[Segment]:
 
 
 def _smoothed(looks: Sequence[str], codes: int) -> list[str]:
-    """The looks of the places, where few codes tell them: after the first place that has letters and digits
-    any other may have both, and many changes are chance."""
+    """The looks of the places, where few codes tell them: after the first place that has letters and
+    digits any other may have both, and many changes are chance."""
     mixed = list(looks).index("*") if "*" in looks else len(looks)
     runs = [look for look, _ in groupby(looks)]
     if codes >= _MANY and len(runs) <= _RUNS:

@@ -1,4 +1,5 @@
-"""By what a kind of document is told: its title, and the words that stand on nearly all of the samples."""
+"""By what a kind of document is told: its title, and the words that stand on nearly all of the
+samples."""
 
 from __future__ import annotations
 
@@ -111,13 +112,16 @@ def _title(large: Mapping[int, str], samples: int) -> tuple[str, int]:
 def _is_whole(text: str, start: int, end: int) -> bool:
     """Whether a part of a text of Latin words is made of whole ones."""
     before, after = text[:start][-1:], text[end:][:1]
-    return not (before.isalnum() or after.isalnum()) and not text[start].isspace() and not text[
-        end - 1
-    ].isspace()
+    return (
+        not (before.isalnum() or after.isalnum())
+        and not text[start].isspace()
+        and not text[end - 1].isspace()
+    )
 
 
 def _is_spaced(piece: Piece, page: Printed) -> bool:
-    """Whether a box may be a letter of a title that is spaced out, and not one of print down the page."""
+    """Whether a box may be a letter of a title that is spaced out, and not one of print down the
+    page."""
     return len(piece.glyphs) <= 2 and len(page.text.lines[piece.glyphs[0].line].text.strip()) <= 2
 
 

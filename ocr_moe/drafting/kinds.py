@@ -140,7 +140,9 @@ def _is_money(text: str) -> bool:
         return False
     kept = _CURRENCY.sub("", text)
     covered = amount.end - amount.start >= 0.5 * len(kept.strip())
-    return covered and bool(_CENTS.match(text) or _CURRENCY.search(text) or _PLAIN_NUMBER.match(text))
+    return covered and bool(
+        _CENTS.match(text) or _CURRENCY.search(text) or _PLAIN_NUMBER.match(text)
+    )
 
 
 def _is_number(text: str) -> bool:
@@ -168,9 +170,9 @@ def is_code(text: str) -> bool:
     if is_date(text) and not text.isdigit():
         return False
     digits = sum(char.isdigit() for char in code)
-    return (
-        digits >= _CODE_DIGITS and digits >= _CODE_SHARE * len(code)
-    ) or (len(code) >= 30 and "<" in code)
+    return (digits >= _CODE_DIGITS and digits >= _CODE_SHARE * len(code)) or (
+        len(code) >= 30 and "<" in code
+    )
 
 
 def _are_codes(texts: Sequence[str], words: str) -> bool:

@@ -1,9 +1,9 @@
-"""The labels of a form, learnt from samples: words that come again, with values beside or below them that
-differ.
+"""The labels of a form, learnt from samples: words that come again, with values beside or below them
+that differ.
 
 What comes again is gathered from boxes (whole ones, what stands before a colon, what many of them begin
-with, letters that are spaced out); `ocr_moe.reading.forms` then says what stands beside each, exactly as it
-does when documents are read.
+with, letters that are spaced out); `ocr_moe.reading.forms` then says what stands beside each, exactly
+as it does when documents are read.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _ANNOUNCED = re.compile(r"([^:;,。，;\t]{1,40}?)\s*:")
 _BEGINNINGS = 10
 """Characters of a box's beginning that are looked at as a label that is glued to its value."""
 _BRANCHES = 0.45
-"""Share of a beginning's samples on which its likeliest longer one stands at most: values differ there."""
+"""Share of a beginning's samples on which its likeliest longer one stands at most: values differ
+there."""
 _FEWEST_GLUED = 3
 """Samples on which a beginning stands at least that never stood alone."""
 _LETTER_GAP = 3.5
@@ -48,7 +49,8 @@ _LETTER_GAP = 3.5
 _VALUED = 0.5
 """Share of its samples on which a label has a value …"""
 _LEFT_OF = 0.5
-"""… and share of a text's places at which one label stands on its left, so that it is that one's value."""
+"""… and share of a text's places at which one label stands on its left, so that it is that one's
+value."""
 _TITLE = 1.6
 """Times the height of the text from which print is a heading and no label."""
 _CONSTANT = 0.8
@@ -61,8 +63,8 @@ _NO_BEGINNING = ("*", "#", "(", "[")
 _NO_LABEL = re.compile(r"https?|www|^no$|^[*#]|[。!?]$")
 """What announces nothing."""
 _SEVERAL = 0.6
-"""Share of its samples on which the same words stand several times, as often, from which they are several
-labels …"""
+"""Share of its samples on which the same words stand several times, as often, from which they are
+several labels …"""
 _MOST_ALIKE = 4
 """… of which there are no more: else they are headings, or rows of a table."""
 _FIELDS = 40
@@ -154,7 +156,8 @@ def learnt(pages: Sequence[Printed], samples: int) -> Labels:
         for each in _found(label, places)
         if len(each.samples) >= enough(samples)
     ]
-    fields, others = [], []
+    fields: list[Found] = []
+    others: list[Found] = []
     for each in sorted(found, key=lambda each: (each.v, each.u)):
         (fields if _is_field(each, samples) else others).append(each)
     fields = fields[:_FIELDS]
@@ -197,8 +200,11 @@ def _candidates(pages: Sequence[Printed], samples: int) -> dict[str, _Candidate]
         if len(where) < least or not is_wording(text):
             continue
         longer = max(
-            (len(other & where) for head, other in beginnings.items()
-             if len(head) == len(text) + 1 and head.startswith(text)),
+            (
+                len(other & where)
+                for head, other in beginnings.items()
+                if len(head) == len(text) + 1 and head.startswith(text)
+            ),
             default=0,
         )
         whole = known.get(folded(text))
@@ -338,7 +344,9 @@ def _without_longer(known: Mapping[str, _Candidate]) -> dict[str, _Candidate]:
                 kept.pop(key, None)
     # What hardly a box ever was, and is itself the beginning of labels that boxes are.
     for key, each in known.items():
-        longer = [one.samples for other, one in known.items() if other != key and other.startswith(key)]
+        longer = [
+            one.samples for other, one in known.items() if other != key and other.startswith(key)
+        ]
         covered = set().union(*longer) & each.samples
         if len(each.alone) < 0.5 * len(each.samples) and len(covered) >= 0.5 * len(each.samples):
             kept.pop(key, None)
@@ -394,13 +402,19 @@ def _values_of_others(spots: _Spots, known: Mapping[str, bool]) -> set[str]:
             for other in labels:
                 gap = label.u0 - other.u1
                 level = abs(label.v - other.v) <= 0.6 * max(label.height, other.height)
-                if other is not label and level and -0.5 * label.height <= gap <= _NEAR * label.height:
-                    assert label.name is not None and other.name is not None
+                if (
+                    other is not label
+                    and level
+                    and -0.5 * label.height <= gap <= _NEAR * label.height
+                ):
+                    assert label.name is not None
+                    assert other.name is not None
                     beside[label.name][other.name] += 1
     return {
         text
         for text, lefts in beside.items()
-        if not known[text] and lefts.most_common(1)[0][1] >= _LEFT_OF * len(spots[text])
+        if not known[text]
+        and lefts.most_common(1)[0][1] >= _LEFT_OF * len(spots[text])
         and not beside.get(lefts.most_common(1)[0][0], Counter())[text]
     }
 
@@ -462,7 +476,8 @@ def _joined(
                 continue
             if _are_two_languages(first, second):
                 partner[first] = partner[second] = (
-                    f"{names[first]} / {names[second]}", first,
+                    f"{names[first]} / {names[second]}",
+                    first,
                 )
             elif places is under and _is_one_on_two_lines(first, second, valued, where):
                 partner[first] = partner[second] = (names[first] + names[second], first)
@@ -495,7 +510,9 @@ def _is_one_on_two_lines(
 
 def _in_two_languages(text: str) -> str:
     """`姓名Name` and `姓名 / Name` as a label in two languages."""
-    match = re.fullmatch(r"([^A-Za-z]*[\u3400-\u9fff)])\s*[/|(]?\s*([A-Za-z][A-Za-z .'’&/-]{2,})\)?", text)
+    match = re.fullmatch(
+        r"([^A-Za-z]*[\u3400-\u9fff)])\s*[/|(]?\s*([A-Za-z][A-Za-z .'’&/-]{2,})\)?", text
+    )
     return f"{match[1].strip()} / {match[2].strip()}" if match else text
 
 

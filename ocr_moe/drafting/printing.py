@@ -35,7 +35,6 @@ class Printed:
         likely = folding([line.text for line in self.text.lines])
         return PageLayout(self.text, likely, searchable)
 
-
     @cached_property
     def lined(self) -> Text:
         """The rows, one a line, with a tab between boxes."""

@@ -1,5 +1,5 @@
-"""Sample documents: some of the files behind PATHs, read once by the run's own intake and engine, and read
-again under any schema from the texts that are kept."""
+"""Sample documents: some of the files behind PATHs, read once by the run's own intake and engine, and
+read again under any schema from the texts that are kept."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class Samples:
         self._lock = Lock()
 
     def read(self, schema: Schema, strategy: str) -> list[Record]:
-        """What a strategy reads on the samples under a schema, from the texts that are kept: no page goes
-        through OCR again. Raises as a run does."""
+        """What a strategy reads on the samples under a schema, from the texts that are kept: no page
+        goes through OCR again. Raises as a run does."""
         with tempfile.TemporaryDirectory(prefix="ocr-moe-") as folder:
             return self._read(Path(folder), schema, strategy)
 

@@ -86,7 +86,7 @@ def _heading_rows(pages: Sequence[Printed], samples: int) -> Iterator[tuple[str,
         else:
             groups.append((set(keys), list(places)))
     groups.sort(key=lambda group: -len(group[1]))
-    for keys, places in groups:
+    for every, places in groups:
         if len({sample for sample, _ in places}) < least:
             continue
         at: dict[str, list[float]] = defaultdict(list)
@@ -95,7 +95,7 @@ def _heading_rows(pages: Sequence[Printed], samples: int) -> Iterator[tuple[str,
             for u, text in words:
                 at[folded(text)].append(u)
                 printed[folded(text)][text] += 1
-        often = [key for key in keys if len(at[key]) >= 0.3 * len(places)]
+        often = [key for key in every if len(at[key]) >= 0.3 * len(places)]
         often.sort(key=lambda key: statistics.median(at[key]))
         if len(often) >= _COLUMNS:
             yield tuple(printed[key].most_common(1)[0][0] for key in often)

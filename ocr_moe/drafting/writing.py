@@ -24,7 +24,10 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def written(
-    schema: Schema, remarks: Mapping[str, Sequence[Phrase]], language: Language, head: Sequence[Phrase]
+    schema: Schema,
+    remarks: Mapping[str, Sequence[Phrase]],
+    language: Language,
+    head: Sequence[Phrase],
 ) -> str:
     """The text of a schema. `remarks` are what is said of its keys (`words`) and of its fields
     (`fields.NAME`), `head` of the whole."""
