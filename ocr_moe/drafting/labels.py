@@ -44,7 +44,7 @@ _BRANCHES = 0.45
 there."""
 _FEWEST_GLUED = 3
 """Samples on which a beginning stands at least that never stood alone."""
-_LETTER_GAP = 3.5
+_LETTER_GAP = 6.0
 """Between the letters of a label that is spaced out, in text heights."""
 _VALUED = 0.5
 """Share of its samples on which a label has a value …"""
@@ -71,11 +71,14 @@ _FIELDS = 40
 """Fields of a draft at most."""
 _DOWN = 1.5
 """How many times higher than wide a text is that runs down the page."""
+_ON = 0.4
+"""Share of the places of Latin words at which more words follow, from which they are none by
+themselves."""
 _NEAR = 14.0
 """Between a label and its value, in text heights."""
 _BESIDE = 2.0
 """Between the two languages of a label, in text heights: beside each other …"""
-_UNDER = 1.9
+_UNDER = 2.1
 """… or one below the other, as the lines of a label are …"""
 _ALIGNED = 1.5
 """… with left edges that are no further apart."""
@@ -452,7 +455,7 @@ def _joined(
         ]
         for key, piece, row in spots:
             at = row.index(piece)
-            if at + 1 < len(row) and folded(row[at + 1].text) not in known:
+            if at + 1 < len(row):
                 valued[key].add(page.sample)
             for other, lower, _ in spots:
                 if other == key:
@@ -611,22 +614,15 @@ def _down_beside(page: Printed, label: Label) -> str:
 
 def _goes_on(places: Sequence[_Spot]) -> bool:
     """Whether Latin words are mostly the beginning of more words."""
-    followed = [
-        block.pieces[0].glyphs[0]
-        for _, _, block in places
-        if block is not None and block.place == "right" and block.pieces
-    ]
-    on = [
-        glyph
-        for glyph, (_, label, block) in zip(
-            followed, [p for p in places if p[2] is not None and p[2].place == "right"], strict=True
-        )
-        if glyph.line == label.glyphs[-1].line
-        and glyph.offset - label.glyphs[-1].offset <= 2
-        and glyph.char.isalpha()
-        and label.glyphs[-1].char.isascii()
-    ]
-    return len(on) > 0.4 * len(places)
+    on = 0
+    for page, label, block in places:
+        if block is None or block.place != "right":
+            continue
+        last, first = label.glyphs[-1], block.pieces[0].glyphs[0]
+        if last.line != first.line or not (last.char.isascii() and first.char.isalpha()):
+            continue
+        on += not page.text.lines[last.line].text[last.offset + 1 : first.offset].strip()
+    return on > _ON * len(places)
 
 
 def _text_of(block: Block) -> str:
