@@ -198,6 +198,7 @@ def _from_labels(
 ) -> list[Field]:
     tables = tables_on(pages, n)
     headings = {folded(heading) for table in tables for heading in table.headings}
+    headings |= {text for table in tables for text in table.cells}
     fields: list[Field] = []
     names: set[str] = set()
     for found in labels.fields:

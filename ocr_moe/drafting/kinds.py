@@ -152,6 +152,12 @@ def _is_number(text: str) -> bool:
     return found.end >= 0.6 * len(text)
 
 
+def _is_measured(text: str) -> bool:
+    """Whether a text is a number with a unit and nothing else."""
+    found = parse_quantity(_NUMBER, text)
+    return found is not None and bool(found.unit) and (found.start, found.end) == (0, len(text))
+
+
 _LOOKS: tuple[tuple[Kind, Callable[[str], bool]], ...] = (
     (Kind.DATE, is_date),
     (Kind.PERCENTAGE, _is_percentage),
@@ -183,6 +189,8 @@ def _are_codes(texts: Sequence[str], words: str) -> bool:
         return False
     if _OF_CODES.search(words):
         return True
+    if sum(map(_is_measured, codes)) >= _MOST * len(codes):
+        return False
     if any(not text.replace(" ", "").isdigit() for text in codes):
         return not all(_PLAIN_NUMBER.match(text) for text in codes)
     lengths = {len(bare(text)) for text in codes}

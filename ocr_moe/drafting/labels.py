@@ -514,7 +514,7 @@ def _is_one_on_two_lines(
 def _in_two_languages(text: str) -> str:
     """`姓名Name` and `姓名 / Name` as a label in two languages."""
     match = re.fullmatch(
-        r"([^A-Za-z]*[\u3400-\u9fff)])\s*[/|(]?\s*([A-Za-z][A-Za-z .'’&/-]{2,})\)?", text
+        r"([^A-Za-z]*[\u3400-\u9fff)])\s*[/|(]?\s*([A-Za-z][A-Za-z .'’&/-]+)\)?", text
     )
     return f"{match[1].strip()} / {match[2].strip()}" if match else text
 

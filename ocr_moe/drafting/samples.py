@@ -131,7 +131,7 @@ def read_samples(
     report: Callable[[int, int], None] = _silent,
     notice: Callable[[Notice], None] = _silent,
 ) -> Samples:
-    """Read some of the files, evenly spread over them; first those that sheets name.
+    """Read some of the files, evenly spread over them, or over those that sheets name.
 
     Texts of pages are kept in the folder `kept`, and taken from there where they are. `report` hears how
     many of how many are read. Raises UsageError where not one can be read.
@@ -183,7 +183,7 @@ def _sample(
 def chosen_of(
     sources: Collection[Source], count: int, sheets: Collection[Path] = ()
 ) -> list[Source]:
-    """At most so many of the files: those that a sheet names, then others, evenly spread."""
+    """At most so many of the files, evenly spread: of those that a sheet names, where it names any."""
     words = {
         fold_path(cell.text).rsplit("/", 1)[-1]
         for path in sheets

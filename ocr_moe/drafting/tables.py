@@ -42,6 +42,8 @@ class FoundTable:
     """On which it has rows."""
     rows: int
     """On all of them together."""
+    cells: frozenset[str]
+    """What stands in its cells, folded: no label, though it comes again."""
 
 
 def tables_on(pages: Sequence[Printed], samples: int) -> list[FoundTable]:
@@ -145,4 +147,7 @@ def _tried(
     if len(made) < 2:
         return None
     whole = Field(name=name, kind=Kind.TABLE, columns=tuple(made), required=len(rows) == samples)
-    return FoundTable(tuple(c.name for c in made), whole, guesses, frozenset(rows), total)
+    texts_of_cells = frozenset(folded(text) for texts in cells.values() for text in texts)
+    return FoundTable(
+        tuple(c.name for c in made), whole, guesses, frozenset(rows), total, texts_of_cells
+    )
