@@ -30,9 +30,10 @@ from ocr_moe.protocols import ChatReply
 from ocr_moe.schema import Fallback, Field, Kind, Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.testing.pages import page
-from ocr_moe.types import Cost
+from ocr_moe.types import Cost, Status
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config
+from tests.conftest import ROOT
 
 PEOPLE = ("张伟", "李静", "王芳", "赵子轩", "陈思远", "刘洋")
 FILE = Path("draft.yaml")
@@ -199,7 +200,7 @@ def test_labels_of_the_same_words_are_told_by_their_number() -> None:
 
 def test_a_field_that_some_samples_lack_is_optional_and_sought_at_its_label_alone() -> None:
     rows = [
-        f"收货人:{name}" + ("\n备用电话:138001380%02d" % i if i % 2 else "")
+        f"收货人:{name}" + (f"\n备用电话:13800138{i:03d}" if i % 2 else "")
         for i, name in enumerate(PEOPLE)
     ]
     fields = fields_of(rows)
@@ -249,8 +250,9 @@ def test_samples_are_spread_over_the_files_and_those_of_the_sheet_come_first(
 
 HOSTILE = (
     "no", "yes", "~", "null", "1.0", "0012", "2019-06-20", "12:30", "a: b", "a #b", "- a", "? a", "{a}",
-    "[a]", "*a", "&a", "!a", "%a", "@a", "`a", "'a", '"a', "a\\b", "a\nname: evil", "\u202eabc", "\u2028x",
-    "\x00", "\x85", " a ", "", "#", ":", "a:", "...", "---", "=", "<<", "姓名: 张三\nfields: []", "</script>",
+    "[a]", "*a", "&a", "!a", "%a", "@a", "`a", "'a", '"a', "a\\b", "a\nname: evil", "\u202eabc",
+    "\u2028x", "\x00", "\x85", " a ", "", "#", ":", "a:", "...", "---", "=", "<<",
+    "姓名: 张三\nfields: []", "</script>",
 )  # fmt: skip
 
 
@@ -323,7 +325,7 @@ def test_what_is_wrong_is_told_with_its_line(
 def sheet_of(folder: Path, *rows: Sequence[object]) -> Path:
     book = Workbook()
     for row in rows:
-        book.active.append(list(row))  # type: ignore[union-attr]
+        book.active.append(list(row))
     file = folder / "verified.xlsx"
     book.save(file)
     return file
@@ -416,7 +418,8 @@ class Model:
 
 
 ANSWER = """{"title": "送货单", "description": "送货单据", "fields": [
-  {"field": "收货人", "name": "收货人姓名", "description": "谁收货", "labels": ["单号", "仓库", "不在页上"]},
+  {"field": "收货人", "name": "收货人姓名", "description": "谁收货",
+   "labels": ["单号", "仓库", "不在页上"]},
   {"field": "单号", "name": "a\\u202eb", "description": null, "labels": []},
   {"field": "没有的", "name": "x", "description": "y", "labels": []}]}"""
 
@@ -426,7 +429,7 @@ def test_a_model_names_what_was_drafted_as_far_as_it_can_be_checked() -> None:
     samples = samples_of(rows)
     draft = drafted(samples, file=FILE)
     model = Model(ANSWER)
-    better = named(draft, samples.documents, model)  # type: ignore[arg-type]
+    better = named(draft, samples.documents, model)
     assert better.schema.names == ("收货人姓名", "单号")
     person, number = better.schema.fields
     assert person.description == "谁收货"
@@ -435,7 +438,7 @@ def test_a_model_names_what_was_drafted_as_far_as_it_can_be_checked() -> None:
     assert (number.name, number.kind) == ("单号", draft.schema.fields[1].kind)
     assert "model-1" in better.text("en")
     assert schema_of(better.text("en"), FILE) == better.schema
-    kept = named(draft, samples.documents, model, rename=False)  # type: ignore[arg-type]
+    kept = named(draft, samples.documents, model, rename=False)
     assert kept.schema.names == draft.schema.names
     assert kept.schema.fields[0].description == "谁收货"
 
@@ -445,7 +448,32 @@ def test_the_text_of_samples_is_data_for_a_model() -> None:
     samples = samples_of(rows)
     draft = drafted(samples, file=FILE)
     model = Model("{}")
-    assert named(draft, samples.documents, model).schema == draft.schema  # type: ignore[arg-type]
+    assert named(draft, samples.documents, model).schema == draft.schema
     assert len(re.findall("</text>", model.user)) == 1
     with pytest.raises(ChatAnswerError, match="no JSON object"):
-        named(draft, samples.documents, Model("对不起"))  # type: ignore[arg-type]
+        named(draft, samples.documents, Model("对不起"))
+
+
+@pytest.mark.parametrize(
+    ("package", "sources"),
+    [("ocr_moe/drafting", ("*.py",)), ("ocr_moe/web/drafting", ("*.py", "*/*.html", "*/*.js"))],
+)
+def test_every_phrase_has_two_languages_and_is_used(package: str, sources: Sequence[str]) -> None:
+    folder = ROOT / package
+    phrases = yaml.safe_load((folder / "words.yaml").read_text(encoding="utf-8"))
+    text = "".join(
+        path.read_text(encoding="utf-8") for pattern in sources for path in folder.glob(pattern)
+    )
+    used = set(re.findall(r"""["'`](\w+)["'`]""", text)) | {"comma"}
+    statuses = {f"js_status_{status}" for status in Status}
+    for key, (english, chinese) in phrases.items():
+        named = [set(re.findall(r"{(\w+)}", each)) for each in (english, chinese)]
+        assert named[0] == named[1], key
+        assert key in used or key.removeprefix("js_") in used or key in statuses, key
+
+
+def test_every_way_to_be_wrong_is_known_in_chinese() -> None:
+    pairs = yaml.safe_load((ROOT / "ocr_moe/drafting/mistakes.yaml").read_text(encoding="utf-8"))
+    for english, chinese in pairs:
+        assert set(re.findall(r"{(\w+)}", english)) == set(re.findall(r"{(\w+)}", chinese))
+        assert re.search(r"[\u4e00-\u9fff]", chinese)

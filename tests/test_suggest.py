@@ -194,7 +194,7 @@ def drafting(
     book = load_workbook(folder / "verified.xlsx")
     for source in sorted((folder / "notes").iterdir()):
         shutil.copy(source, hostile / (NAMED if source.name == "note_0.png" else source.name))
-    book.active["A2"] = NAMED  # type: ignore[index]
+    book.active["A2"] = NAMED
     book.save(folder / "hostile.xlsx")
     made = api.suggest(
         hostile,
