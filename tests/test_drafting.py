@@ -355,7 +355,7 @@ def test_columns_of_a_sheet_become_fields_with_the_labels_before_their_values(
     samples = samples_of(INVOICES)
     pages = printed_of(samples.documents)
     verified = read_sheet(file, TruthOptions(), samples.documents, pages)
-    draft = drafted(samples, verified, file=FILE)
+    draft = drafted(samples, verified, file=FILE, trying=False)
     fields = {field.name: field for field in draft.schema.fields}
     assert list(fields) == ["票号", "买家", "日期", "备注", "档案"]
     assert fields["票号"].labels == ("代码",)
@@ -477,3 +477,22 @@ def test_every_way_to_be_wrong_is_known_in_chinese() -> None:
     for english, chinese in pairs:
         assert set(re.findall(r"{(\w+)}", english)) == set(re.findall(r"{(\w+)}", chinese))
         assert re.search(r"[\u4e00-\u9fff]", chinese)
+
+
+def test_values_in_sentences_are_found_between_words_that_come_again() -> None:
+    titles = ("优秀学生干部", "三好学生", "优秀团员", "优秀毕业生", "社会实践先进个人", "学习标兵")
+    rows = [
+        f">>>>>荣誉证书\n>{name}同学:\n>在20{18 + i}-20{19 + i}学年中表现优秀,被评为{title}\n"
+        ">特发此证,以资鼓励。"
+        for i, (name, title) in enumerate(zip(PEOPLE, titles, strict=True))
+    ]
+    draft = draft_of(rows)
+    fields = draft.schema.fields
+    assert fields[0].kind is Kind.PERSON
+    found = [
+        re.search(fields[0].patterns[0], printed_of(samples_of(rows).documents)[0].running.text)
+    ]
+    assert found[0] is not None
+    assert found[0]["value"] == "张伟"
+    assert any("被评为" in pattern for field in fields for pattern in field.patterns)
+    assert "between words of a sentence" in draft.text("en")

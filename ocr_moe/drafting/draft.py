@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ocr_moe.drafting.columns import Column, Verified
-from ocr_moe.drafting.finding import Announced, announced, patterns_of
+from ocr_moe.drafting.finding import Announced, announced, patterns_before, patterns_of
 from ocr_moe.drafting.grammars import induced
 from ocr_moe.drafting.identity import Identity, identity_of, slug_of
 from ocr_moe.drafting.kinds import Guess, guess_of, is_code
 from ocr_moe.drafting.labels import Found, Labels, learnt, sections_on
 from ocr_moe.drafting.printing import Printed, folded, printed_of
+from ocr_moe.drafting.prose import Told, is_sentence, same_values, told_in
 from ocr_moe.drafting.samples import Sample, Samples
 from ocr_moe.drafting.scores import Share, scored
 from ocr_moe.drafting.tables import FoundTable, tables_on
@@ -25,6 +26,8 @@ from ocr_moe.schema import Fallback, Field, Kind, Schema, forms_of
 
 _ALWAYS = 0.9
 """Share of the samples on which a field has a value that every document seems to have."""
+_FEW_LABELS = 3
+"""Labels with values up to which documents may be prose, whose sentences are looked at."""
 _GOOD = 0.95
 """Share of right cells from which nothing else is tried for a field."""
 FOLDS = 3
@@ -75,17 +78,17 @@ def drafted(
     *,
     name: str = "",
     file: Path | None = None,
-    strategy: str = "",
+    trying: bool = True,
 ) -> Draft:
     """A schema for documents such as the samples; with a sheet its fields are the sheet's columns, and
-    what reads most of them right with a strategy is taken. Raises UsageError where nothing on the
-    samples looks like a field."""
+    what finds most of them is taken, unless nothing is to be tried. Raises UsageError where nothing on
+    the samples looks like a field."""
     documents = samples.documents
     pages = printed_of(documents)
     draft = _drafted(documents, pages, verified, name=name, file=file)
-    if verified is None or not strategy:
+    if verified is None or not trying:
         return draft
-    return _tried(draft, samples, pages, verified, strategy)
+    return _tried(draft, samples, pages, verified)
 
 
 def _drafted(
@@ -201,8 +204,14 @@ def _from_labels(
     headings |= {text for table in tables for text in table.cells}
     fields: list[Field] = []
     names: set[str] = set()
-    for found in labels.fields:
-        if any(folded(form) in headings for form in forms_of(found.label)):
+    own = [
+        each
+        for each in labels.fields
+        if not any(folded(form) in headings for form in forms_of(each.label))
+    ]
+    sentences = _sentences(own, pages, n)
+    for found in own:
+        if sentences and is_sentence(found.texts):
             continue
         guess = guess_of(found.texts, found.label)
         name = _unique(_name_of(found), names)
@@ -218,8 +227,26 @@ def _from_labels(
         elif found.occurrence:
             said.append(Phrase("label_occurrence", {"number": found.occurrence}))
         _say(remarks, f"fields.{name}", *said, *_of_guess(guess, made))
+    for told in sentences:
+        name = _unique(told.name, names)
+        always = len(told.values) >= _ALWAYS * n
+        made = changed(_field(name, told.guess, (), required=always), patterns=(told.pattern,))
+        fields.append(made)
+        seen = Phrase("told_seen", {"found": len(told.values), "n": n})
+        _say(remarks, f"fields.{name}", seen, *_of_guess(told.guess, made))
     fields += _of_tables(tables, n, names, remarks)
     return fields
+
+
+def _sentences(labels: Sequence[Found], pages: Sequence[Printed], n: int) -> list[Told]:
+    """What sentences tell on documents that are no forms."""
+    plain = [each for each in labels if not is_sentence(each.texts)]
+    if len(plain) > _FEW_LABELS:
+        return []
+    known = [dict(each.values) for each in plain]
+    return [
+        told for told in told_in(pages, n) if not any(same_values(told, values) for values in known)
+    ]
 
 
 def _of_tables(
@@ -318,11 +345,9 @@ def _guess_of(column: Column, found: Announced) -> Guess:
     return replace(guess, grammars=grammars)
 
 
-def _tried(
-    draft: Draft, samples: Samples, pages: Sequence[Printed], verified: Verified, strategy: str
-) -> Draft:
+def _tried(draft: Draft, samples: Samples, pages: Sequence[Printed], verified: Verified) -> Draft:
     """The draft with what reads its weak fields best: patterns, places, or fewer labels."""
-    best = scored(samples.read(draft.schema, strategy), draft.schema, verified).fields
+    best = scored(samples.tried(draft.schema), draft.schema, verified).fields
     columns = {column.heading: column for column in verified.columns}
     waiting = {
         each.name: _alternatives(each, columns[each.name], pages)
@@ -333,7 +358,7 @@ def _tried(
     while any(waiting.values()):
         trial = {name: choices.pop(0) for name, choices in waiting.items() if choices}
         schema = _with(draft.schema, {**_fields(chosen), **_fields(trial)})
-        read = scored(samples.read(schema, strategy), schema, verified).fields
+        read = scored(samples.tried(schema), schema, verified).fields
         for name, choice in trial.items():
             if name in read and read[name].right > best.get(name, Share(0, 0)).right:
                 chosen[name], best = choice, {**best, name: read[name]}
@@ -364,10 +389,12 @@ def _alternatives(
     choices: list[tuple[Field, Phrase]] = []
     patterns = patterns_of(found, made.kind)
     by_place = Phrase("fallback_seen")
-    if patterns:
-        update = {"patterns": patterns, "fallbacks": ()}
-        choices.append((changed(made, **update), Phrase("pattern_seen")))
-        choices.append((changed(made, **update, labels=()), Phrase("pattern_seen")))
+    followed = patterns_before(found, made.kind)
+    for chosen in dict.fromkeys((patterns, followed, (*patterns, *followed))):
+        if chosen:
+            update = {"patterns": chosen, "fallbacks": ()}
+            choices.append((changed(made, **update), Phrase("pattern_seen")))
+            choices.append((changed(made, **update, labels=()), Phrase("pattern_seen")))
     for rival in found.rivals:
         fallbacks = (Fallback.NOWHERE,)
         choice = changed(made, labels=(rival,), required=False, fallbacks=fallbacks)
@@ -380,7 +407,11 @@ def _alternatives(
         choices.append((changed(made, fallbacks=places), by_place))
         if made.labels:
             choices.append((changed(made, fallbacks=places, labels=()), by_place))
-    return choices
+    different: list[tuple[Field, Phrase]] = []
+    for choice, phrase in choices:
+        if choice != made and all(choice != other for other, _ in different):
+            different.append((choice, phrase))
+    return different
 
 
 def crossed(
@@ -397,7 +428,7 @@ def crossed(
         kept = [index for index in range(len(samples.documents)) if index not in left_out]
         own = Samples(samples.workshop, [samples.documents[index] for index in kept])
         others = Samples(samples.workshop, [samples.documents[index] for index in sorted(left_out)])
-        draft = drafted(own, verified.of(kept), strategy=strategy)
+        draft = drafted(own, verified.of(kept))
         for name, share in scored(
             others.read(draft.schema, strategy), draft.schema, verified
         ).fields.items():

@@ -38,6 +38,10 @@ _RIVAL = 0.3
 """Share of the samples on which other words announce a value that may be its label instead …"""
 _RIVALS = 3
 """… of which the likeliest are tried."""
+_FOLLOWED = 0.4
+"""Share of the samples on which the same word follows a value that is found by it …"""
+_HEAD, _HEADS = 2, 12
+"""… with this much before it, in that many ways at most."""
 _SHARE = 0.12
 """Share of a column's samples on which a label stands that is one of its labels."""
 
@@ -318,6 +322,30 @@ def patterns_of(found: Announced, kind: Kind) -> tuple[str, ...]:
             rf"{re.escape(head)}\s?:?\s?(?P<value>{body}){'' if kind is Kind.CODE else tail}"
         )
     return tuple(patterns)
+
+
+def patterns_before(found: Announced, kind: Kind) -> tuple[str, ...]:
+    """The same for values that one word follows on many samples, whatever stands before them: X专业,
+    X生."""
+    heads: dict[str, Counter[str]] = defaultdict(Counter)
+    for place in found.places.values():
+        running, start, end = _in_running(place)
+        right = running[end : end + 2].strip()
+        if start < 0 or not right or not HAN.match(right[0]):
+            continue
+        for word in dict.fromkeys((right[:1], right)):
+            heads[word][running[max(start - _HEAD, 0) : start].strip()] += 1
+    ranked = sorted(
+        ((counted.total(), len(word), word) for word, counted in heads.items()), reverse=True
+    )
+    if not ranked or ranked[0][0] < _FOLLOWED * len(found.places):
+        return ()
+    best = ranked[0][0]
+    _, _, word = max((len(word), total, word) for total, _, word in ranked if total >= 0.8 * best)
+    before = [head for head, _ in heads[word].most_common(_HEADS) if not re.search(r"\d", head)]
+    known = "|".join(re.escape(head) for head in before if head)
+    body = _BODIES.get(kind, _BODY)
+    return (rf"(?:{known})\s?:?\s?(?P<value>{body})(?={re.escape(word)})",) if known else ()
 
 
 def _in_running(place: Place) -> tuple[str, int, int]:

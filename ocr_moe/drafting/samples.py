@@ -18,21 +18,26 @@ from ocr_moe.folds import fold_path
 from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.righting import turn
 from ocr_moe.intake.sources import Source
+from ocr_moe.routing.loop import Strategy
 from ocr_moe.run.answers import words_of
 from ocr_moe.run.documents import PageReader
 from ocr_moe.run.ledger import Ledger
 from ocr_moe.run.outcome import Notice
 from ocr_moe.run.processing import Processor
 from ocr_moe.schema import Schema
+from ocr_moe.settings import Component
 from ocr_moe.store.database import Store
 from ocr_moe.types import PageText, Record
 from ocr_moe.workshop.build import Workshop
+from ocr_moe.workshop.config import StrategyConfig
 
 if TYPE_CHECKING:
     from PIL import Image
 
 KEPT = "samples.sqlite"
 """The texts of the pages, in the folder that they are kept in."""
+_TRIAL = "trial"
+"""A strategy of the expert `rules` alone; its name is nobody else's, for it is in no configuration."""
 MOST_PAGES = 3
 """Pages of a file that are looked at: labels that come later only are rare, and reading takes a second a
 page."""
@@ -76,12 +81,31 @@ class Samples:
     def read(self, schema: Schema, strategy: str) -> list[Record]:
         """What a strategy reads on the samples under a schema, from the texts that are kept: no page
         goes through OCR again. Raises as a run does."""
-        with tempfile.TemporaryDirectory(prefix="ocr-moe-") as folder:
-            return self._read(Path(folder), schema, strategy)
+        return self._read(schema, self.workshop, strategy)
 
-    def _read(self, folder: Path, schema: Schema, strategy: str) -> list[Record]:
+    def tried(self, schema: Schema) -> list[Record]:
+        """The same by page texts, labels and patterns alone: what they find is what a draft is made
+        of."""
+        return self._read(schema, self._trial, _TRIAL)
+
+    @cached_property
+    def _trial(self) -> Workshop:
+        config = self.workshop.config
+        alone = StrategyConfig(
+            gate=Component.model_validate({"kind": "fixed", "default": ["rules"]}),
+            combiner=Component(kind="priority"),
+        )
+        strategies = {**config.strategies, _TRIAL: alone}
+        return Workshop(config.model_copy(update={"strategies": strategies}), offline=True)
+
+    def _read(self, schema: Schema, workshop: Workshop, strategy: str) -> list[Record]:
+        with tempfile.TemporaryDirectory(prefix="ocr-moe-") as folder:
+            return self._read_in(Path(folder), schema, workshop, workshop.strategy(strategy))
+
+    def _read_in(
+        self, folder: Path, schema: Schema, workshop: Workshop, chosen: Strategy
+    ) -> list[Record]:
         # A store of its own: answers hang on more of a schema than the question's digest tells.
-        chosen = self.workshop.strategy(strategy)
         with Store(folder / KEPT) as store:
             for each in self.documents:
                 store.put_page_count(each.sha256, len(each.pages))
@@ -89,7 +113,7 @@ class Samples:
                     (each.sha256, number, page.engine, page)
                     for number, page in enumerate(each.pages, 1)
                 )
-            processor = Processor(store, self.workshop, [chosen], [schema], Ledger())
+            processor = Processor(store, workshop, [chosen], [schema], Ledger())
             with closing(processor):
                 rows = [
                     row

@@ -101,8 +101,7 @@ def _drafting(
         verified = read_sheet(wish.sheet, truth, samples.documents, pages)
         for problem in verified.problems:
             trouble(problem.told(wish.language))
-    strategy = wish.strategy if verified is not None else ""
-    draft = drafted(samples, verified, name=wish.name, file=wish.file, strategy=strategy)
+    draft = drafted(samples, verified, name=wish.name, file=wish.file)
     if wish.llm:
         try:
             chat = workshop.chat(_ENDPOINT)
