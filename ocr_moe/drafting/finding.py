@@ -42,7 +42,7 @@ _FOLLOWED = 0.4
 """Share of the samples on which the same word follows a value that is found by it …"""
 _HEAD, _HEADS = 2, 12
 """… with this much before it, in that many ways at most."""
-_SHARE = 0.12
+_SHARE = 0.08
 """Share of a column's samples on which a label stands that is one of its labels."""
 
 
@@ -278,6 +278,8 @@ _BODIES: Mapping[Kind, str] = {
     Kind.DATE: r"[^,;。()]{4,24}?",
     Kind.CODE: r"[0-9A-Za-z\-]+",
 }
+_DATE_BODY = r"[\d〇○零一二三四五六七八九十]{2,4}年[^,;。()]{2,14}?"
+"""A date needs no words before it."""
 _BODY = r"[^,;。]{1,40}?"
 _OPEN_END = r"(?=[,;。\s]|$)"
 
@@ -342,8 +344,11 @@ def patterns_before(found: Announced, kind: Kind) -> tuple[str, ...]:
         return ()
     best = ranked[0][0]
     _, _, word = max((len(word), total, word) for total, _, word in ranked if total >= 0.8 * best)
-    before = [head for head, _ in heads[word].most_common(_HEADS) if not re.search(r"\d", head)]
-    known = "|".join(re.escape(head) for head in before if head)
+    if kind is Kind.DATE:
+        return (rf"(?P<value>{_DATE_BODY})\s?(?={re.escape(word)})",)
+    # On one sample alone they may be a name, which is nobody's business.
+    before = [head for head, count in heads[word].most_common(_HEADS) if head and count > 1]
+    known = "|".join(re.escape(head) for head in before if not re.search(r"\d", head))
     body = _BODIES.get(kind, _BODY)
     return (rf"(?:{known})\s?:?\s?(?P<value>{body})(?={re.escape(word)})",) if known else ()
 

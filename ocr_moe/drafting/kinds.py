@@ -35,9 +35,10 @@ _ENUM_EACH = 3.0
 _ENUM_LENGTH = 10
 """… and none has more characters."""
 _ENUM_LATIN_WORDS = 3
-_DIFFERING = 0.4
-"""Share of the values that differ, from which they may be names of organisations: kinds of them, such as
-有限责任公司, come again."""
+_HEAD = 4
+_DIFFERING = 0.3
+"""Share of the values whose first characters differ, from which they may be names of organisations: kinds
+of them, such as 有限责任公司(自然人独资), come again."""
 _UNIT_SHARE = 0.2
 """Share of the values that have a unit, from which it is a unit of the field."""
 _CHOICES = (
@@ -107,7 +108,7 @@ def guess_of(values: Sequence[str], words: str = "") -> Guess:
         return enum
     names = sum(person_belief(text) >= _PERSON for text in texts)
     firms = sum(is_organisation(text) for text in texts)
-    differing = len({fold_value(text) for text in texts})
+    differing = len({fold_value(text)[:_HEAD] for text in texts})
     if firms >= 0.5 * len(texts) and firms > names and differing >= _DIFFERING * len(texts):
         return Guess(Kind.ORGANISATION, firms, len(texts))
     if names >= _MOST * len(texts) and _are_names(texts, words):
