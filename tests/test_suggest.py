@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,18 +13,20 @@ from typing import Any
 import httpx
 import pytest
 from openpyxl import load_workbook
+from PIL import Image
 
 from ocr_moe import api
-from ocr_moe.drafting.samples import KEPT
+from ocr_moe.drafting.samples import KEPT, MOST_PAGES
 from ocr_moe.drafting.session import Drafting
 from ocr_moe.schema import Kind, load_schema
 from ocr_moe.testing.chatserver import ChatServer
 from ocr_moe.web.access import Access
 from ocr_moe.web.drafting.application import drafting_app
 from ocr_moe.web.guard import guarded
+from ocr_moe.web.serving import listen
 from ocr_moe.workshop.config import load_config
 from tests.browsing import Visit, violations
-from tests.conftest import Command
+from tests.conftest import Command, arguments, environment
 from tests.deliverynotes import Note, drawn_into
 from tests.deskkit import served
 
@@ -131,7 +135,7 @@ def no_ocr(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("given", "told"),
     [
         (("empty",), "no images found"),
         (("notes", "--out", "note.txt"), "a schema is a YAML file"),
@@ -144,13 +148,13 @@ def no_ocr(*_: object) -> None:
 def test_what_cannot_be_drafted_is_told(
     ocr_moe: Command,
     notes: tuple[Path, dict[str, Note]],
-    arguments: tuple[str, ...],
+    given: tuple[str, ...],
     told: str,
 ) -> None:
     folder, _ = notes
     (folder / "empty").mkdir(exist_ok=True)
     (folder / "others.csv").write_text("文件名,编号\nelse.png,DN1\n", encoding="utf-8")
-    done = ocr_moe("schema", "suggest", *arguments, "--no-open", "--work", "work", cwd=folder)
+    done = ocr_moe("schema", "suggest", *given, "--no-open", "--work", "work", cwd=folder)
     assert done.status == 2
     assert told in done.err
     assert not (folder / "schema.yaml").exists()
@@ -167,13 +171,13 @@ def test_a_language_model_is_asked_once_and_its_words_are_checked(
             {"field": "收货人", "name": "签收人", "description": "谁签收", "labels": ["不在页上"]}
         ],
     }
-    arguments = ["schema", "suggest", folder / "notes", "--no-open", "--work", folder / "work"]
+    command = ["schema", "suggest", folder / "notes", "--no-open", "--work", folder / "work"]
     with ChatServer(answer=lambda request: answer) as server:
         env = {"OCR_MOE_TEXT_BASE_URL": server.base_url}
-        done = ocr_moe(*arguments, "--out", tmp_path / "a.yaml", env=env)
+        done = ocr_moe(*command, "--out", tmp_path / "a.yaml", env=env)
         assert done.status == 0, done.err
         assert len(server.requests) == 1
-        ocr_moe(*arguments, "--out", tmp_path / "b.yaml", "--no-llm", env=env)
+        ocr_moe(*command, "--out", tmp_path / "b.yaml", "--no-llm", env=env)
         assert len(server.requests) == 1
     asked = server.requests[0].body["messages"][-1]["content"]
     assert HOSTILE not in asked  # angle brackets of a document cannot leave its section
@@ -338,3 +342,49 @@ def test_the_guard_stands_before_the_page(
     app = guarded(drafting_app(drafting), Access.of(load_config(), "127.0.0.1", 1))
     with served(app) as at:
         assert httpx.post(f"{at}/save", content="name: a").status_code in (401, 421, 400, 403)
+
+
+def test_the_page_is_served_until_it_is_told_to_stop(
+    notes: tuple[Path, dict[str, Note]], tmp_path: Path
+) -> None:
+    folder, _ = notes
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        arguments(
+            [
+                *("schema", "suggest", folder / "notes", "--out", tmp_path / "note.yaml"),
+                *("--work", folder / "work", "--open", "--no-browser", "--port", port),
+            ]
+        ),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    told = next(line for line in process.stdout if "http://" in line)
+    assert f"http://127.0.0.1:{port}/" in told
+    assert "送货单" in httpx.get(f"http://127.0.0.1:{port}/").text
+    process.send_signal(signal.SIGINT)
+    assert "To read documents by it" in process.stdout.read()
+    assert process.wait() == 0
+
+
+def test_of_long_files_the_first_pages_are_read_and_bad_files_are_told(
+    notes: tuple[Path, dict[str, Note]], tmp_path: Path
+) -> None:
+    folder, _ = notes
+    pages = [Image.open(path).convert("L") for path in sorted((folder / "notes").iterdir())[:4]]
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    pages[0].save(scans / "long.tiff", save_all=True, append_images=pages[1:])
+    (scans / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    told: list[str] = []
+    with api.suggest(scans, out=tmp_path / "a.yaml", trouble=told.append) as drafting:
+        (sample,) = drafting.samples.documents
+        assert (len(sample.pages), sample.is_whole) == (MOST_PAGES, False)
+        assert drafting.schema(drafting.text).pages is None
+        assert {record.document.pages for record in drafting.read(drafting.text).records} == {3}
+    assert len(told) == 1
+    assert told[0].startswith("bad.png: ")

@@ -28,6 +28,8 @@ _ALWAYS = 0.9
 """Share of the samples on which a field has a value that every document seems to have."""
 _FEW_LABELS = 3
 """Labels with values up to which documents may be prose, whose sentences are looked at."""
+_FEWER = (1, 2, 4)
+"""How many labels of a field are tried, the ones that most samples have."""
 _GOOD = 0.95
 """Share of right cells from which nothing else is tried for a field."""
 FOLDS = 3
@@ -348,6 +350,7 @@ def _guess_of(column: Column, found: Announced) -> Guess:
 def _tried(draft: Draft, samples: Samples, pages: Sequence[Printed], verified: Verified) -> Draft:
     """The draft with what reads its weak fields best: patterns, places, or fewer labels."""
     best = scored(samples.tried(draft.schema), draft.schema, verified).fields
+    draft, best = _pruned(draft, samples, verified, best)
     columns = {column.heading: column for column in verified.columns}
     waiting = {
         each.name: _alternatives(each, columns[each.name], pages)
@@ -367,6 +370,31 @@ def _tried(draft: Draft, samples: Samples, pages: Sequence[Printed], verified: V
     schema = _with(draft.schema, _fields(chosen))
     said = {name: phrase for name, (_, phrase) in chosen.items()}
     return draft.of(schema, **said)
+
+
+def _pruned(
+    draft: Draft, samples: Samples, verified: Verified, best: Mapping[str, Share]
+) -> tuple[Draft, Mapping[str, Share]]:
+    """The draft with the fewest labels that read as many cells right: those of few samples are mostly
+    other words."""
+    for count in _FEWER:
+        fewer = {
+            each.name: changed(each, labels=each.labels[:count])
+            for each in draft.schema.fields
+            if len(each.labels) > count and each.name in best
+        }
+        if not fewer:
+            continue
+        schema = _with(draft.schema, fewer)
+        read = scored(samples.tried(schema), schema, verified).fields
+        kept = {
+            name: made
+            for name, made in fewer.items()
+            if name in read and read[name].right >= best[name].right
+        }
+        draft = replace(draft, schema=_with(draft.schema, kept))
+        best = {**best, **{name: read[name] for name in kept}}
+    return draft, best
 
 
 def _fields(chosen: Mapping[str, tuple[Field, Phrase]]) -> dict[str, Field]:

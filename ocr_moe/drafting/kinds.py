@@ -37,8 +37,8 @@ _ENUM_LENGTH = 10
 _ENUM_LATIN_WORDS = 3
 _HEAD = 4
 _DIFFERING = 0.3
-"""Share of the values whose first characters differ, from which they may be names of organisations: kinds
-of them, such as 有限责任公司(自然人独资), come again."""
+"""Share of the values whose first characters differ, from which they may be names of organisations:
+kinds of them, such as 有限责任公司(自然人独资), come again."""
 _UNIT_SHARE = 0.2
 """Share of the values that have a unit, from which it is a unit of the field."""
 _CHOICES = (

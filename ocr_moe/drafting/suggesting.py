@@ -15,6 +15,7 @@ from ocr_moe.drafting.samples import Samples, read_samples
 from ocr_moe.drafting.scores import Share
 from ocr_moe.drafting.session import Drafting
 from ocr_moe.errors import ChatError, EndpointMissingError, UsageError
+from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Language
 from ocr_moe.intake.sources import Source
 from ocr_moe.run.outcome import Notice
@@ -63,7 +64,7 @@ def suggested(
     samples = _samples(sources, workshop, wish, kept, report, notice)
     try:
         for each in samples.unread:
-            trouble(f"{each.name}: {each.why}")
+            trouble(f"{each.name}: {note_in(each.why, wish.language)}")
         return _drafting(samples, workshop, wish, trouble)
     except BaseException:
         samples.close()
