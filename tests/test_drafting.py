@@ -116,6 +116,7 @@ def test_a_code_that_lost_a_character_makes_no_grammar_of_its_own() -> None:
     codes = [f"{number:08d}" for number in range(10_000_019, 10_000_039)] + ["1000003"]
     assert [grammar.shortest for grammar in induced(codes)] == [8]
     assert induced(["只有汉字", "另一个"]) == ()
+    assert induced([f"{number:080d}" for number in range(5)]) == ()
 
 
 def test_labels_are_words_that_come_again_beside_values_that_differ() -> None:

@@ -21,6 +21,8 @@ _BY_CHANCE = 3
 _SLIPS = 0.8
 """Share of many codes that pass a check, from which those that do not are taken for misread."""
 _MANY = 8
+_LONGEST = 64
+"""Characters of a code at most: longer ones have no grammar."""
 _RUNS = 4
 """Runs of digits and of letters in a code at most."""
 _ALIKE = {"0": "digits", "A": "letters", "*": "alphanumeric"}
@@ -65,7 +67,7 @@ def induced(codes: Sequence[str]) -> tuple[CodeGrammar, ...]:
 
 
 def _is_plain(text: str) -> bool:
-    return all(char in DIGITS + LETTERS + "<" for char in text)
+    return len(text) <= _LONGEST and all(char in DIGITS + LETTERS + "<" for char in text)
 
 
 def _grammar(codes: Sequence[str]) -> CodeGrammar:
@@ -147,5 +149,5 @@ def _loose(codes: Sequence[str]) -> CodeGrammar:
     lengths = sorted(map(len, codes))
     look = _look("".join(codes))
     alphabet = "mrz" if look == "<" else _ALIKE[look]
-    segment = Segment(length=lengths[0], max_length=min(lengths[-1], 64), alphabet=alphabet)
+    segment = Segment(length=lengths[0], max_length=lengths[-1], alphabet=alphabet)
     return CodeGrammar(name=_NAMELESS, segments=(segment,))
