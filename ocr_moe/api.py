@@ -30,6 +30,7 @@ from ocr_moe.run.estimate import Plan
 from ocr_moe.run.estimate import estimate as estimate_run
 from ocr_moe.run.merging import Merged
 from ocr_moe.run.merging import merge as merge_runs
+from ocr_moe.run.opened import choice_of
 from ocr_moe.run.outcome import Notice, Outcome, Progress
 from ocr_moe.run.pictures import PageImages
 from ocr_moe.run.runners import Cluster
@@ -38,7 +39,13 @@ from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
 from ocr_moe.types import Decision, Record
 from ocr_moe.workshop.build import Workshop
-from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
+from ocr_moe.workshop.config import (
+    Config,
+    candidate_schemas,
+    configured_schemas,
+    find_schema,
+    load_config,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,11 +100,18 @@ class Options:
             config if self.workers is None else config.model_copy(update={"workers": self.workers})
         )
 
-    def schemas(self, config: Config) -> tuple[Schema, ...]:
-        """The named schema, or for `auto` all that are known. Raises SchemaError."""
+    def schemas(self, config: Config, folder: Path) -> tuple[Schema, ...]:
+        """The named schema, or for `auto` all that are known; what ships since the run of the folder
+        was begun is none of its. Raises SchemaError."""
         known = {schema.name: schema for schema in candidate_schemas(config)}
         if self.schema == "auto":
-            found = tuple(known.values())
+            begun = choice_of(folder)
+            own = {schema.name for schema in configured_schemas(config)}
+            found = tuple(
+                schema
+                for name, schema in known.items()
+                if not begun or name in begun or name in own
+            )
         else:
             found = (known[self.schema] if self.schema in known else find_schema(self.schema),)
         return found if self.crops is None else (crop_schema(found, self.crops),)
@@ -286,7 +300,7 @@ def extract(
     if schema is not None:
         options = replace(options, schema=schema)
     to = destination_of(tempfile.mkdtemp(prefix="ocr-moe-") if out is None else out, options.work)
-    with _local(options) as options, _prepared(options) as (config, workshop, schemas):
+    with _local(options) as options, _prepared(options, to.folder) as (config, workshop, schemas):
         chosen = [workshop.strategy(strategy or config.strategy)]
         sources, division = _share(discover(_texts(paths), listing, config.images), options)
         with _batch(to.folder, sources, options, workshop, chosen, schemas, notice) as batch:
@@ -349,9 +363,10 @@ def _local(options: Options) -> Iterator[Options]:
 @contextmanager
 def _prepared(
     options: Options,
+    folder: Path,
 ) -> Iterator[tuple[Config, Workshop, tuple[Schema, ...]]]:
     config = options.load()
-    schemas = options.schemas(config)
+    schemas = options.schemas(config, folder)
     with ExitStack() as stack:
         store = None
         if options.recorded is not None:
@@ -437,7 +452,7 @@ def estimate(
     """What a batch would ask and cost; nothing is started. Raises UsageError and its kin."""
     options = options or Options()
     to = destination_of(out, options.work)
-    with _local(options) as options, _prepared(options) as (config, workshop, schemas):
+    with _local(options) as options, _prepared(options, to.folder) as (config, workshop, schemas):
         built = [workshop.strategy(name) for name in strategies or (config.strategy,)]
         sources, _ = _share(discover(_texts(paths), listing, config.images), options)
         file = to.folder / STORE
@@ -600,7 +615,7 @@ def compare(
     with (
         _local(options) as options,
         local_copies() as local,
-        _prepared(options) as (config, workshop, schemas),
+        _prepared(options, folder) as (config, workshop, schemas),
     ):
         # A sheet that cannot be used is told before anything is started or written.
         truths = read_truths(_files(truth, local), config.truth)

@@ -15,6 +15,8 @@ CJK = (
     r"\u2e80-\u2fff\u3001-\u303f\u30fb\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 )
 """Inside a character class: Han characters, kana excepted, and their punctuation."""
+HAN = re.compile(r"[\u3400-\u9fff]")
+"""A Han character as nearly all print has them: of the first plane, extension A and the unified ones."""
 DOTS = re.compile(r"[·•・‧∙⋅˙●]")
 """What stands between the parts of a name."""
 
@@ -77,14 +79,16 @@ def fold_name(text: str) -> str:
     return _NAME_MARKS.sub("", unicodedata.normalize("NFKC", text))
 
 
+_SPACES_AT_MARKS = re.compile(r"(?<=[,;:.()&/])\s+|\s+(?=[,;:.()&/])")
+
+
 def fold_value(text: str) -> str:
     """A clean value against another: one kind of dash, dot and quotation mark, no stop at its end.
 
-    Spaces count in Latin text only; case counts.
+    Spaces count between the words of Latin text only; case counts.
     """
     text = _DASHES.sub("-", DOTS.sub("·", text.translate(_QUOTES)))
-    if has_cjk(text):
-        text = re.sub(r"\s", "", text)
+    text = re.sub(r"\s", "", text) if has_cjk(text) else _SPACES_AT_MARKS.sub("", text)
     return text.rstrip(".。,;、*")
 
 

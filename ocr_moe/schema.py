@@ -30,8 +30,8 @@ from pydantic import Field as PydanticField
 from rapidfuzz import process
 
 from ocr_moe.codes.grammar import CodeGrammar
-from ocr_moe.codes.lexicon import SCHOOLS
-from ocr_moe.errors import SchemaError
+from ocr_moe.codes.lexicon import SCHOOLS, read_lexicon
+from ocr_moe.errors import ConfigError, SchemaError
 from ocr_moe.expressions import Expression, Moment, Operand, parsed
 from ocr_moe.folds import fold_label
 from ocr_moe.formats.yamlfile import read_yaml, validation_sentences
@@ -40,8 +40,41 @@ from ocr_moe.types import Box, Value
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
+_PARTED = re.compile(r"[,，、;；]")
+
+
 def _as_tuple(value: object) -> object:
+    """A text alone is a list of one, unless it looks like a list whose brackets were forgotten."""
+    return (value,) if isinstance(value, str) and not _PARTED.search(value) else value
+
+
+def _as_expressions(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+def _as_choices(value: object) -> object:
+    return dict.fromkeys(value, ()) if isinstance(value, list) and _all_text(value) else value
+
+
+def _all_text(values: list[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+Texts = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...]),
+]
+"""Several texts; in a file, one may stand without brackets."""
+Expressions = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_expressions, json_schema_input_type=str | tuple[str, ...]),
+]
+"""Several regular expressions, in which a comma is one."""
+Choices = Annotated[
+    dict[str, Texts],
+    BeforeValidator(_as_choices, json_schema_input_type=list[str] | dict[str, Texts]),
+]
+"""Values with their synonyms; in a file, those without any may be a list."""
 
 
 class Kind(StrEnum):
@@ -164,11 +197,11 @@ class MarkList(Value):
 class Marks(Value):
     """What QR codes, bar codes and the like say of a field, read by the expert `marks`."""
 
-    keys: tuple[str, ...] | None = None
+    keys: Texts | None = None
     """The words before the value (`名称：…`, `{"name": …}`), the ones believed most first; by default
     the field's labels, name and aliases. Empty: keys never announce it. Labels that are no keys
     still end the value before them."""
-    parameters: tuple[str, ...] = ()
+    parameters: Texts = ()
     """Parameters of an address (`http://…?uniscid=…`) that hold the value."""
     lists: tuple[MarkList, ...] = ()
     """The field's place in texts that are lists."""
@@ -183,7 +216,7 @@ class CodePart(Value):
 
     field: Name
     """The field of the code."""
-    part: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = PydanticField(min_length=1)
+    part: Texts = PydanticField(min_length=1)
     """The segment of its grammars, or several that make up the value one after the other."""
     name: Literal["primary", "secondary"] | None = None
     """Of a part that holds a person's names: the surname, before `<<`, or the given names after it."""
@@ -197,6 +230,7 @@ class Total(Value):
     """What the numbers of a table's column add up to."""
 
     column: Name
+    """The column that is summed."""
     field: str = ""
     """The field that holds the sum; by default it is printed in a row of the table (合计, Total)."""
     tolerance: float = PydanticField(default=0.005, ge=0.0)
@@ -211,13 +245,14 @@ class Field(Value):
     name: Name
     """The JSON key and the Excel heading."""
     kind: Kind = Kind.TEXT
-    aliases: tuple[str, ...] = ()
+    """What sort of value it is: what is taken for one, how it is written, when two are the same."""
+    aliases: Texts = ()
     """Other headings of the same field in a verified sheet or in a model's answer."""
     required: bool = True
     """Whether every document of the kind has it."""
     description: str = ""
     """Goes into prompts."""
-    labels: tuple[str, ...] = ()
+    labels: Texts = ()
     """The words printed before (or under) the value. `证号 / License No.` is one label in two languages,
     printed on one line or two, or one of them alone."""
     within: str = ""
@@ -225,37 +260,37 @@ class Field(Value):
     occurrence: int | None = None
     """Which of several labels with the same words is meant, from the top (1) or the foot (-1); within
     the section, where one is named."""
-    above: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    above: Texts = ()
     """Printed words above the first of which the value stands …"""
-    below: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    below: Texts = ()
     """… and below the first of which."""
-    column_of: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    column_of: Texts = ()
     """The heading of the column in which the value stands."""
-    weak_labels: tuple[str, ...] = ()
+    weak_labels: Texts = ()
     """Labels of something near the field, believed where none of `labels` has a value."""
-    patterns: tuple[str, ...] = ()
+    patterns: Expressions = ()
     """Regular expressions over the page's running text (rows joined); the group `value`, or the
     whole match, holds the value. The first are believed most. One that speaks of lines runs over
     lines, like `line_patterns`: it begins with `(?m)` or `^`, ends with `$`, or says `\\n`."""
     case: bool = False
     """Whether patterns tell capitals from small letters."""
-    values: dict[str, tuple[str, ...]] = {}
+    values: Choices = {}
     """enum: the allowed values, each with the synonyms by which it is printed."""
-    units: dict[str, tuple[str, ...]] = {}
+    units: Choices = {}
     """number: the units that its values have, as they are to be written, each with the synonyms by which
     it is printed (`kg: [公斤, 千克]`); by default any."""
     format: str = ""
     """date: how workbooks show full dates, in the directives of strftime: `%d.%m.%Y`. Values stay ISO
     8601 everywhere else, and the cells dates."""
-    line_patterns: tuple[str, ...] = ()
+    line_patterns: Expressions = ()
     """Like `patterns`, over the rows of the page: one a line, a tab between separate boxes."""
     shape: str = ""
     """A regular expression that a believable value contains; others are believed less."""
     reject: str = ""
     """A regular expression that no value contains."""
-    trim: tuple[str, ...] = ()
+    trim: Expressions = ()
     """Regular expressions of what is cut out of a value found on the page."""
-    stops: tuple[str, ...] = ()
+    stops: Texts = ()
     """Printed words at which a value ends that a label or a pattern has found."""
     fallbacks: tuple[Fallback, ...] = ()
     """Where to look when neither patterns nor labels find it, in this order."""
@@ -264,7 +299,7 @@ class Field(Value):
     page. Where nothing was found, fainter type is read there than elsewhere."""
     grammars: tuple[CodeGrammar, ...] = ()
     """code and other strict fields: the variants that the value may have."""
-    forms: tuple[str, ...] = ()
+    forms: Expressions = ()
     """code: regular expressions of whole values that no grammar describes, such as those with
     characters in them ((103)臺大字第000123號), in simplified characters. Believed less than a
     grammar; the code reader does not know them."""
@@ -278,7 +313,7 @@ class Field(Value):
         """An empty list that somebody wrote into a schema's file says something."""
         return (Fallback.NOWHERE,) if named == [] and info.context is not None else named
 
-    @field_validator("lexicon", mode="before")
+    @field_validator("lexicon", mode="before", json_schema_input_type=str | None)
     @classmethod
     def _found(cls, named: Any, info: ValidationInfo) -> Any:
         if not isinstance(named, str):
@@ -290,8 +325,11 @@ class Field(Value):
         path = (info.context or {}).get("folder", Path()) / named
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            read_lexicon(path)  # what is wrong with it is told before anything is read
         except OSError as error:
             raise ValueError(f"lexicon {named}: {error.strerror or error}") from None
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         return {"name": named, "digest": digest, "path": path}
 
     marks: Marks = Marks()
@@ -403,9 +441,9 @@ class Subjects(Value):
     pattern: str
     """Regular expression over the file's stem with the groups `name`, and optionally `degree`
     and `kind`; it must match the whole stem."""
-    degree_order: tuple[str, ...] = ()
+    degree_order: Texts = ()
     """Highest first."""
-    kind_order: tuple[str, ...] = ()
+    kind_order: Texts = ()
     """Preferred first, within the chosen degree."""
     skip_degree_without_kind: bool = False
     """Skip a degree that has no document of the first kind (as the published script does)."""
@@ -413,13 +451,13 @@ class Subjects(Value):
     """The field that names the subject, for files whose names do not."""
     degree_field: str = ""
     """The field with the degree."""
-    constant: tuple[str, ...] = ()
+    constant: Texts = ()
     """Fields that are equal on all documents of a subject."""
-    constant_in_degree: tuple[str, ...] = ()
+    constant_in_degree: Texts = ()
     """Fields that usually are on those of one degree."""
-    unique: tuple[str, ...] = ()
+    unique: Texts = ()
     """Fields that no two documents share."""
-    close: tuple[str, ...] = ()
+    close: Texts = ()
     """Dates that lie close together on the documents of one degree."""
     close_days: int = PydanticField(default=1500, ge=0)
     """How close, in days."""
@@ -443,7 +481,8 @@ class Check(Value):
     """A cross-field consistency check; a failed one becomes a note on its fields."""
 
     kind: Literal["date_order", "code_year", "code_check", "not_future", "expression"]
-    fields: tuple[str, ...] = ()
+    """What is checked."""
+    fields: Texts = ()
     """date_order: (earlier, later). code_year: (code, date). code_check: (code,). not_future:
     dates that lie on or before the day of the run. expression: those that it speaks against; by default
     all that it names."""
@@ -455,6 +494,7 @@ class Check(Value):
     segment: str = "year"
     """code_year: the grammar segment that holds the year."""
     message: str = ""
+    """Stands in place of the note that a failed check makes."""
 
     @model_validator(mode="after")
     def _whole(self) -> Check:
@@ -471,29 +511,35 @@ class Schema(Value):
     """A kind of document."""
 
     name: Name
+    """What it is called: in records, on the command line, by other programs."""
     title: str = ""
+    """Heads pages and lists; by default its name."""
     description: str = ""
-    pages: int | None = None
-    """1: every page of a file is a document of its own. None: a file is a document."""
+    """What the document is, for people; the service tells it with the kinds. No prompt has it."""
+    pages: int | None = PydanticField(default=None, ge=1)
+    """1: every page of a file is a document of its own; 2: every two. None: a file is a document."""
     items: bool = False
     """Whether its documents are items of text with keys: `--schema auto` knows them by these, and takes
     no page for one."""
     words: dict[str, float] = {}
     """Words by which `--schema auto` recognises the document, with weights."""
-    other_labels: tuple[str, ...] = ()
+    other_labels: Texts = ()
     """Labels printed on the document that announce none of the fields: values end there."""
-    sections: dict[str, tuple[str, ...]] = {}
+    sections: Choices = {}
     """The blocks of the document, each with other words for its heading. A block ends where the next
     one's heading stands, so that those count, too, in which there is no field."""
-    anchors: tuple[str, ...] = ()
+    anchors: Texts = ()
     """Printed words that patterns rely on; one misread character in them is forgiven."""
     script: Literal["likely", "as_printed"] = "likely"
     """`likely`: single traditional characters that OCR reads on a simplified page are its slips, and
     written simplified. `as_printed`: every character is kept as it was read, for documents in Japanese
     or with names in another script than the rest."""
     fields: tuple[Field, ...] = PydanticField(min_length=1)
+    """In the order of the sheet's columns."""
     checks: tuple[Check, ...] = ()
+    """What is true of a right document."""
     subjects: Subjects | None = None
+    """How documents belong together, such as all of one student."""
 
     @model_validator(mode="after")
     def _unique(self) -> Schema:
@@ -629,11 +675,11 @@ _OPERANDS: Mapping[Kind, Callable[[int], Operand]] = {
 
 def load_schema(path: Path) -> Schema:
     """Read one schema file. Raises SchemaError, which names the wrong key and the nearest right one."""
-    data: Any = read_yaml(path, SchemaError)
+    data: Any = read_yaml(path, SchemaError, texts=True)
     try:
         return Schema.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
-        raise SchemaError(f"{path}: {validation_sentences(error, Schema)}") from error
+        raise SchemaError(f"{path}: {validation_sentences(error, Schema, path)}") from error
 
 
 def crop_schema(schemas: tuple[Schema, ...], name: str) -> Schema:

@@ -124,14 +124,14 @@ def render() -> str:
     """The whole reference as Markdown."""
     kinds = ", ".join(f"`{kind.value}`" for kind in Kind)
     parts = [HEAD.format(kinds=kinds), "## The file\n\n", table(Config, load_config())]
-    nested = list(_nested([Config]))
-    parts += map(_section, nested)
+    of_config = list(nested([Config]))
+    parts += map(_section, of_config)
     for group, words in GROUPS.items():
         parts.append(f"## {group.capitalize()}\n\n{words}\n\n")
         for kind in KINDS[group]:
             parts.append(_kind(group, kind))
     params = [_class(group, kind).Params for group in GROUPS for kind in KINDS[group]]
-    shared = [model for model in _nested(params) if model not in nested]
+    shared = [model for model in nested(params) if model not in of_config]
     parts.append("## Values within parameters\n\n")
     parts += map(_section, shared)
     parts.append("## Environment variables\n\n| variable | meaning |\n|---|---|\n")
@@ -179,7 +179,7 @@ def models() -> Iterator[type[BaseModel]]:
     """Every model whose fields stand in the reference."""
     roots = [Config, *(_class(g, kind).Params for g in GROUPS for kind in KINDS[g])]
     yield from dict.fromkeys(roots)
-    yield from _nested(roots)
+    yield from nested(roots)
 
 
 def _class(group: str, kind: str) -> Any:
@@ -218,7 +218,7 @@ def _in_yaml_words(text: str) -> str:
     return " ".join(text.split())
 
 
-def _nested(roots: list[type[BaseModel]]) -> Iterator[type[BaseModel]]:
+def nested(roots: list[type[BaseModel]]) -> Iterator[type[BaseModel]]:
     """The models within the fields of models, each once, in the order in which they are met."""
     seen: dict[type[BaseModel], None] = dict.fromkeys(roots)
     waiting = list(roots)

@@ -3,7 +3,7 @@
     python -m recipes.formats
 
 They lie in ocr_moe/formats/schemas and are shipped with the package; docs/formats.md tells what the
-keys mean.
+keys mean.  config/schema.json is of what people write, the files of schemas: for their editors.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ from ocr_moe.exports.forms import (
 )
 from ocr_moe.formats.files import write_text
 from ocr_moe.run.manifest import Manifest, StrategyManifest
+from ocr_moe.schema import Schema
 from ocr_moe.types import Line, PageText
+from ocr_moe.workshop.config import SCHEMA_OF_SCHEMAS, config_folder
+from recipes.configuration import attribute_docstrings, nested
 
 FOLDER = Path(ocr_moe.__file__).parent / "formats" / "schemas"
+EDITORS = config_folder() / SCHEMA_OF_SCHEMAS
 FORMS: Mapping[str, type[BaseModel]] = {
     "record": RecordLine,
     "document": DocumentFile,
@@ -66,6 +70,35 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
+def editors_schema() -> dict[str, Any]:
+    """JSON Schema of a schema's file. It says what each key means, and takes no other keys."""
+    schema = Schema.model_json_schema(mode="validation", by_alias=True)
+    models: list[type[BaseModel]] = [Schema, *nested([Schema])]
+    told = {model.__name__: model for model in models}
+    for part in _objects(schema):
+        model = told[part.get("title", "")]
+        words = attribute_docstrings(model)
+        for name, info in model.model_fields.items():
+            key = info.alias or name
+            part["properties"][key].pop("title", None)
+            if name in words:
+                part["properties"][key]["description"] = " ".join(words[name].split())
+    _take_numbers_for_text(schema)
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+
+
+def _take_numbers_for_text(schema: Any) -> None:
+    """`labels: [007, No]` is text to whoever reads a schema, whatever YAML makes of it."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "string" and "enum" not in schema and "const" not in schema:
+            schema["type"] = ["string", "number", "boolean"]
+        for part in schema.values():
+            _take_numbers_for_text(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _take_numbers_for_text(part)
+
+
 def as_text(schema: Mapping[str, Any]) -> str:
     return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
 
@@ -87,6 +120,8 @@ def main(folder: Path = FOLDER) -> None:
     for name, model in FORMS.items():
         write_text(folder / f"{name}.json", as_text(schema_of(model)))
         typer.echo(folder / f"{name}.json")
+    write_text(EDITORS, as_text(editors_schema()))
+    typer.echo(EDITORS)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "ocr_moe"
 RECORD = ROOT / "tests" / "revisions.yaml"
 _DECLARATIONS = ("types", "protocols", "errors")
-_IN_QUESTIONS = ("formats.yamlfile",)
+_IN_QUESTIONS = ("formats.yamlfile", "formats.yamltraps")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

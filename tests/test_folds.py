@@ -36,6 +36,11 @@ FOLDS: tuple[Fold, ...] = (
         ("No", "NO", {fold_in_place, fold_print, fold_label, fold_heading, fold_path}),
         ("证 书", "证书", {fold_print, fold_label, fold_heading, fold_name, fold_value}),
         ("a b", "ab", {fold_print, fold_label, fold_heading, fold_name}),
+        (
+            "No 4,Mill Lane",
+            "No 4 , Mill Lane",
+            {fold_print, fold_label, fold_heading, fold_name, fold_value},
+        ),
         ("Ｎ１", "N1", {fold_in_place, fold_print, fold_label, fold_heading, fold_name}),
         ("编号:", "编号", {fold_print, fold_heading}),
         ("编号*", "编号", {fold_print, fold_heading, fold_value}),

@@ -31,12 +31,11 @@ from ocr_moe.generation import (
     layout_names,
     render,
 )
-from ocr_moe.generation.businesses import draw_licence
 from ocr_moe.generation.codes import USCC_ORDINAL
 from ocr_moe.generation.dates import DateStyle, capital_amount
-from ocr_moe.generation.facts import Graduate, Licence
+from ocr_moe.generation.documents.businesses import Licence, draw_licence
+from ocr_moe.generation.documents.graduates import Graduate, draw_certificates
 from ocr_moe.generation.fonts import covers
-from ocr_moe.generation.graduates import draw_certificates
 from ocr_moe.generation.layouts import layouts
 from ocr_moe.generation.lexicons import schools
 from ocr_moe.generation.look import Look

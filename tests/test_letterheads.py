@@ -84,6 +84,73 @@ def test_of_two_values_as_likely_neither_is_believed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("rows", "ceiling"),
+    [
+        ("LINDEN LTD\nTHANK YOU FOR CALLING AT THE HARDWARE STORE", 0.5),
+        ("OAK HARDWARE\nOWNED BY\nLINDEN LTD", 0.5),
+        ("LINDEN LTD\nTHANK YOU", 1.0),
+        ("LINDEN LTD\nTILL 4\nLinden Ltd", 1.0),
+    ],
+)
+def test_a_pattern_that_finds_another_value_too_tells_neither(rows: str, ceiling: float) -> None:
+    reading = read(FIRM, rows)
+    assert reading.ceiling == ceiling
+    assert (reading.notes == ()) == (ceiling == 1.0)
+
+
+TOTAL = Field(name="total", kind=Kind.MONEY, labels=("Total",))
+
+
+@pytest.mark.parametrize(
+    ("rows", "other"),
+    [
+        ("Total|@0.6 19.99\nRounding|@0.6 0.01\nTo pay|@0.6 20.00", "20.00"),
+        ("Total|@0.6 100.62\nAdjustment|@0.6 -0.02\nVisa|@0.6 100.60", "100.60"),
+        ("Total|@0.6 1,245.34\nRounding|@0.6 .01\nCash|@0.6 1,245.35", "1,245.35"),
+        ("Total|@0.6 19.99\nCash|@0.6 20.00", None),  # nothing says that it was rounded
+        ("Total|@0.6 20.00\nRounding|@0.6 0.00\nCash|@0.6 20.00", None),
+        ("Tea|@0.6 4.95\nTea|@0.6 4.90\nTotal|@0.6 9.85\nTax at 0.05%|@0.6 1.00", None),
+    ],
+)
+def test_a_sum_that_is_also_given_rounded_is_for_a_person(rows: str, other: str | None) -> None:
+    reading = read(TOTAL, rows)
+    assert reading.ceiling == (1.0 if other is None else 0.5)
+    told = () if other is None else (f"the page also gives this sum as {other}, rounded",)
+    assert reading.notes == told
+
+
+@pytest.mark.parametrize(
+    ("rows", "value"),
+    [
+        ("Total Sales (Inclusive of GST) :|@0.6 53.00", "53.00"),
+        ("Total incl. GST|@0.6 53.00\nCash|@0.6 60.00", "53.00"),
+        ("Total with GST @6%|@0.6 53.00", "53.00"),
+        ("Total|@0.6 53.00\nGST 6% included in total|@0.6 3.00", "53.00"),
+        ("Total: 53.00 GST: 3.00", "53.00"),
+    ],
+)
+def test_a_label_that_says_more_of_another_is_none(rows: str, value: str | None) -> None:
+    bill = Schema(name="bill", fields=(TOTAL,), other_labels=("GST", "Cash"))
+    document = StubDocument(bill, [StubPage(page(rows))])
+    [reading] = EXPERT.read(document, [TOTAL]).readings
+    assert reading.value == value
+
+
+@pytest.mark.parametrize("rows", ["GST included in total|@0.6 3.00", "Total GST|@0.6 3.00"])
+def test_what_another_label_announces_is_hardly_believed(rows: str) -> None:
+    bill = Schema(name="bill", fields=(TOTAL,), other_labels=("GST", "Cash"))
+    [reading] = EXPERT.read(StubDocument(bill, [StubPage(page(rows))]), [TOTAL]).readings
+    assert reading.score is not None
+    assert reading.score < 0.5
+
+
+def test_a_rate_is_no_amount() -> None:
+    assert read(TOTAL, "Total incl. tax 6.00% RM|@0.6 47.70").value == "47.70"
+    assert read(TOTAL, "Total at 19 %:|@0.6 1,047.70").value == "1,047.70"
+    assert read(TOTAL, "Total|@0.6 6.00%").value is None
+
+
+@pytest.mark.parametrize(
     ("rows", "clear"),
     [
         ("标题:结构力学", 1.0),

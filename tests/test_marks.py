@@ -21,7 +21,7 @@ from ocr_moe.errors import SchemaError
 from ocr_moe.experts.marks.expert import MarksExpert, MarksParams
 from ocr_moe.experts.marks.payloads import Form, statements
 from ocr_moe.generation import payloads as generated
-from ocr_moe.generation.businesses import draw_licence
+from ocr_moe.generation.documents.businesses import draw_licence
 from ocr_moe.generation.ornaments.pictures import qr_code
 from ocr_moe.schema import Field, Kind, Marks, Schema, load_schema
 from ocr_moe.testing import StubDocument, StubPage, StubServices, picture

@@ -253,6 +253,13 @@ def test_text_loses_spaces_between_chinese_characters_only() -> None:
     assert normalize(TEXT, " \u200b ") is None
 
 
+def test_capitals_throughout_are_another_way_of_writing() -> None:
+    assert equal(ORGANISATION, "Linden Realties Ltd", "LINDEN REALTIES LTD")
+    assert equal(PERSON, "MÜLLER, ANNA", "Müller, Anna")
+    assert not equal(TEXT, "Linden ltd", "linden Ltd")
+    assert not equal(TEXT, "LINDEN", "LIMDEN")
+
+
 def test_names_of_people() -> None:
     assert normalize(PERSON, "张 三、") == "张三"
     assert normalize(PERSON, "阿依古丽•买买提") == "阿依古丽·买买提"

@@ -21,8 +21,9 @@ from ocr_moe.run.batch import STORE, Batch
 from ocr_moe.run.documents import IMPORTED
 from ocr_moe.run.outcome import Progress
 from ocr_moe.store.database import Store
+from ocr_moe.workshop import config
 from ocr_moe.workshop.build import Workshop
-from ocr_moe.workshop.config import Config, find_schema
+from ocr_moe.workshop.config import Config, find_schema, shipped_schemas
 from tests.conftest import SAMPLES, print_alone
 from tests.test_store_migrations import FIRST, FURTHER, PAGES, old_run, scans
 
@@ -115,9 +116,9 @@ def test_another_run_is_not_touched(files: Path, tmp_path: Path, command: str) -
 
 
 def with_changes(change: Callable[[dict[str, Any]], object]) -> Config:
-    config = print_alone().model_dump(mode="json")
-    change(config)
-    return Config.model_validate(config)
+    changed = print_alone().model_dump(mode="json")
+    change(changed)
+    return Config.model_validate(changed)
 
 
 def test_what_a_later_version_adds_does_not_make_an_old_run_another(
@@ -134,6 +135,28 @@ def test_what_a_later_version_adds_does_not_make_an_old_run_another(
     assert (run.outcome.resumed, run.outcome.asked) == (2, 0)
     with run.records() as records:
         assert list(records) == before
+
+
+def test_a_run_keeps_to_the_schemas_among_which_it_began_to_choose(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version that ships more of them goes on with it; what somebody adds is another run."""
+    ships = shipped_schemas()
+    first = {name: ships[name] for name in (SCHEMA, "business_license")}
+    out = tmp_path / "out"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(config, "shipped_schemas", lambda: first)
+        start("extract", files, out, Options(ocr=PAGES))
+    assert len(ships) > len(first)
+    run = start("extract", files, out, Options(ocr=PAGES))
+    assert run.outcome.resumed == 2
+    with Store(out / STORE, write=False) as store:
+        assert {schema["name"] for schema in store.get_meta("schemas")} == set(first)
+    own = tmp_path / "own.yaml"
+    own.write_text("name: own\nfields:\n  - {name: a, labels: [a]}\n", encoding="utf-8")
+    chosen = with_changes(lambda config: config.update(schemas=[str(own)]))
+    with pytest.raises(StoreError, match="documents may also be own"):
+        start("extract", files, out, Options(ocr=PAGES, config=chosen))
 
 
 @pytest.mark.parametrize(

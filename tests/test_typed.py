@@ -242,6 +242,21 @@ def test_a_list_that_is_not_there_is_said(tmp_path: Path, name: str) -> None:
         load_schema(path)
 
 
+def test_a_list_that_excel_saved_in_an_old_encoding_is_told_when_the_schema_is_loaded(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("name: s\nfields: [{name: a, lexicon: a.csv}]\n", encoding="utf-8")
+    for data, told in (
+        ("name,code\n四川大学,10610\n".encode("gbk"), "not UTF-8; in Excel, save it as CSV UTF-8"),
+        ("校名,代码\n四川大学,10610\n".encode(), "needs the columns `name` and `code`"),
+        (b"name,code\n", "the lexicon is empty"),
+    ):
+        (tmp_path / "a.csv").write_bytes(data)
+        with pytest.raises(SchemaError, match=told):
+            load_schema(path)
+
+
 def test_the_shipped_catalogue_of_majors() -> None:
     field = find_schema("graduation_certificate").field("专业")
     assert field.lexicon is not None

@@ -12,7 +12,7 @@ def generate(
     out: Annotated[Path, typer.Option("--out", help="Folder for the images and verified.xlsx.")],
     schema: Annotated[
         str,
-        typer.Option("--schema", help="graduation_certificate or business_license."),
+        typer.Option("--schema", help="A shipped schema, such as graduation_certificate."),
     ] = "graduation_certificate",
     count: Annotated[int, typer.Option("--count", min=1, help="How many images.")] = 40,
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same images.")] = 1,

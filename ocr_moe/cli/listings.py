@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from ocr_moe.cli import options
 
 
-def schemas(config: options.ConfigFile = None) -> None:
+def schemas(
+    config: options.ConfigFile = None,
+    json_schema: Annotated[
+        bool,
+        typer.Option("--json-schema", help="Print the JSON Schema of schema files, for editors."),
+    ] = False,
+) -> None:
     """List the kinds of documents and their fields."""
-    from ocr_moe.workshop.config import candidate_schemas, load_config
+    from ocr_moe.workshop.config import (
+        SCHEMA_OF_SCHEMAS,
+        candidate_schemas,
+        config_folder,
+        load_config,
+    )
 
+    if json_schema:
+        text = (config_folder() / SCHEMA_OF_SCHEMAS).read_text(encoding="utf-8")
+        typer.echo(text, nl=False)
+        return
     for schema in candidate_schemas(load_config(config)):
         typer.echo(f"{schema.name}: {schema.title}")
         for field in schema.fields:

@@ -44,6 +44,7 @@ class SegmentBinding(Value):
     """Another field of the same record that foretells a segment, as a soft prior."""
 
     field: str
+    """The other field."""
     via: Literal["lexicon", "year", "values"]
     """lexicon: the code of the organisation of that name. year: the year of the date (its last
     digits, where the segment is shorter). values: the table below."""
@@ -61,7 +62,9 @@ class Segment(Value):
     """A run of characters of one kind within a code."""
 
     name: str = ""
+    """What others call it by: `from` of a field, `segment` of a check."""
     length: int = PydanticField(ge=0, le=64)
+    """How many characters it has."""
     max_length: int | None = PydanticField(default=None, ge=0, le=64)
     """Longest length where the segment varies; `length` is then the shortest."""
     alphabet: str = "digits"
@@ -77,6 +80,7 @@ class Segment(Value):
     covered: bool = True
     """Whether the grammar's own check is over this segment as well."""
     binding: SegmentBinding | None = None
+    """Another field that foretells it."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Segment:
@@ -126,7 +130,9 @@ class CodeGrammar(Value):
     """One variant of a code: segments in order, and optionally a check over the whole."""
 
     name: str
+    """What the variant is called."""
     segments: tuple[Segment, ...] = PydanticField(min_length=1)
+    """What it is made of, from left to right."""
     check: str | None = None
     """Name of a check over the whole code, see `ocr_moe.codes.checks`."""
     hints: tuple[str, ...] = ()

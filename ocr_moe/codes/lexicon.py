@@ -156,7 +156,11 @@ def read_lexicon(path: Path) -> Lexicon:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: the lexicon is not UTF-8; in Excel, save it as CSV UTF-8 ({error.reason})"
+        ) from error
+    except OSError as error:
         raise ConfigError(f"{path}: the lexicon cannot be read ({error})") from error
     rows = csv.DictReader(io.StringIO(text))
     if not {"name", "code"} <= set(rows.fieldnames or ()):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from ocr_moe.errors import SchemaError
 from ocr_moe.formats.phrases import Language, Patterns
-from ocr_moe.formats.yamlfile import parse_yaml, validation_problems
+from ocr_moe.formats.yamlfile import line_of, nodes_in, parse_yaml, validation_problems
 from ocr_moe.schema import Schema
 
+_OF_LINE = re.compile(r"line (\d+): ")
 _CHINESE = Patterns("ocr_moe.drafting", "mistakes.yaml")
 
 
@@ -47,37 +48,25 @@ class MistakenError(SchemaError):
 def schema_of(text: str, file: Path) -> Schema:
     """The schema that a text is, which is to stand in a file. Raises MistakenError."""
     try:
-        data = parse_yaml(text, file, SchemaError)
+        data = parse_yaml(text, file, SchemaError, texts=True)
     except SchemaError as error:
+        told = str(error).removeprefix(f"{file}: ")
         mark = getattr(error.__cause__, "problem_mark", None)
         line = None if mark is None else mark.line + 1
-        raise MistakenError([Mistake(str(error).removeprefix(f"{file}: "), line)]) from error
+        if named := _OF_LINE.match(told):
+            line, told = int(named[1]), told[named.end() :]
+        raise MistakenError([Mistake(told, line)]) from error
     try:
         return Schema.model_validate(data, context={"folder": file.parent})
     except ValidationError as error:
-        root = yaml.compose(text, yaml.SafeLoader)
-        mistakes = []
-        for loc, sentence in validation_problems(error, Schema):
-            line, key = _place(root, loc)
-            mistakes.append(Mistake(sentence, line, key))
+        root = nodes_in(text)
+        mistakes = [
+            Mistake(sentence, line_of(root, loc), _key(loc))
+            for loc, sentence in validation_problems(error, Schema)
+        ]
         raise MistakenError(mistakes) from error
 
 
-def _place(node: yaml.Node | None, loc: Sequence[str | int]) -> tuple[int | None, str]:
-    """(line, last key) of what keys and places in lists lead to, as far as they lead."""
-    line: int | None = None
-    key = ""
-    for part in loc:
-        if isinstance(node, yaml.MappingNode):
-            found = next((pair for pair in node.value if pair[0].value == str(part)), None)
-            if found is None:
-                break
-            line, key, node = found[0].start_mark.line + 1, str(part), found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            if part >= len(node.value):
-                break
-            node = node.value[part]
-            line = node.start_mark.line + 1
-        else:
-            break
-    return line, key
+def _key(loc: Sequence[str | int]) -> str:
+    """The last key of those that lead to something."""
+    return next((part for part in reversed(loc) if isinstance(part, str)), "")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocr_moe.drafting.kinds import Guess, guess_of, is_code
-from ocr_moe.drafting.printing import Printed
+from ocr_moe.drafting.printing import Printed, seen
 from ocr_moe.drafting.samples import Sample
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.cells import RawCell, Table
@@ -179,7 +179,7 @@ def _fields_in(table: Table, options: TruthOptions) -> list[tuple[Field, Guess]]
             for _, cells in table.rows[row + 1 :]
             if column < len(cells)
             and not cells[column].trouble
-            and (text := (cells[column].text or "").strip())
+            and (text := _text(cells[column]))
             and (fold_heading(text) or text) not in absent
             and not _is_file(text)
         ]
@@ -217,7 +217,7 @@ def _header(table: Table) -> tuple[int, list[str]] | None:
 
 
 def _text(cell: RawCell) -> str:
-    return " ".join((cell.text or "").split())
+    return " ".join(seen(cell.text or "").split())
 
 
 def _tokens(

@@ -6,13 +6,12 @@ names of the sheet's columns.  Without an answer the draft stands as it is."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ocr_moe.drafting.draft import Draft, changed
-from ocr_moe.drafting.printing import printed_of
+from ocr_moe.drafting.printing import hides, printed_of
 from ocr_moe.drafting.samples import Sample
 from ocr_moe.errors import ChatAnswerError
 from ocr_moe.experts.llm.prompts import data_section, load
@@ -171,5 +170,4 @@ def _sentence(told: object, longest: int) -> str:
     if not isinstance(told, str):
         return ""
     text = " ".join(told.split())
-    hidden = any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn") for char in text)
-    return "" if hidden or len(text) > longest else text
+    return "" if hides(text) or len(text) > longest else text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ RECURS = 0.3
 """Share of the samples on which a text stands that is part of the form: some are of other layouts."""
 HAN = re.compile(r"[\u3400-\u9fff]")
 LETTER = re.compile(r"[^\W\d_]")
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _PUNCTUATION = " :;,.、。·*_-|"
 
 
@@ -56,14 +57,32 @@ class Printed:
         return "".join(letters), tuple(where)
 
 
+def hides(text: str) -> bool:
+    """Whether a text holds what nobody sees: marks of control and format, line breaks."""
+    return any(unicodedata.category(char) in _HIDDEN for char in text)
+
+
+def seen(text: str) -> str:
+    """A text with spaces for what nobody sees in it: no schema's file may hold it."""
+    return "".join(" " if hides(char) else char for char in text)
+
+
 def printed_of(samples: Sequence[Sample]) -> tuple[Printed, ...]:
     """The pages of the samples, in order."""
     return tuple(
-        Printed(index, number, page)
+        Printed(index, number, _seen_page(page))
         for index, sample in enumerate(samples)
         for number, page in enumerate(sample.pages, 1)
         if page.lines
     )
+
+
+def _seen_page(page: PageText) -> PageText:
+    """The page without what nobody sees, if there is any."""
+    if not any(hides(line.text) for line in page.lines):
+        return page
+    lines = tuple(line.model_copy(update={"text": seen(line.text)}) for line in page.lines)
+    return page.model_copy(update={"lines": lines})
 
 
 def enough(samples: int) -> int:
@@ -81,7 +100,3 @@ def is_wording(text: str) -> bool:
     letters = len(LETTER.findall(text))
     figures = sum(char.isdigit() for char in text)
     return letters >= 2 and figures <= max(1, letters // 8)
-
-
-def median_height(pages: Sequence[Printed]) -> float:
-    return statistics.median([page.layout.height for page in pages] or [0.02])

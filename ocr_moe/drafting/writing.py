@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from ocr_moe.drafting.printing import hides, seen
 from ocr_moe.formats.phrases import Language, Phrase, Words
 from ocr_moe.schema import Fallback, Field, Schema
 
@@ -20,7 +20,6 @@ _PLAIN = re.compile(r"[\w\u3400-\u9fff][\w\u3400-\u9fff ./+()（）、·-]*", re
 """Texts that need no quotation marks, if YAML takes them for what they are."""
 _WIDTH = 108
 """Characters of a comment's line."""
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def written(
@@ -103,13 +102,13 @@ def flow(value: Any) -> str:
 def scalar(text: str) -> str:
     """A text that YAML reads as that text wherever it stands: in quotation marks where a plain one would
     be a date, a number, `no`, or a mark of YAML's own."""
-    if _PLAIN.fullmatch(text) and text == text.strip() and not _hides(text):
+    if _PLAIN.fullmatch(text) and text == text.strip() and not hides(text):
         try:
             if yaml.safe_load(text) == text:
                 return text
         except (yaml.YAMLError, ValueError):
             pass
-    if "\\" in text and "'" not in text and not _hides(text):
+    if "\\" in text and "'" not in text and not hides(text):
         return f"'{text}'"  # a regular expression stays legible
     return _quoted(text)
 
@@ -117,7 +116,7 @@ def scalar(text: str) -> str:
 def _quoted(text: str) -> str:
     """In double quotation marks; what is not printed is written as its number."""
     body = json.dumps(text, ensure_ascii=False)[1:-1]
-    return '"' + "".join(_escaped(char) if _hides(char) else char for char in body) + '"'
+    return '"' + "".join(_escaped(char) if hides(char) else char for char in body) + '"'
 
 
 def _escaped(char: str) -> str:
@@ -125,14 +124,10 @@ def _escaped(char: str) -> str:
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
-def _hides(text: str) -> bool:
-    return any(unicodedata.category(char) in _HIDDEN for char in text)
-
-
 def comment(phrase: Phrase, language: Language, indent: str = "") -> Iterator[str]:
     """A phrase as comment: one line each, whatever its words hold."""
     text = WORDS.filled(phrase, language, str)
-    text = "".join(" " if _hides(char) else char for char in text)
+    text = seen(text)
     line = ""
     for word in re.findall(r"\S+\s*", text):
         if line and len(indent) + 2 + len(line) + len(word.rstrip()) > _WIDTH:

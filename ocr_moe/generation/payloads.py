@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from random import Random
 
 from ocr_moe.generation import codes
-from ocr_moe.generation.facts import Licence
+from ocr_moe.generation.documents.businesses import Licence
 
 _PAGES = (
     "http://www.gsxt.example/notice/query/queryEntInfoMain.do?uuid={token}",

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count as counter
 from random import Random
 
-from ocr_moe.generation.businesses import draw_licence
 from ocr_moe.generation.damage import level_named
-from ocr_moe.generation.facts import Graduate, Licence
 from ocr_moe.generation.fonts import FontBook
-from ocr_moe.generation.graduates import draw_certificates, draw_further
-from ocr_moe.generation.layouts import Layout, select
+from ocr_moe.generation.kinds import kind_of
+from ocr_moe.generation.layouts import select
 from ocr_moe.generation.spec import Spec
 
 SUFFIXES = ((".jpg", 86), (".png", 9), (".webp", 3), (".jpeg", 2))
@@ -41,10 +38,7 @@ def plan(
         level_named(level)
     chosen = select(schema, layouts)
     rng = Random(f"{schema} {seed}")
-    documents: Iterator[tuple[Graduate | Licence, Layout]]
-    documents = (
-        _certificates(rng, chosen) if schema == "graduation_certificate" else _licences(rng, chosen)
-    )
+    documents = kind_of(schema).documents(rng, chosen)
     planned: list[tuple[str, Spec]] = []
     taken: set[str] = set()
     seals = _shuffled_thirds(rng, count)
@@ -71,56 +65,6 @@ def plan(
         )
         planned.append((_unique(facts.stem, taken) + suffix, spec))
     return planned
-
-
-def _certificates(
-    rng: Random, chosen: Sequence[Layout]
-) -> Iterator[tuple[Graduate | Licence, Layout]]:
-    """Certificates, student by student; now and then one of an earlier student's name.
-
-    Where there are layouts for holders of several kinds, the kinds take turns by chance.
-    """
-    holders = sorted({layout.holder for layout in chosen})
-    others = [holder for holder in holders if holder != "mainland"]
-    seen: list[str] = []
-    used: Counter[str] = Counter()
-    older = sum(layout.weight for layout in chosen if layout.older)
-    share = 0.9 * older / sum(layout.weight for layout in chosen)
-    while True:
-        holder = rng.choice(holders) if others else "mainland"
-        if holder != "mainland":
-            facts = draw_further(rng, holder)
-            yield facts, _pick(rng, [layout for layout in chosen if layout.accepts(facts)], used)
-            continue
-        name = rng.choice(seen) if seen and rng.random() < 0.03 else None
-        certificates = draw_certificates(rng, older=rng.random() < share, name=name)
-        seen.append(certificates[0].person.name)
-        for facts in certificates:
-            before = int(facts.issued[:4]) < 2003
-            fitting = [
-                layout
-                for layout in chosen
-                if layout.accepts(facts) and (before or not layout.older)
-            ]
-            if fitting:
-                yield facts, _pick(rng, fitting, used)
-
-
-def _licences(rng: Random, chosen: Sequence[Layout]) -> Iterator[tuple[Graduate | Licence, Layout]]:
-    used: Counter[str] = Counter()
-    while True:
-        facts = draw_licence(rng, era="old" if rng.random() < 0.35 else "modern")
-        fitting = [layout for layout in chosen if layout.accepts(facts)]
-        if fitting:
-            yield facts, _pick(rng, fitting, used)
-
-
-def _pick(rng: Random, fitting: Sequence[Layout], used: Counter[str]) -> Layout:
-    """By weight, but sooner what was used seldom: small sets then show every layout."""
-    weights = [layout.weight / (1 + used[layout.name] / layout.weight) ** 2 for layout in fitting]
-    layout = rng.choices(fitting, weights)[0]
-    used[layout.name] += 1
-    return layout
 
 
 def _shuffled_thirds(rng: Random, count: int) -> list[bool]:

@@ -6,7 +6,8 @@ import unicodedata
 from random import Random
 
 from ocr_moe.generation.damage import damage
-from ocr_moe.generation.facts import Graduate
+from ocr_moe.generation.facts import Rows
+from ocr_moe.generation.kinds import kind_of
 from ocr_moe.generation.layouts import layouts
 from ocr_moe.generation.layouts.pieces import second_seal
 from ocr_moe.generation.look import Look
@@ -15,10 +16,6 @@ from ocr_moe.generation.ornaments.notices import print_notice
 from ocr_moe.generation.sheet import PixelBox, Sheet
 from ocr_moe.generation.spec import Rendered, Spec
 from ocr_moe.types import Quad
-
-CODE_FIELDS = ("证书编号", "统一社会信用代码")
-RECORDS = ("学历证书专用章", "教务处", "证书专用章", "学籍专用章")
-REGISTRY = ("登记专用章", "企业登记专用章", "注册登记专用章")
 
 
 def render(spec: Spec) -> Rendered:
@@ -35,13 +32,10 @@ def render(spec: Spec) -> Rendered:
     sheet = Sheet(paper.blank(rng, size), spec.fonts, rng)
     layout.draw(sheet, spec.facts, look)
     marks = list(sheet.marks)
-    code = next((sheet.box_of(name) for name in CODE_FIELDS if sheet.box_of(name)), None)
+    kind = kind_of(layout.schema)
+    code = sheet.box_of(kind.code)
     if spec.second_seal and code:
-        facts = spec.facts
-        if isinstance(facts, Graduate):
-            second_seal(sheet, look, code, facts.school, RECORDS)
-        else:
-            second_seal(sheet, look, code, facts.region, REGISTRY)
+        second_seal(sheet, look, code, spec.facts.owner, kind.seals)
     quads: dict[str, list[Quad]] = {}
     for name, box in marks:
         quads.setdefault(name, []).append(_quad(box, size))
@@ -50,18 +44,30 @@ def render(spec: Spec) -> Rendered:
     if spec.notice:
         image, degrees = print_notice(Random(f"notice {spec.seed}"), image, spec.fonts)
         settings = settings | {"notice": degrees}
-    truth: dict[str, str | None] = {}
-    for field, value in spec.facts.truth().items():
-        said = sheet.stated.get(field, value if field in quads else None)
-        truth[field] = unicodedata.normalize("NFKC", said) if said else None
+    truth = {
+        field: _normal(sheet.stated.get(field, value if field in quads else None))
+        for field, value in spec.facts.truth().items()
+    }
+    tables: dict[str, Rows] = {
+        table: tuple(
+            {column: unicodedata.normalize("NFKC", cell) for column, cell in row.items()}
+            for row in rows
+        )
+        for table, rows in spec.facts.rows().items()
+    }
     return Rendered(
         image,
         truth,
+        tables,
         result.quads,
         tuple(sheet.used),
         int(settings["jpeg"]),
         settings,
     )
+
+
+def _normal(said: str | None) -> str | None:
+    return unicodedata.normalize("NFKC", said) if said else None
 
 
 def _quad(box: PixelBox, size: tuple[int, int]) -> Quad:

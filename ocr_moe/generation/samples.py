@@ -49,7 +49,7 @@ def generate(
     typefaces.
 
     Args:
-        schema: `graduation_certificate` or `business_license`.
+        schema: name of a schema that something is drawn for (`ocr_moe.generation.kinds`).
         levels: damage levels, which take turns.
         layouts: names of layouts or groups: `standard`, `heldout`, `further` (all further kinds), one
             further kind (`taiwan`, `foreign`, `english`, `early`, `registry`), or one of these with
@@ -88,7 +88,7 @@ def generate(
         for sample in samples:
             line = sample.model_dump(mode="json", by_alias=True)
             stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-    write_truth(out / truth_name, schema, samples)
+    write_truth(out / truth_name, samples)
     return samples
 
 
@@ -120,6 +120,7 @@ def _write_image(job: tuple[Path, str, str, Spec]) -> Sample:
             for field, quads in rendered.boxes.items()
         },
         truth=rendered.truth,
+        tables=rendered.tables,
     )
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from pydantic import Field
 
 from ocr_moe.generation.damage import LEVELS
-from ocr_moe.generation.facts import Graduate, Licence
+from ocr_moe.generation.facts import Facts, Rows
 from ocr_moe.generation.fonts import FontBook
 from ocr_moe.types import Box, Quad, Value
 
@@ -19,7 +19,7 @@ class Spec(Value):
     """Everything that decides the pixels of one image; equal specs give equal bytes."""
 
     layout: str
-    facts: Graduate | Licence
+    facts: Facts
     level: str
     seed: int
     fonts: FontBook
@@ -43,6 +43,8 @@ class Rendered(NamedTuple):
     """Before `rotation` and before encoding."""
     truth: dict[str, str | None]
     """Every field of the schema; None where it is not printed."""
+    tables: dict[str, Rows]
+    """The schema's tables, row by row."""
     boxes: dict[str, list[Quad]]
     """Where each field stands, piece by piece, in fractions of the upright image."""
     fonts: tuple[str, ...]
@@ -73,3 +75,4 @@ class Sample(Value):
     quads: dict[str, tuple[Quad, ...]]
     """The pieces of each field's value: one quadrilateral a line, reading order of corners."""
     truth: dict[str, str | None]
+    tables: dict[str, Rows] = Field(default={}, exclude_if=lambda tables: not tables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,33 +13,11 @@ from ocr_moe.generation.spec import Sample
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
+    from openpyxl.worksheet.worksheet import Worksheet
 
 EPOCH = b"2026-01-01T00:00:00Z"
 ABSENT = "无"
 FILE_COLUMN = "文件名"
-FIELDS = {
-    "graduation_certificate": (
-        "姓名",
-        "性别",
-        "出生日期",
-        "学历层次",
-        "毕业日期",
-        "毕业院校",
-        "专业",
-        "证书编号",
-    ),
-    "business_license": (
-        "统一社会信用代码",
-        "名称",
-        "类型",
-        "法定代表人",
-        "注册资本",
-        "成立日期",
-        "住所",
-        "营业期限",
-        "经营范围",
-    ),
-}
 _WIDTHS = {
     "证书编号": 24,
     "统一社会信用代码": 24,
@@ -54,22 +32,42 @@ _WIDTHS = {
 }
 
 
-def write_truth(path: Path, schema: str, samples: Sequence[Sample]) -> None:
-    """Writes the sheet: a row an image, every cell text, `无` where a field is not printed."""
+def write_truth(path: Path, samples: Sequence[Sample]) -> None:
+    """Writes the sheets: a row an image, every cell text, `无` where a field is not printed; and a
+    sheet for each field that is a table, with a row a row."""
     from openpyxl import Workbook
-    from openpyxl.styles import Font
-    from openpyxl.utils import get_column_letter
 
     book = Workbook()
+    names = tuple(dict.fromkeys(name for sample in samples for name in sample.truth))
     sheet = book.active
     assert sheet is not None
     sheet.title = "verified"
-    columns = (FILE_COLUMN, *FIELDS[schema])
+    _fill(
+        sheet,
+        (FILE_COLUMN, *names),
+        ([sample.file, *(sample.truth.get(name) for name in names)] for sample in samples),
+    )
+    for table in dict.fromkeys(table for sample in samples for table in sample.tables):
+        rows = [(sample.file, row) for sample in samples for row in sample.tables.get(table, ())]
+        columns = tuple(dict.fromkeys(column for _, row in rows for column in row))
+        _fill(
+            book.create_sheet(table),
+            (FILE_COLUMN, *columns),
+            ([file, *(row.get(column) for column in columns)] for file, row in rows),
+        )
+    book.properties.creator = "ocr-moe generate"
+    _save_reproducibly(book, path)
+
+
+def _fill(sheet: Worksheet, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
     sheet.append(columns)
-    for sample in samples:
-        sheet.append([sample.file, *(sample.truth[f] or ABSENT for f in FIELDS[schema])])
-    for row in sheet.iter_rows():
-        for cell in row:
+    for row in rows:
+        sheet.append([cell or ABSENT for cell in row])
+    for cells in sheet.iter_rows():
+        for cell in cells:
             cell.number_format = "@"
             cell.data_type = "s"
     for n, column in enumerate(columns, 1):
@@ -77,8 +75,6 @@ def write_truth(path: Path, schema: str, samples: Sequence[Sample]) -> None:
         sheet.column_dimensions[get_column_letter(n)].width = _WIDTHS.get(column, 14)
     sheet.freeze_panes = "B2"
     sheet.auto_filter.ref = sheet.dimensions
-    book.properties.creator = "ocr-moe generate"
-    _save_reproducibly(book, path)
 
 
 def _save_reproducibly(book: Workbook, path: Path) -> None:

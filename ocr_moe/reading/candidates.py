@@ -474,11 +474,23 @@ def _without_gaps(wanted: Field, line: Sequence[Piece]) -> list[Piece]:
         if DATE_CHARACTERS.match(kept[-1].text[-1]) and re.search(r"[年月日至]", piece.text):
             limit = _FILLED_IN
         if piece.u0 - kept[-1].u1 > limit * max(piece.height, kept[-1].height):
-            break
-        if piece.confidence < _STAIN < _CLEAR < kept[0].confidence:
+            if not _rest_of_label(wanted, kept):
+                break
+            kept = []
+        if kept and piece.confidence < _STAIN < _CLEAR < kept[0].confidence:
             break
         kept.append(piece)
     return kept
+
+
+_FIGURES = (Kind.MONEY, Kind.NUMBER, Kind.PERCENTAGE, Kind.DATE, Kind.TIME)
+"""Kinds whose values have figures or numerals, and are told by them."""
+
+
+def _rest_of_label(wanted: Field, pieces: Sequence[Piece]) -> bool:
+    """Whether words behind a label say more of it, as in Total (incl. tax), and are no value."""
+    text = " ".join(piece.text for piece in pieces)
+    return wanted.kind in _FIGURES and kind_of(wanted).find(wanted, text) is None
 
 
 _FORMULA = re.compile(

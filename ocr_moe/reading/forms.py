@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
-from ocr_moe.folds import fold_label, fold_label_glyph
+from ocr_moe.folds import HAN, fold_label, fold_label_glyph
 from ocr_moe.reading.layout import Glyph, PageLayout, Piece, Row
 from ocr_moe.schema import forms_of
 
@@ -35,7 +35,6 @@ _EDGE = 1.5
 """How far apart the left edges of one column may be, in text heights. [twice ±0]"""
 _ONE_LINE = 0.5
 """How far from level the pieces of one line may stand, in text heights. [half ±0]"""
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z]{4}")
 _BREAKS = set(" \t:;,.、。|/()[]*-_")
 
@@ -150,7 +149,7 @@ def read_form(
     labels += [label for row in layout.rows for label in _labels_of_row(row, words, used)]
     if settle is not None:
         labels = list(settle(labels))
-    labels = _settle(labels)
+    labels = _settle(_unqualified(layout, labels))
     labels = _joined(layout, labels)
     labels += _damaged(layout, words, labels)
     found = {label.name for label in labels}
@@ -396,7 +395,7 @@ def _one_label(first: Label, second: Label) -> bool:
     if second.name is not None and second.name != first.name:
         return False
     declared = second.name is not None and first.rank == second.rank and first.text != second.text
-    return declared or bool(_HAN.search(first.text)) != bool(_HAN.search(second.text))
+    return declared or bool(HAN.search(first.text)) != bool(HAN.search(second.text))
 
 
 def _side_by_side(first: Label, second: Label) -> bool:
@@ -438,6 +437,35 @@ def _settle(labels: list[Label]) -> list[Label]:
         for label in labels
         if label.anchored or (label.name is not None and label.name not in standing)
     ]
+
+
+_QUALIFIES = re.compile(
+    r"(?<![A-Za-z])(?:incl?|inclu\w*|excl?|exclu\w*|inkl|exkl|of|in|with|without|before|after|plus|less)"
+    r"[^A-Za-z:]*$",
+    re.IGNORECASE,
+)
+"""Words before a noun that says more of the one before them: Total incl. GST, GST included in total."""
+
+
+def _unqualified(layout: PageLayout, labels: list[Label]) -> list[Label]:
+    """Labels without those that only say more of the label before them in the same phrase."""
+    texts: dict[int, dict[int, str]] = {}
+    for piece in layout.pieces:
+        for glyph in piece.glyphs:
+            texts.setdefault(glyph.line, {})[glyph.offset] = glyph.char
+    kept: list[Label] = []
+    begun: dict[int, Label] = {}
+    for label in sorted(labels, key=lambda each: (each.glyphs[0].line, each.glyphs[0].offset)):
+        first = label.glyphs[0]
+        before = begun.get(first.line)
+        if before is not None and not label.lines:
+            start, line = before.glyphs[-1].offset + 1, texts[first.line]
+            between = "".join(line.get(at, " ") for at in range(start, first.offset))
+            if _QUALIFIES.search(between):
+                continue
+        begun[first.line] = label
+        kept.append(label)
+    return kept
 
 
 @dataclass(frozen=True)
@@ -612,9 +640,9 @@ def _assign(
         label = labels[index]
         pieces, stray = _near_side(pieces)
         rest += stray
-        if any(_HAN.search(p.text) for p in pieces):
+        if any(HAN.search(p.text) for p in pieces):
             # A watermark's web address close to a Chinese value.
-            pieces = [p for p in pieces if _HAN.search(p.text) or not _WORD.search(p.text)]
+            pieces = [p for p in pieces if HAN.search(p.text) or not _WORD.search(p.text)]
         block = Block(label, "right", _lines(pieces))
         start = block.lines[0][0]
         block.distance = max(0.0, (start.u0 - label.end_at(start.v)) / label.height)
@@ -821,8 +849,8 @@ def _continuation(
             most += (block.label.foot - block.label.lines[0][0].v) / size
         if block.label.name not in multiline or not aligned or not least < drop <= most:
             return None
-        han = any(_HAN.search(p.text) for p in last)
-        if han and not _HAN.search(piece.text) and _WORD.search(piece.text):
+        han = any(HAN.search(p.text) for p in last)
+        if han and not HAN.search(piece.text) and _WORD.search(piece.text):
             return None
         far = drop * size > _NEXT_FIELD * _pitch(block.label, labels)
         full = last[-1].u1 >= right - _MARGIN * size

@@ -10,17 +10,16 @@ Pure functions, no pixels.  Coordinates (u, v) as in `ocr_moe.reading.layout`.
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from ocr_moe.folds import HAN
 from ocr_moe.reading.headings import HeadingRow
 from ocr_moe.reading.layout import Glyph, Piece
 
-_HAN = re.compile(r"[\u3400-\u9fff]")
 SEEN = 0.15
 """Share of a column's cells from which what they look like is usual there."""
 
@@ -309,7 +308,7 @@ def _parts(left: Glyph, right: Glyph) -> bool:
 
 def looks_of(text: str) -> str:
     """Of what sort a cell is: figures, Chinese, letters, or signs alone."""
-    if _HAN.search(text):
+    if HAN.search(text):
         return "han"
     if any(char.isalpha() for char in text):
         return "letters"

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ocr_moe.folds import fold_label, fold_label_glyph
+from ocr_moe.folds import HAN, fold_label, fold_label_glyph
 from ocr_moe.reading.candidates import headings_of
 from ocr_moe.reading.layout import Glyph, Piece
 from ocr_moe.schema import Field
@@ -27,7 +27,6 @@ _NEXT_LINE = (0.6, 2.0)
 _FORGIVEN = 4
 """Letters from which a heading is told with one of them misread."""
 _BRACKETED = re.compile(r"[(\[【].*?[)\]】]")
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _LETTER = re.compile(r"[a-z\u00c0-\u024f]")
 _SIGNS = re.compile(r"[\W_]+")
 
@@ -172,9 +171,9 @@ def _says_more(text: str, spans: Sequence[tuple[int, int]]) -> bool:
     left_over = _SIGNS.sub("", _BRACKETED.sub(" ", "".join(rest)))
     if not left_over:
         return False
-    if _HAN.search(inside):
+    if HAN.search(inside):
         return not all(_LETTER.match(char) for char in left_over)
-    return not all(_HAN.match(char) for char in left_over)
+    return not all(HAN.match(char) for char in left_over)
 
 
 def _stacked(pieces: Sequence[Piece], words: Sequence[_Word]) -> Iterator[Heading]:

@@ -18,11 +18,11 @@ from copy import copy
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
+from ocr_moe.folds import HAN
 from ocr_moe.geometry import around, distance, hull, slope_by_height
 from ocr_moe.types import Box, Evidence, Line, PageText, Point, Quad
 
 _WIDE = re.compile(r"[\u1100-\u115f\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\uff01-\uff60]")
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _MAX_TILT = 0.35
 """Slope against the page's skew above which a line is not part of the running text (seals)."""
 _GUTTER = 2.0
@@ -273,7 +273,7 @@ class PageLayout:
         height = max(distance(top, bottom), 1e-6)
         starts, total = _advance(line.text)
         tall = height > 1.5 * width and len(glyphs) > 1
-        if tall and not _HAN.search(line.text):
+        if tall and not HAN.search(line.text):
             # Latin runs sideways, if at all: a frame's ornament, read as letters.
             tilted = Glyph("", index, 0, 0.0, 0.0, 0.0, 0.0)
             row = tuple(

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from ocr_moe.folds import HAN
 from ocr_moe.reading.candidates import PreparedPage
 from ocr_moe.reading.grids import (
     SEEN,
@@ -51,7 +52,6 @@ _FOLIO = re.compile(
     re.IGNORECASE,
 )
 """The number of a page."""
-_HAN = re.compile(r"[\u3400-\u9fff]")
 
 
 @dataclass(frozen=True)
@@ -195,8 +195,8 @@ def _without_second_line(body: Sequence[Piece], head: HeadingRow, size: float) -
     near = statistics.median(piece.v for piece in first) - head.bottom <= _SECOND_LINE * size
     digits = [any(char.isdigit() for piece in row for char in piece.text) for row in rows]
     plain = not digits[0] and sum(digits[1:]) > len(digits[1:]) / 2
-    other = not any(_HAN.search(piece.text) for piece in first)
-    chinese = any(_HAN.search(glyph.char) for heading in head.headings for glyph in heading.glyphs)
+    other = not any(HAN.search(piece.text) for piece in first)
+    chinese = any(HAN.search(glyph.char) for heading in head.headings for glyph in heading.glyphs)
     if near and plain and other and chinese:
         return [piece for row in rows[1:] for piece in row]
     return list(body)

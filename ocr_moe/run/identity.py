@@ -40,8 +40,7 @@ def identity_of(
     config["images"] = configuration.images.model_dump(mode="json", include=_OF_PAGES)
     return {
         **({} if shard is None else {"shard": shard}),
-        "schemas": {schema.name: _digest(schema) for schema in schemas if not schema.items},
-        "items": {schema.name: _digest(schema) for schema in schemas if schema.items},
+        "schemas": {schema.name: _digest(schema) for schema in schemas},
         "pages": {key: config[key] for key in ("images", "ocr", "remove_seals", "engines")},
         "strategies": {
             "chosen": {s.name: config["strategies"].get(s.name) for s in strategies},
@@ -115,12 +114,11 @@ def _hold_shard(before: str | None, now: str | None, out: Path) -> None:
 def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str, Any]]) -> Identity:
     """An earlier identity with what its version did not have: settings unset, engines unused."""
     digests = dict(before["schemas"])
-    items = dict(before.get("items", now.get("items", {})))
     pages = dict(before["pages"])
     strategies = dict(before["strategies"])
     try:
         for schema in map(Schema.model_validate, schemas):
-            (items if schema.items else digests)[schema.name] = _digest(schema)
+            digests[schema.name] = _digest(schema)
         pages["engines"] = {**now["pages"]["engines"], **pages["engines"]}
         pages["images"] = ImageLimits.model_validate(pages["images"]).model_dump(
             mode="json", include=_OF_PAGES
@@ -131,20 +129,12 @@ def _as_of_today(before: Identity, now: Identity, schemas: Sequence[Mapping[str,
         }
     except ValidationError:  # a setting that is no more: the difference is to be named
         return before
-    return {
-        **before,
-        "schemas": digests,
-        "items": items,
-        "pages": pages,
-        "strategies": strategies,
-    }
+    return {**before, "schemas": digests, "pages": pages, "strategies": strategies}
 
 
 def _differences(before: Identity, now: Identity, *, frozen: bool) -> list[str]:
     """What but for the inputs keeps this start from going on with an earlier one, in words."""
-    found = []
-    for group in ("schemas", "items"):
-        found += _schemas_changed(before.get(group, {}), now.get(group, {}))
+    found = _schemas_changed(before["schemas"], now["schemas"])
     changed = _settings_changed(before["pages"], now["pages"], "")
     if frozen:
         was, chosen = before["strategies"], now["strategies"]

@@ -10,6 +10,7 @@ from ocr_moe.run.batch import STORE
 from ocr_moe.run.exporting import own_configuration, schemas_of
 from ocr_moe.schema import Schema, load_schema
 from ocr_moe.store.database import Store
+from ocr_moe.store.opening import is_begun
 from ocr_moe.workshop.build import Workshop
 from ocr_moe.workshop.config import Config, load_config, shipped_schemas
 
@@ -55,6 +56,20 @@ def opened(folder: Path, store: Store, config: Config | None = None) -> OpenedRu
     workshop = Workshop(chosen, recorded=store, offline=True)
     workshop.validate()
     return OpenedRun(folder, store, chosen, workshop, schemas, tuple(strategies))
+
+
+def choice_of(folder: Path) -> frozenset[str]:
+    """Names of the schemas among which the run of a folder chooses; empty where there is no run that
+    does, or its store cannot be read."""
+    file = folder / STORE
+    if not is_begun(file):
+        return frozenset()
+    try:
+        with Store(file, write=False) as store:
+            names = frozenset(schema.name for schema in schemas_of(store))
+    except StoreError:  # told where the run goes on
+        return frozenset()
+    return names if len(names) > 1 else frozenset()
 
 
 def _with_lists(schema: Schema) -> Schema:

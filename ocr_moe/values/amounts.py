@@ -11,8 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from ocr_moe.folds import fold_value
-from ocr_moe.values.printed import HAN, Part
+from ocr_moe.folds import HAN, fold_value
+from ocr_moe.values.printed import Part
 
 _DIGIT = {
     char: value
@@ -55,6 +55,7 @@ PRICE = re.compile(
     r"(?:\b(?:RM|USD|EUR|GBP|CNY|RMB|HKD|JPY|SGD|AUD|CAD|INR|MYR|Rs)\.?|[$€£¥])?\s*-?\d[\d,]*\.\d{2}(?!\d)"
 )
 """An amount with cents, as bills print it."""
+_PERCENTAGE = re.compile(r"\d[\d.,]*\s*[%％]")
 _HEAD = re.compile(r"(?:[(]?(?:人民币|美元|港币|欧元|[A-Z]{2,3}|[$€£¥])[)]?\s*)$")
 _TAIL = re.compile(r"[\s元圆园圓整正人民币美金港欧日英镑]*(?:\([^()]{0,8}\))?")
 _UNIT = re.compile(r"[万亿元圆]")
@@ -115,10 +116,11 @@ def money_belief(value: str) -> float:
 
 def find_money(text: str) -> Part | None:
     """The first amount of `text` with its currency and unit."""
-    price = None if HAN.search(text) else PRICE.search(text)
+    amounts = _PERCENTAGE.sub(lambda match: " " * len(match[0]), text)
+    price = None if HAN.search(text) else PRICE.search(amounts)
     if price is not None:
         return Part(price.start(), price.end(), price.group().strip())
-    amount = parse_amount(text)
+    amount = parse_amount(amounts)
     if amount is None:
         return None
     if _UNIT.search(text[amount.end :]) and not _UNIT.search(text[amount.start : amount.end]):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from ocr_moe.folds import DOTS
-from ocr_moe.values.printed import EDGES, HAN, Part
+from ocr_moe.folds import DOTS, HAN
+from ocr_moe.values.printed import EDGES, Part
 
 _SURNAMES = frozenset(
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许邓韩冯曹彭曾肖萧田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟"

@@ -11,7 +11,6 @@ from ocr_moe.folds import CJK
 
 EDGES = " \t\r\n:;,.、。，；：|_~*'\"`"
 """What stands at the ends of a value without being of it."""
-HAN = re.compile(r"[\u3400-\u9fff]")
 _PUNCTUATION = r"!-/:-@\[-`{-~"
 _SPACE_BETWEEN_CJK = re.compile(
     rf"(?<=[{CJK}])\s+(?=[{CJK}{_PUNCTUATION}])|(?<=[{_PUNCTUATION}])\s+(?=[{CJK}])"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from ocr_moe.folds import fold_value
+from ocr_moe.folds import HAN, fold_value
 from ocr_moe.values.dates import DateSpan, find_dates
 from ocr_moe.values.hanzi import simplified
-from ocr_moe.values.printed import EDGES, HAN
+from ocr_moe.values.printed import EDGES
 
 _FOREVER = re.compile(r"长期|永久|永续|无固定期限|不约定期限")
 _RANGE_WORDS = re.compile(
@@ -26,9 +26,11 @@ def parse_text(text: str) -> str | None:
 
 
 def same_text(a: str, b: str) -> bool:
-    """Without regard to spaces, kinds of dash, dot and quotation mark, and to whether characters are
-    simplified or traditional; ranges by their dates."""
+    """Without regard to spaces, kinds of dash, dot and quotation mark, to whether characters are
+    simplified or traditional, and to case where one is all in capitals; ranges by their dates."""
     left, right = fold_value(a), fold_value(b)
+    if left.isupper() or right.isupper():
+        left, right = left.upper(), right.upper()
     return left == right or _simplified(left) == _simplified(right) or _same_range(a, b)
 
 

@@ -76,6 +76,10 @@ class Config(Value):
     """What the service takes, and how much at once."""
 
 
+SCHEMA_OF_SCHEMAS = "schema.json"
+"""In the shipped `config/`: the JSON Schema of a schema's file, for editors."""
+
+
 def config_folder() -> Path:
     """The shipped `config/`: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
@@ -96,7 +100,7 @@ def _validated(data: Mapping[str, Any], path: Path) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError(f"{path}: {validation_sentences(error, Config)}") from error
+        raise ConfigError(f"{path}: {validation_sentences(error, Config, path)}") from error
 
 
 def _overlay(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -131,4 +135,9 @@ def find_schema(name: str) -> Schema:
 def candidate_schemas(config: Config) -> tuple[Schema, ...]:
     """What `--schema auto` chooses from: the shipped schemas and the configured ones."""
     shipped = [load_schema(path) for path in shipped_schemas().values()]
-    return (*shipped, *(load_schema(Path(path)) for path in config.schemas))
+    return (*shipped, *configured_schemas(config))
+
+
+def configured_schemas(config: Config) -> tuple[Schema, ...]:
+    """A user's own schemas that the configuration names."""
+    return tuple(load_schema(Path(path)) for path in config.schemas)

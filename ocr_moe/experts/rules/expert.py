@@ -54,10 +54,11 @@ from ocr_moe.reading.forms import Label
 from ocr_moe.reading.gathering import agreed, gather, stands_unlabelled
 from ocr_moe.reading.identity import differs
 from ocr_moe.reading.layout import Glyph, PageLayout
+from ocr_moe.reading.roundings import rounded_otherwise
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Box, Cost, Reading, Value
 
-REVISION = "5"
+REVISION = "6"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 
@@ -223,9 +224,15 @@ _NOT_FOUND = "the words that tell where {} stands were not found"
 _TIED = 0.95
 """Share of the belief in a value without a label from which another one is as likely."""
 _AS_LIKELY = "another value is as likely"
+_AGAIN = "what tells where the value stands fits another value, too"
+_MATCHES = 0.5
+"""Share of the belief in a value that its pattern found from which another one that it found counts.
+Measured on 60 receipts: of 38 accepted firms 7 had another such line, and 6 of them were wrong."""
+_ROUNDED = "the page also gives this sum as {}, rounded"
 _GUESS = 0.5
-"""The most that is believed of a value that is as likely another: of two without a label, or where the
-words were not found that tell the one party's name from the other's."""
+"""The most that is believed of a value that is as likely another: of two without a label, of two that
+one pattern finds, of a sum and what it was rounded to, or where the words were not found that tell the
+one party's name from the other's."""
 _RIVAL = 0.7
 """Share of the belief in the value from which belief in the next best makes it doubtful … [no cell:
 it is for the order of confidence alone]"""
@@ -262,6 +269,12 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
     tied = wanted.kind is not Kind.CODE and second > _TIED * beliefs[value]
     if chosen.fallback and tied:
         doubts = (*doubts, _AS_LIKELY)
+    if _found_again(chosen, [candidate for candidate, _ in offered]):
+        doubts = (*doubts, _AGAIN)
+    if wanted.kind is Kind.MONEY:
+        other = rounded_otherwise(page.layout, value)
+        if other is not None:
+            doubts = (*doubts, _ROUNDED.format(other))
     rows = {round(glyph.v / max(page.layout.height, 1e-6)) for glyph in chosen.glyphs}
     features = {
         "conf": confidence,
@@ -293,6 +306,20 @@ def _best(wanted: Field, offered: Sequence[tuple[Candidate, PreparedPage]], trac
         notes=doubts,
         evidence=page.layout.evidence(chosen.glyphs, page.number),
         features={name: round(number, 6) for name, number in features.items()},
+    )
+
+
+def _found_again(chosen: Candidate, offered: Sequence[Candidate]) -> bool:
+    """Whether the pattern that alone tells of the value finds another value elsewhere on the page."""
+    own = chosen.value.casefold()
+    if not chosen.pattern or any(each.label and each.value == chosen.value for each in offered):
+        return False
+    return any(
+        each.pattern == chosen.pattern
+        and each.belief >= _MATCHES * chosen.belief
+        and each.value.casefold() not in own
+        and own not in each.value.casefold()
+        for each in offered
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ocr_moe.experts.texts.lexicon import words
-from ocr_moe.folds import CJK
+from ocr_moe.folds import CJK, HAN
 from ocr_moe.reading.texts import Passage
 
 _END = re.compile(
@@ -20,7 +20,6 @@ _SHORT = re.compile(
 )
 """An abbreviation at the end of what may be a sentence."""
 _TERM = re.compile(rf"[A-Za-z][A-Za-z'’-]*|\d[\d.,%]*|[{CJK}]+")
-_HAN = re.compile(r"[\u3400-\u9fff]")
 EMPTY = frozenset("的了是在和与及或也都就而并且被把对从到为于以其这那个一不有中上下将让使")
 """Chinese characters of the same sort: a pair of them is no term."""
 
@@ -53,7 +52,7 @@ def terms_of(text: str) -> Iterator[str]:
     dictionary to be cut."""
     for match in _TERM.finditer(text):
         word = match[0]
-        if _HAN.match(word):
+        if HAN.match(word):
             for at in range(max(len(word) - 1, 1)):
                 pair = word[at : at + 2]
                 if not EMPTY.issuperset(pair):
@@ -65,4 +64,4 @@ def terms_of(text: str) -> Iterator[str]:
 def is_chinese(text: str) -> bool:
     """Whether more of it is Chinese than Latin; a word counts as two characters."""
     words = len(re.findall(r"[A-Za-z]+", text))
-    return len(_HAN.findall(text)) > 2 * words
+    return len(HAN.findall(text)) > 2 * words

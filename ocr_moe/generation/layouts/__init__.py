@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ocr_moe.errors import ConfigError
-from ocr_moe.generation.facts import Graduate, Holder, Licence
+from ocr_moe.generation.documents.businesses import Licence
+from ocr_moe.generation.documents.graduates import Graduate, Holder
+from ocr_moe.generation.facts import Facts
 from ocr_moe.generation.look import Look
 from ocr_moe.generation.sheet import Sheet
 
-Facts = Graduate | Licence
+F = TypeVar("F", bound=Facts)
 DrawCertificate = Callable[[Sheet, Graduate, Look], None]
 DrawLicence = Callable[[Sheet, Licence, Look], None]
 
@@ -85,6 +88,32 @@ def certificate(
     return register
 
 
+def setting(
+    name: str,
+    facts: type[F],
+    *,
+    schema: str,
+    ratio: tuple[float, float],
+    suits: Callable[[F], bool] = lambda _: True,
+    heldout: bool = False,
+    weight: float = 1.0,
+) -> Callable[[Callable[[Sheet, F, Look], None]], Callable[[Sheet, F, Look], None]]:
+    """Registers a layout of the documents of a class of facts, of those that it suits."""
+
+    def register(draw: Callable[[Sheet, F, Look], None]) -> Callable[[Sheet, F, Look], None]:
+        def accepts(said: Facts) -> bool:
+            return isinstance(said, facts) and suits(said)
+
+        def run(sheet: Sheet, said: Facts, look: Look) -> None:
+            assert isinstance(said, facts)
+            draw(sheet, said, look)
+
+        _LAYOUTS[name] = Layout(name, schema, ratio, accepts, run, heldout, False, weight)
+        return draw
+
+    return register
+
+
 def licence(
     name: str,
     *,
@@ -95,20 +124,15 @@ def licence(
     weight: float = 1.0,
 ) -> Callable[[DrawLicence], DrawLicence]:
     """Registers a layout of business licences of an era, for some families of businesses."""
-
-    def register(draw: DrawLicence) -> DrawLicence:
-        def accepts(facts: Facts) -> bool:
-            return isinstance(facts, Licence) and facts.era == era and facts.family in families
-
-        def run(sheet: Sheet, facts: Facts, look: Look) -> None:
-            assert isinstance(facts, Licence)
-            draw(sheet, facts, look)
-
-        schema = "business_license"
-        _LAYOUTS[name] = Layout(name, schema, ratio, accepts, run, heldout, False, weight)
-        return draw
-
-    return register
+    return setting(
+        name,
+        Licence,
+        schema="business_license",
+        ratio=ratio,
+        suits=lambda facts: facts.era == era and facts.family in families,
+        heldout=heldout,
+        weight=weight,
+    )
 
 
 def layouts(schema: str | None = None) -> tuple[Layout, ...]:

@@ -6,7 +6,7 @@ The layouts `heldout_…` check what was tuned on the others.
 from __future__ import annotations
 
 from ocr_moe.generation.dates import DateStyle
-from ocr_moe.generation.facts import Graduate
+from ocr_moe.generation.documents.graduates import Graduate
 from ocr_moe.generation.layouts import certificate
 from ocr_moe.generation.layouts.diplomas import foot, head, title
 from ocr_moe.generation.layouts.pieces import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ocr_moe.generation.facts import DEGREE_SUFFIX, Graduate
+from ocr_moe.generation.documents.graduates import DEGREE_SUFFIX, Graduate
 from ocr_moe.generation.layouts import certificate
 from ocr_moe.generation.layouts.diplomas import english_half, fold, foot, head
 from ocr_moe.generation.layouts.pieces import (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ocr_moe.generation.facts import Graduate
-from ocr_moe.generation.graduates import draw_name
+from ocr_moe.generation.documents.graduates import Graduate, draw_name
 from ocr_moe.generation.layouts import certificate
 from ocr_moe.generation.layouts.pieces import (
     background,
@@ -388,7 +387,7 @@ def english_half(
     text = "".join(run.text for run in runs)
     for run in runs:
         if run.field:
-            sheet.stated[run.field] = facts.truth()[run.field]
+            sheet.stated[run.field] = facts.truth()[run.field] or ""
     pen = Pen(look.latin_face, round(size * 0.95), look.body_ink)
     y = sheet.words((left, h * 0.32, right), text, pen, leading=size * 1.7)
     sheet.text(

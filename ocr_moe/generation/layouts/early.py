@@ -5,7 +5,7 @@ The layout `heldout_…` checks what was tuned on the other.
 
 from __future__ import annotations
 
-from ocr_moe.generation.facts import Graduate
+from ocr_moe.generation.documents.graduates import Graduate
 from ocr_moe.generation.layouts import certificate
 from ocr_moe.generation.layouts.abroad import further_wording
 from ocr_moe.generation.layouts.diplomas import foot, head

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ocr_moe.generation.dates import MONTHS, english_date
-from ocr_moe.generation.facts import Graduate
+from ocr_moe.generation.documents.graduates import Graduate
 from ocr_moe.generation.layouts import certificate
 from ocr_moe.generation.layouts.pieces import (
     background,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ocr_moe.generation import payloads
-from ocr_moe.generation.facts import Graduate, Licence
+from ocr_moe.generation.documents.businesses import Licence
+from ocr_moe.generation.documents.graduates import Graduate
 from ocr_moe.generation.layouts import certificate, licence
 from ocr_moe.generation.layouts.degrees import title_of
 from ocr_moe.generation.layouts.diplomas import TITLES, foot, head

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from ocr_moe.generation import payloads
-from ocr_moe.generation.facts import Licence
+from ocr_moe.generation.documents.businesses import Licence
 from ocr_moe.generation.layouts import licence
 from ocr_moe.generation.layouts.pieces import grouped, number_size, office_seal
 from ocr_moe.generation.look import Look

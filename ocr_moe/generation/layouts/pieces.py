@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from ocr_moe.generation.dates import chinese_number, english_date
-from ocr_moe.generation.facts import Graduate
+from ocr_moe.generation.documents.graduates import Graduate
 from ocr_moe.generation.lexicons import english_words, wordings
 from ocr_moe.generation.look import Look
 from ocr_moe.generation.ornaments import paper, pictures, seals

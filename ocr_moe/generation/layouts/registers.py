@@ -6,8 +6,7 @@ The layouts `heldout_…` check what was tuned on the others.
 from __future__ import annotations
 
 from ocr_moe.generation import payloads
-from ocr_moe.generation.facts import Graduate
-from ocr_moe.generation.graduates import draw_name
+from ocr_moe.generation.documents.graduates import Graduate, draw_name
 from ocr_moe.generation.layouts import certificate
 from ocr_moe.generation.layouts.diplomas import TITLES
 from ocr_moe.generation.layouts.heldout import band

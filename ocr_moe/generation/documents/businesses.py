@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from random import Random
+from typing import Literal
 
 from ocr_moe.generation import codes
 from ocr_moe.generation.dates import DateStyle, capital_amount, random_day
-from ocr_moe.generation.facts import Era, Family, Licence
-from ocr_moe.generation.graduates import draw_name
+from ocr_moe.generation.documents.graduates import draw_name
+from ocr_moe.generation.facts import Facts
 from ocr_moe.generation.lexicons import Region, business, regions
+
+Family = Literal["company", "individual", "partnership", "cooperative"]
+Era = Literal["modern", "old"]
 
 CAPITALS = (3, 5, 10, 10, 30, 50, 50, 51, 80, 100, 100, 100, 150, 200, 300, 500, 500, 600, 800, 1000,
             1000, 1200, 2000, 2800, 3000, 5000, 5050, 6800)  # fmt: skip
@@ -20,6 +24,48 @@ PERIODS = {
 }
 """When licences of an era were issued."""
 DATE_KINDS = {"modern": ("arabic",), "old": ("arabic", "chinese")}
+
+
+class Licence(Facts):
+    """One business licence; None where the kind of business has no such entry."""
+
+    family: Family
+    era: Era
+    code: str
+    name: str
+    type: str
+    person: str
+    capital: str | None
+    founded: str
+    founded_printed: str
+    address: str
+    term: str | None
+    scope: str
+    region: str
+    """Name of the district, for the authority's seal."""
+    authority: str
+    issued: str
+
+    def truth(self) -> dict[str, str | None]:
+        return {
+            "统一社会信用代码": self.code,
+            "名称": self.name,
+            "类型": self.type,
+            "法定代表人": self.person,
+            "注册资本": self.capital,
+            "成立日期": self.founded,
+            "住所": self.address,
+            "营业期限": self.term,
+            "经营范围": self.scope,
+        }
+
+    @property
+    def owner(self) -> str:
+        return self.region
+
+    @property
+    def stem(self) -> str:
+        return f"{self.name}_营业执照"
 
 
 def draw_licence(rng: Random, *, era: Era = "modern", family: Family | None = None) -> Licence:

@@ -4,19 +4,81 @@ from __future__ import annotations
 
 from datetime import date
 from random import Random
+from typing import Literal
 
 from ocr_moe.generation import codes
 from ocr_moe.generation.dates import REPUBLIC, random_day
-from ocr_moe.generation.facts import (
-    DEGREE_SUFFIX,
-    Form,
-    Graduate,
-    Holder,
-    LevelOfStudy,
-    Person,
-    Sex,
-)
+from ocr_moe.generation.facts import Facts
 from ocr_moe.generation.lexicons import Row, School, further, regions, schools, table
+from ocr_moe.types import Value
+
+Sex = Literal["男", "女"]
+Kind = Literal["diploma", "degree"]
+Form = Literal["regular", "adult", "selfstudy", "online", "graduate"]
+LevelOfStudy = Literal["专科", "本科", "硕士研究生", "博士研究生"]
+Holder = Literal["mainland", "foreign", "taiwan", "early"]
+"""Whose certificate it is: of a student of today, of a foreign one, of one of Taiwan, of one of before
+1996, when certificates had no number of a common form."""
+
+DEGREE_SUFFIX = {"本科": "学士", "硕士研究生": "硕士", "博士研究生": "博士"}
+FILE_LEVEL = {"专科": "专科", "本科": "本科", "硕士研究生": "硕士", "博士研究生": "博士"}
+
+
+class Person(Value):
+    name: str
+    sex: Sex
+    birth: str
+    """ISO date; without the day where the certificate prints none."""
+    province: str
+    country: str = ""
+    """Of foreign students."""
+    passport: str = ""
+
+
+class Graduate(Facts):
+    """One certificate of one student."""
+
+    kind: Kind
+    form: Form
+    person: Person
+    level: LevelOfStudy
+    school: str
+    school_english: str
+    major: str
+    major_english: str
+    degree: str
+    """工学学士 and the like; empty where none belongs to the level."""
+    years: int
+    start: str
+    end: str
+    """Year and month, ISO."""
+    issued: str
+    """The date at the foot, ISO."""
+    number: str
+    holder: Holder = "mainland"
+    college: str = ""
+    """Of Taiwan, where certificates name it before the department."""
+
+    def truth(self) -> dict[str, str | None]:
+        return {
+            "姓名": self.person.name,
+            "性别": self.person.sex,
+            "出生日期": self.person.birth,
+            "学历层次": self.level,
+            "毕业日期": self.issued,
+            "毕业院校": self.school,
+            "专业": self.major,
+            "证书编号": self.number,
+        }
+
+    @property
+    def owner(self) -> str:
+        return self.school
+
+    @property
+    def stem(self) -> str:
+        kind = "毕业证书" if self.kind == "diploma" else "学位证书"
+        return f"{self.person.name}_{FILE_LEVEL[self.level]}_{kind}"
 
 
 def draw_name(rng: Random, birth_year: int) -> tuple[str, Sex]:

@@ -1,0 +1,1 @@
+"""What documents of each kind say: people and businesses that do not exist. One module a kind."""
