@@ -479,6 +479,10 @@ other_labels: [Address, Signature]
             {"authority": "Ministry of Justice", "issued": "2021-02-05"},
         ),
         (
+            "Date of issue (7) Authority (9)\n05 FEB 2021|@0.35 Ministry of Justice",
+            {"issued": "2021-02-05"},
+        ),
+        (
             "Date of issue|@0.5 Antoridad/Authority\n14 02 2022|@0.5 DGP",
             {"issued": "2022-02-14", "authority": "DGP"},
         ),
@@ -490,6 +494,7 @@ other_labels: [Address, Signature]
     ids=[
         "two lines under a label",
         "the numbers of entries",
+        "two labels in one box",
         "a misread language before a stroke",
         "beside the label's second language",
     ],

@@ -228,10 +228,14 @@ _ENTRY_NUMBER = re.compile(r"[(（\[]\d{1,2}[)）\]]")
 
 
 def _numbered(glyphs: Sequence[Glyph], end: int) -> int:
-    """Where a label ends with the number of its entry, if its box ends with that: Surname/Nom (1)."""
-    line = glyphs[end - 1].line
-    rest = "".join(glyph.char for glyph in glyphs[end:] if glyph.line == line)
-    return end + len(rest) if _ENTRY_NUMBER.fullmatch(rest) else end
+    """Where a label ends with the number of its entry, if that stands by itself: Surname/Nom (1)."""
+    rest = [glyph for glyph in glyphs[end:] if glyph.line == glyphs[end - 1].line]
+    number = _ENTRY_NUMBER.match("".join(glyph.char for glyph in rest))
+    if number is None:
+        return end
+    last, following = rest[number.end() - 1], rest[number.end() :]
+    apart = not following or following[0].offset > last.offset + 1
+    return end + number.end() if apart else end
 
 
 def _exact(string: str, word: str) -> list[tuple[int, int]]:
