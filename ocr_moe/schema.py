@@ -275,7 +275,8 @@ class Field(Value):
     case: bool = False
     """Whether patterns tell capitals from small letters."""
     values: Choices = {}
-    """enum: the allowed values, each with the synonyms by which it is printed."""
+    """enum: the allowed values, each with the synonyms by which it is printed. date: words that may
+    stand in the place of a date (`长期: [永久]`)."""
     units: Choices = {}
     """number: the units that its values have, as they are to be written, each with the synonyms by which
     it is printed (`kg: [公斤, 千克]`); by default any."""
@@ -397,7 +398,8 @@ class Field(Value):
     def only_labelled(self) -> bool:
         """Whether a page without its label is without the field: it may be missing, and nothing but
         labels announces it."""
-        found = self.patterns or self.line_patterns or self.fallbacks
+        places = [each for each in self.fallbacks if each is not Fallback.NOWHERE]
+        found = self.patterns or self.line_patterns or places
         return bool(self.labels) and not self.required and not found
 
     def _check_table(self) -> None:

@@ -97,6 +97,54 @@ class Further(Value):
     foreign: tuple[Abroad, ...]
 
 
+class Travellers(Value):
+    """Holders of the passports of one state."""
+
+    state: str
+    """As machine-readable zones write it, with fillers."""
+    labels: str
+    """Languages of the form."""
+    nationality: str
+    months: str
+    """How dates are printed: zh, en, fr, en_fr (names of months), dotted, slashed or spaced."""
+    given: tuple[str, ...]
+    family: tuple[str, ...]
+    places: tuple[str, ...]
+    authorities: tuple[str, ...]
+
+
+class People(Value):
+    """What is said of people: on identity cards, in registers and on licences."""
+
+    ethnicities: dict[str, int]
+    """With weights."""
+    towns: tuple[str, ...]
+    villages: tuple[str, ...]
+    estates: tuple[str, ...]
+    occupations: tuple[str, ...]
+    educations: tuple[str, ...]
+    relations: dict[str, tuple[str, ...]]
+    """To the head of the household, by sex."""
+    marriages: tuple[str, ...]
+    military: tuple[str, ...]
+    religions: tuple[str, ...]
+    bloods: tuple[str, ...]
+    households: tuple[str, ...]
+    """Kinds of households, as registers name them."""
+    classes: dict[str, int]
+    """Of vehicles that one may drive, with weights."""
+
+
+class Passports(Value):
+    """Holders of passports, and the words of the forms."""
+
+    travellers: tuple[Travellers, ...]
+    labels: dict[str, dict[str, str]]
+    """By the form's languages and the entry."""
+    months: dict[str, tuple[str, ...]]
+    """Names of months in other languages than English."""
+
+
 class School(NamedTuple):
     code: str
     """The five-digit code of the Ministry of Education."""
@@ -160,6 +208,16 @@ def further_wordings(kind: str) -> tuple[str, ...]:
 def further() -> Further:
     """Who holds the certificates of the further kinds."""
     return Further.model_validate(yaml.safe_load(_text("further.yaml")))
+
+
+@cache
+def people() -> People:
+    return People.model_validate(yaml.safe_load(_text("people.yaml")))
+
+
+@cache
+def passports() -> Passports:
+    return Passports.model_validate(yaml.safe_load(_text("passports.yaml")))
 
 
 @cache

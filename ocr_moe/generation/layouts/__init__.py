@@ -141,11 +141,15 @@ def layouts(schema: str | None = None) -> tuple[Layout, ...]:
         abroad,
         degrees,
         diplomas,
+        drivers,
         early,
         english,
         heldout,
+        households,
+        identitycards,
         licences,
         registers,
+        travellers,
     )
 
     return tuple(
