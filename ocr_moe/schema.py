@@ -186,6 +186,8 @@ class MarkList(Value):
     """The field's place in the list, counted from 1."""
     separator: str = PydanticField(default=",", min_length=1)
     """What parts the items."""
+    values: dict[str, str] = PydanticField(default={}, exclude_if=lambda values: not values)
+    """What the items mean, where they are not the value itself (`"10": 增值税电子普通发票`)."""
 
     @model_validator(mode="after")
     def _an_expression(self) -> MarkList:

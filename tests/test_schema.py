@@ -57,7 +57,8 @@ def test_shipped_schemas_say_how_every_field_is_found(name: str) -> None:
     for field in schema.fields:
         by_key = schema.items  # what stands in items of text, or is made of them
         by_form = field.grammars or field.origin  # a code of its own form, or a part of one
-        assert field.labels or field.patterns or by_form or by_key, field.name
+        by_pattern = field.patterns or field.line_patterns
+        assert field.labels or by_pattern or by_form or by_key, field.name
         assert (field.kind is Kind.CODE) == bool(field.grammars), field.name
 
 

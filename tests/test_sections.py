@@ -379,7 +379,7 @@ def test_a_wrong_occurrence_is_refused() -> None:
 
 
 def test_the_example_reads_both_parties_of_an_invoice() -> None:
-    path = ROOT / "examples" / "vat_invoice.yaml"
+    path = ROOT / "config" / "schemas" / "vat_invoice.yaml"
     schema = load_schema(path)
     assert set(yaml.safe_load(path.read_text(encoding="utf-8"))["sections"]) >= {"购买方", "销售方"}
     found = values(

@@ -84,6 +84,15 @@ def old_registration_number(rng: Random, region: str) -> str:
     return region + rng.choice("12") + f"{rng.randrange(1, 10**6):06d}"
 
 
+def vat_code(rng: Random, region: str, year: int, edition: str, special: bool) -> str:
+    """发票代码: 10 digits on paper (area 4, year 2, batch 1, language or kind 1, copies 1, version 1),
+    12 where it is electronic (0, area 4, year 2, batch 3, kind 2)."""
+    area = region[:2] + rng.choice(("00", region[2:4]))
+    if edition == "electronic":
+        return f"0{area}{year % 100:02d}{rng.randrange(0, 20):03d}{13 if special else 11}"
+    return f"{area}{year % 100:02d}{rng.randrange(1, 10)}{1 if special else 3}{rng.choice('236')}0"
+
+
 def identity_number(rng: Random, region: str, birth: str, sex: str) -> str:
     """18 characters: region 6, day of birth 8, order 3 (odd for men), check character."""
     body = f"{region}{birth.replace('-', '')}{_order(rng, sex)}"

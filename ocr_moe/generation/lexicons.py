@@ -97,6 +97,45 @@ class Further(Value):
     foreign: tuple[Abroad, ...]
 
 
+class Goods(Value):
+    """A class of goods or services as VAT invoices name them."""
+
+    group: str
+    names: tuple[str, ...]
+    specs: tuple[str, ...] = ()
+    units: tuple[str, ...]
+    rates: tuple[str, ...]
+    """Rates of tax in per cent."""
+    low: float
+    high: float
+    """Range of the price of one."""
+
+
+class Invoices(Value):
+    """Of what VAT invoices are made."""
+
+    goods: tuple[Goods, ...]
+    banks: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+class Awards(Value):
+    """Of what award certificates are made."""
+
+    events: tuple[str, ...]
+    prizes: tuple[str, ...]
+    groups: tuple[str, ...]
+    honours: tuple[str, ...]
+    scholarships: tuple[str, ...]
+    works: tuple[str, ...]
+    bodies: tuple[str, ...]
+    """Who awards, with {placeholders}."""
+    fields: tuple[str, ...]
+    closings: tuple[str, ...]
+    wordings: dict[str, tuple[str, ...]]
+    """By sort of award, those of layouts that are held out under `heldout_…`."""
+
+
 class Travellers(Value):
     """Holders of the passports of one state."""
 
@@ -145,6 +184,90 @@ class Passports(Value):
     """Names of months in other languages than English."""
 
 
+class Profession(Value):
+    """A qualification that is given after an exam."""
+
+    name: str
+    specialities: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    issuers: tuple[str, ...]
+
+
+class Vocations(Value):
+    """Trades, and the levels of skill in them, of before and of today."""
+
+    names: tuple[str, ...]
+    levels: tuple[str, ...]
+    newlevels: tuple[str, ...]
+    issuers: tuple[str, ...]
+    bodies: tuple[str, ...]
+
+
+class Teaching(Value):
+    kinds: tuple[str, ...]
+    """Of qualification, by kind of school."""
+    subjects: tuple[str, ...]
+    issuers: tuple[str, ...]
+
+
+class LicensedWork(Value):
+    name: str
+    kinds: tuple[str, ...]
+    issuers: tuple[str, ...]
+
+
+class JobTitle(Value):
+    name: str
+    specialities: tuple[str, ...]
+    level: str
+
+
+class Qualifications(Value):
+    """Of what certificates of professional qualification are made; issuers with {placeholders}."""
+
+    professional: tuple[Profession, ...]
+    vocational: Vocations
+    teacher: Teaching
+    licensed: tuple[LicensedWork, ...]
+    titles: tuple[JobTitle, ...]
+    committees: tuple[str, ...]
+
+
+class CourseWords(Value):
+    """Of what transcripts are made."""
+
+    courses: tuple[str, ...]
+    parts: tuple[str, ...]
+    """What stands behind the name of a course of several parts."""
+    english: tuple[str, ...]
+    kinds: tuple[str, ...]
+    english_kinds: tuple[str, ...]
+    colleges: tuple[str, ...]
+
+
+class Degree(Value):
+    """A degree of universities abroad, and the fields in which it is given; empty for none."""
+
+    title: str
+    level: str
+    fields: tuple[str, ...]
+
+
+class EnglishDiplomas(Value):
+    """Of what diplomas in English are made."""
+
+    institutions: tuple[str, ...]
+    places: tuple[str, ...]
+    given: tuple[str, ...]
+    middle: tuple[str, ...]
+    family: tuple[str, ...]
+    degrees: tuple[Degree, ...]
+    honours: dict[str, tuple[str, ...]]
+    """By custom: american, british."""
+    wordings: dict[str, tuple[tuple[str, ...], ...]]
+    """By custom, those of layouts that are held out under `heldout_…`; each of lines."""
+
+
 class School(NamedTuple):
     code: str
     """The five-digit code of the Ministry of Education."""
@@ -185,6 +308,31 @@ def table(name: str) -> tuple[Row, ...]:
 @cache
 def business() -> Business:
     return Business.model_validate(yaml.safe_load(_text("business.yaml")))
+
+
+@cache
+def invoices() -> Invoices:
+    return Invoices.model_validate(yaml.safe_load(_text("invoices.yaml")))
+
+
+@cache
+def awards() -> Awards:
+    return Awards.model_validate(yaml.safe_load(_text("awards.yaml")))
+
+
+@cache
+def qualifications() -> Qualifications:
+    return Qualifications.model_validate(yaml.safe_load(_text("qualifications.yaml")))
+
+
+@cache
+def courses() -> CourseWords:
+    return CourseWords.model_validate(yaml.safe_load(_text("courses.yaml")))
+
+
+@cache
+def english_diplomas() -> EnglishDiplomas:
+    return EnglishDiplomas.model_validate(yaml.safe_load(_text("english_diplomas.yaml")))
 
 
 @cache

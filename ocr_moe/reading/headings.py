@@ -105,12 +105,22 @@ def heading_rows(table: Field, pieces: Sequence[Piece], height: float) -> list[H
         else:
             rows.append([heading])
     rows = [_joined(row) for row in rows]
-    least = enough_columns(len(table.columns))
     return [
         HeadingRow(_blocks(_with_strangers(row, pieces, height)))
         for row in rows
-        if len({heading.column for heading in row}) >= least
+        if _are_enough(table, {heading.column for heading in row})
     ]
+
+
+_WHOLE = 3
+"""Columns that every such table has from which they tell it alone, however many others it may have."""
+
+
+def _are_enough(table: Field, named: set[str | None]) -> bool:
+    if len(named) >= enough_columns(len(table.columns)):
+        return True
+    required = {column.name for column in table.columns if column.required}
+    return len(required) >= _WHOLE and required <= named
 
 
 def enough_columns(columns: int) -> int:

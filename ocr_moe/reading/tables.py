@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ocr_moe.folds import HAN
-from ocr_moe.reading.candidates import PreparedPage
+from ocr_moe.reading.candidates import PreparedPage, compiled
 from ocr_moe.reading.grids import (
     SEEN,
     Column,
@@ -370,7 +370,7 @@ def _rows_of_block(
         if _SUBTOTAL.match(line.whole):
             before = line.v
             continue
-        if line.barred:
+        if line.barred and not _is_whole(wanted, line, names):
             if kept:
                 read.ended = True
                 break
@@ -410,6 +410,20 @@ def _rows_of_block(
     read.bottom = max(read.bottom, kept[-1].v)
     read.looks = looks
     return read
+
+
+def _is_whole(wanted: Field, line: _Line, names: Sequence[str]) -> bool:
+    """Whether a line fills every column, with what their shapes ask for: it is a row though its words
+    are those of a label (专业选修 where 专业 is a field)."""
+    shapes = {name: shape for name in names if (shape := wanted.column(name).shape)}
+    return (
+        bool(shapes)
+        and line.cells.keys() >= set(names)
+        and all(
+            compiled(shape).search(join_rows([tuple(line.cells[name])]).text)
+            for name, shape in shapes.items()
+        )
+    )
 
 
 def _pitch_of(levels: Sequence[float], size: float) -> float:

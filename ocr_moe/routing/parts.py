@@ -125,7 +125,7 @@ class Parts:
             told["status"] = Status.ABSTAINED
         if printed.value is None:
             return printed.model_copy(update=told)
-        if _of_a_short_year(field, printed, value):
+        if _of_a_short_year(field, printed, value) or _of_a_month(field, printed, value):
             printed = printed.model_copy(update={"value": value})
         if _same(field, printed.value or "", value):
             both = max(own, chance)
@@ -230,6 +230,11 @@ def _of_a_short_year(field: Field, printed: Decision, value: str) -> bool:
     if field.kind is not Kind.DATE or printed.evidence is None or printed.value is None:
         return False
     return printed.value[2:] == value[2:] and printed.value[:4] not in printed.evidence.text
+
+
+def _of_a_month(field: Field, printed: Decision, value: str) -> bool:
+    """Whether the print gives year and month alone of the code's date: 1990年5月 of 19900517."""
+    return field.kind is Kind.DATE and value.startswith(f"{printed.value}-")
 
 
 def _overlap(printed: Evidence | None, code: Evidence | None) -> bool:

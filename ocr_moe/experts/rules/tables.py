@@ -59,10 +59,12 @@ def read_table(wanted: Field, pages: Sequence[PreparedPage]) -> Reading:
         return Reading(field=wanted.name, score=score, notes=(note,))
     usual = _usual(wanted, found)
     rows = tuple(
-        {
-            column.name: _cell(column, row.get(column.name), found, usual)
-            for column in wanted.columns
-        }
+        _doubted(
+            {
+                column.name: _cell(column, row.get(column.name), found, usual)
+                for column in wanted.columns
+            }
+        )
         for row in found.rows
     )
     value = table_text({name: cell.value for name, cell in row.items()} for row in rows)
@@ -141,6 +143,18 @@ def _span(column: Field, text: str) -> tuple[int, int] | None:
         if match is not None:
             return match.span("value" if "value" in match.re.groupindex else 0)
     return None if expressions else (0, len(text))
+
+
+def _doubted(row: dict[str, Reading]) -> dict[str, Reading]:
+    """The row with less belief in empty cells beside one of another shape than its column has: that one
+    may hold both (`50 589.24` where a quantity stands before a price)."""
+    cells = list(row.items())
+    misshapen = [cell.features.get("fits", 1.0) < 1.0 for _, cell in cells]
+    for at, (name, cell) in enumerate(cells):
+        beside = misshapen[max(at - 1, 0) : at] + misshapen[at + 1 : at + 2]
+        if cell.value is None and cell.raw is None and any(beside):
+            row[name] = cell.model_copy(update={"score": _EMPTY * _MISSHAPEN})
+    return row
 
 
 def _fits(column: Field, value: str) -> float:
