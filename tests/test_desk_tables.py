@@ -55,7 +55,7 @@ def transcripts(ocr_moe: Command, tmp_path_factory: pytest.TempPathFactory) -> P
     del credits_["shape"]
     (folder / "schema.yaml").write_text(yaml.safe_dump(schema, allow_unicode=True), "utf-8")
     (folder / "scans").mkdir()
-    for name, style in (("a", Style(rows=8)), ("b", Style(rows=6, ruled=False))):
+    for name, style in (("a", Style(Table(), rows=8)), ("b", Style(Table(rules="none"), rows=6))):
         (folder / "scans" / f"{name}.jpg").write_bytes(draw(40, style).pages[0])
     run = folder / "run"
     done = ocr_moe("extract", folder / "scans", "--schema", folder / "schema.yaml", "--out", run)
