@@ -16,6 +16,7 @@ import yaml
 from ocr_moe.evaluation.evaluate import evaluate
 from ocr_moe.evaluation.material import gather
 from ocr_moe.evaluation.truth.truthset import read_truths
+from ocr_moe.generation.layouts.transcripts import Style as TableStyle
 from ocr_moe.reviewing.decisions import decisions_in
 from ocr_moe.reviewing.desk import Desk
 from ocr_moe.reviewing.queue import CellKey
@@ -55,7 +56,10 @@ def transcripts(ocr_moe: Command, tmp_path_factory: pytest.TempPathFactory) -> P
     del credits_["shape"]
     (folder / "schema.yaml").write_text(yaml.safe_dump(schema, allow_unicode=True), "utf-8")
     (folder / "scans").mkdir()
-    for name, style in (("a", Style(Table(), rows=8)), ("b", Style(Table(rules="none"), rows=6))):
+    for name, style in (
+        ("a", Style(TableStyle(), rows=8)),
+        ("b", Style(TableStyle(ruled=False), rows=6)),
+    ):
         (folder / "scans" / f"{name}.jpg").write_bytes(draw(40, style).pages[0])
     run = folder / "run"
     done = ocr_moe("extract", folder / "scans", "--schema", folder / "schema.yaml", "--out", run)
