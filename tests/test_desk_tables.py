@@ -48,8 +48,9 @@ CELL = CellKey(FIRST, "课程")
 def transcripts(ocr_moe: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two drawn transcripts; the credits of a course are numbers. To be copied."""
     folder = tmp_path_factory.mktemp("transcripts")
-    text = (ROOT / "tests" / "data" / "transcript.yaml").read_text(encoding="utf-8")
-    schema = yaml.safe_load(text)
+    schema = yaml.safe_load(
+        (ROOT / "config" / "schemas" / "transcript.yaml").read_text(encoding="utf-8")
+    )
     [credits_] = [c for c in schema["fields"][-1]["columns"] if c["name"] == "学分"]
     credits_["kind"] = "number"
     del credits_["shape"]

@@ -282,7 +282,7 @@ def test_lines_of_an_invoice_come_to_the_printed_sum() -> None:
 
 
 def test_an_empty_cell_beside_one_of_another_shape_is_doubted() -> None:
-    """Quantity and price in one box: the price is misshapen, and an absent quantity is not sure."""
+    """Quantity and price in one box: the price is misshapen, and no quantity is not sure."""
     pair = "|@0.45 1|@0.55 200|"
     assert pair in INVOICE
     whole = read(LINES, "明细", page(INVOICE.replace("|@0.45 1|", "|"))).rows[0]
