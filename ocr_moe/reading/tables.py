@@ -22,6 +22,7 @@ from itertools import pairwise
 
 from ocr_moe.folds import HAN
 from ocr_moe.reading.candidates import PreparedPage
+from ocr_moe.reading.frames import Frame, bands, frame_of
 from ocr_moe.reading.grids import (
     SEEN,
     Column,
@@ -35,9 +36,10 @@ from ocr_moe.reading.grids import (
     shifted,
     upright,
 )
-from ocr_moe.reading.headings import HeadingRow, enough_columns, heading_rows
-from ocr_moe.reading.layout import Glyph, Piece, Text, join_rows, rows_of
-from ocr_moe.schema import Field
+from ocr_moe.reading.headings import Heading, HeadingRow, enough_columns, heading_rows
+from ocr_moe.reading.layout import Glyph, Piece, Row, Text, join_rows, rows_of
+from ocr_moe.schema import Field, Kind
+from ocr_moe.types import Rulings
 
 _SUM = re.compile(
     r"(?:合\s*计|总\s*计|共\s*计|累\s*计|(?:grand\s*)?total\b|sum\b|somme\b|summe\b)", re.IGNORECASE
@@ -45,6 +47,8 @@ _SUM = re.compile(
 """What a row of sums begins with: the table ends there."""
 _SUBTOTAL = re.compile(r"(?:小\s*计|sub-?\s*total\b)", re.IGNORECASE)
 """What a row of a part's sums begins with: the table goes on."""
+_NO_MORE = re.compile(r"[(（]?\s*(?:此行)?(?:以下|下方)(?:为)?空白")
+"""What stands in the row under the last one."""
 _NO_LABEL = 6
 """Characters behind such a word beyond which it is the beginning of something else's name."""
 _FOLIO = re.compile(
@@ -63,6 +67,12 @@ class TableCell:
     """Its lines, each of pieces from left to right."""
     cut: bool = False
     """Whether a box was cut to get it out."""
+    merged: bool = False
+    """Whether it stands over several rows, each of which has it."""
+    framed: bool = False
+    """Whether ruled lines say that it is this cell's text."""
+    agreed: bool = True
+    """Whether ruled lines and alignment say the same of it."""
 
     @property
     def text(self) -> Text:
@@ -94,8 +104,12 @@ class FoundTable:
     """Texts within the table that belong to no cell."""
 
 
-def find_table(wanted: Field, pages: Sequence[PreparedPage]) -> FoundTable | None:
-    """The table on these pages of one document, or None where no headings of it are found."""
+def find_table(
+    wanted: Field, pages: Sequence[PreparedPage], rulings: Mapping[int, Rulings] | None = None
+) -> FoundTable | None:
+    """The table on these pages of one document, or None where no headings of it are found; `rulings`
+    are the ruled lines of pages by their numbers."""
+    ruled = rulings or {}
     found: FoundTable | None = None
     last: Grid | None = None
     for page in pages:
@@ -104,24 +118,28 @@ def find_table(wanted: Field, pages: Sequence[PreparedPage]) -> FoundTable | Non
         heads = heading_rows(wanted, pieces, height)
         if not heads:
             if found is not None and last is not None:
-                last = _go_on(wanted, page, last, found)
+                last = _go_on(wanted, page, last, found, ruled.get(page.number))
             continue
         if found is None:
             found = FoundTable({})
         if last is not None:
             above = [piece for piece in pieces if piece.v < heads[0].v - height]
-            _go_on(wanted, page, last, found, above)
+            _go_on(wanted, page, last, found, None, above)
         for index, head in enumerate(heads):
             until = heads[index + 1].v - height / 2 if index + 1 < len(heads) else None
-            last = _under(wanted, page, head, until, found)
+            last = _under(wanted, page, head, until, found, ruled.get(page.number))
     return found
 
 
 def _under(
-    wanted: Field, page: PreparedPage, head: HeadingRow, until: float | None, found: FoundTable
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    until: float | None,
+    found: FoundTable,
+    rulings: Rulings | None,
 ) -> Grid | None:
     """Read what stands under a row of headings; the grid, where the table may go on on the next page."""
-    size = page.layout.height
     for heading in head.headings:
         if heading.column is not None:
             known = found.columns.get(heading.column, 0.0)
@@ -131,24 +149,130 @@ def _under(
     body = [
         piece
         for piece in page.layout.pieces
-        if piece.v > head.bottom + _UNDER * size
-        and (until is None or piece.v < until)
-        and not used.intersection(piece.glyphs)
-        and not _FOLIO.fullmatch(piece.text)
+        if not used.intersection(piece.glyphs) and not _FOLIO.fullmatch(piece.text)
     ]
-    body = _without_second_line(body, head, size)
+    read, grid = _aligned(wanted, page, head, until, body)
+    if rulings is not None:
+        span = (head.headings[0].u0, head.headings[-1].u1)
+        frame = frame_of(page.layout, rulings, top=head.v, span=span, until=until)
+        if frame is not None:
+            read, grid = _surer((read, grid), _framed(wanted, page, head, until, body, frame))
+    return _taken(read, grid, found)
+
+
+def _aligned(
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    until: float | None,
+    pieces: Sequence[Piece],
+) -> tuple[_Read, Grid]:
+    """The rows as their alignment under the headings tells them."""
+    size = page.layout.height
+    body = _without_second_line(_below(pieces, head, until, size), head, size)
     body = upright(body, head.v, size)
     grid = grid_of(head, body)
     body = levelled(body, grid, size)
-    read = _read(wanted, page, grid, body, head.bottom)
+    return _settled(wanted, page, head, body, grid, None)
+
+
+def _framed(
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    until: float | None,
+    pieces: Sequence[Piece],
+    frame: Frame,
+) -> tuple[_Read, Grid]:
+    """The rows as ruled lines part them, and as alignment tells them where these do not."""
+    size = page.layout.height
+    head = _straightened(head, frame)
+    body = _below(frame.straightened(pieces), head, until, size)
+    body = _without_second_line(_within(body, frame, size), head, size)
+    if len(frame.upright) < 2:
+        body = upright(body, head.v, size)
+    grid = grid_of(head, body, frame.rules)
+    if len(frame.level) < 2:
+        body = levelled(body, grid, size)
+    return _settled(wanted, page, head, body, grid, frame)
+
+
+def _settled(
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    body: Sequence[Piece],
+    grid: Grid,
+    frame: Frame | None,
+) -> tuple[_Read, Grid]:
+    size = page.layout.height
+    read = _read(wanted, page, grid, body, head.bottom, frame)
     for _ in range(_ROUNDS):
         inside = [piece for piece in body if piece.v <= read.bottom + size / 2]
-        again = grid_of(head, inside) if inside else grid
+        rules = () if frame is None else frame.rules
+        again = grid_of(head, inside, rules) if inside else grid
         if again.edges == grid.edges:
             break
         grid = again
-        read = _read(wanted, page, grid, body, head.bottom)
-    return _taken(read, grid, found)
+        read = _read(wanted, page, grid, body, head.bottom, frame)
+    return read, grid
+
+
+def _below(
+    pieces: Sequence[Piece], head: HeadingRow, until: float | None, size: float
+) -> list[Piece]:
+    return [
+        piece
+        for piece in pieces
+        if piece.v > head.bottom + _UNDER * size and (until is None or piece.v < until)
+    ]
+
+
+def _within(pieces: Sequence[Piece], frame: Frame, size: float) -> list[Piece]:
+    """What stands above the end of a frame; all of it where none is seen to end."""
+    bottom = frame.bottom
+    return [piece for piece in pieces if bottom is None or piece.v < bottom + size / 4]
+
+
+def _straightened(head: HeadingRow, frame: Frame) -> HeadingRow:
+    return HeadingRow(
+        tuple(
+            tuple(
+                Heading(each.column, tuple(map(frame.straight, each.glyphs)), each.quality)
+                for each in block
+            )
+            for block in head.blocks
+        )
+    )
+
+
+_AS_MUCH = 0.9
+"""Share of the characters that alignment puts into cells which ruled lines must, to be believed."""
+
+
+def _surer(aligned: tuple[_Read, Grid], framed: tuple[_Read, Grid]) -> tuple[_Read, Grid]:
+    """What ruled lines tell, with a mark at the cells of which alignment tells otherwise; what alignment
+    tells, where they lose much of it."""
+    plain, read = aligned[0], framed[0]
+    if len(read.placed()) < _AS_MUCH * len(plain.placed()):
+        return aligned
+    known = {
+        (name, frozenset((g.line, g.offset) for g in cell.glyphs))
+        for row in plain.rows
+        for name, cell in row.items()
+    }
+    read.rows = [
+        {
+            name: replace(
+                cell,
+                framed=True,
+                agreed=(name, frozenset((g.line, g.offset) for g in cell.glyphs)) in known,
+            )
+            for name, cell in row.items()
+        }
+        for row in read.rows
+    ]
+    return framed
 
 
 _UNDER = 0.5
@@ -162,19 +286,53 @@ def _go_on(
     page: PreparedPage,
     last: Grid,
     found: FoundTable,
+    rulings: Rulings | None,
     pieces: Sequence[Piece] | None = None,
 ) -> Grid | None:
     """Read the rows with which a table goes on without headings, on the next page."""
+    size = page.layout.height
     body = [
         piece
         for piece in (page.layout.pieces if pieces is None else pieces)
         if not _FOLIO.fullmatch(piece.text)
     ]
-    body = upright(body, min((piece.v for piece in body), default=0.0), page.layout.height)
-    grid = shifted(last, body)
-    body = levelled(body, grid, page.layout.height)
-    read = _read(wanted, page, grid, body, None)
+    straight = upright(body, min((piece.v for piece in body), default=0.0), size)
+    grid = shifted(last, straight)
+    read = _read(wanted, page, grid, levelled(straight, grid, size), None)
+    frame = None if rulings is None else _frame_without_head(page, last, rulings)
+    if frame is not None:
+        inside = _within(frame.straightened(body), frame, size)
+        if last.ruled and len(frame.rules) == len(last.edges) - 2:
+            inner = _with_edges(last, [-1.0, *frame.rules, 2.0])
+        else:
+            inner = shifted(replace(last, ruled=False), inside)
+        if len(frame.level) < 2:
+            inside = levelled(inside, inner, size)
+        read, grid = _surer((read, grid), (_read(wanted, page, inner, inside, None, frame), inner))
     return _taken(read, grid, found) if read.rows else None
+
+
+def _frame_without_head(page: PreparedPage, last: Grid, rulings: Rulings) -> Frame | None:
+    """The frame of a table that goes on on a page: upright rules begin with it."""
+    starts = [layout_v for rule in rulings.upright for layout_v in [page.layout.plane(rule.points[0])[1]]]
+    levels = [page.layout.plane(rule.points[0])[1] for rule in rulings.level]
+    if len(starts) < 2 and len(levels) < 2:
+        return None
+    top = statistics.median(starts) if len(starts) > 1 else min(levels)
+    span = (last.edges[1], last.edges[-2])
+    return frame_of(page.layout, rulings, top=top, span=span, until=None)
+
+
+def _with_edges(grid: Grid, edges: Sequence[float]) -> Grid:
+    pairs = iter(pairwise(edges))
+    blocks = tuple(
+        tuple(
+            replace(column, left=left, right=right)
+            for column, (left, right) in zip(block, pairs, strict=False)
+        )
+        for block in grid.blocks
+    )
+    return replace(grid, blocks=blocks)
 
 
 def _taken(read: _Read, grid: Grid, found: FoundTable) -> Grid | None:
@@ -219,6 +377,12 @@ class _Line:
     """Whether a label of another field stands in it."""
     across: bool = False
     """Whether it is one text over several columns, such as the name of a term over its courses."""
+    band: int | None = None
+    """The level rule under which it stands, where such rules part it from its neighbours."""
+    parted: bool = False
+    """Whether upright rules part its cells."""
+    merged: set[str] = field(default_factory=set)
+    """Columns in which its cell goes on above or below."""
 
 
 @dataclass
@@ -233,9 +397,72 @@ class _Read:
     """Whether something under the last row says that the table is over."""
     looks: dict[str, Counter[str]] = field(default_factory=dict)
 
+    def placed(self) -> set[tuple[int, int]]:
+        """The characters that stand in cells."""
+        return {
+            (glyph.line, glyph.offset)
+            for row in (*self.rows, *self.sums)
+            for cell in row.values()
+            for glyph in cell.glyphs
+        }
+
+
+@dataclass(frozen=True)
+class _Level:
+    """What stands level, or between the same two level rules."""
+
+    rows: Sequence[Row]
+    band: int | None = None
+    parted: bool = False
+
+
+def _levels(
+    body: Sequence[Piece], grid: Grid, frame: Frame | None, top: float | None
+) -> list[_Level]:
+    """The lines of a table from the top down: by level rules, else by what stands level."""
+    if frame is None or len(frame.level) < 2:
+        return [_Level([row]) for row in rows_of(body)]
+    found = []
+    for band, pieces in bands(frame, body):
+        rows = rows_of(pieces)
+        outside = band < 0 or band == len(frame.levels) - 1
+        if outside or (top is not None and frame.levels[band] < top):
+            found += [_Level([row]) for row in rows]
+        elif _is_one_row(rows, grid):
+            parted = frame.parted(*frame.levels[band : band + 2])
+            found.append(_Level(rows, band, parted))
+        else:
+            found += [_Level([row]) for row in rows]
+    return found
+
+
+def _is_one_row(rows: Sequence[Row], grid: Grid) -> bool:
+    """Whether what stands between two level rules is one row, of which some cells have several lines:
+    figures are not broken over lines."""
+    lines: dict[int, int] = {}
+    figures: set[int] = set()
+    for row in rows:
+        columns = {}
+        for piece in row:
+            for column, part, _ in cells_of(piece, grid, row):
+                columns.setdefault(column, part.text)
+        for column, text in columns.items():
+            lines[column] = lines.get(column, 0) + 1
+            if looks_of(text) == "figures":
+                figures.add(column)
+    if figures:
+        several = sum(lines[column] > 1 for column in figures)
+        return several <= 1 and 2 * several < max(2, len(figures))
+    return 2 * sum(count > 1 for count in lines.values()) <= len(lines)
+
 
 def _read(
-    wanted: Field, page: PreparedPage, grid: Grid, body: Sequence[Piece], top: float | None
+    wanted: Field,
+    page: PreparedPage,
+    grid: Grid,
+    body: Sequence[Piece],
+    top: float | None,
+    frame: Frame | None = None,
 ) -> _Read:
     """The rows of every block, block by block; `top` is where the headings stand."""
     read = _Read()
@@ -246,12 +473,12 @@ def _read(
         for label in page.form.labels
         if label.name is not None and label.name != wanted.name and label.quality >= 0.75
     }
-    level = rows_of(body)
+    level = _levels(body, grid, frame, top)
     for block in grid.blocks:
         columns = range(offset, offset + len(block))
         offset += len(block)
         lines = list(_lines(level, grid, columns, block, barred))
-        part = _rows_of_block(wanted, page, grid, block, lines, top, size)
+        part = _rows_of_block(wanted, page, grid, block, lines, top, size, frame)
         before = len(read.rows)
         read.rows += part.rows
         read.sums += part.sums
@@ -285,33 +512,37 @@ _LONG_NUMBER = 5
 
 
 def _lines(
-    level: Iterable[Sequence[Piece]],
+    levels: Iterable[_Level],
     grid: Grid,
     columns: range,
     block: Sequence[Column],
     barred: set[int],
 ) -> Iterator[_Line]:
-    for row in level:
+    for level in levels:
         cut: set[str] = set()
-        placed: list[list[Piece]] = [[] for _ in block]
-        for piece in row:
-            for column, part, was_cut in cells_of(piece, grid, row):
-                if column in columns:
-                    placed[column - columns.start].append(part)
-                    if was_cut:
-                        cut.add(block[column - columns.start].name or "")
-        inside = [piece for pieces in placed for piece in pieces]
-        _spread(placed)
-        cells = {
-            column.name: pieces
-            for column, pieces in zip(block, placed, strict=True)
-            if column.name is not None and pieces
-        }
+        cells: dict[str, list[Piece]] = {}
+        inside: list[Piece] = []
+        for row in level.rows:
+            placed: list[list[Piece]] = [[] for _ in block]
+            for piece in row:
+                for column, part, was_cut in cells_of(piece, grid, row):
+                    if column in columns:
+                        placed[column - columns.start].append(part)
+                        if was_cut:
+                            cut.add(block[column - columns.start].name or "")
+            inside += [piece for pieces in placed for piece in pieces]
+            if not grid.ruled:
+                _spread(placed)
+            for column, pieces in zip(block, placed, strict=True):
+                if column.name is not None and pieces:
+                    cells.setdefault(column.name, []).extend(pieces)
         if inside:
             v = statistics.median(piece.v for piece in inside)
             bars = any(piece.glyphs[0].line in barred for piece in inside)
-            across = len(row) == 1 and not cut and is_across(row[0], grid.edges)
-            yield _Line(v, cells, cut, join_rows([tuple(inside)]).text, bars, across)
+            [first, *more] = [piece for row in level.rows for piece in row]
+            across = not more and not cut and is_across(first, grid.edges)
+            text = join_rows(rows_of(inside) if len(level.rows) > 1 else [tuple(inside)]).text
+            yield _Line(v, cells, cut, text, bars, across, level.band, level.parted)
 
 
 _CELLS_APART = 0.4
@@ -351,10 +582,15 @@ def _rows_of_block(
     lines: Sequence[_Line],
     top: float | None,
     size: float,
+    frame: Frame | None = None,
 ) -> _Read:
     names = [column.name for column in block if column.name is not None]
     least = enough_columns(len(names)) if len(names) < 3 else 2
-    full = [line for line in lines if len(line.cells) >= least]
+    full = [
+        line
+        for line in lines
+        if len(line.cells) >= least or (line.parted and line.cells and not line.across)
+    ]
     pitch = _pitch_of([line.v for line in full], size) or grid.pitch
     read = _Read(pitch=pitch)
     kept: list[_Line] = []
@@ -376,10 +612,12 @@ def _rows_of_block(
                 break
             if top is not None:
                 continue
-        if kept and before is not None and line.v - before > _FAR * pitch:
+        ruled = line.band is not None
+        if kept and before is not None and not ruled and line.v - before > _FAR * pitch:
             read.ended = True
             break
-        if not kept and top is not None and line.v - top > max(_FIRST_FAR * size, _FAR * pitch):
+        far = max(_FIRST_FAR * size, _FAR * pitch)
+        if not kept and top is not None and not ruled and line.v - top > far:
             read.ended = True
             break
         if not kept and top is None and not _begins_again(line, names, grid.looks):
@@ -390,13 +628,19 @@ def _rows_of_block(
     read.ended = read.ended or dropped
     if not kept:
         return read
-    between = [line for line in lines if not any(line is each for each in full)]
+    between = [
+        line
+        for line in lines
+        if line.band is None and not any(line is each for each in full)
+    ]
     if not read.ended:
         foot = [line for line in between if line.v > kept[-1].v + pitch / 2]
         read.ended = any(line.barred or _is_sum(wanted, line) for line in foot)
     _join(kept, between, pitch, size, read)
-    read.rows = [_row(page, line) for line in kept]
     looks = looks_by_column(kept)
+    if frame is not None and grid.ruled:
+        _go_down(wanted, frame, block, kept)
+    read.rows = [_row(page, line) for line in kept]
     filled = [
         line.v
         for line in lines
@@ -405,11 +649,68 @@ def _rows_of_block(
     read.gaps = [
         index
         for index, (one, other) in enumerate(pairwise(kept), start=1)
-        if other.v - one.v > _ROOM * pitch and not any(one.v < v < other.v for v in filled)
+        if _has_room(one, other, pitch) and not any(one.v < v < other.v for v in filled)
     ]
     read.bottom = max(read.bottom, kept[-1].v)
     read.looks = looks
     return read
+
+
+def _has_room(one: _Line, other: _Line, pitch: float) -> bool:
+    """Whether a row may stand between two."""
+    if one.band is not None and other.band is not None:
+        return other.band - one.band > 1
+    return other.v - one.v > _ROOM * pitch
+
+
+_OWN = 0.3
+"""How far from the middle of its row, in parts of its height, a cell's text stands."""
+
+
+def _go_down(
+    wanted: Field, frame: Frame, block: Sequence[Column], lines: Sequence[_Line]
+) -> None:
+    """Give what stands in a cell over several rows to each of them; to the first alone where the column
+    is summed or tells rows apart."""
+    once = {total.column for total in wanted.totals} | {wanted.key}
+    once |= {column.name for column in wanted.columns if column.kind is Kind.MONEY}
+    for column in block:
+        if column.name is None:
+            continue
+        groups: list[list[_Line]] = []
+        for line in lines:
+            above = groups[-1][-1] if groups else None
+            if (
+                above is not None
+                and line.band is not None
+                and above.band == line.band - 1
+                and not frame.crosses(line.band, column.left, column.right)
+            ):
+                groups[-1].append(line)
+            else:
+                groups.append([line])
+        for group in groups:
+            pieces = [piece for line in group for piece in line.cells.get(column.name, ())]
+            if len(group) < 2 or not pieces or _each_its_own(column.name, group, frame):
+                continue
+            for at, line in enumerate(group):
+                if at and column.name in once:
+                    line.cells.pop(column.name, None)
+                    continue
+                line.cells[column.name] = list(pieces)
+                line.merged.add(column.name)
+
+
+def _each_its_own(name: str, group: Sequence[_Line], frame: Frame) -> bool:
+    """Whether several rows have a text in their own middle: then the rule between them was not seen."""
+    own = 0
+    for line in group:
+        if line.band is None or name not in line.cells:
+            continue
+        top, bottom = frame.levels[line.band : line.band + 2]
+        middle = statistics.mean(piece.v for piece in line.cells[name])
+        own += abs(middle - (top + bottom) / 2) <= _OWN * (bottom - top)
+    return own > 1
 
 
 def _pitch_of(levels: Sequence[float], size: float) -> float:
@@ -420,6 +721,8 @@ def _pitch_of(levels: Sequence[float], size: float) -> float:
 def _is_sum(wanted: Field, line: _Line) -> bool:
     """Whether a line holds the sums of the table, or one of the words at which it ends."""
     text = line.whole.lstrip(" ¥￥:：-—*")
+    if _NO_MORE.match(text):
+        return True
     match = _SUM.match(text)
     if match is not None:
         word = re.match(r"[^\d:：¥￥]*", text[match.end() :])
@@ -430,7 +733,7 @@ def _is_sum(wanted: Field, line: _Line) -> bool:
 
 def _row(page: PreparedPage, line: _Line) -> TableRow:
     return {
-        name: TableCell(page, _in_lines(pieces), name in line.cut)
+        name: TableCell(page, _in_lines(pieces), name in line.cut, name in line.merged)
         for name, pieces in line.cells.items()
     }
 

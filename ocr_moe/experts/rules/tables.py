@@ -21,7 +21,7 @@ from ocr_moe.reading.candidates import PreparedPage, candidate_in, compiled
 from ocr_moe.reading.grids import looks_of
 from ocr_moe.reading.tables import FoundTable, TableCell, find_table
 from ocr_moe.schema import Field, Kind
-from ocr_moe.types import Evidence, Reading
+from ocr_moe.types import Evidence, Reading, Rulings
 from ocr_moe.values.plausible import plausibility
 from ocr_moe.values.tables import number_in, summed, table_text
 
@@ -51,9 +51,11 @@ _STRICT = (Kind.DATE, Kind.MONEY)
 """Kinds of which the looks of a value alone say how likely it is."""
 
 
-def read_table(wanted: Field, pages: Sequence[PreparedPage]) -> Reading:
-    """The reading of a field of kind table."""
-    found = find_table(wanted, pages)
+def read_table(
+    wanted: Field, pages: Sequence[PreparedPage], rulings: Mapping[int, Rulings] | None = None
+) -> Reading:
+    """The reading of a field of kind table; `rulings` are the ruled lines of pages by their numbers."""
+    found = find_table(wanted, pages, rulings)
     if found is None or not found.rows:
         note, score = _NO_HEADINGS if found is None else _NO_ROWS
         return Reading(field=wanted.name, score=score, notes=(note,))
@@ -122,6 +124,9 @@ def _cell(
         "usual": float(not rare),
         "cut": float(cell.cut),
         "lines": float(len(cell.lines)),
+        "framed": float(cell.framed),
+        "agreed": float(cell.agreed),
+        "merged": float(cell.merged),
     }
     return Reading(
         field=column.name,
