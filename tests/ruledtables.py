@@ -165,7 +165,9 @@ def _rows(rng: Random, look: Look) -> list[dict[str, str]]:
             count, price = rng.randint(1, 240), rng.randint(100, 99999) / 100
             row = {
                 "名称": rng.choice(_GOODS) + rng.choice(("", "", "(配套安装附件)")),
-                "规格型号": rng.choice(("", f"{rng.choice('ABDX')}{rng.randint(10, 99)}-{rng.randint(100, 999)}")),
+                "规格型号": rng.choice(
+                    ("", f"{rng.choice('ABDX')}{rng.randint(10, 99)}-{rng.randint(100, 999)}")
+                ),
                 "单位": rng.choice(("台", "套", "件", "箱", "个", "米", "")),
                 "数量": str(count),
                 "单价": f"{price:.2f}",
@@ -176,7 +178,9 @@ def _rows(rng: Random, look: Look) -> list[dict[str, str]]:
         for _ in range(look.rows):
             row = {
                 "箱号": _container(rng),
-                "封号": rng.choice(("", f"SH{rng.randint(100000, 999999)}", f"CN{rng.randint(100000, 999999)}")),
+                "封号": rng.choice(
+                    ("", f"SH{rng.randint(100000, 999999)}", f"CN{rng.randint(100000, 999999)}")
+                ),
                 "箱型": rng.choice(("20GP", "40GP", "40HC", "")),
                 "件数": str(rng.randint(10, 1900)),
                 "毛重": f"{rng.randint(100000, 2600000) / 100:.2f}",
@@ -217,7 +221,9 @@ class _Sheet:
         self._draw = ImageDraw.Draw(self.image)
         self._rng, self._look, self._book, self._face = rng, look, book, face
         self._size = 30
-        self._names = [column.name for column in schema_of(look.kind).field(TABLES[look.kind]).columns]
+        self._names = [
+            column.name for column in schema_of(look.kind).field(TABLES[look.kind]).columns
+        ]
 
     def draw(self, rows: list[dict[str, str]]) -> None:
         look, size = self._look, self._size
@@ -227,7 +233,9 @@ class _Sheet:
             y += 60
         else:
             first, second = [field.name for field in schema_of(look.kind).fields][:2]
-            title = {"invoice": "货物清单", "containers": "装箱单", "scores": "学生成绩单"}[look.kind]
+            title = {"invoice": "货物清单", "containers": "装箱单", "scores": "学生成绩单"}[
+                look.kind
+            ]
             self._text(750, y, title, 46, "m")
             number = "".join(self._rng.choice("0123456789") for _ in range(10))
             self._text(100, y + 90, f"{first}：{number}", 32)
@@ -244,7 +252,9 @@ class _Sheet:
         if look.headings != "none":
             kept = set(self._names if look.headings == "all" else self._names[1:3])
             for at, name in enumerate(self._names):
-                self._cell(edges[at], edges[at + 1], y, y + 2 * size, [name if name in kept else "■■"])
+                self._cell(
+                    edges[at], edges[at + 1], y, y + 2 * size, [name if name in kept else "■■"]
+                )
             y += 2 * size
             levels.append(y)
         heights = []
@@ -338,7 +348,9 @@ class _Sheet:
             if line == "double" and outer:
                 off = (6 * along[1], 6 * along[0])
                 self._draw.line(
-                    (a[0] - off[0], a[1] - off[1], b[0] - off[0], b[1] - off[1]), fill=colour, width=2
+                    (a[0] - off[0], a[1] - off[1], b[0] - off[0], b[1] - off[1]),
+                    fill=colour,
+                    width=2,
                 )
             at = until
 

@@ -99,15 +99,11 @@ class Frame:
         middle = (glyph.u0 + glyph.u1) / 2
         aside = _off([(c.at(glyph.v), c.at(self.v)) for c in self.upright], middle)
         down = _off([(c.at(middle), c.at(_MIDDLE)) for c in self.level], glyph.v)
-        return replace(
-            glyph, u0=glyph.u0 - aside, u1=glyph.u1 - aside, v=glyph.v - down
-        )
+        return replace(glyph, u0=glyph.u0 - aside, u1=glyph.u1 - aside, v=glyph.v - down)
 
     def straightened(self, pieces: Sequence[Piece]) -> list[Piece]:
         moved = (tuple(map(self.straight, piece.glyphs)) for piece in pieces)
-        return [
-            replace(piece, glyphs=glyphs) for piece, glyphs in zip(pieces, moved, strict=True)
-        ]
+        return [replace(piece, glyphs=glyphs) for piece, glyphs in zip(pieces, moved, strict=True)]
 
     def crosses(self, index: int, left: float, right: float) -> bool:
         """Whether a level rule runs between two columns' edges."""
@@ -175,6 +171,25 @@ def frame_of(
     if len(upright) < 2 and len(kept) < 2:
         return None
     return Frame(tuple(kept), tuple(upright), top)
+
+
+def frame_alone(layout: PageLayout, rulings: Rulings) -> Frame | None:
+    """The rules of a table that has no headings on a page: upright ones begin with it."""
+    upright = [layout.plane(rule.points[0]) for rule in rulings.upright]
+    level = [layout.plane(point) for rule in rulings.level for point in rule.points[:1]]
+    ends = [layout.plane(rule.points[-1]) for rule in rulings.level]
+    if len(upright) < 2 and len(level) < 2:
+        return None
+    top = statistics.median(v for _, v in upright) if len(upright) > 1 else min(v for _, v in level)
+    across = [u for u, _ in upright] if len(upright) > 1 else [u for u, _ in (*level, *ends)]
+    span = (min(across), max(across))
+    return frame_of(layout, rulings, top=top, span=span, until=None, under=False)
+
+
+def within(pieces: Sequence[Piece], frame: Frame, size: float) -> list[Piece]:
+    """What stands above the end of a frame; all of it where none is seen to end."""
+    bottom = frame.bottom
+    return [piece for piece in pieces if bottom is None or piece.v < bottom + size / 4]
 
 
 def _apart(curves: Sequence[Curve], place: float, least: float) -> list[Curve]:

@@ -93,6 +93,17 @@ class HeadingRow:
 
 def heading_rows(table: Field, pieces: Sequence[Piece], height: float) -> list[HeadingRow]:
     """The rows of a page that head the table, from top to bottom; `height` is that of its text."""
+    rows = level_headings(table, pieces, height)
+    least = enough_columns(len(table.columns))
+    return [
+        HeadingRow(_blocks(_with_strangers(row, pieces, height)))
+        for row in rows
+        if len({heading.column for heading in row}) >= least
+    ]
+
+
+def level_headings(table: Field, pieces: Sequence[Piece], height: float) -> list[list[Heading]]:
+    """Whatever on a page may head a column, row by row: few of them head no table."""
     words = _words(table)
     found = [heading for piece in pieces for heading in _in_piece(piece.glyphs, words)]
     taken = {glyph for heading in found for glyph in heading.glyphs}
@@ -104,13 +115,7 @@ def heading_rows(table: Field, pieces: Sequence[Piece], height: float) -> list[H
             rows[-1].append(heading)
         else:
             rows.append([heading])
-    rows = [_joined(row) for row in rows]
-    least = enough_columns(len(table.columns))
-    return [
-        HeadingRow(_blocks(_with_strangers(row, pieces, height)))
-        for row in rows
-        if len({heading.column for heading in row}) >= least
-    ]
+    return [_joined(row) for row in rows]
 
 
 def enough_columns(columns: int) -> int:

@@ -19,7 +19,8 @@ from decimal import Decimal
 from ocr_moe.geometry import hull
 from ocr_moe.reading.candidates import PreparedPage, candidate_in, compiled
 from ocr_moe.reading.grids import looks_of
-from ocr_moe.reading.tables import FoundTable, TableCell, find_table
+from ocr_moe.reading.tablerows import TableCell
+from ocr_moe.reading.tables import FoundTable, find_table
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Evidence, Reading, Rulings
 from ocr_moe.values.plausible import plausibility
@@ -32,6 +33,9 @@ _NO_ROWS = ("headings of the table found, no rows under them", 0.6)
 """Why there is no value, and the belief that there is no such table."""
 _EMPTY = 0.95
 """Belief that nothing is printed where nothing was read: engines miss a lone figure now and then."""
+_GUESSED = "without headings: the columns are told by what stands in them"
+_UNCLEAR = 0.5
+"""The same where the column may be one whose heading was not recognised."""
 _DOUBT = 2.0
 """How many times what page OCR leaves open of a line is doubt in a cell."""
 _LEAST = 0.3
@@ -68,7 +72,7 @@ def read_table(
         for row in found.rows
     )
     value = table_text({name: cell.value for name, cell in row.items()} for row in rows)
-    notes = [*_missing(found), *_sums(wanted, found, rows)]
+    notes = [*([_GUESSED] if found.guessed else []), *_missing(found), *_sums(wanted, found, rows)]
     scores = [cell.score for row in rows for cell in row.values() if cell.score is not None]
     return Reading(
         field=wanted.name,
@@ -98,7 +102,8 @@ def _cell(
 ) -> Reading:
     heading = found.columns.get(column.name, 0.0)
     if cell is None:
-        return Reading(field=column.name, score=_EMPTY, features={"heading": heading})
+        empty = _UNCLEAR if column.name in found.unclear else _EMPTY
+        return Reading(field=column.name, score=empty, features={"heading": heading})
     layout = cell.page.layout
     text = cell.text
     span = _span(column, text.text)
@@ -182,7 +187,10 @@ def _sums(wanted: Field, found: FoundTable, rows: Sequence[Mapping[str, Reading]
 
 def _evidence(found: FoundTable) -> Evidence | None:
     """The box of the table on the page where it begins, and its headings as printed."""
-    page, glyphs = found.heads[0]
+    cell = next((cell for row in found.rows for cell in row.values()), None)
+    if not found.heads and cell is None:
+        return None
+    page, glyphs = found.heads[0] if cell is None or found.heads else (cell.page, cell.glyphs)
     head = page.layout.evidence(glyphs, page.number)
     if head is None:
         return None
