@@ -22,11 +22,11 @@ from ocr_moe.schema import Field, Kind
 
 _TOLD = (Kind.DATE, Kind.MONEY)
 """Kinds that say by themselves what a cell looks like."""
-_FITS = 0.8
+_FITS = 0.7
 """Share of a column's cells that fit what the schema says of it, at least: a few are misread."""
 _LIKELY = 0.6
 """Plausibility from which a text may be a cell: that of a code with one character misread is."""
-_CELLS = 3
+CELLS = 3
 """Cells from which it is known what a column holds."""
 _PLAIN = 0.4
 """How well words fit a column that says nothing of its cells …"""
@@ -61,11 +61,12 @@ def fits(column: Field, text: str) -> bool:
     """Whether a text may be a cell of a column that says of what sort they are."""
     origins = (None,) * len(text)
     candidate = candidate_in(column, Text(text, origins), (0, len(text)), 1.0)
-    if candidate is None or candidate.plausibility < _LIKELY:
+    if candidate is None or (column.shape and not re.search(column.shape, candidate.value)):
         return False
-    if column.shape:
-        return re.search(column.shape, candidate.value) is not None
-    return not (column.values and candidate.value not in column.values)
+    if column.values and candidate.value not in column.values:
+        return False
+    strict = column.grammars or column.kind in _TOLD
+    return not strict or candidate.plausibility >= _LIKELY
 
 
 def matched(
@@ -109,9 +110,9 @@ def _fit(column: Field, texts: Sequence[str]) -> float:
         return 0.0
     if told(column):
         share = sum(fits(column, text) for text in texts) / len(texts)
-        enough = min(1.0, len(texts) / _CELLS)
+        enough = min(1.0, len(texts) / CELLS)
         return share * enough if share >= _FITS else 0.0
-    if len(texts) < _CELLS:
+    if len(texts) < CELLS:
         return 0.0
     looks = [looks_of(text) for text in texts]
     words = sum(look in ("han", "letters") for look in looks) / len(looks)

@@ -47,6 +47,8 @@ class TableCell:
     """Whether a box was cut to get it out."""
     merged: bool = False
     """Whether it stands over several rows, each of which has it."""
+    touches: bool = False
+    """Whether a stroke at its end may be the rule beside it."""
     framed: bool = False
     """Whether ruled lines say that it is this cell's text."""
     agreed: bool = True
@@ -299,7 +301,7 @@ def _rows_of_block(
     for line in full:
         if _is_sum(wanted, line):
             if kept or top is not None:
-                read.sums.append(_row(page, line))
+                read.sums.append(_row(page, line, {}))
                 read.bottom = line.v  # sums, too, tell where columns stand
                 read.ended = True
                 break
@@ -339,7 +341,8 @@ def _rows_of_block(
     looks = looks_by_column(kept)
     if frame is not None and grid.ruled:
         _go_down(wanted, frame, block, kept)
-    read.rows = [_row(page, line) for line in kept]
+    edges = {c.name: (c.left, c.right) for c in block if c.name is not None and grid.ruled}
+    read.rows = [_row(page, line, edges) for line in kept]
     filled = [
         line.v
         for line in lines
@@ -428,11 +431,33 @@ def _is_sum(wanted: Field, line: _Line) -> bool:
     return any(text.startswith(stop) for stop in wanted.stops)
 
 
-def _row(page: PreparedPage, line: _Line) -> TableRow:
+_STROKES = frozenset("1lI|丨!")
+"""What an upright rule is read as."""
+_TOUCHES = 0.6
+"""How far from a rule such a character stands, in text heights, if it is the rule."""
+
+
+def _row(page: PreparedPage, line: _Line, edges: Mapping[str, tuple[float, float]]) -> TableRow:
     return {
-        name: TableCell(page, _in_lines(pieces), name in line.cut, name in line.merged)
+        name: TableCell(
+            page,
+            _in_lines(pieces),
+            name in line.cut,
+            name in line.merged,
+            touches=name in edges and _touches(pieces, edges[name]),
+        )
         for name, pieces in line.cells.items()
     }
+
+
+def _touches(pieces: Sequence[Piece], edges: tuple[float, float]) -> bool:
+    """Whether a stroke at an end of a cell may be the rule beside it."""
+    left, right = edges
+    return any(
+        (piece.text[0] in _STROKES and piece.u0 - left < _TOUCHES * piece.height)
+        or (piece.text[-1] in _STROKES and right - piece.u1 < _TOUCHES * piece.height)
+        for piece in pieces
+    )
 
 
 def _in_lines(pieces: Sequence[Piece]) -> tuple[tuple[Piece, ...], ...]:

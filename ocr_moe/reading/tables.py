@@ -21,6 +21,7 @@ from itertools import pairwise
 
 from ocr_moe.folds import HAN
 from ocr_moe.reading.candidates import PreparedPage, headings_of
+from ocr_moe.reading.contents import CELLS, SURE, matched, told
 from ocr_moe.reading.frames import Frame, frame_alone, frame_of, within
 from ocr_moe.reading.grids import (
     Grid,
@@ -118,10 +119,6 @@ def _under(
     rulings: Rulings | None,
 ) -> Grid | None:
     """Read what stands under a row of headings; the grid, where the table may go on on the next page."""
-    for heading in head.headings:
-        if heading.column is not None:
-            known = found.columns.get(heading.column, 0.0)
-            found.columns[heading.column] = max(known, heading.quality)
     found.heads.append((page, tuple(g for each in head.headings for g in each.glyphs)))
     used = head.used
     body = [
@@ -129,26 +126,91 @@ def _under(
         for piece in page.layout.pieces
         if not used.intersection(piece.glyphs) and not _FOLIO.fullmatch(piece.text)
     ]
-    read, grid = _aligned(wanted, page, head, until, body)
-    if rulings is not None:
-        span = (head.headings[0].u0, head.headings[-1].u1)
-        frame = frame_of(page.layout, rulings, top=head.v, span=span, until=until)
-        if frame is not None:
-            read, grid = _surer((read, grid), _framed(wanted, page, head, until, body, frame))
+    numbered = _numbered(wanted, head)
+    read, grid = _read_under(wanted, page, numbered, until, body, rulings)
+    if numbered is not head:
+        head = _recognised(wanted, numbered, read.rows)
+        read, grid = _read_under(wanted, page, head, until, body, rulings)
+    for heading in head.headings:
+        if heading.column is not None:
+            known = found.columns.get(heading.column, 0.0)
+            found.columns[heading.column] = max(known, heading.quality)
     found.unclear |= _perhaps(wanted, head)
     return _taken(read, grid, found)
+
+
+def _read_under(
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    until: float | None,
+    body: Sequence[Piece],
+    rulings: Rulings | None,
+) -> tuple[ReadRows, Grid]:
+    aligned = _aligned(wanted, page, head, until, body)
+    if rulings is None:
+        return aligned
+    span = (head.headings[0].u0, head.headings[-1].u1)
+    frame = frame_of(page.layout, rulings, top=head.v, span=span, until=until)
+    if frame is None:
+        return aligned
+    return _surer(aligned, _framed(wanted, page, head, until, body, frame))
+
+
+def _numbered(wanted: Field, head: HeadingRow) -> HeadingRow:
+    """The headings with numbers for those that say something unknown, if one of them may be that of a
+    column of which the schema says what its cells are."""
+    missing = _missing(wanted, head)
+    if len(head.blocks) > 1 or not any(told(column) for column in missing):
+        return head
+    [block] = head.blocks
+    if all(heading.column is not None for heading in block):
+        return head
+    numbered = (
+        replace(each, column=str(at)) if each.column is None else each
+        for at, each in enumerate(block)
+    )
+    return HeadingRow((tuple(numbered),))
+
+
+def _recognised(wanted: Field, head: HeadingRow, rows: Sequence[TableRow]) -> HeadingRow:
+    """Numbered headings with the names of the columns that their cells are surely of, and without."""
+    names = {column.name for column in wanted.columns}
+    strange = [each.column for each in head.headings if each.column not in names]
+    places = [
+        [row[name].text.text for row in rows if name in row] for name in strange if name is not None
+    ]
+    missing = [column for column in _missing(wanted, head) if told(column)]
+    sure = {
+        strange[each.place]: each
+        for each in matched(missing, places)
+        if each.quality >= SURE and len(places[each.place]) >= CELLS
+    }
+
+    def named(heading: Heading) -> Heading:
+        if heading.column in names:
+            return heading
+        found = sure.get(heading.column)
+        if found is None:
+            return replace(heading, column=None)
+        return replace(heading, column=found.column, quality=found.quality)
+
+    return HeadingRow(tuple(tuple(map(named, block)) for block in head.blocks))
+
+
+def _missing(wanted: Field, head: HeadingRow) -> list[Field]:
+    known = {heading.column for heading in head.headings}
+    return [column for column in wanted.columns if column.name not in known]
 
 
 def _perhaps(wanted: Field, head: HeadingRow) -> set[str]:
     """Columns without a heading to which one of those may belong that say something unknown: they share
     a character."""
-    known = {heading.column for heading in head.headings}
     strange = [{g.char for g in each.glyphs} for each in head.headings if each.column is None]
     return {
         column.name
-        for column in wanted.columns
-        if column.name not in known
-        and any(chars.intersection(word) for chars in strange for word in headings_of(column))
+        for column in _missing(wanted, head)
+        if any(chars.intersection(word) for chars in strange for word in headings_of(column))
     }
 
 

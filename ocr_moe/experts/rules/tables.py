@@ -11,11 +11,15 @@ cell, and a printed sum that the column does not come to, do: then a person look
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from itertools import product
 
+from ocr_moe.codes.lookalikes import GROUPS
 from ocr_moe.geometry import hull
 from ocr_moe.reading.candidates import PreparedPage, candidate_in, compiled
 from ocr_moe.reading.grids import looks_of
@@ -43,8 +47,18 @@ _LEAST = 0.3
 _MISSHAPEN = 0.5
 _UNUSUAL = 0.7
 """Factor for a cell that looks otherwise than nearly all of its column."""
-_CUT = 0.93
-_SEVERAL_LINES = 0.99
+_FACTORS = {
+    "cut": 0.93,
+    "several": 0.99,
+    "mended": 0.98,
+    "touches": 0.8,
+    "unclosed": 0.7,
+    "uneven": 0.7,
+    "agreed": 0.9,
+}
+"""Factors for a cell that was cut out of a box, has several lines, of whose code characters were put
+right, whose last stroke may be a rule, in which a bracket is open, that has other decimals than its
+column, or of which ruled lines and alignment do not say the same."""
 _RARE = 0.15
 """Share of a column's cells up to which a look is unusual there …"""
 _ENOUGH = 6
@@ -64,9 +78,17 @@ def read_table(
         note, score = _NO_HEADINGS if found is None else _NO_ROWS
         return Reading(field=wanted.name, score=score, notes=(note,))
     usual = _usual(wanted, found)
+    decimals = {
+        column.name: Counter(
+            count
+            for row in found.rows
+            if column.name in row and (count := _decimals(row[column.name].text.text)) is not None
+        )
+        for column in wanted.columns
+    }
     rows = tuple(
         {
-            column.name: _cell(column, row.get(column.name), found, usual)
+            column.name: _cell(column, row.get(column.name), found, usual, decimals)
             for column in wanted.columns
         }
         for row in found.rows
@@ -99,6 +121,7 @@ def _cell(
     cell: TableCell | None,
     found: FoundTable,
     usual: Mapping[str, Counter[str]],
+    decimals: Mapping[str, Counter[int]],
 ) -> Reading:
     heading = found.columns.get(column.name, 0.0)
     if cell is None:
@@ -106,8 +129,11 @@ def _cell(
         return Reading(field=column.name, score=empty, features={"heading": heading})
     layout = cell.page.layout
     text = cell.text
-    span = _span(column, text.text)
+    span = _span(column, text.text, cell.touches)
     candidate = None if span is None else candidate_in(column, text, span, 1.0)
+    mended = None if candidate is None else _mended(column, candidate.value)
+    if candidate is not None and mended is not None:
+        candidate = replace(candidate, value=mended)
     evidence = layout.evidence(cell.glyphs, cell.page.number)
     if candidate is None:
         note = f"{text.text!r} is not a value of this field"
@@ -120,8 +146,17 @@ def _cell(
     fits = _fits(column, candidate.value)
     score = max(_LEAST, 1.0 - _DOUBT * (1.0 - conf)) * fits * heading**0.5
     score *= _UNUSUAL if rare else 1.0
-    score *= _CUT if cell.cut else 1.0
-    score *= _SEVERAL_LINES if len(cell.lines) > 1 else 1.0
+    doubts = {
+        "cut": cell.cut,
+        "several": len(cell.lines) > 1,
+        "mended": mended is not None,
+        "touches": cell.touches,
+        "unclosed": _is_unclosed(candidate.value),
+        "uneven": _is_uneven(candidate.value, decimals[column.name]),
+        "agreed": not cell.agreed,
+    }
+    for name, doubted in doubts.items():
+        score *= _FACTORS[name] if doubted else 1.0
     features = {
         "conf": conf,
         "heading": heading,
@@ -130,8 +165,8 @@ def _cell(
         "cut": float(cell.cut),
         "lines": float(len(cell.lines)),
         "framed": float(cell.framed),
-        "agreed": float(cell.agreed),
         "merged": float(cell.merged),
+        **{name: float(doubted != (name == "agreed")) for name, doubted in doubts.items()},
     }
     return Reading(
         field=column.name,
@@ -143,14 +178,79 @@ def _cell(
     )
 
 
-def _span(column: Field, text: str) -> tuple[int, int] | None:
+_WAYS = 4096
+"""Ways to read a code's characters that are tried."""
+
+
+def _mended(column: Field, value: str) -> str | None:
+    """A code with characters put right that look alike (00LU as OOLU) where its grammar has no such ones,
+    if its check characters say that it is one; None where nothing is to be done."""
+    if any(grammar.matches(value) for grammar in column.grammars):
+        return None
+    right = set()
+    for grammar in column.grammars:
+        places = [each.characters for each in grammar.segments for _ in range(each.length)]
+        if grammar.check is None or len(places) != len(value) or not grammar.has_length(value):
+            continue
+        ways = [
+            [char] if char in there else [each for each in _ALIKE.get(char, "") if each in there]
+            for char, there in zip(value, places, strict=True)
+        ]
+        if math.prod(map(len, ways)) <= _WAYS:
+            right |= {code for code in map("".join, product(*ways)) if grammar.checks(code)}
+    return right.pop() if len(right) == 1 else None
+
+
+_ALIKE = {
+    glyph: "".join(
+        dict.fromkeys(each for each in group.upper() if each.isascii() and each.isalnum())
+    )
+    for group in reversed(GROUPS)
+    for glyph in group.upper()
+    if glyph.isascii() and glyph.isalnum()
+}
+
+
+_OPEN, _CLOSE = "(（[【《", ")）]】》"
+
+
+def _is_unclosed(value: str) -> bool:
+    """Whether a bracket was lost, and with it perhaps more."""
+    return sum(char in _OPEN for char in value) != sum(char in _CLOSE for char in value)
+
+
+def _decimals(text: str) -> int | None:
+    """How many digits follow the point of a number; None of anything else."""
+    match = _NUMBER.fullmatch(text)
+    return None if match is None else len(match.group(1) or "")
+
+
+_NUMBER = re.compile(r"[¥￥$€-]*\d[\d,]*(?:\.(\d+))?")
+
+
+def _is_uneven(value: str, usual: Counter[int]) -> bool:
+    """Whether a number has other decimals than nearly all of its column: its end was lost, perhaps."""
+    own = _decimals(value)
+    if own is None or usual.total() < _ENOUGH:
+        return False
+    return usual[own] <= _RARE * usual.total()
+
+
+_BARS = "|丨"
+"""No text, where a rule touches it."""
+
+
+def _span(column: Field, text: str, touches: bool) -> tuple[int, int] | None:
     """Where in a cell its value stands: all of it, or what the column's patterns find."""
     expressions = (*column.patterns, *column.line_patterns)
     for expression in expressions:
         match = compiled(expression).search(text)
         if match is not None:
             return match.span("value" if "value" in match.re.groupindex else 0)
-    return None if expressions else (0, len(text))
+    if expressions:
+        return None
+    bars = _BARS if touches and text.strip(_BARS) else ""
+    return len(text) - len(text.lstrip(bars or " ")), len(text.rstrip(bars or " "))
 
 
 def _fits(column: Field, value: str) -> float:
