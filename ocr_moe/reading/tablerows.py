@@ -316,6 +316,9 @@ def _rows_of_block(
             if top is not None:
                 continue
         ruled = line.band is not None
+        if kept and kept[-1].band is not None and not ruled and not _is_whole(wanted, line, names):
+            read.ended = True  # it stands below the last rule
+            break
         if kept and before is not None and not ruled and line.v - before > _FAR * pitch:
             read.ended = True
             break
@@ -356,6 +359,12 @@ def _rows_of_block(
     read.bottom = max(read.bottom, kept[-1].v)
     read.looks = looks
     return read
+
+
+def _is_whole(wanted: Field, line: _Line, names: Sequence[str]) -> bool:
+    """Whether a line has all that a row must have."""
+    needed = {column.name for column in wanted.columns if column.required}.intersection(names)
+    return needed <= line.cells.keys()
 
 
 def _has_room(one: _Line, other: _Line, pitch: float) -> bool:

@@ -21,7 +21,7 @@ from itertools import pairwise
 
 from ocr_moe.folds import HAN
 from ocr_moe.reading.candidates import PreparedPage, headings_of
-from ocr_moe.reading.contents import CELLS, SURE, matched, told
+from ocr_moe.reading.contents import CELLS, LEFT_OVER, matched, told
 from ocr_moe.reading.frames import Frame, frame_alone, frame_of, within
 from ocr_moe.reading.grids import (
     Grid,
@@ -103,7 +103,8 @@ def _without_headings(
             seen = find_unheaded(wanted, page, ruled.get(page.number))
             if seen is not None:
                 heads = [(page, seen.heads)] if seen.heads else []
-                found = FoundTable(dict(seen.columns), heads, guessed=True)
+                unclear = {column.name for column in wanted.columns}.difference(seen.columns)
+                found = FoundTable(dict(seen.columns), heads, unclear=unclear, guessed=True)
                 last = _taken(seen.read, seen.grid, found)
         elif last is not None:
             last = _go_on(wanted, page, last, found, ruled.get(page.number))
@@ -161,36 +162,41 @@ def _numbered(wanted: Field, head: HeadingRow) -> HeadingRow:
     """The headings with numbers for those that say something unknown, if one of them may be that of a
     column of which the schema says what its cells are."""
     missing = _missing(wanted, head)
-    if len(head.blocks) > 1 or not any(told(column) for column in missing):
+    if len(head.blocks) > 1 or not any(_is_sought(column) for column in missing):
         return head
     [block] = head.blocks
     if all(heading.column is not None for heading in block):
         return head
-    numbered = (
-        replace(each, column=str(at)) if each.column is None else each
-        for at, each in enumerate(block)
-    )
+    numbered: list[Heading] = []
+    for at, each in enumerate(block):
+        before = numbered[-1] if numbered else None
+        again = before is not None and each.u0 < before.middle
+        unknown = each.column is None and not again
+        numbered.append(replace(each, column=str(at)) if unknown else each)
     return HeadingRow((tuple(numbered),))
+
+
+def _is_sought(column: Field) -> bool:
+    """Whether a column without a heading may be known by its cells, or must be one that is left over."""
+    return told(column) or column.required
 
 
 def _recognised(wanted: Field, head: HeadingRow, rows: Sequence[TableRow]) -> HeadingRow:
     """Numbered headings with the names of the columns that their cells are surely of, and without."""
     names = {column.name for column in wanted.columns}
-    strange = [each.column for each in head.headings if each.column not in names]
-    places = [
-        [row[name].text.text for row in rows if name in row] for name in strange if name is not None
-    ]
-    missing = [column for column in _missing(wanted, head) if told(column)]
+    strange = [h.column for h in head.headings if h.column is not None and h.column not in names]
+    places = [[row[name].text.text for row in rows if name in row] for name in strange]
+    missing = [column for column in _missing(wanted, head) if _is_sought(column)]
     sure = {
         strange[each.place]: each
         for each in matched(missing, places)
-        if each.quality >= SURE and len(places[each.place]) >= CELLS
+        if each.quality >= LEFT_OVER and len(places[each.place]) >= CELLS
     }
 
     def named(heading: Heading) -> Heading:
         if heading.column in names:
             return heading
-        found = sure.get(heading.column)
+        found = None if heading.column is None else sure.get(heading.column)
         if found is None:
             return replace(heading, column=None)
         return replace(heading, column=found.column, quality=found.quality)

@@ -34,6 +34,8 @@ _PLACES = 400
 """Places across a page at which it is looked whether boxes stand there."""
 _SELDOM = 0.1
 """Share of rows up to which a box over the room between two columns is an exception."""
+_TIMES = 2
+"""How often columns are told, and what stands in them made level."""
 _UNDER = 0.5
 """How far under headings, in text heights, the first row may stand."""
 
@@ -62,20 +64,28 @@ def find_unheaded(wanted: Field, page: PreparedPage, rulings: Rulings | None) ->
     used = {glyph for heading in heads for glyph in heading.glyphs}
     pieces = [piece for piece in page.layout.pieces if not used.intersection(piece.glyphs)]
     frame = None if rulings is None else frame_alone(page.layout, rulings)
-    found = None
+    ways = []
     if frame is not None and len(frame.upright) > _BOXES:
         inside = within(frame.straightened(pieces), frame, size)
         moved = [replace(h, glyphs=tuple(map(frame.straight, h.glyphs))) for h in heads]
-        found = _in_columns(wanted, page, inside, frame.rules, moved, frame)
-    if found is None:
-        body = upright(pieces, min((p.v for p in pieces), default=0.0), size)
-        for _ in range(2):
-            edges = _edges(_under(body, heads, size), size)
-            if len(edges) < _BOXES + 1:
-                return None
-            body = levelled(body, _anonymous(edges), size)
-        found = _in_columns(wanted, page, body, edges, heads, None)
-    return found
+        ways.append(_in_columns(wanted, page, inside, frame.rules, moved, frame))
+    ways.append(_aligned(wanted, page, pieces, heads))
+    # Of two ways to part columns, the one by which more of them are known.
+    return max(ways, key=lambda way: 0.0 if way is None else sum(way.columns.values()))
+
+
+def _aligned(
+    wanted: Field, page: PreparedPage, pieces: Sequence[Piece], heads: Sequence[Heading]
+) -> Unheaded | None:
+    size = page.layout.height
+    body = upright(pieces, min((p.v for p in pieces), default=0.0), size)
+    edges: list[float] = []
+    for _ in range(_TIMES):
+        edges = _edges(_under(body, heads, size), size)
+        if len(edges) < _BOXES + 1:
+            return None
+        body = levelled(body, _anonymous(edges), size)
+    return _in_columns(wanted, page, body, edges, heads, None)
 
 
 def _edges(body: Sequence[Piece], size: float) -> list[float]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from itertools import product
@@ -23,10 +23,10 @@ from ocr_moe.codes.lookalikes import GROUPS
 from ocr_moe.geometry import hull
 from ocr_moe.reading.candidates import PreparedPage, candidate_in, compiled
 from ocr_moe.reading.grids import looks_of
-from ocr_moe.reading.tablerows import TableCell
+from ocr_moe.reading.tablerows import TableCell, TableRow
 from ocr_moe.reading.tables import FoundTable, find_table
 from ocr_moe.schema import Field, Kind
-from ocr_moe.types import Evidence, Reading, Rulings
+from ocr_moe.types import Box, Evidence, Reading, Rulings
 from ocr_moe.values.plausible import plausibility
 from ocr_moe.values.tables import number_in, summed, table_text
 
@@ -37,6 +37,14 @@ _NO_ROWS = ("headings of the table found, no rows under them", 0.6)
 """Why there is no value, and the belief that there is no such table."""
 _EMPTY = 0.95
 """Belief that nothing is printed where nothing was read: engines miss a lone figure now and then."""
+_BLANK = 0.97
+"""Belief that nothing is printed where no ink is either …"""
+_INKED = 0.4
+"""… and where there is some."""
+_NEAREST = 3
+"""Cells above and below that tell where a column's empty cell would stand."""
+_FULL = 0.85
+"""Share of rows that have a text in a column from which an empty cell is no usual thing."""
 _GUESSED = "without headings: the columns are told by what stands in them"
 _UNCLEAR = 0.5
 """The same where the column may be one whose heading was not recognised."""
@@ -55,10 +63,11 @@ _FACTORS = {
     "unclosed": 0.7,
     "uneven": 0.7,
     "agreed": 0.9,
+    "partial": 0.8,
 }
 """Factors for a cell that was cut out of a box, has several lines, of whose code characters were put
 right, whose last stroke may be a rule, in which a bracket is open, that has other decimals than its
-column, or of which ruled lines and alignment do not say the same."""
+column, of which ruled lines and alignment do not say the same, or whose row may be a part of another."""
 _RARE = 0.15
 """Share of a column's cells up to which a look is unusual there …"""
 _ENOUGH = 6
@@ -69,10 +78,18 @@ _STRICT = (Kind.DATE, Kind.MONEY)
 """Kinds of which the looks of a value alone say how likely it is."""
 
 
+Blank = Callable[[PreparedPage, Box], bool | None]
+"""Whether there is no ink within a part of a page; None where that cannot be told."""
+
+
 def read_table(
-    wanted: Field, pages: Sequence[PreparedPage], rulings: Mapping[int, Rulings] | None = None
+    wanted: Field,
+    pages: Sequence[PreparedPage],
+    rulings: Mapping[int, Rulings] | None = None,
+    blank: Blank | None = None,
 ) -> Reading:
-    """The reading of a field of kind table; `rulings` are the ruled lines of pages by their numbers."""
+    """The reading of a field of kind table; `rulings` are the ruled lines of pages by their numbers, and
+    `blank` is asked of cells in which nothing was read."""
     found = find_table(wanted, pages, rulings)
     if found is None or not found.rows:
         note, score = _NO_HEADINGS if found is None else _NO_ROWS
@@ -86,12 +103,16 @@ def read_table(
         )
         for column in wanted.columns
     }
+    places = [_places(row) for row in found.rows]
+    parts = _parts(wanted, found)
     rows = tuple(
         {
-            column.name: _cell(column, row.get(column.name), found, usual, decimals)
+            column.name: _cell(column, row[column.name], found, usual, decimals, at in parts)
+            if column.name in row
+            else _empty(column, at, found, places, blank)
             for column in wanted.columns
         }
-        for row in found.rows
+        for at, row in enumerate(found.rows)
     )
     value = table_text({name: cell.value for name, cell in row.items()} for row in rows)
     notes = [*([_GUESSED] if found.guessed else []), *_missing(found), *_sums(wanted, found, rows)]
@@ -116,17 +137,90 @@ def _usual(wanted: Field, found: FoundTable) -> Mapping[str, Counter[str]]:
     }
 
 
+def _parts(wanted: Field, found: FoundTable) -> set[int]:
+    """Rows that lack what every row has, and those beside them: one may be a part of another."""
+    needed = [each.name for each in wanted.columns if each.required and each.name in found.columns]
+    lacking = {at for at, row in enumerate(found.rows) if any(name not in row for name in needed)}
+    return {at + step for at in lacking for step in (-1, 0, 1)}
+
+
+_Places = Mapping[str, tuple[PreparedPage, Box]]
+"""Column → where its cell of a row stands."""
+
+
+def _places(row: TableRow) -> _Places:
+    places = {}
+    for name, cell in row.items():
+        evidence = cell.page.layout.evidence(cell.glyphs, cell.page.number)
+        if evidence is not None and not cell.merged:
+            places[name] = (cell.page, evidence.box)
+    return places
+
+
+def _empty(
+    column: Field,
+    at: int,
+    found: FoundTable,
+    places: Sequence[_Places],
+    blank: Blank | None,
+) -> Reading:
+    """The reading of a cell in which nothing was read."""
+    score = _UNCLEAR if column.name in found.unclear else _EMPTY
+    box = _box_of_empty(column.name, at, places)
+    features = {"heading": found.columns.get(column.name, 0.0)}
+    if blank is not None and box is not None:
+        seen = blank(*box)
+        if seen is not None:
+            features["blank"] = float(seen)
+            score = min(score, _BLANK) if seen else _INKED
+    elif column.name in found.columns and _is_nearly_full(column.name, places):
+        score = _UNCLEAR
+    heading = found.columns.get(column.name, 1.0)
+    return Reading(field=column.name, score=round(score * heading**0.5, 6), features=features)
+
+
+def _box_of_empty(name: str, at: int, places: Sequence[_Places]) -> tuple[PreparedPage, Box] | None:
+    """Where the cell of a row would stand: under the column's nearest cells, beside those of the row."""
+    own = places[at]
+    if not own:
+        return None
+    page = next(iter(own.values()))[0]
+    column = sorted(
+        (abs(other - at), other)
+        for other, each in enumerate(places)
+        if name in each and each[name][0] is page
+    )[:_NEAREST]
+    if not column:
+        return None
+    above = [places[other][name][1] for _, other in column]
+    left, right = min(box[0] for box in above), max(box[2] for box in above)
+    middle = (left + right) / 2
+    beside = sorted(((b[0] + b[2]) / 2, (b[1] + b[3]) / 2, b[3] - b[1]) for _, b in own.values())
+    height = min(tall for *_, tall in beside)
+    before = [each for each in beside if each[0] <= middle]
+    after = [each for each in beside if each[0] > middle]
+    ends = [*before[-1:], *after[:1]] if before and after else beside[:2] if after else beside[-2:]
+    (x, y, _), (u, v, _) = ends[0], ends[-1]
+    slope = (v - y) / (u - x) if u > x else 0.0
+    level = y + slope * (middle - x)
+    return page, (left, level - height / 2, right, level + height / 2)
+
+
+def _is_nearly_full(name: str, places: Sequence[_Places]) -> bool:
+    """Whether a column has a text in nearly every row."""
+    there = sum(name in each for each in places)
+    return len(places) >= _ENOUGH and there >= _FULL * len(places)
+
+
 def _cell(
     column: Field,
-    cell: TableCell | None,
+    cell: TableCell,
     found: FoundTable,
     usual: Mapping[str, Counter[str]],
     decimals: Mapping[str, Counter[int]],
+    partial: bool,
 ) -> Reading:
     heading = found.columns.get(column.name, 0.0)
-    if cell is None:
-        empty = _UNCLEAR if column.name in found.unclear else _EMPTY
-        return Reading(field=column.name, score=empty, features={"heading": heading})
     layout = cell.page.layout
     text = cell.text
     span = _span(column, text.text, cell.touches)
@@ -154,6 +248,7 @@ def _cell(
         "unclosed": _is_unclosed(candidate.value),
         "uneven": _is_uneven(candidate.value, decimals[column.name]),
         "agreed": not cell.agreed,
+        "partial": partial,
     }
     for name, doubted in doubts.items():
         score *= _FACTORS[name] if doubted else 1.0
@@ -183,8 +278,8 @@ _WAYS = 4096
 
 
 def _mended(column: Field, value: str) -> str | None:
-    """A code with characters put right that look alike (00LU as OOLU) where its grammar has no such ones,
-    if its check characters say that it is one; None where nothing is to be done."""
+    """A code with characters put right that look alike (00LU as OOLU) where its grammar wants others, if
+    its check characters say that it is one; None where nothing is to be done."""
     if any(grammar.matches(value) for grammar in column.grammars):
         return None
     right = set()
