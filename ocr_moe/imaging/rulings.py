@@ -60,6 +60,8 @@ _LEAST = 0.03
 """Length in page widths from which ink is part of a line."""
 
 
+_CROSSING = 1 / 150
+"""Width, in page widths, over which a level line crosses upright ones, blurred as it may be."""
 _TYPE = (0.25, 0.12)
 """What of a line's box is not type, at its ends and above and below, in parts of its height: there rules
 may run."""
@@ -84,10 +86,15 @@ def find_rulings(image: Image.Image, text: Iterable[Quad]) -> Rulings:
     unit = width
     grey, type_ = _without_type(grey, text)
     least, low = (length * width for length in _LENGTHS)
-    level = [_scaled(each, width, height, False) for each in _lines(grey, type_, unit, least)]
-    turned = _lines(grey.T.copy(), type_.T, unit, low)
-    upright = [_scaled(each, height, width, True) for each in turned]
-    return Rulings(level=tuple(level), upright=tuple(upright))
+    level = _lines(grey, type_, unit, least)
+    # Where level lines cross is no ink of upright ones.
+    for line in level:
+        places = np.rint(np.array(line.points)).astype(np.int32)
+        cv2.polylines(type_, [places], False, 255, max(3, round(unit * _CROSSING)))
+    upright = _lines(grey.T.copy(), type_.T, unit, low)
+    across = [_scaled(each, width, height, False) for each in level]
+    down = [_scaled(each, height, width, True) for each in upright]
+    return Rulings(level=tuple(across), upright=tuple(down))
 
 
 def _without_type(grey: Grey, text: Iterable[Quad]) -> tuple[Grey, Grey]:

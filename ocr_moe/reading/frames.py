@@ -25,6 +25,12 @@ _REACH = 2.5
 """How far from the headings, in text heights, an upright rule of their columns begins at most."""
 _CROSSED = 0.25
 """Share of a column's width up to which a rule is said not to cross it."""
+_WORD = 4
+"""Characters up to which a box holds hardly two cells …"""
+_EDGE = 0.2
+"""… and how far within its ends, in text heights, a line strikes it out …"""
+_STRUCK = 3
+"""… and so many such boxes that it is no rule."""
 _MIDDLE = 0.5
 """Where, in page widths, level rules stand at the height that they are known by."""
 
@@ -154,6 +160,7 @@ def frame_of(
         for curve in upright
         if curve.ink[0][0] <= top + reach and curve.ink[-1][1] >= top + size
     ]
+    upright = [curve for curve in upright if not _is_of_type(curve, layout)]
     upright = _apart(upright, top, size / 2)
     left, right = span
     if len(upright) > 1:
@@ -190,6 +197,19 @@ def within(pieces: Sequence[Piece], frame: Frame, size: float) -> list[Piece]:
     """What stands above the end of a frame; all of it where none is seen to end."""
     bottom = frame.bottom
     return [piece for piece in pieces if bottom is None or piece.v < bottom + size / 4]
+
+
+def _is_of_type(curve: Curve, layout: PageLayout) -> bool:
+    """Whether an upright line runs through short words one under the other: it is made of them."""
+    start, end = curve.ink[0][0], curve.ink[-1][1]
+    struck = [
+        piece
+        for piece in layout.pieces
+        if start <= piece.v <= end
+        and len(piece.glyphs) <= _WORD
+        and piece.u0 + _EDGE * piece.height < curve.at(piece.v) < piece.u1 - _EDGE * piece.height
+    ]
+    return len(struck) >= _STRUCK
 
 
 def _apart(curves: Sequence[Curve], place: float, least: float) -> list[Curve]:

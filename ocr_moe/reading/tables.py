@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -278,6 +279,11 @@ def _settled(
     return read, grid
 
 
+def _filled(read: ReadRows) -> Counter[str]:
+    """Column → how many of its cells hold a text."""
+    return Counter(name for row in read.rows for name in row)
+
+
 def _below(
     pieces: Sequence[Piece], head: HeadingRow, until: float | None, size: float
 ) -> list[Piece]:
@@ -309,6 +315,9 @@ def _surer(aligned: tuple[ReadRows, Grid], framed: tuple[ReadRows, Grid]) -> tup
     tells, where they lose much of it."""
     plain, read = aligned[0], framed[0]
     if len(read.placed()) < _AS_MUCH * len(plain.placed()):
+        return aligned
+    filled = _filled(read)
+    if any(filled[name] < count / 2 for name, count in _filled(plain).items() if count >= CELLS):
         return aligned
     known = {
         (name, frozenset((g.line, g.offset) for g in cell.glyphs))

@@ -30,10 +30,14 @@ _REPEATING = 0.7
 """… and their share of the rows."""
 _BOXES = 3
 """Boxes of a row from which it shows where columns are."""
-_PLACES = 400
+_PLACES = 800
 """Places across a page at which it is looked whether boxes stand there."""
 _SELDOM = 0.1
 """Share of rows up to which a box over the room between two columns is an exception."""
+_ROOM = 0.2
+"""Room between two columns, in text heights, at least."""
+_BELIED = 0.5
+"""Share of its cells that fit a column under its heading, below which columns are parted wrongly."""
 _TIMES = 2
 """How often columns are told, and what stands in them made level."""
 _UNDER = 0.5
@@ -102,7 +106,7 @@ def _edges(body: Sequence[Piece], size: float) -> list[float]:
     filled = [at for at, count in enumerate(counts) if count > _SELDOM * len(rows)]
     edges = [filled[0] / _PLACES - size]
     for left, right in pairwise(filled):
-        if right - left > max(2, size / 4 * _PLACES):
+        if right - left > max(1, _ROOM * size * _PLACES):
             edges.append((left + right) / 2 / _PLACES)
     return [*edges, filled[-1] / _PLACES + size]
 
@@ -139,12 +143,14 @@ def _in_columns(
         for at, column in enumerate(c for c in grid.blocks[0] if c.name is not None)
         if heading.column is not None and column.left <= heading.middle < column.right
     }
+    fields = {column.name: column for column in wanted.columns}
+    if any(_is_belied(fields[name], texts[at]) for at, name in known.items()):
+        return None
     matches = matched(wanted.columns, texts, known)
     found = {match.column: match.quality for match in matches}
     found |= {heading.column: heading.quality for heading in heads if heading.column is not None}
     by_place = {names[match.place]: match.column for match in matches}
     by_place |= {names[at]: column for at, column in known.items()}
-    fields = {column.name: column for column in wanted.columns}
     sure = [name for name in found if told(fields[name])]
     if len(sure) < max(2, enough_columns(len(wanted.columns))) or not any(
         found[name] >= SURE for name in sure
@@ -173,6 +179,11 @@ def _under(pieces: Sequence[Piece], heads: Sequence[Heading], size: float) -> li
         return list(pieces)
     bottom = max(heading.bottom for heading in heads)
     return [piece for piece in pieces if piece.v > bottom + _UNDER * size]
+
+
+def _is_belied(column: Field, texts: Sequence[str]) -> bool:
+    """Whether what stands under a heading is not what the schema says of the column."""
+    return told(column) and sum(fits(column, text) for text in texts) < _BELIED * len(texts)
 
 
 def _repeats(columns: Sequence[Field], row: TableRow) -> bool:
