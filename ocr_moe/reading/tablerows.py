@@ -344,7 +344,7 @@ def _rows_of_block(
     looks = looks_by_column(kept)
     if frame is not None and grid.ruled:
         _go_down(wanted, frame, block, kept)
-    edges = {c.name: (c.left, c.right) for c in block if c.name is not None and grid.ruled}
+    edges = _ends(kept, block) if grid.ruled else {}
     read.rows = [_row(page, line, edges) for line in kept]
     filled = [
         line.v
@@ -442,8 +442,27 @@ def _is_sum(wanted: Field, line: _Line) -> bool:
 
 _STROKES = frozenset("1lI|丨!")
 """What an upright rule is read as."""
-_TOUCHES = 0.6
-"""How far from a rule such a character stands, in text heights, if it is the rule."""
+_AT = 0.05
+"""How far from a rule it stands, in text heights, wherever others do."""
+_PADDED = 1.0
+"""How far from the rule behind them texts end that end beside it."""
+_NEARER = 0.25
+"""How much nearer a rule than those of its column, in text heights, such a character stands."""
+
+
+def _ends(
+    lines: Sequence[_Line], block: Sequence[Column]
+) -> dict[str, tuple[float, float, float, float]]:
+    """Column → its rules to the left and right, and how far from them its texts usually begin and end,
+    in text heights."""
+    ends = {}
+    for column in block:
+        pieces = [piece for line in lines for piece in line.cells.get(column.name or "", ())]
+        if column.name is not None and pieces:
+            begins = statistics.median((p.u0 - column.left) / p.height for p in pieces)
+            stops = statistics.median((column.right - p.u1) / p.height for p in pieces)
+            ends[column.name] = (column.left, column.right, begins, stops)
+    return ends
 
 
 def _row(page: PreparedPage, line: _Line, edges: Mapping[str, tuple[float, float]]) -> TableRow:
@@ -459,14 +478,16 @@ def _row(page: PreparedPage, line: _Line, edges: Mapping[str, tuple[float, float
     }
 
 
-def _touches(pieces: Sequence[Piece], edges: tuple[float, float]) -> bool:
+def _touches(pieces: Sequence[Piece], edges: tuple[float, float, float, float]) -> bool:
     """Whether a stroke at an end of a cell may be the rule beside it."""
-    left, right = edges
-    return any(
-        (piece.text[0] in _STROKES and piece.u0 - left < _TOUCHES * piece.height)
-        or (piece.text[-1] in _STROKES and right - piece.u1 < _TOUCHES * piece.height)
-        for piece in pieces
-    )
+    left, right, begins, stops = edges
+    for piece in pieces:
+        start, end = (piece.u0 - left) / piece.height, (right - piece.u1) / piece.height
+        if piece.text[0] in _STROKES and start < max(begins - _NEARER, _AT):
+            return True
+        if piece.text[-1] in _STROKES and end < max(min(stops, _PADDED) - _NEARER, _AT):
+            return True
+    return False
 
 
 def _in_lines(pieces: Sequence[Piece]) -> tuple[tuple[Piece, ...], ...]:

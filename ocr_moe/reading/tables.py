@@ -306,6 +306,8 @@ def _straightened(head: HeadingRow, frame: Frame) -> HeadingRow:
     )
 
 
+_MOST = 0.7
+"""Share of a column's cells that alignment fills, likewise …"""
 _AS_MUCH = 0.9
 """Share of the characters that alignment puts into cells which ruled lines must, to be believed."""
 
@@ -317,7 +319,9 @@ def _surer(aligned: tuple[ReadRows, Grid], framed: tuple[ReadRows, Grid]) -> tup
     if len(read.placed()) < _AS_MUCH * len(plain.placed()):
         return aligned
     filled = _filled(read)
-    if any(filled[name] < count / 2 for name, count in _filled(plain).items() if count >= CELLS):
+    if any(
+        filled[name] < _MOST * count for name, count in _filled(plain).items() if count >= CELLS
+    ):
         return aligned
     known = {
         (name, frozenset((g.line, g.offset) for g in cell.glyphs))

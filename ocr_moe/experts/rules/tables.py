@@ -11,13 +11,11 @@ cell, and a printed sum that the column does not come to, do: then a person look
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from itertools import product
 
 from ocr_moe.codes.lookalikes import GROUPS
 from ocr_moe.geometry import hull
@@ -41,9 +39,11 @@ _BLANK = 0.97
 """Belief that nothing is printed where no ink is either …"""
 _INKED = 0.4
 """… and where there is some."""
+_LONE = 0.8
+"""The most where nearly all of the column's other cells hold something."""
 _NEAREST = 3
 """Cells above and below that tell where a column's empty cell would stand."""
-_FULL = 0.85
+_FULL = 0.9
 """Share of rows that have a text in a column from which an empty cell is no usual thing."""
 _GUESSED = "without headings: the columns are told by what stands in them"
 _UNCLEAR = 0.5
@@ -168,13 +168,12 @@ def _empty(
     score = _UNCLEAR if column.name in found.unclear else _EMPTY
     box = _box_of_empty(column.name, at, places)
     features = {"heading": found.columns.get(column.name, 0.0)}
-    if blank is not None and box is not None:
-        seen = blank(*box)
-        if seen is not None:
-            features["blank"] = float(seen)
-            score = min(score, _BLANK) if seen else _INKED
-    elif column.name in found.columns and _is_nearly_full(column.name, places):
-        score = _UNCLEAR
+    seen = None if blank is None or box is None else blank(*box)
+    if seen is not None:
+        features["blank"] = float(seen)
+        score = min(score, _BLANK) if seen else _INKED
+    if column.name in found.columns and _is_nearly_full(column.name, places):
+        score = min(score, _LONE)
     heading = found.columns.get(column.name, 1.0)
     return Reading(field=column.name, score=round(score * heading**0.5, 6), features=features)
 
@@ -273,10 +272,6 @@ def _cell(
     )
 
 
-_WAYS = 4096
-"""Ways to read a code's characters that are tried."""
-
-
 def _mended(column: Field, value: str) -> str | None:
     """A code with characters put right that look alike (00LU as OOLU) where its grammar wants others, if
     its check characters say that it is one; None where nothing is to be done."""
@@ -287,15 +282,18 @@ def _mended(column: Field, value: str) -> str | None:
         places = [each.characters for each in grammar.segments for _ in range(each.length)]
         if grammar.check is None or len(places) != len(value) or not grammar.has_length(value):
             continue
-        ways = [
-            [char] if char in there else [each for each in _ALIKE.get(char, "") if each in there]
+        code = "".join(
+            char
+            if char in there
+            else next((each for each in _ALIKE.get(char, "") if each in there), char)
             for char, there in zip(value, places, strict=True)
-        ]
-        if math.prod(map(len, ways)) <= _WAYS:
-            right |= {code for code in map("".join, product(*ways)) if grammar.checks(code)}
+        )
+        if grammar.matches(code) and grammar.checks(code):
+            right.add(code)
     return right.pop() if len(right) == 1 else None
 
 
+# The most alike first: O for 0, and then D.
 _ALIKE = {
     glyph: "".join(
         dict.fromkeys(each for each in group.upper() if each.isascii() and each.isalnum())
