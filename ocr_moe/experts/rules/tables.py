@@ -1,9 +1,10 @@
 """Tables as the `rules` expert reads them: the rows that `ocr_moe.reading.tables` finds, cell by cell.
 
-The score of a cell is the belief that it is right: what page OCR said of its lines, less where the
-cell is not of its column's `shape`, looks otherwise than the column's other cells, or was cut out of a
-box that holds its neighbour as well.  Features of a cell's reading: `conf`, `heading` (quality of the
-column's heading), `fits`, `usual`, `cut` and `lines`.
+The score of a cell is the belief that it is right, fitted on drawn tables (`_SURE` and what follows):
+what page OCR said of its lines and of the whole table, less where the cell is not of its column's
+`shape`, looks otherwise than the column's other cells, and so on.  Features of a cell's reading: `conf`,
+`heading` (quality of the column's heading), `fits`, `usual`, `lines`, `framed`, `merged` and the doubts
+of `_DOUBTS`; of an empty one `blank`: whether there is no ink.
 
 That a row was not read at all no cell can tell; a gap between rows, text in between that belongs to no
 cell, and a printed sum that the column does not come to, do: then a person looks at the whole table.
@@ -11,14 +12,18 @@ cell, and a printed sum that the column does not come to, do: then a person look
 
 from __future__ import annotations
 
+import math
 import re
+import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import TypeVar
 
 from ocr_moe.codes.lookalikes import GROUPS
 from ocr_moe.geometry import hull
+from ocr_moe.odds import logit, sigmoid
 from ocr_moe.reading.candidates import PreparedPage, candidate_in, compiled
 from ocr_moe.reading.grids import looks_of
 from ocr_moe.reading.tablerows import TableCell, TableRow
@@ -35,10 +40,10 @@ _NO_ROWS = ("headings of the table found, no rows under them", 0.6)
 """Why there is no value, and the belief that there is no such table."""
 _EMPTY = 0.95
 """Belief that nothing is printed where nothing was read: engines miss a lone figure now and then."""
-_BLANK = 0.97
-"""Belief that nothing is printed where no ink is either …"""
 _INKED = 0.4
-"""… and where there is some."""
+"""The same where there is some ink."""
+_RIM = 0.15
+"""What of an empty cell's height, above and below, may hold a rule."""
 _LONE = 0.8
 """The most where nearly all of the column's other cells hold something."""
 _NEAREST = 3
@@ -48,26 +53,38 @@ _FULL = 0.9
 _GUESSED = "without headings: the columns are told by what stands in them"
 _UNCLEAR = 0.5
 """The same where the column may be one whose heading was not recognised."""
-_DOUBT = 2.0
-"""How many times what page OCR leaves open of a line is doubt in a cell."""
-_LEAST = 0.3
-"""What is left of the belief in a cell that was hardly read."""
 _MISSHAPEN = 0.5
-_UNUSUAL = 0.7
-"""Factor for a cell that looks otherwise than nearly all of its column."""
-_FACTORS = {
-    "cut": 0.93,
-    "several": 0.99,
-    "mended": 0.98,
-    "touches": 0.8,
-    "unclosed": 0.7,
-    "uneven": 0.7,
-    "agreed": 0.9,
-    "partial": 0.8,
+"""Factor for a cell that is not of its column's `shape`."""
+_SURE = -2.1
+_OF_CONF = 0.53
+"""What a logit of page OCR's confidence adds to the log-odds of a cell …"""
+_OF_PAGE = -0.93
+_GOOD_PAGE = 0.002
+"""… and the logarithm of what it leaves open in the mean of the table's cells …"""
+_OF_LENGTH = -0.29
+"""… and that of the cell's characters."""
+_CONF = (0.3, 0.9999)
+_DOUBTS = {
+    "unclosed": -4.0,
+    "uneven": -1.9,
+    "unusual": -1.7,
+    "partial": -1.4,
+    "contradicted": -1.0,
+    "cut": -0.5,
+    "touches": -0.5,
+    "several": -0.4,
+    "mended": 0.0,
 }
-"""Factors for a cell that was cut out of a box, has several lines, of whose code characters were put
-right, whose last stroke may be a rule, in which a bracket is open, that has other decimals than its
-column, of which ruled lines and alignment do not say the same, or whose row may be a part of another."""
+"""What is added where a bracket is open, where a number has other decimals than its column, a cell looks
+otherwise, its row may be a part of another, ruled lines and alignment do not say the same of it, it was
+cut out of a box, its last stroke may be a rule, it has several lines, or a code's characters were put
+right, as its check characters say.
+
+All of these, but for those of the five rarest doubts, which are judgements, are a logistic regression on
+18,665 cells of 279 drawn tables (scan, photo and hard), of which 313 are wrong. Fitted on the even seeds
+and held against the odd ones, and the other way round, 92.9 and 96.2 % of the cells have at least 0.95,
+and of these 99.74 and 99.75 % are right.
+"""
 _RARE = 0.15
 """Share of a column's cells up to which a look is unusual there …"""
 _ENOUGH = 6
@@ -78,6 +95,7 @@ _STRICT = (Kind.DATE, Kind.MONEY)
 """Kinds of which the looks of a value alone say how likely it is."""
 
 
+T = TypeVar("T")
 Blank = Callable[[PreparedPage, Box], bool | None]
 """Whether there is no ink within a part of a page; None where that cannot be told."""
 
@@ -94,22 +112,12 @@ def read_table(
     if found is None or not found.rows:
         note, score = _NO_HEADINGS if found is None else _NO_ROWS
         return Reading(field=wanted.name, score=score, notes=(note,))
-    usual = _usual(wanted, found)
-    decimals = {
-        column.name: Counter(
-            count
-            for row in found.rows
-            if column.name in row and (count := _decimals(row[column.name].text.text)) is not None
-        )
-        for column in wanted.columns
-    }
-    places = [_places(row) for row in found.rows]
-    parts = _parts(wanted, found)
+    table = _Table(wanted, found, blank)
     rows = tuple(
         {
-            column.name: _cell(column, row[column.name], found, usual, decimals, at in parts)
+            column.name: _cell(column, row[column.name], table, at)
             if column.name in row
-            else _empty(column, at, found, places, blank)
+            else _empty(column, at, table)
             for column in wanted.columns
         }
         for at, row in enumerate(found.rows)
@@ -128,13 +136,53 @@ def read_table(
     )
 
 
-def _usual(wanted: Field, found: FoundTable) -> Mapping[str, Counter[str]]:
-    return {
-        column.name: Counter(
-            looks_of(row[column.name].text.text) for row in found.rows if column.name in row
+class _Table:
+    """What is usual in a table that was found: by that its cells are judged."""
+
+    def __init__(self, wanted: Field, found: FoundTable, blank: Blank | None) -> None:
+        self.found = found
+        self.blank = blank
+        self.places = [_places(row) for row in found.rows]
+        self.partial = _parts(wanted, found)
+        self.texts = {
+            column.name: Counter(
+                row[column.name].text.text for row in found.rows if column.name in row
+            )
+            for column in wanted.columns
+        }
+        cells = [cell for row in found.rows for cell in row.values()]
+        doubts = [1.0 - _confidence(cell) for cell in cells]
+        self.doubt = statistics.mean(doubts) if doubts else 0.0
+
+    def is_unusual(self, name: str, text: str) -> bool:
+        """Whether a text looks otherwise than nearly all of its column, and stands there once."""
+        texts = self.texts[name]
+        looks = _counted(texts, looks_of)
+        return (
+            texts.total() >= _ENOUGH
+            and texts[text] < 2
+            and looks[looks_of(text)] <= _RARE * texts.total()
         )
-        for column in wanted.columns
-    }
+
+    def is_uneven(self, name: str, text: str) -> bool:
+        """Whether a number has other decimals than nearly all of its column: its end was lost,
+        perhaps."""
+        own = _decimals(text)
+        usual = _counted(self.texts[name], _decimals)
+        del usual[None]
+        return own is not None and usual.total() >= _ENOUGH and usual[own] <= _RARE * usual.total()
+
+
+def _counted(texts: Counter[str], of: Callable[[str], T]) -> Counter[T]:
+    counts: Counter[T] = Counter()
+    for text, count in texts.items():
+        counts[of(text)] += count
+    return counts
+
+
+def _confidence(cell: TableCell) -> float:
+    least, most = _CONF
+    return min(max(cell.page.layout.confidence(cell.glyphs), least), most)
 
 
 def _parts(wanted: Field, found: FoundTable) -> set[int]:
@@ -157,25 +205,20 @@ def _places(row: TableRow) -> _Places:
     return places
 
 
-def _empty(
-    column: Field,
-    at: int,
-    found: FoundTable,
-    places: Sequence[_Places],
-    blank: Blank | None,
-) -> Reading:
+def _empty(column: Field, at: int, table: _Table) -> Reading:
     """The reading of a cell in which nothing was read."""
-    score = _UNCLEAR if column.name in found.unclear else _EMPTY
-    box = _box_of_empty(column.name, at, places)
-    features = {"heading": found.columns.get(column.name, 0.0)}
-    seen = None if blank is None or box is None else blank(*box)
+    columns = table.found.columns
+    score = _UNCLEAR if column.name in table.found.unclear else _EMPTY
+    box = _box_of_empty(column.name, at, table.places)
+    features = {"heading": columns.get(column.name, 0.0)}
+    seen = None if table.blank is None or box is None else table.blank(*box)
     if seen is not None:
         features["blank"] = float(seen)
-        score = min(score, _BLANK) if seen else _INKED
-    if column.name in found.columns and _is_nearly_full(column.name, places):
+        score = score if seen else min(score, _INKED)
+    if column.name in columns and _is_nearly_full(column.name, table.places):
         score = min(score, _LONE)
-    heading = found.columns.get(column.name, 1.0)
-    return Reading(field=column.name, score=round(score * heading**0.5, 6), features=features)
+    score *= columns.get(column.name, 1.0) ** 0.5
+    return Reading(field=column.name, score=round(score, 6), features=features)
 
 
 def _box_of_empty(name: str, at: int, places: Sequence[_Places]) -> tuple[PreparedPage, Box] | None:
@@ -202,7 +245,8 @@ def _box_of_empty(name: str, at: int, places: Sequence[_Places]) -> tuple[Prepar
     (x, y, _), (u, v, _) = ends[0], ends[-1]
     slope = (v - y) / (u - x) if u > x else 0.0
     level = y + slope * (middle - x)
-    return page, (left, level - height / 2, right, level + height / 2)
+    inward = height * _RIM
+    return page, (left, level - height / 2 + inward, right, level + height / 2 - inward)
 
 
 def _is_nearly_full(name: str, places: Sequence[_Places]) -> bool:
@@ -211,15 +255,8 @@ def _is_nearly_full(name: str, places: Sequence[_Places]) -> bool:
     return len(places) >= _ENOUGH and there >= _FULL * len(places)
 
 
-def _cell(
-    column: Field,
-    cell: TableCell,
-    found: FoundTable,
-    usual: Mapping[str, Counter[str]],
-    decimals: Mapping[str, Counter[int]],
-    partial: bool,
-) -> Reading:
-    heading = found.columns.get(column.name, 0.0)
+def _cell(column: Field, cell: TableCell, table: _Table, at: int) -> Reading:
+    heading = table.found.columns.get(column.name, 0.0)
     layout = cell.page.layout
     text = cell.text
     span = _span(column, text.text, cell.touches)
@@ -234,33 +271,32 @@ def _cell(
             field=column.name, raw=text.text, score=_EMPTY / 2, evidence=evidence, notes=(note,)
         )
     conf = layout.confidence(cell.glyphs)
-    looks = usual[column.name]
-    rare = looks.total() >= _ENOUGH and looks[looks_of(text.text)] <= _RARE * looks.total()
     fits = _fits(column, candidate.value)
-    score = max(_LEAST, 1.0 - _DOUBT * (1.0 - conf)) * fits * heading**0.5
-    score *= _UNUSUAL if rare else 1.0
     doubts = {
+        "unclosed": _is_unclosed(candidate.value),
+        "uneven": table.is_uneven(column.name, text.text),
+        "unusual": table.is_unusual(column.name, text.text),
+        "partial": at in table.partial,
+        "contradicted": not cell.agreed,
         "cut": cell.cut,
+        "touches": cell.touches,
         "several": len(cell.lines) > 1,
         "mended": mended is not None,
-        "touches": cell.touches,
-        "unclosed": _is_unclosed(candidate.value),
-        "uneven": _is_uneven(candidate.value, decimals[column.name]),
-        "agreed": not cell.agreed,
-        "partial": partial,
     }
-    for name, doubted in doubts.items():
-        score *= _FACTORS[name] if doubted else 1.0
+    odds = _SURE + _OF_CONF * logit(_confidence(cell))
+    odds += _OF_PAGE * math.log(table.doubt + _GOOD_PAGE)
+    odds += _OF_LENGTH * math.log(len(candidate.value))
+    odds += sum(_DOUBTS[name] for name, doubted in doubts.items() if doubted)
+    score = sigmoid(odds) * fits * heading**0.5
     features = {
         "conf": conf,
         "heading": heading,
         "fits": fits,
-        "usual": float(not rare),
-        "cut": float(cell.cut),
+        "usual": float(not doubts["unusual"]),
         "lines": float(len(cell.lines)),
         "framed": float(cell.framed),
         "merged": float(cell.merged),
-        **{name: float(doubted != (name == "agreed")) for name, doubted in doubts.items()},
+        **{name: float(doubted) for name, doubted in doubts.items()},
     }
     return Reading(
         field=column.name,
@@ -319,14 +355,6 @@ def _decimals(text: str) -> int | None:
 
 
 _NUMBER = re.compile(r"[¥￥$€-]*\d[\d,]*(?:\.(\d+))?")
-
-
-def _is_uneven(value: str, usual: Counter[int]) -> bool:
-    """Whether a number has other decimals than nearly all of its column: its end was lost, perhaps."""
-    own = _decimals(value)
-    if own is None or usual.total() < _ENOUGH:
-        return False
-    return usual[own] <= _RARE * usual.total()
 
 
 _BARS = "|丨"
