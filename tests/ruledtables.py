@@ -1,5 +1,6 @@
-"""Tables drawn for tests, all synthetic: lines of invoices whose descriptions wrap, containers with empty
-cells, courses whose term is one cell beside them; framed, half ruled or not, with headings or without."""
+"""Tables drawn for tests, all synthetic: lines of invoices whose descriptions wrap, containers with
+empty cells, courses whose term is one cell beside them; framed, half ruled or not, with headings or
+without."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 import yaml
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ocr_moe.codes.checks import passes
 from ocr_moe.generation.damage import damage, encode
@@ -259,11 +260,11 @@ class _Sheet:
             levels.append(y)
         heights = []
         for row in rows:
-            lines = max(
+            deep = max(
                 len(self._wrapped(row[name], edges[at + 1] - edges[at]))
                 for at, name in enumerate(self._names)
             )
-            heights.append((0.75 + 1.15 * lines) * size)
+            heights.append((0.75 + 1.15 * deep) * size)
         spans = self._spans(rows)
         starts = [y + sum(heights[:index]) for index in range(len(rows) + 1)]
         for index, row in enumerate(rows):
@@ -312,7 +313,7 @@ class _Sheet:
         return lines
 
     def _length(self, text: str, size: int = 0) -> float:
-        return sum(self._font(char, size or self._size).getlength(char) for char in text)
+        return sum(float(self._font(char, size or self._size).getlength(char)) for char in text)
 
     def _cell(self, left: float, right: float, top: float, bottom: float, lines: list[str]) -> None:
         pitch = 1.15 * self._size
@@ -361,6 +362,6 @@ class _Sheet:
             self._draw.text((x, y + size * 0.36), char, fill=(25, 25, 25), font=font, anchor="ls")
             x += font.getlength(char)
 
-    def _font(self, char: str, size: int):  # type: ignore[no-untyped-def]
+    def _font(self, char: str, size: int) -> ImageFont.FreeTypeFont:
         face = self._book.covering(self._face, char)
         return load(face.path, face.index, size)

@@ -33,6 +33,12 @@ _THICKEST = 1 / 90
 """Thickness of a line, or of a double one, in page widths, at most."""
 _FAINTEST = 9.0
 """Steps of 255 by which a strip's mean is darker at a line than beside it."""
+_EVENED = 7
+"""Places along a line over which noise is evened out."""
+_EVERY = 8
+"""Rows of pixels of which every so manieth tells how noisy a page is."""
+_OVER_NOISE = 2.0
+"""How much darker than beside it a line is, in parts of the median step between neighbouring pixels."""
 _STEEPEST = 0.12
 """Slope of a line that is called level or upright: perspective leaves as much."""
 _BEND = 0.035
@@ -84,14 +90,14 @@ def find_rulings(image: Image.Image, text: Iterable[Quad]) -> Rulings:
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     height, width = grey.shape
     unit = width
-    grey, type_ = _without_type(grey, text)
+    paper, type_ = _without_type(np.asarray(grey, dtype=np.uint8), text)
     least, low = (length * width for length in _LENGTHS)
-    level = _lines(grey, type_, unit, least)
+    level = _lines(paper, type_, unit, least)
     # Where level lines cross is no ink of upright ones.
     for line in level:
         places = np.rint(np.array(line.points)).astype(np.int32)
-        cv2.polylines(type_, [places], False, 255, max(3, round(unit * _CROSSING)))
-    upright = _lines(grey.T.copy(), type_.T, unit, low)
+        cv2.polylines(type_, [places], False, [255], max(3, round(unit * _CROSSING)))
+    upright = _lines(paper.T.copy(), type_.T, unit, low)
     across = [_scaled(each, width, height, False) for each in level]
     down = [_scaled(each, height, width, True) for each in upright]
     return Rulings(level=tuple(across), upright=tuple(down))
@@ -113,13 +119,16 @@ def _without_type(grey: Grey, text: Iterable[Quad]) -> tuple[Grey, Grey]:
             continue
         inward = along / wide * ends * tall
         signs = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)])
-        inner = np.rint(corners + signs[:, :1] * inward + signs[:, 1:] * down * edges).astype(int)
-        (x0, y0), (x1, y1) = np.clip([inner.min(0), inner.max(0)], 0, (width, height)).tolist()
+        inner = np.rint(corners + signs[:, :1] * inward + signs[:, 1:] * down * edges)
+        inner = np.asarray(inner, dtype=np.int32)
+        (x0, y0), (x1, y1) = np.clip(
+            np.array([inner.min(0), inner.max(0)]), 0, (width, height)
+        ).tolist()
         part = grey[y0:y1:2, x0:x1:2]
         if part.size:
             shade = int(np.partition(part, part.size * 4 // 5, axis=None)[part.size * 4 // 5])
-            cv2.fillConvexPoly(paper, inner, shade)
-            cv2.fillConvexPoly(mask, inner, 255)
+            cv2.fillConvexPoly(paper, inner, [shade])
+            cv2.fillConvexPoly(mask, inner, [255])
     return paper, mask
 
 
@@ -163,6 +172,8 @@ def _lines(grey: Grey, type_: Grey, unit: int, least: float) -> list[_Found]:
     near = cv2.dilate(darker, np.ones((3, 1), np.uint8))
     peaks = (darker >= _FAINTEST) & (darker == near)
     step = width / strips
+    noise = float(np.median(cv2.absdiff(grey[::_EVERY, 1:], grey[::_EVERY, :-1])))
+    faintest = max(_FAINTEST, _OVER_NOISE * noise)
     chains: list[_Chain] = []
     open_: list[_Chain] = []
     for strip in range(strips):
@@ -199,16 +210,17 @@ def _lines(grey: Grey, type_: Grey, unit: int, least: float) -> list[_Found]:
     for chain in chains:
         crossed = chain.strips[-1] - chain.strips[0] + 1
         if len(chain.strips) >= max(_SHORTEST, _SEEN * crossed):
-            line = _held(grey, type_, chain, step, unit, thick)
+            line = _held(grey, type_, chain, step, unit, thick, faintest)
             if line is not None and sum(end - start for start, end in line.ink) >= least:
                 found.append(line)
     return _single(found, unit)
 
 
 def _held(
-    grey: Grey, type_: Grey, chain: _Chain, step: float, unit: int, thick: int
+    grey: Grey, type_: Grey, chain: _Chain, step: float, unit: int, thick: int, faintest: float
 ) -> _Found | None:
-    """The line of a chain, if it has ink along it."""
+    """The line of a chain, if it has ink along it, and more than `faintest`."""
+    import cv2
     import numpy as np
 
     height, width = grey.shape
@@ -228,7 +240,9 @@ def _held(
     reach = thick
     offsets = np.arange(-reach, reach + 1)
     rows = np.clip(ys[None, :] + offsets[:, None], 0, height - 1)
-    window = grey[rows, xs.astype(int)[None, :]].astype(np.int16)
+    window = grey[rows, xs.astype(int)[None, :]].astype(np.float32)
+    # Noise evens out along a line.
+    window = cv2.blur(window, (_EVENED, 1), borderType=cv2.BORDER_REPLICATE)
     ink = window[reach - 1 : reach + 2].min(axis=0)
     above, below = window[: reach - 2].max(axis=0), window[reach + 3 :].max(axis=0)
     contrast = np.minimum(above, below) - ink
@@ -238,7 +252,7 @@ def _held(
     inside = known & (xs >= along[0]) & (xs <= along[-1])
     if not inside.any():
         return None
-    least = max(_FAINTEST, 0.4 * float(np.median(contrast[inside])))
+    least = max(faintest, 0.4 * float(np.median(contrast[inside])))
     xs, dark = xs[known], contrast[known] >= least
     runs = _runs(dark, _DOTS * unit / _STEP, 1.0)
     whole = [(a, b) for a, b in runs if b - a >= _LEAST * unit / _STEP]

@@ -96,7 +96,7 @@ def heading_rows(table: Field, pieces: Sequence[Piece], height: float) -> list[H
     """The rows of a page that head the table, from top to bottom; `height` is that of its text."""
     rows = level_headings(table, pieces, height)
     least = enough_columns(len(table.columns))
-    order = {column.name: at for at, column in enumerate(table.columns)}
+    order: dict[str | None, int] = {column.name: at for at, column in enumerate(table.columns)}
     return [
         HeadingRow(_alike(_blocks(_with_strangers(row, pieces, height), order)))
         for row in rows
@@ -302,8 +302,12 @@ def _alike(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
     if len(blocks) < 2:
         return blocks
     model = max(blocks, key=lambda block: sum(heading.column is not None for heading in block))
-    after = {left.column: right.column for left, right in pairwise(model) if left.column}
-    before = {right.column: left.column for left, right in pairwise(model) if right.column}
+    after: dict[str | None, str | None] = {
+        left.column: right.column for left, right in pairwise(model) if left.column
+    }
+    before: dict[str | None, str | None] = {
+        right.column: left.column for left, right in pairwise(model) if right.column
+    }
 
     def filled(block: Block) -> Block:
         there = {heading.column for heading in block}

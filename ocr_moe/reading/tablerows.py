@@ -145,7 +145,7 @@ def _is_one_row(rows: Sequence[Row], grid: Grid) -> bool:
     lines: dict[int, int] = {}
     figures: set[int] = set()
     for row in rows:
-        columns = {}
+        columns: dict[int, str] = {}
         for piece in row:
             for column, part, _ in cells_of(piece, grid, row):
                 columns.setdefault(column, part.text)
@@ -228,11 +228,11 @@ def _lines(
         for row in level.rows:
             placed: list[list[Piece]] = [[] for _ in block]
             for piece in row:
-                for column, part, was_cut in cells_of(piece, grid, row):
-                    if column in columns:
-                        placed[column - columns.start].append(part)
+                for at, part, was_cut in cells_of(piece, grid, row):
+                    if at in columns:
+                        placed[at - columns.start].append(part)
                         if was_cut:
-                            cut.add(block[column - columns.start].name or "")
+                            cut.add(block[at - columns.start].name or "")
             inside += [piece for pieces in placed for piece in pieces]
             if not grid.ruled:
                 _spread(placed)
@@ -465,7 +465,9 @@ def _ends(
     return ends
 
 
-def _row(page: PreparedPage, line: _Line, edges: Mapping[str, tuple[float, float]]) -> TableRow:
+def _row(
+    page: PreparedPage, line: _Line, edges: Mapping[str, tuple[float, float, float, float]]
+) -> TableRow:
     return {
         name: TableCell(
             page,

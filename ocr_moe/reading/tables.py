@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -33,7 +33,7 @@ from ocr_moe.reading.grids import (
 )
 from ocr_moe.reading.headings import Heading, HeadingRow, heading_rows
 from ocr_moe.reading.layout import Glyph, Piece, rows_of
-from ocr_moe.reading.tablerows import ReadRows, TableRow, read_rows
+from ocr_moe.reading.tablerows import ReadRows, TableCell, TableRow, read_rows
 from ocr_moe.reading.unheaded import find_unheaded
 from ocr_moe.schema import Field
 from ocr_moe.types import Rulings
@@ -156,7 +156,7 @@ def _read_under(
     frame = frame_of(page.layout, rulings, top=head.v, span=span, until=until)
     if frame is None:
         return aligned
-    return _surer(aligned, _framed(wanted, page, head, until, body, frame))
+    return _surer(aligned, _framed(wanted, page, head, until, body, frame), body, frame)
 
 
 def _numbered(wanted: Field, head: HeadingRow) -> HeadingRow:
@@ -279,9 +279,18 @@ def _settled(
     return read, grid
 
 
-def _filled(read: ReadRows) -> Counter[str]:
-    """Column → how many of its cells hold a text."""
-    return Counter(name for row in read.rows for name in row)
+def _below_frame(body: Sequence[Piece], frame: Frame) -> set[tuple[int, int]]:
+    bottom = frame.bottom
+    return {
+        (glyph.line, glyph.offset)
+        for piece in body
+        for glyph in piece.glyphs
+        if bottom is not None and frame.straight(glyph).v >= bottom
+    }
+
+
+def _places(cells: Iterable[TableCell]) -> set[tuple[int, int]]:
+    return {(glyph.line, glyph.offset) for cell in cells for glyph in cell.glyphs}
 
 
 def _below(
@@ -312,17 +321,30 @@ _AS_MUCH = 0.9
 """Share of the characters that alignment puts into cells which ruled lines must, to be believed."""
 
 
-def _surer(aligned: tuple[ReadRows, Grid], framed: tuple[ReadRows, Grid]) -> tuple[ReadRows, Grid]:
+def _surer(
+    aligned: tuple[ReadRows, Grid],
+    framed: tuple[ReadRows, Grid],
+    body: Sequence[Piece],
+    frame: Frame,
+) -> tuple[ReadRows, Grid]:
     """What ruled lines tell, with a mark at the cells of which alignment tells otherwise; what alignment
-    tells, where they lose much of it."""
+    tells, where they lose much of it that stands within the frame."""
     plain, read = aligned[0], framed[0]
-    if len(read.placed()) < _AS_MUCH * len(plain.placed()):
+    below = _below_frame(body, frame)
+    rows = [row for row in plain.rows if not _places(row.values()) <= below]
+    placed = plain.placed() - below
+    if len(read.placed()) < _AS_MUCH * len(placed):
         return aligned
-    filled = _filled(read)
-    if any(
-        filled[name] < _MOST * count for name, count in _filled(plain).items() if count >= CELLS
-    ):
+    filled = Counter(name for row in read.rows for name in row)
+    there = Counter(name for row in rows for name in row)
+    if any(filled[name] < _MOST * count for name, count in there.items() if count >= CELLS):
         return aligned
+    # Rows below the frame: of another table, or the frame was not seen whole.
+    read.strays += [
+        " ".join(cell.text.text for cell in row.values())
+        for row in plain.rows
+        if _places(row.values()) <= below
+    ]
     known = {
         (name, frozenset((g.line, g.offset) for g in cell.glyphs))
         for row in plain.rows
@@ -375,9 +397,8 @@ def _go_on(
             inner = shifted(replace(last, ruled=False), inside)
         if len(frame.level) < 2:
             inside = levelled(inside, inner, size)
-        read, grid = _surer(
-            (read, grid), (read_rows(wanted, page, inner, inside, None, frame), inner)
-        )
+        framed = read_rows(wanted, page, inner, inside, None, frame)
+        read, grid = _surer((read, grid), (framed, inner), body, frame)
     return _taken(read, grid, found) if read.rows else None
 
 
