@@ -33,11 +33,11 @@ _THICKEST = 1 / 90
 """Thickness of a line, or of a double one, in page widths, at most."""
 _FAINTEST = 9.0
 """Steps of 255 by which a strip's mean is darker at a line than beside it."""
-_EVENED = 7
+_EVENED = 5
 """Places along a line over which noise is evened out."""
 _EVERY = 8
 """Rows of pixels of which every so manieth tells how noisy a page is."""
-_OVER_NOISE = 2.0
+_OVER_NOISE = 1.2
 """How much darker than beside it a line is, in parts of the median step between neighbouring pixels."""
 _STEEPEST = 0.12
 """Slope of a line that is called level or upright: perspective leaves as much."""

@@ -1,12 +1,11 @@
 """Tables on pages: which text stands in which row and column.
 
-A table is found by its headings (`ocr_moe.reading.headings`).  Where one column ends and the next
-begins, the table's own cells tell: between two headings a line runs down where the fewest boxes are.
-A box that crosses it is cut there, if it holds two cells.  Rows are what stands level in several
-columns; a line that stands in one column alone goes on with the cell above it, or below.  The table
-ends at a row of sums, at the label of another field, at a gap, or where the rows look otherwise than
-those before.  On the next page it goes on under the headings, or, where these are not repeated,
-where the columns were.
+A table is found by its headings (`ocr_moe.reading.headings`), or, where there are too few, by what its
+cells hold (`ocr_moe.reading.unheaded`).  It is read twice: by alignment, and, where there are some, by
+ruled lines (`ocr_moe.reading.frames`), which count unless they lose much of the text.  Between two
+headings a column ends where an upright rule stands, or where the fewest boxes are; a box that crosses
+the line is cut there, if it holds two cells.  For rows see `ocr_moe.reading.tablerows`.  On the next
+page the table goes on under the headings, or, where these are not repeated, where the columns were.
 
 Pure functions, no pixels.  Coordinates (u, v) as in `ocr_moe.reading.layout`.
 """
@@ -391,7 +390,7 @@ def _go_on(
     frame = None if rulings is None else frame_alone(page.layout, rulings)
     if frame is not None:
         inside = within(frame.straightened(body), frame, size)
-        if last.ruled and len(frame.rules) == len(last.edges) - 2:
+        if last.ruled and _is_alike(frame.rules, last.edges[1:-1]):
             inner = _with_edges(last, [-1.0, *frame.rules, 2.0])
         else:
             inner = shifted(replace(last, ruled=False), inside)
@@ -400,6 +399,20 @@ def _go_on(
         framed = read_rows(wanted, page, inner, inside, None, frame)
         read, grid = _surer((read, grid), (framed, inner), body, frame)
     return _taken(read, grid, found) if read.rows else None
+
+
+_APART = 0.03
+"""How far rules of the next page stand elsewhere, in parts of the table's width, at most."""
+
+
+def _is_alike(rules: Sequence[float], edges: Sequence[float]) -> bool:
+    """Whether rules part a page as those of the page before did, which may have been larger."""
+    if len(rules) != len(edges) or len(rules) < 2:
+        return False
+    first, other = (
+        [(u - line[0]) / max(line[-1] - line[0], 1e-6) for u in line] for line in (rules, edges)
+    )
+    return all(abs(a - b) <= _APART for a, b in zip(first, other, strict=True))
 
 
 def _with_edges(grid: Grid, edges: Sequence[float]) -> Grid:

@@ -59,7 +59,7 @@ from ocr_moe.reading.roundings import rounded_otherwise
 from ocr_moe.schema import Field, Kind
 from ocr_moe.types import Answer, Box, Cost, Reading, Rulings, Value
 
-REVISION = "6"
+REVISION = "8"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 
