@@ -54,7 +54,7 @@ _GUESSED = "without headings: the columns are told by what stands in them"
 _UNCLEAR = 0.5
 """The same where the column may be one whose heading was not recognised."""
 _MISSHAPEN = 0.5
-"""Factor for a cell that is not of its column's `shape`."""
+"""Factor for a cell that is not of its column's `shape`, or none of its `values`."""
 _SURE = -2.1
 _OF_CONF = 0.53
 """What a logit of page OCR's confidence adds to the log-odds of a cell …"""
@@ -66,9 +66,9 @@ _OF_LENGTH = -0.29
 _CONF = (0.3, 0.9999)
 _DOUBTS = {
     "unclosed": -4.0,
-    "uneven": -1.9,
+    "uneven": -4.0,
+    "partial": -3.5,
     "unusual": -1.7,
-    "partial": -1.4,
     "contradicted": -1.0,
     "cut": -0.5,
     "touches": -0.5,
@@ -377,7 +377,9 @@ def _span(column: Field, text: str, touches: bool) -> tuple[int, int] | None:
 def _fits(column: Field, value: str) -> float:
     if column.kind in _STRICT or column.grammars:
         return plausibility(column, value)
-    return _MISSHAPEN if column.shape and not re.search(column.shape, value) else 1.0
+    other = bool(column.values) and value not in column.values
+    misshapen = bool(column.shape) and not re.search(column.shape, value)
+    return _MISSHAPEN if other or misshapen else 1.0
 
 
 def _missing(found: FoundTable) -> list[str]:
