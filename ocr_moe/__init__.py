@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ocr_moe.version import __version__
 
 if TYPE_CHECKING:
-    from ocr_moe.api import Options, Run, compare, evaluate, extract, review
+    from ocr_moe.api import Options, Run, compare, evaluate, extract, review, suggest
 
-__all__ = ["Options", "Run", "__version__", "compare", "evaluate", "extract", "review"]
+__all__ = ["Options", "Run", "__version__", "compare", "evaluate", "extract", "review", "suggest"]
 
 
 def __getattr__(name: str) -> Any:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
+    from ocr_moe.drafting.session import Drafting
     from ocr_moe.evaluation.scores import Scores
     from ocr_moe.laboratory.calibrating import CalibrationResult
     from ocr_moe.reviewing.desk import Desk
@@ -644,6 +645,53 @@ def compare(
             )
     to.publish(publishing)
     return Run(to.url or folder, outcome, work=options.work), scores
+
+
+def suggest(
+    paths: Paths,
+    *,
+    out: str | PathLike[str],
+    truth: str | PathLike[str] | None = None,
+    name: str = "",
+    count: int = 20,
+    strategy: str = "rules",
+    llm: bool = True,
+    options: Options | None = None,
+    listing: IO[str] | None = None,
+    report: Callable[[int, int], None] = _silent,
+    notice: Callable[[Notice], None] = _silent,
+    trouble: Callable[[str], None] = _silent,
+) -> Drafting:
+    """Draft a schema from some of the files, and write it to `out`, a new YAML file.
+
+    With a verified sheet as `truth` its columns are the fields, and what was drafted is held against it
+    with a strategy. Where a text LLM is configured it is asked for better names, unless `llm` is false;
+    `trouble` hears why it was of no use, and which files could not be read. Texts of pages are kept in
+    `options.work`, where that is given. The samples can then be read under any text of a schema, until
+    what is returned is closed. Raises UsageError and its kin.
+    """
+    from ocr_moe.drafting.suggesting import Wish, suggested
+
+    options = options or Options()
+    file = _here(out)
+    with _local(options) as options, local_copies() as local:
+        config = options.load()
+        workshop = Workshop(config, local_only=options.local_only)
+        workshop.validate()
+        workshop.check_endpoints()
+        wish = Wish(
+            file=file,
+            sheet=None if truth is None else local(truth),
+            name=name,
+            count=count,
+            strategy=strategy,
+            llm=llm,
+            language=options.language,
+        )
+        sources = discover(_texts(paths), listing, config.images)
+        return suggested(
+            sources, workshop, wish, options.work, report=report, notice=notice, trouble=trouble
+        )
 
 
 def review(

@@ -31,6 +31,8 @@ class Verdict:
     at: str
     others: tuple[Judgement, ...] = ()
     """Independent judgements that say something else: the field is in dispute."""
+    cells: tuple[tuple[int, str], ...] | None = None
+    """Of a table, the cells that the person looked at: (row, column); None for all of it."""
 
     @property
     def disputed(self) -> bool:
@@ -65,7 +67,7 @@ def _verdict(given: list[Judgement]) -> Verdict:
     latest = list({each.reviewer: each for each in given}.values())
     first = latest[0]
     others = tuple(each for each in latest[1:] if each.value != first.value)
-    return Verdict(first.value, first.reviewer, first.at, others)
+    return Verdict(first.value, first.reviewer, first.at, others, first.cells)
 
 
 def judged(decision: Decision, verdict: Verdict) -> Decision:

@@ -420,3 +420,6 @@ class Judgement(Value):
     shown: Shown | None = None
     independent: bool = False
     """Whether the reviewer did not know of earlier judgements on the field (double entry)."""
+    cells: tuple[tuple[int, str], ...] | None = None
+    """Of a table of which a person looked at some cells only: the row of each, counted from 0 in
+    `value`, and its column. None: the whole value is their word."""

@@ -149,7 +149,12 @@ def kinds_as_shipped() -> Iterator[None]:
         KINDS[group].update(kinds)
 
 
-NEED_FONTS = ("test_generation.py", "test_codes_reader.py", "test_recipes.py")
+NEED_FONTS = (
+    "test_generation.py",
+    "test_codes_reader.py",
+    "test_desk_tables.py",
+    "test_recipes.py",
+)
 """Modules whose tests draw Chinese text."""
 
 

@@ -100,7 +100,7 @@ def test_the_schema_in_the_guide_to_codes_loads(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_python_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    extracted, compared, reviewed = blocks("docs/python.md", "python")
+    extracted, compared, reviewed, suggested = blocks("docs/python.md", "python")
     folder = tmp_path / "data_samples" / "business_license"
     folder.mkdir(parents=True)
     doubtful = ROOT / "data_samples/business_license/福州市鼓楼区金辉养生馆_营业执照.webp"
@@ -110,7 +110,7 @@ def test_the_python_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (folder / "verified.xlsx").write_bytes(sheet.read_bytes())
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(extracted + compared + reviewed, names)
+    exec(extracted + compared + reviewed + suggested, names)
     assert len(names["frame"]) == 2  # type: ignore[arg-type]
     shown = names["run"]._repr_html_()  # type: ignore[attr-defined]
     assert shown.count("<img") == 5
@@ -118,3 +118,4 @@ def test_the_python_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with Store(tmp_path / "run" / "store.sqlite", write=False) as store:
         assert [each.undone for each in store.judgements()] == [True, False]
     assert (tmp_path / "comparison" / "recommended.yaml").is_file()
+    assert "统一社会信用代码" in load_schema(tmp_path / "own.yaml").names

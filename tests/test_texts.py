@@ -618,6 +618,10 @@ def test_the_commands_of_the_documentation_do_what_it_says(
     rows = list(book["made texts"].iter_rows(values_only=True))
     assert len(rows) == 1 + 2 * 8
     assert rows[1][5] <= rows[-1][5], "the least alike first"
+    report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    [made] = re.findall(r'<section id="texts">(.*?)</section>', report, re.DOTALL)
+    assert f"{100 * scores['texts']['moe']['summary']['f1']:.1f}" in made
+    assert made.count("n = 8") == 2
     page = (tmp_path / "run" / "review.html").read_text(encoding="utf-8")
     assert "image/jpeg" in page, "a doubtful cell is shown on the page that its text was set on"
 

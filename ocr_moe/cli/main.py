@@ -23,6 +23,7 @@ from ocr_moe.cli import (
     mcp,
     merge,
     review,
+    schema,
     screen,
     serve,
     template,
@@ -88,6 +89,7 @@ app.command("generate")(generate.generate)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 app.command("schemas")(listings.schemas)
+app.add_typer(schema.app, name="schema")
 app.command("strategies")(listings.strategies)
 app.command("mcp")(mcp.mcp)
 

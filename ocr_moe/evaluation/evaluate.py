@@ -66,7 +66,9 @@ def evaluate(
     """
     options = options or EvaluationOptions()
     runs = {name: list(records) for name, records in material.runs.items()}
-    scoring = score(runs, material.matches, empty=bool(material.tables))
+    rows = any(truth.documents for truth in material.tables)
+    only_rows = bool(material.tables) and not material.matches
+    scoring = score(runs, material.matches, empty=rows or only_rows)
     scores = _summarize(scoring, runs, options, material.pages_blank, material.tables)
     if out is not None:
         _write(out, scoring, scores, runs, options, image_source)

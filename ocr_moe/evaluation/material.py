@@ -47,7 +47,8 @@ def gather(
     matches = tuple(
         match(truth, documents, read) for truth in truths.of(used, lambda: _written_by(runs))
     )
-    rows = truths.rows(used, [key_of(document) for document in documents])
+    keys = [key_of(document) for document in documents]
+    rows = truths.rows(used, keys, lambda: _written_by(runs))
     return Material(runs, matches, rows, len(found.blank))
 
 

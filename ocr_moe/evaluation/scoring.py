@@ -152,8 +152,8 @@ class Scoring:
 def score(
     runs: Mapping[str, Sequence[Record]], matches: Sequence[Match], *, empty: bool = False
 ) -> Scoring:
-    """Score the records of each strategy against matched sheets, one sheet a schema; there may be none
-    at all where it may be `empty`, because rows of tables are scored.
+    """Score the records of each strategy against matched sheets, one sheet a schema; these may say
+    nothing at all where it may be `empty`, because rows of tables are scored.
 
     Raises TruthError when not one row belongs to a document, naming a few of both, or when none of
     their cells is verified.
@@ -166,7 +166,7 @@ def score(
         for document in found.documents:
             if document.cells:
                 verified.setdefault(document.key, []).append((truth, document))
-    if not verified and not (empty and not matches):
+    if not verified and not empty:
         if any(found.documents for found in matches):
             raise TruthError(
                 "nothing can be scored: every cell of the rows that belong to documents is empty "

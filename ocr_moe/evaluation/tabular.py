@@ -69,16 +69,19 @@ def _score_document(
     failed: bool,
 ) -> None:
     said = [row.cells for row in truth]
+    known_by = [row.known_by for row in truth]
     values = [
         {name: _written(table, name, cell.value) for name, cell in row.items()} for row in read
     ]
     all_right = True
     tally.documents += 1
-    for own, other in paired(table.key, said, values):
+    for own, other in paired(table.key, known_by, values):
         if own is None:
             tally.rows_extra += 1
             all_right = False
             continue
+        if not said[own]:
+            continue  # nobody verified anything in it
         tally.rows += 1
         tally.rows_missing += other is None
         row_right = other is not None

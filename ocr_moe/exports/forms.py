@@ -69,6 +69,10 @@ class WrittenCell(Written):
     evidence: WrittenEvidence | None
     notes: tuple[str, ...] = ()
     """Left out where there are none."""
+    reviewer: str | None = None
+    """Whose word a verified cell is. Left out of all others."""
+    at: str | None = None
+    """When it was given, ISO 8601 in UTC. Left out of all others."""
 
 
 class WrittenDecision(Written):

@@ -327,6 +327,8 @@ def _cell(cell: Decision) -> dict[str, Any]:
     }
     if cell.notes:
         data["notes"] = list(cell.notes)
+    if cell.reviewer is not None:
+        data |= {"reviewer": cell.reviewer, "at": cell.at}
     return data
 
 

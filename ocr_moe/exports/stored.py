@@ -150,6 +150,9 @@ def _cell(row: Mapping[str, Any]) -> dict[str, Any]:
     }
     if row["notes"]:
         data["notes"] = row["notes"]
+    if row["reviewer"] is not None:
+        data["reviewer"] = row["reviewer"]
+        data["at"] = row["at"]
     return data
 
 

@@ -8,7 +8,7 @@ sheet has no such column: whatever stands in it somebody typed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,9 +29,16 @@ _DOCUMENT_WIDTH = 36
 
 @dataclass(frozen=True)
 class _Row:
-    """A document of a run, or nothing yet."""
+    """A document of a run, or nothing yet; on the sheet of a table, a row of it."""
 
     record: Record | None = None
+    cells: Mapping[str, Decision] | None = None
+    """Of the row of a table; None for a document."""
+
+    def decision(self, name: str) -> Decision | None:
+        if self.cells is not None:
+            return self.cells.get(name)
+        return None if self.record is None else self.record.fields.get(name)
 
 
 def write_template(
@@ -45,6 +52,11 @@ def write_template(
         sheet = book.table(schema.name, _columns(schema, language, absent, of_run=False), frozen=1)
         for _ in range(EMPTY_ROWS):
             sheet.add(_Row())
+        for field in schema.tables:
+            columns = _row_columns(field, language, absent, of_run=False)
+            rows = book.table(field.name, columns, frozen=1)
+            for _ in range(EMPTY_ROWS):
+                rows.add(_Row())
         _write_how(book, [schema], language, absent, of_run=False)
 
 
@@ -77,6 +89,16 @@ def write_prefilled(
             sheet = book.table(schema.name, columns, frozen=1)
             for record in rows[schema.name]:
                 sheet.add(_Row(record))
+        for schema in used:
+            for field in schema.tables:
+                columns = _row_columns(field, language, absent, of_run=True)
+                name = f"{schema.name} {field.name}" if len(used) > 1 else field.name
+                sheet = book.table(name, columns, frozen=1)
+                for record in rows[schema.name]:
+                    decision = record.fields.get(field.name)
+                    # A table of which nothing was read has a row to begin with.
+                    for cells in (decision.rows if decision is not None else ()) or ({},):
+                        sheet.add(_Row(record, cells))
         _write_how(book, used, language, absent, of_run=True)
         if others:
             head = partial(heading, language=language)
@@ -97,13 +119,32 @@ def _said(key: str, language: Language, **values: object) -> str:
 def _columns(
     schema: Schema, language: Language, absent: str, *, of_run: bool
 ) -> list[Computed[_Row]]:
-    head = partial(heading, language=language, fields=schema.names)
+    return _columns_of(schema.one_valued, schema.names, language, absent, _checked, of_run=of_run)
+
+
+def _row_columns(
+    table: Field, language: Language, absent: str, *, of_run: bool
+) -> list[Computed[_Row]]:
+    names = [column.name for column in table.columns]
+    return _columns_of(table.columns, names, language, absent, _checked_row, of_run=of_run)
+
+
+def _columns_of(
+    fields: Sequence[Field],
+    names: Sequence[str],
+    language: Language,
+    absent: str,
+    by: Callable[[_Row], Content],
+    *,
+    of_run: bool,
+) -> list[Computed[_Row]]:
+    head = partial(heading, language=language, fields=names)
     warning = (_said("choices_title", language), _said("choices_message", language))
     places = [
         Computed(head("page"), 7, _page, "0"),
         Computed(head("part"), 7, _part, "0"),
     ]
-    checked = Computed(head("checked"), 14, _checked, note=_said("note_checked", language))
+    checked = Computed(head("checked"), 14, by, note=_said("note_checked", language))
     return [
         Computed(head("document"), _DOCUMENT_WIDTH, _path),
         *(places if of_run else ()),
@@ -116,10 +157,16 @@ def _columns(
                 choices=(*field.values, absent) if field.kind is Kind.ENUM else (),
                 warning=warning,
             )
-            for field in schema.one_valued
+            for field in fields
         ),
         *([checked] if of_run else ()),
     ]
+
+
+def _single(schema: Schema) -> list[Field]:
+    """What has one value a row: the fields of documents, and the columns of tables."""
+    columns = [column for table in schema.tables for column in table.columns]
+    return [*schema.one_valued, *columns]
 
 
 def _path(row: _Row) -> Content:
@@ -136,7 +183,15 @@ def _part(row: _Row) -> Content:
 
 def _checked(row: _Row) -> Content:
     """Who checked the row: known where people verified every cell of it."""
-    decisions = list(row.record.fields.values()) if row.record is not None else []
+    return _by(list(row.record.fields.values()) if row.record is not None else [])
+
+
+def _checked_row(row: _Row) -> Content:
+    """The same of the row of a table."""
+    return _by(list(row.cells.values()) if row.cells is not None else [])
+
+
+def _by(decisions: Sequence[Decision]) -> Content:
     if not decisions or any(each.status is not Status.VERIFIED for each in decisions):
         return None
     return ", ".join(dict.fromkeys(each.reviewer or "?" for each in decisions))
@@ -146,7 +201,7 @@ def _cell(row: _Row, field: Field, language: Language, absent: str) -> Content:
     """A value that the program stands by; else nothing, and its guess in a note."""
     if row.record is None:
         return None
-    decision = row.record.fields.get(field.name)
+    decision = row.decision(field.name)
     if decision is None:
         return Cell(None, "failed", _said("nothing_read", language))
     if decision.status in DOUBTFUL:
@@ -181,6 +236,11 @@ def _write_how(
         head = partial(heading, language=language)
         lines = [
             told("how_row", document=head("document")),
+            *(
+                told("how_rows", table=field.name, document=head("document"))
+                for schema in schemas
+                for field in schema.tables
+            ),
             *([told("how_coloured"), told("how_filled")] if of_run else []),
             told("how_values"),
             told("how_dates"),
@@ -188,7 +248,7 @@ def _write_how(
             *(
                 told("how_choices", field=field.name, values=[*field.values, absent])
                 for schema in schemas
-                for field in schema.one_valued
+                for field in _single(schema)
                 if field.kind is Kind.ENUM
             ),
             *([told("how_checked", checked=head("checked"))] if of_run else []),

@@ -125,7 +125,12 @@ def _name_of(key: Any) -> Any:
 def read_yaml(path: Path, error_type: type[UsageError], *, texts: bool = False) -> Any:
     """The parsed content of a YAML file (mapping at the top), all its values as `texts` where people
     write words into it and numbers are few. Raises `error_type`."""
-    text = _text_of(path, error_type)
+    return parse_yaml(_text_of(path, error_type), path, error_type, texts=texts)
+
+
+def parse_yaml(text: str, path: Path, error_type: type[UsageError], *, texts: bool = False) -> Any:
+    """The same of a text that stands, or is to stand, in a file of that name. What the error comes from
+    may have a `problem_mark`."""
     try:
         _look_through(text)
         data = yaml.load(text, _TextLoader if texts else _Loader)
@@ -239,21 +244,31 @@ def validation_sentences(
     """One line per problem, with that of the file where it is named; an unknown key is answered with the
     nearest known one."""
     root = _nodes_of(path) if path is not None else None
+    sentences = []
+    for loc, sentence in validation_problems(error, model):
+        line = line_of(root, loc)
+        sentences.append(f"line {line}, {sentence}" if line else sentence)
+    return "; ".join(sentences)
+
+
+def validation_problems(
+    error: ValidationError, model: type[BaseModel]
+) -> list[tuple[tuple[str | int, ...], str]]:
+    """The same without lines, each with the keys and places in lists that lead to it."""
     problems = error.errors(include_url=False)
     wrong = [problem["loc"] for problem in problems]
-    sentences = []
+    sentences: list[tuple[tuple[str | int, ...], str]] = []
     for problem in problems:
         loc = problem["loc"]
         if problem["type"] == "too_short" and any(_within(loc, other) for other in wrong):
             continue  # items that are wrong themselves are not counted
-        line = _line_of(root, loc)
-        where = (f"line {line}, " if line else "") + ".".join(str(part) for part in loc)
+        where = ".".join(str(part) for part in loc)
         if problem["type"] == "extra_forbidden":
-            sentences.append(f"{where}: {_unknown(str(loc[-1]), model)}")
+            sentences.append((loc, f"{where}: {_unknown(str(loc[-1]), model)}"))
         else:
             message = problem["msg"].removeprefix("Value error, ") + _as_yaml_sees(problem)
-            sentences.append(f"{where}: {message}" if loc else message)
-    return "; ".join(sentences)
+            sentences.append((loc, f"{where}: {message}" if loc else message))
+    return sentences
 
 
 def _unknown(key: str, model: type[BaseModel]) -> str:
@@ -273,12 +288,20 @@ def _within(outer: Sequence[Any], inner: Sequence[Any]) -> bool:
 def _nodes_of(path: Path) -> Any:
     """The file as it is written, for the lines in it; None where it cannot be read again."""
     try:
-        return yaml.compose(_text_of(path, UsageError), _Safe)
-    except (UsageError, yaml.YAMLError):
+        return nodes_in(_text_of(path, UsageError))
+    except UsageError:
         return None
 
 
-def _line_of(node: Any, loc: Sequence[Any]) -> int | None:
+def nodes_in(text: str) -> Any:
+    """A YAML text as it is written, for the lines in it; None where it is none."""
+    try:
+        return yaml.compose(text, _Safe)
+    except yaml.YAMLError:
+        return None
+
+
+def line_of(node: Any, loc: Sequence[Any]) -> int | None:
     """The line of what a problem is about, or of as much of its place as the file has."""
     line = None
     for part in loc:

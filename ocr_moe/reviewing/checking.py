@@ -6,8 +6,9 @@ Nothing is corrected: what a person typed stands, and they are told what looks w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import date
 
 from ocr_moe.codes.grammar import CodeGrammar
@@ -16,9 +17,12 @@ from ocr_moe.formats.phrases import Phrase
 from ocr_moe.schema import Field, Kind
 from ocr_moe.values.normalize import normalize
 from ocr_moe.values.plausible import plausibility
+from ocr_moe.values.tables import named_cells, table_rows, table_text
 
 LONGEST = 32_767
 """Characters of a value: what a cell of Excel holds."""
+LONGEST_TABLE = 1_000_000
+"""Characters of a table's rows as text: some thousands of rows."""
 _GRAVE = frozenset(
     f"cell_doubt_{name}" for name in ("length", "form", "check", "part_check", "calendar", "future")
 )
@@ -53,12 +57,17 @@ class Checked:
     """What speaks for it."""
     groups: tuple[Group, ...] = ()
     """Of a code."""
+    cells: Mapping[tuple[int, str], Checked] = dataclass_field(default_factory=dict)
+    """Of a table: (row counted from 0, column) → what is to be told of a cell that is not just as it
+    would be written."""
 
 
 def check(field: Field, typed: str, today: date | None = None) -> Checked:
     """What a typed text comes to in a field, and what may be told of it in the desk's words."""
     if not typed.strip():
         return Checked(None, Phrase("cell_refused_empty"))
+    if field.kind is Kind.TABLE:
+        return _check_table(field, typed, today)
     if len(typed) > LONGEST:
         return Checked(None, Phrase("cell_refused_long", {"most": f"{LONGEST:,}"}))
     value = normalize(field, typed)
@@ -76,6 +85,32 @@ def check(field: Field, typed: str, today: date | None = None) -> Checked:
         merits=tuple(merits),
         groups=groups,
     )
+
+
+def _check_table(table: Field, typed: str, today: date | None) -> Checked:
+    """Every cell of a table by its column's kind; one that cannot be held is no reason to drop it."""
+    if len(typed) > LONGEST_TABLE:
+        return Checked(None, Phrase("cell_refused_long", {"most": f"{LONGEST_TABLE:,}"}))
+    cells: dict[tuple[int, str], Checked] = {}
+    rows: list[dict[str, str | None]] = []
+    for index, said in enumerate(table_rows(typed)):
+        row: dict[str, str | None] = {}
+        for column, text in named_cells(table, said).items():
+            if text.strip():
+                found = check(table.column(column), text, today)
+                row[column] = found.value
+                if found.refusal is not None or found.doubts or found.value != text:
+                    cells[index, column] = found
+        rows.append(row)
+    filled = [row for row in rows if row]
+    value = table_text(filled)
+    if not filled or any(cell.refusal is not None for cell in cells.values()) or value is None:
+        first = next((at for at, cell in cells.items() if cell.refusal is not None), None)
+        if first is None:
+            return Checked(None, Phrase("cell_refused_table"), cells=cells)
+        where = {"row": first[0] + 1, "column": first[1]}
+        return Checked(None, Phrase("cell_refused_cell", where), cells=cells)
+    return Checked(value, grave=any(cell.grave for cell in cells.values()), cells=cells)
 
 
 def refusal_of(field: Field, typed: str) -> Phrase:

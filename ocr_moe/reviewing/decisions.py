@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
+from ocr_moe.reviewing.checking import check
 from ocr_moe.reviewing.taken import TakenIn
-from ocr_moe.schema import Schema
+from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import Box, DocumentRef, Judgement, Probability, Shown, Status, Value
@@ -110,9 +111,9 @@ def decisions_in(
                 f"{where}: the document is no longer of the kind that the page showed",
             )
             continue
-        value = None if one.value is None else normalize(schema.field(one.field), one.value)
-        too_long = len(one.value or "") > _LONGEST
-        if too_long or (one.value is not None and value is None):
+        declared = schema.field(one.field)
+        value = None if one.value is None else _value(declared, one.value)
+        if one.value is not None and value is None:
             notes.add(
                 ProblemKind.NOT_TAKEN,
                 f"{where}: the value cannot stand in the field; type it at the desk",
@@ -131,6 +132,13 @@ def decisions_in(
         )
         judgements.append((record.document, judgement))
     return TakenIn(tuple(judgements), notes.problems())
+
+
+def _value(field: Field, told: str) -> str | None:
+    """The value as the field writes it down; None for what cannot stand in it."""
+    if field.kind is Kind.TABLE:
+        return check(field, told).value
+    return normalize(field, told) if len(told) <= _LONGEST else None
 
 
 def _time(told: str) -> str:

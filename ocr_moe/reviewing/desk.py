@@ -17,7 +17,7 @@ from threading import Lock, RLock
 from ocr_moe.errors import OcrMoeError, UsageError
 from ocr_moe.formats.names import folder_name
 from ocr_moe.formats.phrases import Language
-from ocr_moe.judgements import OF_PAGES, verdicts_of
+from ocr_moe.judgements import OF_PAGES, Verdict, verdicts_of
 from ocr_moe.reviewing.claims import Claims
 from ocr_moe.reviewing.exporting import export_run, settle_others
 from ocr_moe.reviewing.opening import mark_written, reviewed_strategy, unwritten
@@ -368,8 +368,14 @@ class Desk:
                 ).get(judgement.field)
                 if standing is not None and not standing.disputed:
                     if standing.reviewer == judgement.reviewer:
-                        if standing.value == judgement.value or _is_older(judgement, standing.at):
+                        said = (standing.value, standing.cells) == (
+                            judgement.value,
+                            judgement.cells,
+                        )
+                        if said or _is_older(judgement, standing.at):
                             continue
+                    elif _is_more(judgement, standing):
+                        pass
                     elif judgement.shown is None or judgement.shown.value != standing.value:
                         judgement = judgement.model_copy(update={"independent": True})
                 self._settled(document, judgement)
@@ -549,6 +555,11 @@ class Desk:
             strategy=self.strategy,
             hidden=view.hidden,
         )
+
+
+def _is_more(judgement: Judgement, standing: Verdict) -> bool:
+    """Whether it says the same of a table as stands, of which the other looked at some cells only."""
+    return standing.cells is not None and judgement.value == standing.value
 
 
 def _is_older(judgement: Judgement, at: str) -> bool:

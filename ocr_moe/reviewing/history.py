@@ -13,6 +13,7 @@ from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.store.database import Judged
 from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import Judgement, JudgementKind
+from ocr_moe.values.tables import table_rows
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,23 @@ def differing_parts(one: str, other: str) -> list[tuple[str, bool]]:
         for tag, _, _, start, end in matcher.get_opcodes()
         if start < end
     ]
+
+
+def differing_rows(one: str, other: str) -> list[tuple[str, bool]]:
+    """The rows of a table that another one has not, each with its number, in pieces that tell its cells;
+    what stands in all others is left out."""
+    theirs = table_rows(other)
+    pieces: list[tuple[str, bool]] = []
+    for number, row in enumerate(table_rows(one), 1):
+        if row in theirs:
+            continue
+        at = number - 1
+        beside = theirs[at] if at < len(theirs) else {}
+        pieces.append((f"{number}. ", False))
+        for name, value in row.items():
+            pieces += [(value, beside.get(name) != value), (" · ", False)]
+        pieces[-1] = ("\n", False)
+    return pieces or [("=", False)]
 
 
 def _is_hidden(desk: Desk, each: Judged, reader: str | None) -> bool:

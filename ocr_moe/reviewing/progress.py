@@ -159,6 +159,7 @@ class Progress:
             if not each.undone
             and each.judgement.kind is JudgementKind.VALUE
             and each.judgement.field == name
+            and each.judgement.cells is None  # a table of which some cells were checked is not
         ]
         if not given:
             return None

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ocr_moe.evaluation.truth.corrected import CheckedCell, How, Written, read_corrected
+from ocr_moe.evaluation.truth.corrected import (
+    CheckedCell,
+    CheckedTable,
+    How,
+    Written,
+    read_corrected,
+)
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
 from ocr_moe.formats.recordbook import DocumentId, document_id, written_document
 from ocr_moe.reviewing.taken import TakenIn
@@ -47,7 +53,7 @@ def judgements_in(
     }
     corrected = read_corrected(path, schemas, options=options, written=written)
     notes = Notebook(path.name)
-    said = _Said(store)
+    said = _Said(store, path.name)
     fields = {schema.name: {field.name: field for field in schema.fields} for schema in schemas}
     taken: dict[tuple[Content, str], tuple[DocumentRef, Judgement]] = {}
     refused: set[tuple[Content, str]] = set()
@@ -86,8 +92,45 @@ def judgements_in(
             )
         else:
             known += 1
+    for table in corrected.tables:
+        record = records.get(table.document)
+        problem = _why_not(table, record) or ("" if record is None else said.why_not(table, record))
+        if problem or record is None:
+            notes.add(
+                ProblemKind.NOT_TAKEN,
+                f"{table.document.path}, {table.field}: {problem}; not taken",
+            )
+            continue
+        judgement = _of_table(table, record, reviewer, at, path.name)
+        content = content_of(record.document)
+        if said.has(content, judgement, only_standing=table.how is How.VERIFIED):
+            known += 1
+        else:
+            taken.setdefault((content, table.field), (record.document, judgement))
     problems = (*corrected.problems, *notes.problems())
     return TakenIn(tuple(taken.values()), problems, known, corrected.untouched)
+
+
+def _of_table(table: CheckedTable, record: Record, reviewer: str, at: str, via: str) -> Judgement:
+    """What a person said of a table: all of it, or of some cells only."""
+    cells = tuple((n, name) for n, row in enumerate(table.rows) for name in row.checked)
+    written = table.written
+    decision = record.fields[table.field]
+    return Judgement(
+        kind=JudgementKind.VALUE,
+        field=table.field,
+        value=table.value,
+        reviewer=table.reviewer or reviewer,
+        at=at,
+        via=via,
+        shown=Shown(
+            value=decision.value if written is None else table.was,
+            confidence=decision.confidence if written is None else written.confidence,
+            status=decision.status if written is None else Status(written.status),
+            strategy=table.strategy or record.strategy,
+        ),
+        cells=None if table.whole else cells,
+    )
 
 
 def _records_of(store: Store) -> dict[DocumentId, Record]:
@@ -99,18 +142,23 @@ def _records_of(store: Store) -> dict[DocumentId, Record]:
     return found
 
 
+_Word = tuple[str | None, str, str, tuple[tuple[int, str], ...] | None]
+"""Value, reviewer, where it came from, and of a table the cells."""
+
+
 class _Said:
     """What people said before, counted or taken back."""
 
-    def __init__(self, store: Store) -> None:
-        self._given: dict[tuple[Content, str], set[tuple[str | None, str, str]]] = {}
+    def __init__(self, store: Store, via: str) -> None:
+        self._via = via
+        self._given: dict[tuple[Content, str], set[_Word]] = {}
         self._standing: dict[tuple[Content, str], Judgement] = {}
         for each in store.judgements():
             judgement = each.judgement
             if judgement.kind is not JudgementKind.VALUE:
                 continue
             key = ((each.sha256, each.page, each.region), judgement.field)
-            word = (judgement.value, judgement.reviewer, judgement.via)
+            word = (judgement.value, judgement.reviewer, judgement.via, judgement.cells)
             self._given.setdefault(key, set()).add(word)
             if not each.undone:
                 self._standing[key] = judgement
@@ -125,15 +173,26 @@ class _Said:
             word = (judgement.value, judgement.reviewer)
             given = self._given.get(key, ())
             return standing is not None or any(each[:2] == word for each in given)
-        if standing is not None and (standing.value, standing.reviewer) == (
+        if standing is not None and (standing.value, standing.reviewer, standing.cells) == (
             judgement.value,
             judgement.reviewer,
+            judgement.cells,
         ):
             return True
-        return (judgement.value, judgement.reviewer, judgement.via) in self._given.get(key, ())
+        told = (judgement.value, judgement.reviewer, judgement.via, judgement.cells)
+        return told in self._given.get(key, ())
+
+    def why_not(self, table: CheckedTable, record: Record) -> str:
+        """Why a word on some cells of a table cannot be put beside what somebody said since the workbook
+        was written."""
+        standing = self._standing.get((content_of(record.document), table.field))
+        if standing is None or table.whole or table.was == standing.value:
+            return ""
+        again = (standing.value, standing.via) == (table.value, self._via)
+        return "" if again else "somebody corrected the table since; correct it at the desk"
 
 
-def _why_not(cell: CheckedCell, record: Record | None) -> str:
+def _why_not(cell: CheckedCell | CheckedTable, record: Record | None) -> str:
     if record is None:
         return "the run has no such document"
     if cell.sha256 and cell.sha256 != record.document.sha256:

@@ -13,7 +13,7 @@ The confidence is the calibrated chance that the chosen value is right, given ev
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from datetime import date
 from typing import Literal, Protocol
@@ -33,7 +33,7 @@ from ocr_moe.routing.features import (
 )
 from ocr_moe.routing.made import made_decision
 from ocr_moe.routing.settings import UNDECIDED, Thresholds
-from ocr_moe.routing.tables import decided_rows, lowest, tabulated, verified_rows
+from ocr_moe.routing.tables import decided_rows, judged_table, lowest, tabulated
 from ocr_moe.routing.votes import Ballot, plurality, vote
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.settings import Component
@@ -439,16 +439,19 @@ class FieldCombiner:
         if chosen is not None:
             rows = decided_rows(draft.field, read, chosen, self._cell)
         if draft.verdict is not None:
-            known = decision.model_copy(update={"rows": rows})
-            update: dict[str, object] = {"rows": verified_rows(draft.field, known)}
-            if rows and decision.notes:
-                update["notes"] = (f"was a table of {len(rows)} rows",)
-            return known.model_copy(update=update)
+            known = len(draft.decision().notes)  # what follows are checks that fail with that word
+            alone = self._read_table(draft, rows)
+            return judged_table(draft.field, alone, draft.verdict, decision.notes[known:])
         if decision.value is None or not rows:
             return decision
         sure = self._accept.reached(draft.field, lowest(decision, rows))
         impossible = decision.ceiling <= UNDECIDED
         return tabulated(decision, rows, sure and not impossible)
+
+    def _read_table(self, draft: _Draft, rows: tuple[dict[str, Decision], ...]) -> Decision:
+        """A table as it would be without a person's word."""
+        read = replace(draft, verdict=None).decision()
+        return tabulated(read, rows, accepted=False) if rows else read
 
     def _cell(self, column: Field, readings: Readings) -> Decision:
         """A table's cell, decided as a field is that stands alone."""

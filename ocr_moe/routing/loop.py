@@ -13,6 +13,7 @@ from ocr_moe.errors import DeferredError
 from ocr_moe.judgements import Verdict, with_verdicts
 from ocr_moe.protocols import Ask, Combiner, Expert, Gate, State
 from ocr_moe.routing.dossiers import DossierParams
+from ocr_moe.routing.tables import with_rows
 from ocr_moe.schema import Schema
 from ocr_moe.tracing import span
 from ocr_moe.types import LIVE, Answer, Cost, Decision, Origin, Reading
@@ -108,4 +109,6 @@ def decide(
 def _combined(combiner: Combiner, state: State) -> Mapping[str, Decision]:
     """The combiner's decisions, over which people's word stands."""
     with span("combine"):
-        return with_verdicts(combiner.combine(state), state.verdicts)
+        read = combiner.combine(state)
+        decisions = with_verdicts(read, state.verdicts)
+        return with_rows(state.schema, read, decisions, state.verdicts)

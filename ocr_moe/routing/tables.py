@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ocr_moe.judgements import RELIABILITY
-from ocr_moe.schema import Field
-from ocr_moe.types import HUMAN, Decision, Evidence, Reading, Status
+from ocr_moe.judgements import RELIABILITY, Verdict, judged
+from ocr_moe.routing.settings import UNDECIDED
+from ocr_moe.schema import Field, Schema
+from ocr_moe.types import HUMAN, Decision, Reading, Status
 from ocr_moe.values.tables import named_cells, paired, table_rows, table_text
 
 Readings = Mapping[str, Reading]
@@ -78,28 +79,123 @@ def lowest(decision: Decision, rows: Sequence[Mapping[str, Decision]]) -> float 
     return min([*sure, decision.ceiling]) if sure else decision.confidence
 
 
-def verified_rows(table: Field, decision: Decision) -> tuple[dict[str, Decision], ...]:
-    """The rows of a table that a person said; evidence stays where a cell still says the same."""
+def judged_table(
+    table: Field, read: Decision, verdict: Verdict, failed: tuple[str, ...] = ()
+) -> Decision:
+    """A person's word on a table, over what was read: its rows stand as they said them.
+
+    Where they looked at some cells only, the others stay as sure as they were read, and so does the
+    table; where reviewers differ, the cells on which they do are for a person. `failed` tells of the
+    checks that fail all the same.
+    """
+    decision = judged(read, verdict)
+    notes: tuple[str, ...] = ()
+    if verdict.disputed:
+        words = [
+            (verdict.reviewer, verdict.value),
+            *((o.reviewer, o.value) for o in verdict.others),
+        ]
+        told = "; ".join(f"{who} says {_length(value)}" for who, value in words)
+        notes = (f"reviewers differ: {told}",)
+    elif read.value is not None and read.value != verdict.value:
+        notes = (f"was {_length(read.value)}",)
+    rows = _judged_rows(table, read, decision, verdict)
+    update: dict[str, object] = {"rows": rows, "notes": (*notes, *failed)}
+    statuses = {cell.status for row in rows for cell in row.values()}
+    if verdict.cells is not None and not verdict.disputed and statuses != {Status.VERIFIED}:
+        stands = statuses <= {*STANDING} and read.ceiling > UNDECIDED and not failed
+        update |= {
+            "status": Status.ACCEPTED if stands else Status.ABSTAINED,
+            "confidence": lowest(read, rows),
+            "ceiling": read.ceiling,
+            "reviewer": None,
+            "at": None,
+            "notes": (*notes, *read.notes, *failed),
+        }
+    return decision.model_copy(update=update)
+
+
+def _length(value: str | None) -> str:
+    return "absent" if value is None else f"a table of {len(table_rows(value))} rows"
+
+
+def _judged_rows(
+    table: Field, read: Decision, decision: Decision, verdict: Verdict
+) -> tuple[dict[str, Decision], ...]:
+    said = [named_cells(table, row) for row in table_rows(decision.value)]
+    before = _rows_before(table, said, read)
+    disputed = _disputed(table, said, verdict)
+    looked = None if verdict.cells is None else frozenset(verdict.cells)
     rows = []
-    for index, said in enumerate(table_rows(decision.value)):
-        cells = named_cells(table, said)
-        before = decision.rows[index] if index < len(decision.rows) else {}
-        rows.append(
-            {
-                column.name: Decision(
-                    value=cells.get(column.name),
-                    confidence=RELIABILITY,
-                    status=Status.VERIFIED,
-                    experts=(HUMAN,),
-                    evidence=_place(before.get(column.name), cells.get(column.name)),
-                    reviewer=decision.reviewer,
-                    at=decision.at,
-                )
-                for column in table.columns
-            }
-        )
+    for index, cells in enumerate(said):
+        was = before[index]
+        row: dict[str, Decision] = {}
+        for column in table.columns:
+            value, known = cells.get(column.name), was.get(column.name)
+            checked = looked is None or (index, column.name) in looked
+            if not checked and known is not None and known.value == value:
+                row[column.name] = known
+                continue
+            undecided = not checked or (index, column.name) in disputed
+            row[column.name] = Decision(
+                value=value,
+                confidence=UNDECIDED if undecided else RELIABILITY,
+                ceiling=UNDECIDED if undecided else 1.0,
+                status=Status.ABSTAINED if undecided else Status.VERIFIED,
+                experts=(HUMAN,),
+                evidence=None if known is None else known.evidence,
+                notes=_was(known, value),
+                reviewer=None if undecided else verdict.reviewer,
+                at=None if undecided else verdict.at,
+            )
+        rows.append(row)
     return tuple(rows)
 
 
-def _place(before: Decision | None, value: str | None) -> Evidence | None:
-    return before.evidence if before is not None and before.value == value else None
+def _rows_before(
+    table: Field, said: Sequence[Mapping[str, str]], read: Decision
+) -> list[Mapping[str, Decision]]:
+    """The row as it was read, of every row that a person said; nothing where there was none."""
+    values = [{name: cell.value for name, cell in row.items()} for row in read.rows]
+    found: list[Mapping[str, Decision]] = [{} for _ in said]
+    for own, other in paired(table.key, said, values):
+        if own is not None and other is not None:
+            found[own] = read.rows[other]
+    return found
+
+
+def _disputed(
+    table: Field, said: Sequence[Mapping[str, str]], verdict: Verdict
+) -> set[tuple[int, str]]:
+    """The cells of which another reviewer says something else."""
+    found: set[tuple[int, str]] = set()
+    for other in verdict.others:
+        theirs = [named_cells(table, row) for row in table_rows(other.value)]
+        for own, index in paired(table.key, said, theirs):
+            if own is not None:
+                cells = {} if index is None else theirs[index]
+                names = [column.name for column in table.columns]
+                found |= {(own, n) for n in names if said[own].get(n) != cells.get(n)}
+    return found
+
+
+def _was(known: Decision | None, value: str | None) -> tuple[str, ...]:
+    if known is None or known.value is None or known.value == value:
+        return ()
+    return (f"was {known.value}",)
+
+
+def with_rows(
+    schema: Schema,
+    read: Mapping[str, Decision],
+    decisions: Mapping[str, Decision],
+    verdicts: Mapping[str, Verdict],
+) -> Mapping[str, Decision]:
+    """Decisions in which people's word stands, those on tables with their rows; `read` are the decisions
+    without that word."""
+    rows = {
+        table.name: judged_table(table, read[table.name], verdicts[table.name])
+        for table in schema.tables
+        if table.name in verdicts and table.name in read and HUMAN not in read[table.name].experts
+    }
+    return {**decisions, **rows} if rows else decisions

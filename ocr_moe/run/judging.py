@@ -10,6 +10,7 @@ from ocr_moe.intake.decoding import Decoder
 from ocr_moe.intake.sources import Source
 from ocr_moe.judgements import Verdict, with_verdicts
 from ocr_moe.routing.loop import Course, Strategy
+from ocr_moe.routing.tables import with_rows
 from ocr_moe.run.answers import NotRecordedError, StoredAnswers, course_of, record_of
 from ocr_moe.run.documents import FileDocument, PageReader, Place, open_document
 from ocr_moe.schema import Schema
@@ -59,7 +60,9 @@ class Judging:
             document = self._document(record)
             anew = record_of(document, self._strategy, self._course(document, verdicts))
         except (NotRecordedError, OcrMoeError):
-            fields = dict(with_verdicts(record.fields, verdicts))
+            schema = self._schemas[record.schema_name]
+            judged = with_verdicts(record.fields, verdicts)
+            fields = dict(with_rows(schema, record.fields, judged, verdicts))
             return record.model_copy(update={"fields": fields})
         return anew.model_copy(update={"document": record.document, "cost": record.cost})
 

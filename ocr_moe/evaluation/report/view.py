@@ -48,6 +48,7 @@ from ocr_moe.evaluation.scores import (
     Scores,
     StrategyScore,
     TableScore,
+    TextScore,
 )
 from ocr_moe.evaluation.scoring import Scoring
 from ocr_moe.formats.phrases import Phrase
@@ -90,6 +91,7 @@ class PageView:
     bar_start: str
     field_rows: tuple[FieldRow, ...]
     tables: tuple[TableRow, ...]
+    texts: tuple[TextRow, ...]
     cost_charts: tuple[Markup, ...]
     has_bounds: bool
     review_chart: Markup
@@ -141,6 +143,27 @@ class StrategyView:
     """Under the `cost_headings`."""
     seconds_each: str
     saving: str
+
+
+@dataclass(frozen=True)
+class TextCell:
+    """What the texts that a strategy made for a field have in common with the truth."""
+
+    measure: str
+    """Key of words.yaml."""
+    figure: str
+    n: str
+    precision: str
+    recall: str
+    missing: int
+
+
+@dataclass(frozen=True)
+class TextRow:
+    """A field whose values are made, strategy by strategy."""
+
+    name: str
+    cells: tuple[TextCell | None, ...]
 
 
 @dataclass(frozen=True)
@@ -308,6 +331,7 @@ def build_view(
         bar_start=percent(start, 0),
         field_rows=_field_rows(scores, order, start),
         tables=_tables(scores, order),
+        texts=_texts(scores, order),
         cost_charts=cost_charts(scores, order, points, words),
         has_bounds=any(
             point.role in ("oracle", "random_mix") for point in drawn_points(scores, points)
@@ -467,6 +491,27 @@ def _table_cell(score: TableScore | None) -> TableCell | None:
         missing=score.rows_missing,
         extra=score.rows_extra,
         silent=score.silent_errors,
+    )
+
+
+def _texts(scores: Scores, order: Sequence[str]) -> tuple[TextRow, ...]:
+    of = [scores.texts.get(each, {}) for each in order]
+    return tuple(
+        TextRow(name, tuple(_text_cell(each.get(name)) for each in of))
+        for name in dict.fromkeys(name for each in of for name in each)
+    )
+
+
+def _text_cell(score: TextScore | None) -> TextCell | None:
+    if score is None:
+        return None
+    return TextCell(
+        measure="texts_rouge" if score.measure == "rouge" else "texts_set",
+        figure=f"{100 * score.f1:.1f}",
+        n=f"{score.n:,}",
+        precision=f"{100 * score.precision:.1f}",
+        recall=f"{100 * score.recall:.1f}",
+        missing=score.missing + score.failed,
     )
 
 

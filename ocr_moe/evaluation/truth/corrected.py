@@ -8,8 +8,8 @@ by the records of the run, else by marks alone. What cannot be used is told, wit
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.cells import BLANK, RawCell, Row, Table
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
+from ocr_moe.evaluation.truth.rowsets import UnclearError, placed
 from ocr_moe.evaluation.truth.sheet import (
     HEADER_ROWS,
     Truth,
@@ -32,6 +33,7 @@ from ocr_moe.formats.recordbook import (
     DocumentId,
     WrittenCell,
     WrittenDocument,
+    WrittenTable,
     headings,
     is_written,
     read_written,
@@ -41,11 +43,19 @@ from ocr_moe.settings import TruthOptions
 from ocr_moe.values.kinds import kind_of
 from ocr_moe.values.normalize import equal, normalize
 from ocr_moe.values.printed import clean_text
+from ocr_moe.values.tables import table_text
 
 Written = Mapping[DocumentId, WrittenDocument]
 
 _SAME_CONFIDENCE = 1e-9
 """Spreadsheets keep 15 digits of a number; two runs' confidences differ in the first few."""
+
+
+_SAYS_NOTHING = (
+    "the workbook does not say what was written into it (it is of an earlier version, or a sheet was "
+    "copied out of it): what was changed cannot be told, and only rows and cells that are marked as "
+    "checked count"
+)
 
 
 class How(StrEnum):
@@ -85,6 +95,59 @@ class CheckedCell:
     """In the sheet, counted from 1."""
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedRow:
+    """A row of a table as it stands in a corrected workbook."""
+
+    cells: Mapping[str, str | None]
+    """Column → value, of all columns; checked or not."""
+    checked: Mapping[str, How]
+    """The cells that a person looked at."""
+    row: int
+    """In the sheet, counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedTable:
+    """A table of which a person looked at some cells, or said which rows it has."""
+
+    document: DocumentId
+    schema: str
+    field: str
+    rows: tuple[CheckedRow, ...]
+    """In their order, none where the document has no such table."""
+    changed: bool
+    """Whether a cell was changed, or a row inserted or deleted."""
+    written: WrittenTable | None = None
+    """As it was written; None where that is not known."""
+    reviewer: str | None = None
+    sha256: str = ""
+    strategy: str = ""
+    sheet: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every cell was looked at."""
+        return all(row.checked.keys() == row.cells.keys() for row in self.rows)
+
+    @property
+    def how(self) -> How:
+        hows = {how for row in self.rows for how in row.checked.values()}
+        if self.changed:
+            return How.CHANGED
+        return How.CONFIRMED if How.CONFIRMED in hows else How.VERIFIED
+
+    @property
+    def was(self) -> str | None:
+        """Its value when it was written."""
+        rows = self.written.rows if self.written is not None else {}
+        return table_text({n: c.value for n, c in rows[number].items()} for number in sorted(rows))
+
+    @property
+    def value(self) -> str | None:
+        return table_text(row.cells for row in self.rows)
+
+
 @dataclass(frozen=True)
 class Corrected:
     """What a corrected workbook says."""
@@ -97,9 +160,15 @@ class Corrected:
     columns: Mapping[str, tuple[str, ...]]
     """Schema → its fields that have a column."""
     problems: tuple[Problem, ...]
+    tables: tuple[CheckedTable, ...] = ()
+    """By document and field."""
 
     def count(self, how: How) -> int:
-        return sum(cell.how is how for cell in self.cells)
+        """How many cells, those of tables among them."""
+        of_rows = (
+            each for table in self.tables for row in table.rows for each in row.checked.values()
+        )
+        return sum(cell.how is how for cell in self.cells) + sum(each is how for each in of_rows)
 
 
 def is_corrected(tables: Sequence[Table]) -> bool:
@@ -145,7 +214,7 @@ def corrected_in(
 
 def truths_in(corrected: Corrected, schemas: Sequence[Schema]) -> list[Truth]:
     """The checked cells as verified sheets, one for each schema of which there are some."""
-    problems = (_figures(corrected), *corrected.problems)
+    problems = (figures_of(corrected), *corrected.problems)
     found: list[Truth] = []
     for schema in schemas:
         rows = _truth_rows([cell for cell in corrected.cells if cell.schema == schema.name])
@@ -163,7 +232,7 @@ def truths_in(corrected: Corrected, schemas: Sequence[Schema]) -> list[Truth]:
                     problems=() if found else problems,
                 )
             )
-    if not found:
+    if not found and not corrected.tables:
         raise TruthError(
             f"{corrected.source}: no cell in it is marked as checked or was changed "
             f"({corrected.untouched} untouched). Change what is wrong; then write your name into the "
@@ -174,11 +243,12 @@ def truths_in(corrected: Corrected, schemas: Sequence[Schema]) -> list[Truth]:
     return found
 
 
-def _figures(corrected: Corrected) -> Problem:
-    counts = Counter(cell.how for cell in corrected.cells)
+def figures_of(corrected: Corrected) -> Problem:
+    """How many cells were checked."""
+    counts = {how: corrected.count(how) for how in How}
     verified = f", {counts[How.VERIFIED]} verified before" if counts[How.VERIFIED] else ""
     message = (
-        f"{len(corrected.cells)} cells were checked ({counts[How.CHANGED]} changed, "
+        f"{sum(counts.values())} cells were checked ({counts[How.CHANGED]} changed, "
         f"{counts[How.CONFIRMED]} confirmed{verified}), "
         f"{corrected.untouched} untouched ones do not count"
     )
@@ -237,10 +307,34 @@ def _is_of_messages(header: _Header) -> bool:
     return has("message") and not any(map(has, ("checked", "lowest_confidence")))
 
 
-def _is_of_rows(header: _Header) -> bool:
+def _has_rows(header: _Header, schemas: Iterable[Schema]) -> bool:
     """Whether a sheet holds the rows of a table."""
-    has_row = any(text in header[1] for text in headings("row"))
-    return has_row and not any(text in header[1] for text in headings("to_check"))
+    if any(text in header[1] for text in headings("to_check")):
+        return False
+    if any(text in header[1] for text in headings("row")):
+        return True
+
+    def named(fields: Iterable[Field]) -> int:
+        return sum(field.name in header[1] for field in fields)
+
+    return any(
+        named(table.columns) > named(schema.one_valued)
+        for schema in schemas
+        for table in schema.tables
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _SheetRow:
+    """A row on the sheet of a table."""
+
+    table: Table
+    row: Row
+    columns: Mapping[str, int]
+    """The table's columns that the sheet has."""
+    number: int | None
+    """What it says in the column "row"."""
+    mark: Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +388,10 @@ class _Reader:
         self._found: dict[tuple[DocumentId, str], list[CheckedCell]] = {}
         self._seen: set[tuple[DocumentId, str]] = set()
         self._columns: dict[str, set[str]] = defaultdict(set)
+        self._rows: dict[tuple[DocumentId, str], list[_SheetRow]] = defaultdict(list)
+        self._on_sheets: set[tuple[str, str]] = set()
+        """(schema, table) of which the workbook has a sheet with rows."""
+        self._table_cells = 0
         if any(table.second_choice for table in tables):
             self._notes.add(
                 ProblemKind.SECOND_READER,
@@ -303,9 +401,7 @@ class _Reader:
         if not self._written:
             self._notes.add(
                 ProblemKind.NOT_TAKEN,
-                "the workbook does not say what was written into it (it is of an earlier version, or a "
-                "sheet was copied out of it): what was changed cannot be told, and only rows and cells "
-                "that are marked as checked count",
+                _SAYS_NOTHING,
             )
 
     def read(self) -> Corrected:
@@ -316,9 +412,12 @@ class _Reader:
             elif (header := _header(table, _OF_DOUBTS)) is not None:
                 self._read_doubts(table, header)
             else:
-                keys = _OF_DOCUMENT if self._written else _OF_ALL_VERSIONS
-                header = _header(table, keys)
-                if header is not None and not (_is_of_messages(header) or _is_of_rows(header)):
+                header = _header(table, _OF_DOCUMENT)
+                if header is None or _is_of_messages(header):
+                    continue
+                if _has_rows(header, self._schemas.values()):
+                    self._read_rows(table, header)
+                elif self._written or _header(table, _OF_ALL_VERSIONS) is not None:
                     self._read_documents(table, header)
         for table in subjects:
             self._tell_of_subjects(table)
@@ -328,9 +427,213 @@ class _Reader:
             name: tuple(field for field in schema.names if field in self._columns[name])
             for name, schema in self._schemas.items()
         }
-        return Corrected(
-            self._path, tuple(cells), len(self._seen) - len(cells), columns, self._notes.problems()
+        tables = tuple(
+            found
+            for (document, field), rows in sorted(self._rows.items(), key=lambda each: each[0])
+            if (found := self._table_of(document, field, rows)) is not None
         )
+        self._tell_of_lost()
+        checked = len(cells) + sum(len(row.checked) for each in tables for row in each.rows)
+        untouched = len(self._seen) + self._table_cells - checked
+        return Corrected(
+            self._path, tuple(cells), untouched, columns, self._notes.problems(), tables
+        )
+
+    # Sheets of rows.
+
+    def _read_rows(self, table: Table, header: _Header) -> None:
+        """Put the rows of a sheet under their documents."""
+        index, columns = header
+        number_column = self._our_column("row", columns, ())
+        before: DocumentId | None = None
+        schema, field = self._of_row(table, (0, ()), columns, None)
+        if schema is not None and field is not None:
+            self._on_sheets.add((schema.name, field.name))
+        for row in table.rows[index + 1 :]:
+            schema, field = self._of_row(table, row, columns, before)
+            if field is None or schema is None:
+                continue
+            named = [column.name for column in field.columns]
+            ours = {
+                key: self._our_column(key, columns, named)
+                for key in ("document", "page", "part", "checked")
+            }
+            own = {name: columns[name][0] for name in named if name in columns}
+            # As on other sheets of rows, who is named above is meant where a row names nobody.
+            blank = not (_at(row, ours["document"]).text or "").strip()
+            if blank and not any(_at(row, column).text for column in own.values()):
+                continue
+            document = before if blank and before is not None else self._identify(table, row, ours)
+            before = document
+            if document is None:
+                continue
+            if number_column is None:
+                self._notes.add(
+                    ProblemKind.NOT_TAKEN,
+                    f"sheet {table.name!r}: the column of row numbers is gone, and nothing of the sheet "
+                    "was taken; put it back from the file as it was",
+                    field.name,
+                )
+                return
+            number = _number(_at(row, number_column))
+            mark = mark_of(_at(row, ours["checked"]).text or "")
+            self._rows[document, field.name].append(_SheetRow(table, row, own, number, mark))
+            self._on_sheets.add((schema.name, field.name))
+
+    def _of_row(
+        self,
+        table: Table,
+        row: Row,
+        columns: Mapping[str, tuple[int, ...]],
+        before: DocumentId | None,
+    ) -> tuple[Schema | None, Field | None]:
+        """Of which schema's which table a row is: by its document, and by the sheet's columns."""
+        path = (_at(row, self._our_column("document", columns, ())).text or "").strip()
+        known = [self._written[each].schema for each in self._pages.get(path, ())]
+        if not path and before is not None and before in self._written:
+            known = [self._written[before].schema]
+        fitting = [
+            (sum(column.name in columns for column in field.columns), schema, field)
+            for schema in self._schemas.values()
+            if not known or schema.name in known
+            for field in schema.tables
+        ]
+        named = [each for each in fitting if each[0]]
+        if not named:
+            return None, None
+        # Two tables of a schema may have the same columns: then the sheet's name tells.
+        best = max(named, key=lambda each: (each[0], each[2].name in table.name))
+        return best[1], best[2]
+
+    def _table_of(
+        self, document: DocumentId, name: str, rows: Sequence[_SheetRow]
+    ) -> CheckedTable | None:
+        """What a person made of a document's table; None where they did nothing, or it is unclear."""
+        schema, field = self._field_of(self._written.get(document), name)
+        # What another run wrote into the rows nobody can tell: then only marks count.
+        known = self._written.get(document) if self._is_own else None
+        if known is not None and name not in known.tables and name not in known.cells:
+            self._notes.add(ProblemKind.NOT_TAKEN, _SAYS_NOTHING)
+            known = None
+        written = None if known is None else known.tables.get(name)
+        was = written.rows if written is not None else {}
+
+        def is_as_written(index: int, number: int) -> bool:
+            return all(
+                self._says(field.column(column), rows[index], at, was[number].get(column))
+                for column, at in rows[index].columns.items()
+            )
+
+        try:
+            order = placed([each.number for each in rows], was, is_as_written)
+        except UnclearError as error:
+            self._notes.add(
+                ProblemKind.NOT_TAKEN,
+                f"sheet {rows[0].table.name!r}: {document.path}: {error}; none of its rows was taken",
+                name,
+            )
+            return None
+        # Without what was written, nobody can tell a row that was inserted.
+        found = [
+            self._row_of(
+                field,
+                rows[each.index],
+                was.get(each.number or 0),
+                new=bool(known) and not each.number,
+            )
+            for each in order
+        ]
+        kept = [row for row in found if not _is_none(row)]
+        self._table_cells += sum(len(row.cells) for row in found)
+        hows = {how for row in found for how in row.checked.values()}
+        gone = len(was.keys() - {each.number for each in order})
+        changed = How.CHANGED in hows or bool(gone) or len(kept) < len(found)
+        if not hows and not changed:
+            return None
+        marks = [each.mark.reviewer for each in rows if each.mark.reviewer]
+        if hows <= {How.VERIFIED} and not changed and written is not None:
+            marks = [written.reviewer or ""]
+        return CheckedTable(
+            document,
+            schema.name,
+            name,
+            tuple(kept),
+            changed,
+            written,
+            next(filter(None, marks), None),
+            known.sha256 if known is not None else "",
+            known.strategy if known is not None else "",
+            rows[0].table.name,
+        )
+
+    def _field_of(self, known: WrittenDocument | None, name: str) -> tuple[Schema, Field]:
+        schemas = [s for s in self._schemas.values() if name in [t.name for t in s.tables]]
+        own = [schema for schema in schemas if known is not None and schema.name == known.schema]
+        schema = (own or schemas)[0]
+        return schema, schema.field(name)
+
+    def _says(self, column: Field, row: _SheetRow, at: int, written: WrittenCell | None) -> bool:
+        """Whether a cell says what was written there."""
+        raw = _at(row.row, at)
+        text = (raw.text or "").strip()
+        was = None if written is None else written.value
+        if was is None or not text:
+            return was is None and not text
+        return not raw.trouble and is_unchanged(column, raw, text, was)
+
+    def _row_of(
+        self, table: Field, row: _SheetRow, written: Mapping[str, WrittenCell] | None, *, new: bool
+    ) -> CheckedRow:
+        cells: dict[str, str | None] = {}
+        checked: dict[str, How] = {}
+        for column in table.columns:
+            at = row.columns.get(column.name)
+            was = None if written is None else written.get(column.name)
+            cells[column.name] = None if was is None else was.value
+            if at is None:
+                if was is not None and was.reviewer is not None:
+                    checked[column.name] = How.VERIFIED
+                continue
+            place = _Place(row.table.name, row.row[0], at, f"{table.name}: {column.name}")
+            raw = _at(row.row, at)
+            green = (place.row, at) in row.table.green
+            if (place.row, at) in row.table.formulas and not raw.trouble:
+                self._refuse(place, "a formula, which was not taken; type its value as text")
+                continue
+            marked = row.mark.checked or green
+            judged = self._judged(column, raw, was, place, marked=marked)
+            if judged is None:
+                continue
+            value, touched = judged
+            cells[column.name] = value
+            if new:
+                # Whoever inserts a row types what it says; what may be missing and is, is not there.
+                if value is not None or marked or not column.required:
+                    checked[column.name] = How.CHANGED
+            elif touched and was is not None and value != was.value:
+                checked[column.name] = How.CHANGED
+            elif marked or touched:
+                confirmed = was is None or was.reviewer is None or row.mark.checked
+                checked[column.name] = How.CONFIRMED if confirmed else How.VERIFIED
+            elif was is not None and was.reviewer is not None:
+                checked[column.name] = How.VERIFIED
+        return CheckedRow(cells, checked, row.row[0])
+
+    def _tell_of_lost(self) -> None:
+        """Documents of which a sheet has no row left: whoever took them out may have meant the sheet."""
+        lost: dict[str, list[str]] = defaultdict(list)
+        for document, known in self._written.items():
+            for name in known.tables:
+                on_sheet = (known.schema, name) in self._on_sheets
+                if on_sheet and (document, name) not in self._rows:
+                    lost[name].append(document.path)
+        for name, paths in lost.items():
+            self._notes.add(
+                ProblemKind.NOT_TAKEN,
+                f"{name}: no row is left of {listed(paths)}, which was not taken; where a document has "
+                "no such table, write 无 into every cell of one row",
+                name,
+            )
 
     def _read_documents(self, table: Table, header: _Header) -> None:
         index, columns = header
@@ -398,7 +701,10 @@ class _Reader:
         """A mark on the row of a table says nothing of its cells; it is not lost silently either."""
         if mark_of(_at(row, ours["checked"]).text or "").checked:
             place = _Place(table.name, row[0], ours["value"] or 0, name)
-            self._refuse(place, "a table, of which marks are not taken; check it at the desk")
+            self._refuse(
+                place,
+                "a table, of which marks are not taken here; mark its rows on their own sheet",
+            )
 
     def _of_this_run(
         self, known: WrittenDocument, confidence: RawCell, row: int
@@ -704,6 +1010,12 @@ _TROUBLES = {
 def _at(row: Row, column: int | None) -> RawCell:
     cells = row[1]
     return cells[column] if column is not None and column < len(cells) else BLANK
+
+
+def _is_none(row: CheckedRow) -> bool:
+    """Whether a row says that it is not there: a person wrote so into every cell of it."""
+    looked = row.checked.keys() == row.cells.keys()
+    return looked and all(value is None for value in row.cells.values())
 
 
 def _number(cell: RawCell) -> int | None:

@@ -2,22 +2,26 @@
 
 Such a sheet has a column that names the document and columns of a field of kind `table`, more of these
 than of the document's own fields. It stands in the workbook of the verified sheet or in a file of its
-own. What an empty cell and the marks of absence mean is the same as there.
+own. What an empty cell, the marks of absence and a column of checked rows mean is the same as there; a
+row in which everything is absent says that the document has no such table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path, PurePosixPath
 
 from ocr_moe.evaluation.truth.cells import RawCell, Row, Table
 from ocr_moe.evaluation.truth.problems import Notebook, Problem, ProblemKind, listed
 from ocr_moe.evaluation.truth.sheet import (
+    CHECKED_HEADINGS,
     FILE_HEADINGS,
     HEADER_ROWS,
     PAGE_HEADINGS,
     PART_HEADINGS,
+    UNCHECKED,
     same_heading,
 )
 from ocr_moe.folds import fold_heading, fold_path
@@ -35,6 +39,13 @@ class TruthRow:
     cells: Mapping[str, str | None]
     row: int
     """In the sheet, counted from 1."""
+    whole: Mapping[str, str | None] = dataclass_field(default_factory=dict)
+    """The row with the cells that nobody verified, by which it is known again; empty where all are."""
+
+    @property
+    def known_by(self) -> Mapping[str, str | None]:
+        """What to match it by."""
+        return self.whole or self.cells
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,8 @@ class _Head:
     page: int | None
     part: int | None
     columns: Mapping[str, int]
+    checked: int | None = None
+    """The column of who checked a row."""
 
 
 def _head(table: Table, schema: Schema, field: Field) -> _Head | None:
@@ -103,7 +116,7 @@ def _head(table: Table, schema: Schema, field: Field) -> _Head | None:
         named = fold_heading(table.name) in map(fold_heading, (field.name, *field.aliases))
         if len(columns) > own or (named and columns):
             page, part = _column(headings, PAGE_HEADINGS), _column(headings, PART_HEADINGS)
-            return _Head(index, file, page, part, columns)
+            return _Head(index, file, page, part, columns, _column(headings, CHECKED_HEADINGS))
     return None
 
 
@@ -129,6 +142,8 @@ def _read(
     absent = {fold_heading(marker) or marker for marker in options.absent}
     by_name = _by_name(documents)
     lost: dict[str, None] = {}
+    unchecked: list[int] = []
+    of_nobody: dict[DocumentKey, list[TruthRow]] = {}
     before = ""
     for number, cells in table.rows[head.row + 1 :]:
         # Where only the first row of a document names it, the others below are its as well.
@@ -140,12 +155,28 @@ def _read(
             if _is(_at(cells, head.page), key.page) and _is(_at(cells, head.part), key.part)
         ]
         said = _said(field, head, (number, cells), absent, options, notebook)
-        if not said:
+        if said is None:
             continue
         if len(fitting) != 1:
             lost.setdefault(name or "?")
             continue
-        rows.setdefault(fitting[0], []).append(TruthRow(said, number))
+        if not _is_checked(head, cells):
+            unchecked.append(number)
+            of_nobody.setdefault(fitting[0], []).append(TruthRow({}, number, said))
+            continue
+        of_document = rows.setdefault(fitting[0], [])
+        if said:
+            of_document.append(TruthRow(said, number))
+    for key, some in of_nobody.items():
+        if key in rows:  # they are there, whatever they say: no row too many
+            rows[key] = sorted([*rows[key], *some], key=lambda row: row.row)
+    if unchecked:
+        notebook.add(
+            ProblemKind.UNCHECKED,
+            f"sheet {table.name!r}: rows of {field.name} that nobody marked as checked do not count: "
+            f"{listed(map(str, unchecked))}",
+            field.name,
+        )
     if lost:
         notebook.add(
             ProblemKind.NO_KEY,
@@ -163,7 +194,8 @@ def _said(
     absent: set[str],
     options: TruthOptions,
     notebook: Notebook,
-) -> dict[str, str | None]:
+) -> dict[str, str | None] | None:
+    """What a row says; nothing, where it says that there is no row; None where it says nothing."""
     number, cells = row
     said: dict[str, str | None] = {}
     for name, at in head.columns.items():
@@ -178,7 +210,15 @@ def _said(
             said[name] = None
         else:
             said[name] = normalize(field.column(name), text) or text
+    if not any((_at(cells, at).text or "").strip() for at in head.columns.values()):
+        return None
     return said if any(value is not None for value in said.values()) else {}
+
+
+def _is_checked(head: _Head, cells: Sequence[RawCell]) -> bool:
+    if head.checked is None:
+        return True
+    return fold_heading(_at(cells, head.checked).text or "") not in UNCHECKED
 
 
 def _by_name(documents: Sequence[DocumentKey]) -> dict[str, list[DocumentKey]]:

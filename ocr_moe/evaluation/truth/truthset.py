@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.cells import Row, Table
-from ocr_moe.evaluation.truth.corrected import Written, corrected_in, is_corrected, truths_in
-from ocr_moe.evaluation.truth.rows import TableTruth, holds_rows, table_truths
+from ocr_moe.evaluation.truth.corrected import (
+    Corrected,
+    Written,
+    corrected_in,
+    figures_of,
+    is_corrected,
+    truths_in,
+)
+from ocr_moe.evaluation.truth.rows import TableTruth, TruthRow, holds_rows, table_truths
 from ocr_moe.evaluation.truth.sheet import HEADER_ROWS, Truth, load_truth_tables, usable_columns
 from ocr_moe.evaluation.truth.tables import read_tables
+from ocr_moe.formats.recordbook import document_id
 from ocr_moe.schema import Schema
 from ocr_moe.settings import TruthOptions
 from ocr_moe.subjects import DocumentKey
@@ -60,12 +68,22 @@ class TruthSet:
         return tuple(found.values())
 
     def rows(
-        self, schemas: Sequence[Schema], documents: Sequence[DocumentKey]
+        self,
+        schemas: Sequence[Schema],
+        documents: Sequence[DocumentKey],
+        written: Callable[[], Written | None] = lambda: None,
     ) -> tuple[TableTruth, ...]:
-        """What the sheets of rows say of the tables of these documents. A records.xlsx says nothing:
-        for what stands in its sheets of rows nobody vouches."""
+        """What the sheets of rows say of the tables of these documents; of a corrected records.xlsx
+        only the cells that were checked."""
         files = [(path, tables) for path, tables in self.files if not is_corrected(tables)]
-        return table_truths(files, schemas, self.options, documents)
+        found = [*table_truths(files, schemas, self.options, documents)]
+        for path, tables in self.files:
+            if is_corrected(tables) and any(schema.tables for schema in schemas):
+                corrected = corrected_in(
+                    path, tables, schemas, options=self.options, written=written()
+                )
+                found += _checked_rows(corrected, schemas, documents)
+        return tuple(found)
 
     def _of_documents(
         self, schemas: Sequence[Schema]
@@ -77,7 +95,8 @@ class TruthSet:
                 files.append((path, tables))
                 continue
             kept = tuple(table for table in tables if not holds_rows(table, schemas))
-            if kept or not tables:
+            # Beside sheets of rows, one of documents may be missing, or not be filled in.
+            if len(kept) == len(tables) or any(_has_documents(each, schemas) for each in kept):
                 files.append((path, kept))
         return tuple(files)
 
@@ -103,6 +122,37 @@ class TruthSet:
                     break
             else:
                 raise refusals[0]
+
+
+def _has_documents(table: Table, schemas: Sequence[Schema]) -> bool:
+    return len(table.rows) > 1 and any(usable_columns([table], schema) for schema in schemas)
+
+
+def _checked_rows(
+    corrected: Corrected, schemas: Sequence[Schema], documents: Sequence[DocumentKey]
+) -> Iterator[TableTruth]:
+    """The checked rows of a records.xlsx; those that nobody looked at are only known to be there."""
+    keys = {document_id(*key): key for key in documents}
+    # Where no field of a document was checked, no other truth tells what could not be used.
+    problems = () if corrected.cells else (figures_of(corrected), *corrected.problems)
+    for schema in schemas:
+        for field in schema.tables:
+            rows = {
+                keys[table.document]: tuple(
+                    TruthRow(
+                        {name: row.cells[name] for name in row.checked},
+                        row.row,
+                        {} if row.checked.keys() == row.cells.keys() else row.cells,
+                    )
+                    for row in table.rows
+                )
+                for table in corrected.tables
+                if (table.schema, table.field) == (schema.name, field.name)
+                and table.document in keys
+            }
+            if rows:
+                yield TableTruth(schema, field, rows, problems)
+                problems = ()
 
 
 def read_truths(paths: Sequence[Path], options: TruthOptions | None = None) -> TruthSet:

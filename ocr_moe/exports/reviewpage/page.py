@@ -142,6 +142,13 @@ def _cell(record: Record, name: str) -> dict[str, Any]:
         "characters": [round(each, 3) for each in decision.characters],
         "printed": decision.evidence.text if decision.evidence is not None else None,
         "notes": list(decision.notes),
+        "rows": [
+            {
+                column: [cell.value, cell.status.value, cell.confidence]
+                for column, cell in row.items()
+            }
+            for row in decision.rows
+        ],
     }
 
 
@@ -172,6 +179,7 @@ def _field(field: Field) -> dict[str, Any]:
         "kind": field.kind.value,
         "values": list(field.values),
         "groups": groups,
+        "columns": {column.name: list(column.values) for column in field.columns},
     }
 
 

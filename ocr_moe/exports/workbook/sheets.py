@@ -162,13 +162,10 @@ class Columns:
             ),
             Computed(head("page"), 7, lambda row: row.record.document.page, "0"),
             Computed(head("row"), 7, lambda row: row.number, "0"),
-            *(
-                Computed(
-                    column.name,
-                    width_of(column),
-                    partial(self._table_cell, column),
-                )
-                for column in table.columns
+            *(self._column(column, partial(self._table_cell, column)) for column in table.columns),
+            Computed(
+                *(head("checked"), 12, lambda row: None, "General"),
+                note=said("note_checked", self.language),
             ),
             Computed(
                 head("lowest_confidence"), 12, lambda r: _lowest(r.cells.values()), _CONFIDENCE
@@ -238,13 +235,17 @@ class Columns:
         return [Computed(heading("desk", self.language, fields), 9, content)]
 
     def _field(self, field: Field) -> Computed[Record]:
+        return self._column(field, partial(self.cells.of, field))
+
+    def _column(self, field: Field, content: Callable[[Item], Content]) -> Computed[Item]:
+        """Of the values of a field, or of a table's column."""
         choices: tuple[str, ...] = ()
         if kind_of(field).closed:
             choices = (*field.values, ABSENT_MARK)
         return Computed(
             field.name,
             width_of(field),
-            partial(self.cells.of, field),
+            content,
             note=said("note_date", self.language) if field.kind is Kind.DATE else "",
             choices=choices,
             warning=(said("choices_title", self.language), said("choices_message", self.language)),

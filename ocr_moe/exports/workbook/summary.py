@@ -97,7 +97,7 @@ class Summary:
 
     def _how(self, tables: bool) -> None:
         self._sheet.append([Cell(self._said("how_title"), "strong")])
-        named = {**self._sheets, **{k: self._named(k) for k in ("checked", "document")}}
+        named = {**self._sheets, **{k: self._named(k) for k in ("checked", "document", "row")}}
         keys = ["correct", "row", "green", "absent", "untouched", "where", "free", "back"]
         if tables:
             keys.insert(keys.index("free"), "tables")

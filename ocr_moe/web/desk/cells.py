@@ -20,7 +20,14 @@ from ocr_moe.errors import UsageError
 from ocr_moe.formats.notes import note_in
 from ocr_moe.formats.phrases import Language, Phrase
 from ocr_moe.reviewing.candidates import Candidate
-from ocr_moe.reviewing.checking import LONGEST, Checked, Group, check, groups_of, refusal_of
+from ocr_moe.reviewing.checking import (
+    LONGEST_TABLE,
+    Checked,
+    Group,
+    check,
+    groups_of,
+    refusal_of,
+)
 from ocr_moe.reviewing.claims import ClaimedError
 from ocr_moe.reviewing.desk import Desk, StaleError
 from ocr_moe.reviewing.picklist import PickList, pick_list
@@ -46,8 +53,8 @@ class _Body(BaseModel):
 class JudgementBody(_Body):
     """A reviewer's word on a cell."""
 
-    value: str | None = BodyField(max_length=4 * LONGEST)
-    """None: it is not on the document."""
+    value: str | None = BodyField(max_length=LONGEST_TABLE)
+    """None: it is not on the document. Of a table its rows as JSON."""
     revision: int | None = None
     """As the cell had it that the reviewer saw."""
 
@@ -75,7 +82,9 @@ class NextBody(_Body):
 
 
 class TypedBody(_Body):
-    value: str = BodyField(max_length=4 * LONGEST)
+    value: str = BodyField(max_length=LONGEST_TABLE)
+    column: str | None = None
+    """Of a table: the column whose cell it is."""
 
 
 def cells_router() -> APIRouter:
@@ -240,8 +249,10 @@ def cells_router() -> APIRouter:
         record = desk.record(desk.key_of_id(doc_id))
         if record is None or record.schema_name not in desk.schemas:
             raise KeyError(doc_id)
-        found = check(desk.schemas[record.schema_name].field(field), body.value)
-        return _told(request, found)
+        declared = desk.schemas[record.schema_name].field(field)
+        if body.column is not None:
+            declared = declared.column(body.column)
+        return _told(request, check(declared, body.value))
 
     @router.get("/api/suggest/{schema}/{field}")
     def suggest(request: Request, schema: str, field: str, q: str = "") -> dict[str, Any]:
@@ -322,6 +333,7 @@ def _cell(request: Request, desk: Desk, view: CellView) -> dict[str, Any]:
             for each, chance in shares(view.candidates, decision)
         ],
         "checked": None if value is None else _told(request, check(view.field, value)),
+        "table": _table(request, view) if view.field.kind is Kind.TABLE else None,
         "choices": [*view.field.values],
         "list": view.field.lexicon is not None,
         "notes": [note_in(note, language) for note in decision.notes],
@@ -336,6 +348,35 @@ def _cell(request: Request, desk: Desk, view: CellView) -> dict[str, Any]:
             for each in view.judgements
         ],
         "revision": view.revision,
+    }
+
+
+def _table(request: Request, view: CellView) -> dict[str, Any]:
+    """A table as a grid: what its columns hold, and its rows as they stand."""
+    language = language_of(request)
+    return {
+        "columns": [
+            {
+                "name": column.name,
+                "kind": column.kind.value,
+                "required": column.required,
+                "choices": [*column.values],
+            }
+            for column in view.field.columns
+        ],
+        "rows": [
+            {
+                name: {
+                    "value": cell.value,
+                    "status": cell.status.value,
+                    "confidence": cell.confidence,
+                    "notes": [note_in(note, language) for note in cell.notes],
+                    "evidence": _evidence(cell.evidence, False, None),
+                }
+                for name, cell in row.items()
+            }
+            for row in view.decision.rows
+        ],
     }
 
 
@@ -409,6 +450,10 @@ def _told(request: Request, found: Checked) -> dict[str, Any]:
         "grave": found.grave,
         "merits": [pages.plain(each, language) for each in found.merits],
         "groups": _groups(found.groups),
+        "cells": [
+            {"row": row, "column": column, **_told(request, cell)}
+            for (row, column), cell in found.cells.items()
+        ],
     }
 
 

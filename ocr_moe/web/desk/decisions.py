@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
-from ocr_moe.reviewing.history import Deed, differing_parts, disputes, history
+from ocr_moe.reviewing.history import Deed, differing_parts, differing_rows, disputes, history
 from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.reviewing.standing import id_of
 from ocr_moe.subjects import DocumentKey
@@ -20,6 +20,7 @@ from ocr_moe.web.desk.frame import (
     desk_of,
     inside,
     reviewer_of,
+    rows_in,
     shown,
 )
 
@@ -134,7 +135,8 @@ def disputes_page(request: Request) -> Response:
     for each in disputes(desk):
         values = [word.value or "" for word in each.words]
         against = [values[1], *(values[0] for _ in values[1:])]
-        parts = map(differing_parts, values, against)
+        is_table = any(rows_in(desk, each.key.field, value) is not None for value in values)
+        parts = map(differing_rows if is_table else differing_parts, values, against)
         words = tuple(zip(each.words, parts, strict=True))
         found.append(ShownDispute(id_of(each.key.document), each.key, words))
     return shown(request, "disputes.html", "disputes", found=found, reviewer_name=reviewer)

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from ocr_moe.errors import OcrMoeError, StoreError, UsageError
 from ocr_moe.reviewing.claims import ClaimedError
 from ocr_moe.reviewing.desk import Desk, StaleError
+from ocr_moe.values.tables import table_rows
 from ocr_moe.web.pages import Pages
 
 _PAGES = ("", "cells", "documents", "disputes", "history", "learning", "files", "summary")
@@ -69,8 +70,16 @@ def shown(
         reviewers=request.app.state.reviewers.names,
         run=desk.run.folder.resolve().name,
         done=request.query_params.get("done", ""),
+        rows_in=lambda field, text: rows_in(desk, field, text),
         **context,
     )
+
+
+def rows_in(desk: Desk, field: str, text: str | None) -> int | None:
+    """How many rows a value has; None for one that is no table."""
+    if not any(field == table.name for schema in desk.run.schemas for table in schema.tables):
+        return None
+    return len(table_rows(text)) or None
 
 
 def back(request: Request, path: str, **query: str) -> RedirectResponse:

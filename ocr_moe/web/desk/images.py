@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from ocr_moe.formats.phrases import Phrase
 from ocr_moe.imaging.jpeg import jpeg
 from ocr_moe.reviewing.desk import Desk
+from ocr_moe.reviewing.queue import CellKey
 from ocr_moe.run.pictures import surrounded
 from ocr_moe.types import Box, DocumentRef
 from ocr_moe.web.desk.problems import Problem, ProblemRoute
@@ -73,15 +74,25 @@ def images_router() -> APIRouter:
         return _image(found[0], tag)
 
     @router.get("/img/crop/{doc_id}/{field}")
-    def crop_image(request: Request, doc_id: str, field: str) -> Response:
-        """What stands at the evidence of a cell, a little around it included. The header Crop-Box tells
-        which part of the page that is: x0, y0, x1, y1 in fractions of it."""
+    def crop_image(
+        request: Request, doc_id: str, field: str, row: int | None = None, column: str = ""
+    ) -> Response:
+        """What stands at the evidence of a cell, or of one in a row (counted from 0) and column of a
+        table, a little around it included. The header Crop-Box tells which part of the page that is:
+        x0, y0, x1, y1 in fractions of it."""
         desk: Desk = request.app.state.desk
         record = desk.record(desk.key_of_id(doc_id))
-        if record is None or record.fields[field].evidence is None:
+        if row is not None and _is_second_look(
+            request, desk, CellKey(desk.key_of_id(doc_id), field)
+        ):
+            # Its rows are those that were read, whatever the first reviewer made of them.
+            record = desk.store.record(desk.strategy, desk.key_of_id(doc_id), alone=True)
+        decision = None if record is None else record.fields[field]
+        if decision is not None and row is not None:
+            decision = decision.rows[row].get(column) if 0 <= row < len(decision.rows) else None
+        if record is None or decision is None or decision.evidence is None:
             raise Problem(404, Phrase("cell_problem_no_place"), kind="no_place")
-        evidence = record.fields[field].evidence
-        assert evidence is not None
+        evidence = decision.evidence
         document = record.document
         tag = _tag(document, evidence.page, ",".join(f"{edge:.5f}" for edge in evidence.box))
         found = encoded.get(tag)
@@ -98,6 +109,11 @@ def images_router() -> APIRouter:
         return _image(found[0], tag, {**headers, "Cache-Control": "private, no-cache"})
 
     return router
+
+
+def _is_second_look(request: Request, desk: Desk, key: CellKey) -> bool:
+    reviewer = request.app.state.reviewers.of(request)
+    return reviewer is not None and desk.is_second_look(key, reviewer)
 
 
 def _document(desk: Desk, doc_id: str) -> DocumentRef:

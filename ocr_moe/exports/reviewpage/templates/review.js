@@ -95,6 +95,11 @@
   }
 
   function written(cell, value) {
+    if (isTable(cell)) {
+      const box = make("div", "table");
+      inTable(box, Object.keys(field(cell).columns), parsed(value), (row, name) => make("bdi", "", String(row[name] ?? "")));
+      return box;
+    }
     const made = make("p", `value ${field(cell).kind}`);
     const bdi = make("bdi");
     const groups = (field(cell).groups || []).find((each) => each.reduce((a, b) => a + b, 0) === value.length) || [];
@@ -139,6 +144,130 @@
     return input;
   }
 
+  /* A table: its rows as they are being corrected, by the index of the cell. */
+  const tables = new Map();
+  const isTable = (cell) => field(cell).kind === "table";
+  const doubtful = ([, status]) => status === "abstained" || status === "failed";
+
+  function parsed(text) {
+    try {
+      const rows = JSON.parse(text || "[]");
+      return Array.isArray(rows) ? rows : [];
+    } catch {
+      return [];
+    }
+  }
+  function rowsOf(index) {
+    if (!tables.has(index)) {
+      const rows = cells[index].rows.map((row) => ({ ...row }));
+      tables.set(index, rows.length ? rows : [{}]);
+    }
+    return tables.get(index);
+  }
+  function tableText(index) {
+    const names = Object.keys(field(cells[index]).columns);
+    const rows = rowsOf(index)
+      .map((row) => Object.fromEntries(names.filter((name) => row[name] && row[name][0]).map((name) => [name, row[name][0]])))
+      .filter((row) => Object.keys(row).length);
+    return rows.length ? JSON.stringify(rows) : "";
+  }
+  function inTable(into, columns, rows, content, actions) {
+    const table = make("table", "rows");
+    const head = make("tr");
+    head.append(make("th", "", "#"), ...columns.map((name) => make("th", "", name)));
+    if (actions) head.append(make("td"));
+    table.append(head);
+    rows.forEach((row, at) => {
+      const line = make("tr");
+      line.append(make("th", "", String(at + 1)));
+      columns.forEach((name) => {
+        const made = make("td");
+        made.append(content(row, name, at));
+        line.append(made);
+      });
+      if (actions) line.append(actions(at));
+      table.append(line);
+    });
+    const box = make("div", "scroll");
+    box.append(table);
+    into.append(box);
+  }
+
+  function tableEditor(index) {
+    const cell = cells[index];
+    const { columns } = field(cell);
+    const names = Object.keys(columns);
+    const rows = rowsOf(index);
+    const box = make("div", "table");
+    const again = (row, column) => {
+      const fresh = tableEditor(index);
+      box.replaceWith(fresh);
+      fresh.querySelector(`[data-at="${Math.max(0, Math.min(row, rowsOf(index).length - 1))}:${column}"]`)?.focus();
+    };
+    inTable(
+      box,
+      names,
+      rows,
+      (row, name, at) => {
+        const known = row[name] || ["", "typed", null];
+        let input;
+        if (columns[name].length) {
+          input = make("select");
+          new Set(["", ...columns[name], known[0] || ""]).forEach((value) => {
+            const option = make("option", "", value || "–");
+            option.value = value;
+            input.append(option);
+          });
+        } else {
+          input = make("input");
+          input.autocomplete = "off";
+          input.spellcheck = false;
+          input.size = Math.min(Math.max((known[0] || "").length + 1, 4), 28);
+        }
+        input.value = known[0] || "";
+        if (doubtful(known)) {
+          input.className = "doubt";
+          if (known[2] !== null) input.title = t("sure", { p: known[2].toFixed(2) });
+        }
+        input.dataset.at = `${at}:${names.indexOf(name)}`;
+        input.setAttribute("aria-label", t("cell_of", { n: at + 1, column: name }));
+        input.addEventListener("input", () => {
+          row[name] = [input.value.trim(), "typed", null];
+          input.className = "typed";
+        });
+        input.addEventListener("keydown", (event) => {
+          if (event.isComposing) return;
+          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) decide(index, tableText(index));
+          else if (event.key === "Enter") again(at + (event.shiftKey ? -1 : 1), names.indexOf(name));
+          else if (event.key === "Escape") input.blur();
+          else return;
+          event.preventDefault();
+        });
+        return input;
+      },
+      (at) => {
+        const made = make("td", "acts");
+        const act = (sign, key, change, to) => {
+          const one = button(sign, "small", () => {
+            change();
+            if (!rows.length) rows.push({});
+            again(to, 0);
+          });
+          one.title = t(key, { n: at + 1 });
+          one.setAttribute("aria-label", one.title);
+          made.append(one);
+        };
+        act("+", "row_add", () => rows.splice(at + 1, 0, {}), at + 1);
+        act("×", "row_delete", () => rows.splice(at, 1), at);
+        if (at > 0) act("↑", "row_up", () => rows.splice(at - 1, 0, ...rows.splice(at, 1)), at - 1);
+        if (at + 1 < rows.length) act("↓", "row_down", () => rows.splice(at + 1, 0, ...rows.splice(at, 1)), at + 1);
+        return made;
+      },
+    );
+    box.append(make("p", "soft", t("rows_hint")));
+    return box;
+  }
+
   function button(text, className, action) {
     const made = make("button", className, text);
     made.type = "button";
@@ -180,12 +309,21 @@
       made.append(row);
       return made;
     }
-    if (cell.value !== null) made.append(written(cell, cell.value));
     const row = make("div", "row");
-    const input = editor(cell, index);
-    row.append(input);
-    row.append(button(t("accept"), "first", () => decide(index, input.value)));
-    row.append(button(t("absent"), "", () => decide(index, null)));
+    if (isTable(cell) && index !== here) {
+      /* Rows are many: they are drawn for the table that is being looked at. */
+      row.append(make("span", "soft", rowsTold(cell)), button(t("rows_show"), "", () => draw(index)));
+    } else if (isTable(cell)) {
+      made.append(tableEditor(index));
+      row.append(button(t("accept"), "first", () => decide(index, tableText(index))));
+      row.append(button(t("absent"), "", () => decide(index, null)));
+    } else {
+      if (cell.value !== null) made.append(written(cell, cell.value));
+      const input = editor(cell, index);
+      row.append(input);
+      row.append(button(t("accept"), "first", () => decide(index, input.value)));
+      row.append(button(t("absent"), "", () => decide(index, null)));
+    }
     made.append(row);
     const others = cell.candidates.filter((each) => each.value !== cell.value);
     if (others.length) {
@@ -194,7 +332,7 @@
       cell.candidates.forEach((each, at) => {
         if (each.value === cell.value) return;
         const choice = button("", "", () => decide(index, each.value));
-        choice.append(make("kbd", "", String(at + 1)), document.createTextNode(" "), make("bdi", "", each.value), make("small", "", each.experts.join(", ")));
+        choice.append(make("kbd", "", String(at + 1)), document.createTextNode(" "), make("bdi", "", isTable(cell) ? t("rows", { n: parsed(each.value).length }) : each.value), make("small", "", each.experts.join(", ")));
         box.append(choice);
       });
       made.append(box);
@@ -210,6 +348,11 @@
     }
     made.addEventListener("focusin", () => mark(index));
     return made;
+  }
+
+  function rowsTold(cell) {
+    const open = cell.rows.flatMap((row) => Object.values(row)).filter(doubtful).length;
+    return `${t("rows", { n: cell.rows.length })} · ${t("rows_open", { n: open })}`;
   }
 
   function mark(index) {
@@ -303,13 +446,14 @@
     const decided = Boolean(kept.decisions[place(cell)]);
     if (event.key === "Enter" && !decided) {
       const input = list.querySelector(".cell.here .row :is(input, textarea, select)");
-      decide(here, input ? input.value : cell.value || "");
+      if (isTable(cell)) decide(here, tableText(here));
+      else decide(here, input ? input.value : cell.value || "");
     } else if (candidate && !decided) decide(here, candidate.value);
     else if (/^a$/i.test(event.key) && !decided) decide(here, null);
     else if (/^u$/i.test(event.key)) undo();
     else if (/^j$/i.test(event.key)) move(1);
     else if (/^k$/i.test(event.key)) move(-1);
-    else if (/^e$/i.test(event.key)) list.querySelector(".cell.here .row :is(input, textarea, select)")?.focus();
+    else if (/^e$/i.test(event.key)) list.querySelector(".cell.here :is(.row, .rows) :is(input, textarea, select)")?.focus();
     else return;
     event.preventDefault();
   });

@@ -2,6 +2,7 @@
 // all other keys choose what it would decide.
 import { Problem, ask, problemOf } from "./asking.js";
 import { Editor } from "./editor.js";
+import { Grid } from "./grid.js";
 import { differences, doubts, draw, element, strip } from "./marking.js";
 import { Outbox } from "./outbox.js";
 import { Viewer } from "./viewer.js";
@@ -35,6 +36,7 @@ let ahead = [];
 let past = [];
 let passed = [];
 let drafts = new Map();
+const tables = new Map(); // Name of a cell → the rows that were accepted: taken back, they are there again.
 let filling = null;
 let last = null; // Id of the last judgement that was acknowledged.
 let done = 0;
@@ -42,6 +44,7 @@ let waiting = null;
 let plan = null;
 let claimed = null;
 let page = 1;
+let inTable = null; // The cell of a table that has the focus: {row, column, evidence}.
 let counting = 0;
 let shownAt = 0;
 
@@ -68,6 +71,24 @@ const editor = new Editor(
   },
   (text) => look(text),
 );
+const grid = new Grid($("grid"), words, {
+  announce,
+  accept,
+  leave: focusCard,
+  changed: () => {
+    warned = null;
+    hint("");
+    drawChoice();
+  },
+  check: async (column, value) => {
+    try {
+      return await ask(`${base}/api/check/${addressOf(cell)}`, { value, column });
+    } catch {
+      return null; // It is told again when the table is saved.
+    }
+  },
+  focused: lookAt,
+});
 const outbox = new Outbox(
   `ocr_moe:${run}:${reviewer}:`,
   (entry) => ask(`${base}/api/cell/${addressOf(entry)}`, { value: entry.value, revision: entry.revision }),
@@ -135,15 +156,17 @@ function pageAddress(each, number) {
   return `${base}/img/page/${each.document}/${number}?w=${width}`;
 }
 
-function cropOf(each) {
-  const name = nameOf(each);
+// What is printed for a cell, or for one of a table's: {row, column}.
+function cropOf(each, of = null) {
+  const name = of ? `${nameOf(each)}:${of.row}:${of.column}` : nameOf(each);
+  const query = of ? `?row=${of.row}&column=${encodeURIComponent(of.column)}` : "";
   if (!crops.has(name)) {
     crops.set(
       name,
       (async () => {
-        if (!each.evidence) return { said: say("no_place") };
+        if (!each.evidence && !of) return { said: say("no_place") };
         try {
-          const response = await fetch(`${base}/img/crop/${addressOf(each)}`);
+          const response = await fetch(`${base}/img/crop/${addressOf(each)}${query}`);
           if (!response.ok) return { said: (await problemOf(response)).message };
           const box = response.headers.get("Crop-Box").split(",").map(Number);
           return { url: URL.createObjectURL(await response.blob()), box };
@@ -160,6 +183,7 @@ function cropOf(each) {
 
 async function forget(name) {
   const kept = crops.get(name);
+  if (!kept) return;
   crops.delete(name);
   const { url } = await kept;
   if (url && $("crop").src !== url) URL.revokeObjectURL(url);
@@ -233,6 +257,11 @@ function show(next, { quietly = false } = {}) {
   checked = null;
   warned = null;
   editor.end();
+  inTable = null;
+  const draft = drafts.get(nameOf(cell));
+  root.classList.toggle("tabular", isTable());
+  if (isTable()) grid.begin(cell.table, draft, cell.field, cell.checked?.cells);
+  else grid.end();
   $("empty").hidden = true;
   for (const id of ["card", "actions", "viewer"]) $(id).hidden = false;
   $("hint").hidden = true;
@@ -258,18 +287,39 @@ function show(next, { quietly = false } = {}) {
   address.searchParams.set("cell", nameOf(cell));
   history.replaceState(null, "", address);
   keep();
-  const draft = drafts.get(nameOf(cell));
-  if (draft !== undefined || (cell.hidden && cell.kind !== "enum")) edit(draft ?? "");
+  if (isTable() ? cell.hidden : draft !== undefined || (cell.hidden && cell.kind !== "enum")) edit(draft ?? "");
   else if (!quietly) focusCard();
   if (!quietly) {
-    const value = cell.hidden ? say("is_hidden") : (cell.value ?? say("nothing_read"));
+    const value = cell.hidden ? say("is_hidden") : saidOf(cell.value);
     announce(say("announce", { field: cell.field, value: value.slice(0, 200), status: say(`status_${cell.status}`) }));
   }
+}
+
+const isTable = () => cell?.kind === "table";
+
+// A value as a sentence has it: of a table, how many rows it has.
+function saidOf(value) {
+  if (value === null) return say("nothing_read");
+  if (!isTable()) return value;
+  try {
+    return say("rows", { n: JSON.parse(value).length });
+  } catch {
+    return value;
+  }
+}
+
+// Show what is printed for a cell of the table that has the focus.
+function lookAt(evidence, row, column) {
+  inTable = evidence && row !== null ? { row, column, evidence } : null;
+  page = (inTable ?? cell).evidence?.page ?? page;
+  drawCrop();
+  drawPage();
 }
 
 function showEmpty() {
   cell = null;
   editor.end();
+  grid.end();
   for (const id of ["card", "actions", "viewer"]) $(id).hidden = true;
   $("empty").hidden = false;
   $("empty").focus();
@@ -280,17 +330,24 @@ function showEmpty() {
 // What Enter would write down: a text, ABSENT, or null where there is nothing yet.
 function wanted() {
   if (editor.open) return editor.text;
+  if (isTable() && chosen !== ABSENT) return grid.text;
   return chosen === undefined ? cell.value : chosen;
 }
 
 function drawValue() {
   const value = wanted();
   const into = $("value");
-  into.hidden = editor.open;
+  const asGrid = isTable() && value !== ABSENT;
+  into.hidden = editor.open || asGrid;
+  $("grid").hidden = !asGrid;
   into.className = `value ${cell.kind}`;
   $("absent").setAttribute("aria-pressed", String(value === ABSENT));
   if (editor.open) {
     drawStrip(checked?.value ?? "", checked?.groups ?? []);
+    return;
+  }
+  if (asGrid) {
+    drawStrip("", []);
     return;
   }
   if (value === null || value === ABSENT) {
@@ -329,24 +386,25 @@ async function drawStrip(value, groups, marks = () => null) {
 }
 
 async function drawCrop() {
-  const of = cell;
-  const { url, said } = await cropOf(of);
-  if (cell !== of) return;
+  const [of, place] = [cell, inTable];
+  const { url, said } = await cropOf(of, place);
+  if (cell !== of || inTable !== place) return;
   $("crop").hidden = !url;
   $("nocrop").hidden = Boolean(url);
   $("nocrop").textContent = said ?? "";
   if (url) {
     $("crop").src = url;
-    $("crop").alt = say("crop_image", { field: of.field });
+    $("crop").alt = say("crop_image", { field: place?.column ?? of.field });
     await $("crop").decode().catch(() => {});
-    if (cell === of) drawValue();
+    if (cell === of && !isTable()) drawValue();
   } else {
     $("crop").removeAttribute("src");
   }
 }
 
 function drawPage() {
-  const at = page === (cell.evidence?.page ?? 1) ? (cell.evidence?.box ?? null) : null;
+  const { evidence } = inTable ?? cell;
+  const at = page === (evidence?.page ?? 1) ? (evidence?.box ?? null) : null;
   $("pages").hidden = cell.place.pages < 2;
   $("pageno").textContent = `${page} / ${cell.place.pages}`;
   viewer.show(pageAddress(cell, page), at, {
@@ -381,7 +439,8 @@ function drawOffered() {
     if (i < 9) button.append(element("kbd", "", String(i + 1)));
     const shown = element("span", `shown ${cell.kind}`);
     const marks = cell.hidden ? () => null : differences(offer.value, cell.value);
-    draw(shown, offer.value, { groups: offer.groups ?? [], marks });
+    if (isTable()) shown.textContent = saidOf(offer.value);
+    else draw(shown, offer.value, { groups: offer.groups ?? [], marks });
     button.append(shown);
     if (!cell.hidden && (offer.experts.length || cell.kind !== "enum")) {
       const who = offer.experts.join(" · ");
@@ -422,7 +481,7 @@ function drawMore() {
       say("history"),
       cell.judgements.map(({ reviewer: who, at, value, undone }) => {
         const line = element("li", undone ? "undone" : "");
-        line.append(element("span", "", say("said", { who, value: value ?? say("is_absent") })));
+        line.append(element("span", "", say("said", { who, value: value === null ? say("is_absent") : saidOf(value) })));
         const when = element("time", "soft small", ` ${new Date(at).toLocaleString(root.dataset.language)}`);
         when.dateTime = at;
         line.append(when);
@@ -454,16 +513,27 @@ function choose(value) {
       return;
     }
   }
-  chosen = value === cell.value && value !== null ? undefined : value;
+  if (isTable()) {
+    if (value !== ABSENT) grid.load(value);
+    chosen = value === ABSENT ? ABSENT : undefined;
+  } else chosen = value === cell.value && value !== null ? undefined : value;
   hint("");
   drawValue();
   drawChoice();
-  if (!editor.open) lookAtChoice(value);
+  if (!editor.open && !isTable()) lookAtChoice(value);
   focusCard();
-  announce(value === ABSENT ? say("is_absent") : value);
+  announce(value === ABSENT ? say("is_absent") : saidOf(value));
 }
 
 function edit(text) {
+  if (isTable()) {
+    chosen = undefined;
+    hint("");
+    drawValue();
+    drawChoice();
+    grid.focus();
+    return;
+  }
   const before = text ?? (typeof wanted() === "string" ? wanted() : "");
   checked = null;
   warned = null;
@@ -484,6 +554,7 @@ function leaveEditor() {
 }
 
 function keepDraft() {
+  if (isTable() && grid.changed) drafts.set(nameOf(cell), grid.text ?? "[]");
   if (cell && editor.open && editor.text.trim() && editor.text !== cell.value) drafts.set(nameOf(cell), editor.text);
 }
 
@@ -531,7 +602,7 @@ function drawVerdict(found, text) {
     return;
   }
   if (found.refusal) parts.push(element("span", "bad", found.refusal));
-  if (found.value !== null && found.value !== text) {
+  if (found.value !== null && found.value !== text && !isTable()) {
     parts.push(element("span", "as", say("saved_as", { value: found.value })));
   }
   parts.push(...found.doubts.map((each) => element("span", "bad", each)));
@@ -543,7 +614,24 @@ function drawVerdict(found, text) {
 async function accept() {
   if (!cell || performance.now() - shownAt < GLANCE) return;
   const of = cell;
+  if (isTable()) {
+    await grid.settled();
+    if (cell !== of) return;
+  }
   let value = wanted();
+  if (isTable() && value !== ABSENT) {
+    const { wrong, grave } = grid;
+    if (wrong) {
+      hint(wrong.why);
+      grid.focus(wrong);
+      return;
+    }
+    if (grave.length && warned !== value) {
+      warned = value;
+      hint(say("sure_of_it", { doubt: grave.join(" · ") }));
+      return;
+    }
+  }
   if (value === null || (typeof value === "string" && !value.trim())) {
     hint(say("nothing_to_accept"));
     return;
@@ -563,6 +651,7 @@ async function accept() {
     value = found?.value ?? value;
   }
   drafts.delete(nameOf(cell));
+  if (isTable()) tables.set(nameOf(cell), value);
   done += 1;
   outbox.add({
     document: cell.document,
@@ -582,10 +671,18 @@ function pass() {
   advance();
 }
 
+// What was typed into a table is not lost where its acceptance is taken back.
+function again(of) {
+  const kept = tables.get(nameOf(of));
+  if (typeof kept === "string") drafts.set(nameOf(of), kept);
+  tables.delete(nameOf(of));
+}
+
 async function undo() {
   const unsent = outbox.takeBack();
   if (unsent) {
     done -= 1;
+    again(unsent);
     notice(say("undone", { field: unsent.field }));
     return open(unsent);
   }
@@ -596,6 +693,7 @@ async function undo() {
     done = Math.max(done - 1, 0);
     if (!of) return undefined;
     past = past.filter((each) => !same(each, of));
+    again(of);
     await open(of);
     notice(say("undone", { field: of.field }));
     tellChanges(of, changes);
@@ -631,7 +729,7 @@ function tellChanges(from, changes) {
 async function refresh(change) {
   crops.delete(nameOf(change));
   const index = ahead.findIndex((each) => same(each, change));
-  const current = same(cell, change) && !editor.open && chosen === undefined;
+  const current = same(cell, change) && !editor.open && chosen === undefined && !grid.changed;
   if (index < 0 && !current) return;
   try {
     const now = await ask(`${base}/api/cell/${addressOf(change)}`);
@@ -640,7 +738,7 @@ async function refresh(change) {
       if (OPEN.has(now.status) || now.hidden) ahead[at] = now;
       else ahead.splice(at, 1);
     }
-    if (same(cell, change) && !editor.open && chosen === undefined) show(now, { quietly: true });
+    if (same(cell, change) && !editor.open && chosen === undefined && !grid.changed) show(now, { quietly: true });
   } catch {
     ahead = ahead.filter((each) => !same(each, change));
   }

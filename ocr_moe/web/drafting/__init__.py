@@ -1,0 +1,1 @@
+"""The page on which a schema is written beside its samples."""
