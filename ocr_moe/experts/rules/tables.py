@@ -80,11 +80,11 @@ otherwise, its row may be a part of another, ruled lines and alignment do not sa
 cut out of a box, its last stroke may be a rule, it has several lines, or a code's characters were put
 right, as its check characters say.
 
-A logistic regression on 18,665 cells of 279 drawn tables (scan, photo and hard), of which 313 are wrong,
-but for `uneven` and `partial`, which are twice what was fitted, and `contradicted`, `cut` and `touches`,
-which are too rare there: judgements. Fitted on the even seeds and held against the odd ones, and the other
-way round, 92.9 and 96.2 % of the cells have at least 0.95, and of these 99.74 and 99.75 % are right. What
-is accepted then: 18,826 right ones of 18,861, and on 99 tables of further seeds 7,039 of 7,056.
+A logistic regression on 18,665 cells of 279 drawn tables (scan, photo and hard), of which 313 are wrong;
+`uneven` and `partial` are twice what was fitted, and `contradicted`, `cut` and `touches`, which are too
+rare there, are judgements. Fitted on the even seeds and held against the odd ones, and the other way
+round, 92.9 and 96.2 % of the cells have at least 0.95, and of these 99.74 and 99.75 % are right. What is
+accepted then: 18,826 right ones of 18,861, and on 99 tables of further seeds 7,039 of 7,056.
 """
 _RARE = 0.15
 """Share of a column's cells up to which a look is unusual there …"""
