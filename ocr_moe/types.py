@@ -58,6 +58,22 @@ class Line(Value):
         return (min(xs), min(ys), max(xs), max(ys))
 
 
+class Rule(NamedTuple):
+    """A ruled line on a page, in fractions of its sides."""
+
+    points: tuple[Point, ...]
+    """Places along it, from left to right, or from the top down: two, or more where it is bent."""
+    ink: tuple[tuple[float, float], ...]
+    """Over which parts of it there is ink, in fractions of the side along which it runs."""
+
+
+class Rulings(NamedTuple):
+    """The ruled lines of a page."""
+
+    level: tuple[Rule, ...] = ()
+    upright: tuple[Rule, ...] = ()
+
+
 class Cost(Value):
     """What an answer took. Adds up with `+`."""
 

@@ -43,6 +43,8 @@ class Grid:
     """Distance between its rows."""
     looks: Looks
     """Column → of what looks its cells were."""
+    ruled: bool = False
+    """Whether ruled lines part its columns."""
 
     @property
     def edges(self) -> list[float]:
@@ -160,8 +162,11 @@ def _end(piece: Piece) -> float:
     return piece.u1
 
 
-def grid_of(head: HeadingRow, body: Sequence[Piece]) -> Grid:
-    """The columns under a row of headings, as the boxes there show them."""
+def grid_of(head: HeadingRow, body: Sequence[Piece], rules: Sequence[float] = ()) -> Grid:
+    """The columns under a row of headings, as the boxes there show them, and the upright rules."""
+    ruled = _ruled(head, rules)
+    if ruled is not None:
+        return ruled
     headings = head.headings
     spans = [(piece.u0, piece.u1) for piece in body]
     between = [_line(left.u1, right.u0, spans) for left, right in pairwise(headings)]
@@ -180,6 +185,29 @@ def grid_of(head: HeadingRow, body: Sequence[Piece]) -> Grid:
         first = blocks[0][0]
         blocks[0] = (Column(None, -1.0, aside), replace(first, left=aside), *blocks[0][1:])
     return Grid(tuple(blocks), 0.0, {})
+
+
+def _ruled(head: HeadingRow, rules: Sequence[float]) -> Grid | None:
+    """The columns between upright rules; None where two of the headings stand between the same two."""
+    edges = [-1.0, *sorted(rules), 2.0]
+    heads: dict[int, str | None] = {}
+    starts = set()
+    for block in head.blocks:
+        for first, heading in enumerate(block):
+            at = _column_at(edges, heading.middle)
+            if at in heads and (heading.column is not None and heads[at] is not None):
+                return None
+            heads[at] = heads.get(at) or heading.column
+            if not first:
+                starts.add(at)
+    if len(edges) < 4:
+        return None
+    blocks: list[list[Column]] = [[]]
+    for at, (left, right) in enumerate(pairwise(edges)):
+        if at in starts and any(column.name is not None for column in blocks[-1]):
+            blocks.append([])
+        blocks[-1].append(Column(heads.get(at), left, right))
+    return Grid(tuple(map(tuple, blocks)), 0.0, {}, ruled=True)
 
 
 _OFTEN = 0.6

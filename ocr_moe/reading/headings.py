@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 from ocr_moe.folds import HAN, fold_label, fold_label_glyph
 from ocr_moe.reading.candidates import headings_of
@@ -93,20 +94,10 @@ class HeadingRow:
 
 def heading_rows(table: Field, pieces: Sequence[Piece], height: float) -> list[HeadingRow]:
     """The rows of a page that head the table, from top to bottom; `height` is that of its text."""
-    words = _words(table)
-    found = [heading for piece in pieces for heading in _in_piece(piece.glyphs, words)]
-    taken = {glyph for heading in found for glyph in heading.glyphs}
-    free = [piece for piece in pieces if not taken.intersection(piece.glyphs)]
-    found += _stacked(free, words)
-    rows: list[list[Heading]] = []
-    for heading in sorted(found, key=lambda each: each.v):
-        if rows and heading.v - _mean(rows[-1]) <= _LEVEL * height:
-            rows[-1].append(heading)
-        else:
-            rows.append([heading])
-    rows = [_joined(row) for row in rows]
+    rows = level_headings(table, pieces, height)
+    order: dict[str | None, int] = {column.name: at for at, column in enumerate(table.columns)}
     return [
-        HeadingRow(_blocks(_with_strangers(row, pieces, height)))
+        HeadingRow(_alike(_blocks(_with_strangers(row, pieces, height), order)))
         for row in rows
         if _are_enough(table, {heading.column for heading in row})
     ]
@@ -121,6 +112,39 @@ def _are_enough(table: Field, named: set[str | None]) -> bool:
         return True
     required = {column.name for column in table.columns if column.required}
     return len(required) >= _WHOLE and required <= named
+
+
+def level_headings(table: Field, pieces: Sequence[Piece], height: float) -> list[list[Heading]]:
+    """Whatever on a page may head a column, row by row: few of them head no table."""
+    words = _words(table)
+    found = [heading for piece in pieces for heading in _in_piece(piece.glyphs, words)]
+    taken = {glyph for heading in found for glyph in heading.glyphs}
+    free = [piece for piece in pieces if not taken.intersection(piece.glyphs)]
+    found += _stacked(free, words)
+    rows: list[list[Heading]] = []
+    for heading in sorted(found, key=lambda each: each.v):
+        if rows and heading.v - _mean(rows[-1]) <= _LEVEL * height:
+            rows[-1].append(heading)
+        else:
+            rows.append([heading])
+    return _one_above_the_other([_joined(row) for row in rows], height)
+
+
+_TWO_LINES = 2.2
+"""Distance of two rows of headings, in text heights, up to which they say the same in two languages."""
+
+
+def _one_above_the_other(rows: Sequence[list[Heading]], height: float) -> list[list[Heading]]:
+    """Rows of headings, two as one that say the same of columns."""
+    kept: list[list[Heading]] = []
+    for row in rows:
+        above = kept[-1] if kept else []
+        near = bool(above) and _mean(row) - _mean(above) <= _TWO_LINES * height
+        if near and any(h.column == o.column and _over(h, o) for h in row for o in above):
+            kept[-1] = _joined([*above, *row])
+        else:
+            kept.append(row)
+    return kept
 
 
 def enough_columns(columns: int) -> int:
@@ -246,12 +270,67 @@ def _over(piece: Piece | Heading, heading: Heading) -> bool:
     return shared > 0.2 * min(piece.u1 - piece.u0, heading.u1 - heading.u0)
 
 
-def _blocks(row: Sequence[Heading]) -> tuple[Block, ...]:
-    """A column that comes again begins a block, and so does what stood before it in the first one."""
+def _blocks(row: Sequence[Heading], order: Mapping[str | None, int]) -> tuple[Block, ...]:
+    """A column that comes again begins a block, and so does what stood before it in the first one, or,
+    where that was not read, in the schema's `order`."""
     blocks: list[list[Heading]] = [[]]
     for heading in row:
         had = {each.column for each in blocks[-1]} - {None}
         if heading.column in had:
             blocks.append([])
         blocks[-1].append(heading)
+    for one, other in pairwise(blocks):
+        while len(one) > 1 and _begins(one[-1], one[:-1], other, order):
+            other.insert(0, one.pop())
     return tuple(tuple(block) for block in blocks)
+
+
+def _begins(
+    last: Heading,
+    before: Sequence[Heading],
+    following: Sequence[Heading],
+    order: Mapping[str | None, int],
+) -> bool:
+    """Whether the last heading of a block is the first one of the next."""
+    at = order.get(last.column)
+    others = [order[h.column] for h in (*before, *following) if h.column in order]
+    return (
+        at is not None
+        and bool(others)
+        and at < min(others)
+        and all(heading.column != last.column for heading in following)
+    )
+
+
+_BY_ITS_PLACE = 0.8
+"""How well a column is known by its place among others, as in another block."""
+
+
+def _alike(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Blocks side by side are alike: a heading that was not read is the one which stands beside the same
+    neighbour in the block of which most were read."""
+    if len(blocks) < 2:
+        return blocks
+    model = max(blocks, key=lambda block: sum(heading.column is not None for heading in block))
+    after: dict[str | None, str | None] = {
+        left.column: right.column for left, right in pairwise(model) if left.column
+    }
+    before: dict[str | None, str | None] = {
+        right.column: left.column for left, right in pairwise(model) if right.column
+    }
+
+    def filled(block: Block) -> Block:
+        there = {heading.column for heading in block}
+        found = list(block)
+        for at, heading in enumerate(found):
+            if heading.column is not None:
+                continue
+            left = after.get(found[at - 1].column) if at else None
+            right = before.get(found[at + 1].column) if at + 1 < len(found) else None
+            name = left or right
+            if name is not None and name not in there and (left or right) == (right or left):
+                found[at] = replace(heading, column=name, quality=_BY_ITS_PLACE)
+                there.add(name)
+        return tuple(found)
+
+    return tuple(filled(block) for block in blocks)

@@ -248,6 +248,10 @@ class PageLayout:
         lines = {glyph.line for glyph in glyphs}
         return min((self.page.lines[line].confidence for line in lines), default=0.0)
 
+    def plane(self, point: Point) -> Point:
+        """(u, v) of a place that is given in fractions of the page's sides."""
+        return self._flat(point[0], point[1] * self.aspect)
+
     def box(self, first: Point, last: Point) -> Box:
         """The box of the page around a rectangle of its plane, from one corner (u, v) to the other."""
         corners = [(u, v) for u in (first[0], last[0]) for v in (first[1], last[1])]

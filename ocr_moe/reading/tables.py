@@ -1,12 +1,11 @@
 """Tables on pages: which text stands in which row and column.
 
-A table is found by its headings (`ocr_moe.reading.headings`).  Where one column ends and the next
-begins, the table's own cells tell: between two headings a line runs down where the fewest boxes are.
-A box that crosses it is cut there, if it holds two cells.  Rows are what stands level in several
-columns; a line that stands in one column alone goes on with the cell above it, or below.  The table
-ends at a row of sums, at the label of another field, at a gap, or where the rows look otherwise than
-those before.  On the next page it goes on under the headings, or, where these are not repeated,
-where the columns were.
+A table is found by its headings (`ocr_moe.reading.headings`), or, where there are too few, by what its
+cells hold (`ocr_moe.reading.unheaded`).  It is read twice: by alignment, and, where there are some, by
+ruled lines (`ocr_moe.reading.frames`), which count unless they lose much of the text.  Between two
+headings a column ends where an upright rule stands, or where the fewest boxes are; a box that crosses
+the line is cut there, if it holds two cells.  For rows see `ocr_moe.reading.tablerows`.  On the next
+page the table goes on under the headings, or, where these are not repeated, where the columns were.
 
 Pure functions, no pixels.  Coordinates (u, v) as in `ocr_moe.reading.layout`.
 """
@@ -16,65 +15,33 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ocr_moe.folds import HAN
-from ocr_moe.reading.candidates import PreparedPage, compiled
+from ocr_moe.reading.candidates import PreparedPage, headings_of
+from ocr_moe.reading.contents import CELLS, LEFT_OVER, matched, told
+from ocr_moe.reading.frames import Frame, frame_alone, frame_of, within
 from ocr_moe.reading.grids import (
-    SEEN,
-    Column,
     Grid,
-    Looks,
-    cells_of,
     grid_of,
-    is_across,
     levelled,
-    looks_of,
     shifted,
     upright,
 )
-from ocr_moe.reading.headings import HeadingRow, enough_columns, heading_rows
-from ocr_moe.reading.layout import Glyph, Piece, Text, join_rows, rows_of
+from ocr_moe.reading.headings import Heading, HeadingRow, heading_rows
+from ocr_moe.reading.layout import Glyph, Piece, rows_of
+from ocr_moe.reading.tablerows import ReadRows, TableCell, TableRow, read_rows
+from ocr_moe.reading.unheaded import find_unheaded
 from ocr_moe.schema import Field
+from ocr_moe.types import Rulings
 
-_SUM = re.compile(
-    r"(?:合\s*计|总\s*计|共\s*计|累\s*计|(?:grand\s*)?total\b|sum\b|somme\b|summe\b)", re.IGNORECASE
-)
-"""What a row of sums begins with: the table ends there."""
-_SUBTOTAL = re.compile(r"(?:小\s*计|sub-?\s*total\b)", re.IGNORECASE)
-"""What a row of a part's sums begins with: the table goes on."""
-_NO_LABEL = 6
-"""Characters behind such a word beyond which it is the beginning of something else's name."""
 _FOLIO = re.compile(
     r"\W*(?:第?\s*\d+\s*页.{0,12}|page\s*\d+.{0,10}|\d+\s*/\s*\d+|[-–—]\s*\d+\s*[-–—])\W*",
     re.IGNORECASE,
 )
 """The number of a page."""
-
-
-@dataclass(frozen=True)
-class TableCell:
-    """What stands in a cell: characters of a page, in reading order."""
-
-    page: PreparedPage
-    lines: tuple[tuple[Piece, ...], ...]
-    """Its lines, each of pieces from left to right."""
-    cut: bool = False
-    """Whether a box was cut to get it out."""
-
-    @property
-    def text(self) -> Text:
-        return join_rows(self.lines)
-
-    @property
-    def glyphs(self) -> tuple[Glyph, ...]:
-        return tuple(glyph for line in self.lines for piece in line for glyph in piece.glyphs)
-
-
-TableRow = Mapping[str, TableCell]
-"""Column → its cell; columns in which nothing stands are left out."""
 
 
 @dataclass
@@ -92,10 +59,18 @@ class FoundTable:
     """Rows after which there is room for one that was not read."""
     strays: list[str] = field(default_factory=list)
     """Texts within the table that belong to no cell."""
+    unclear: set[str] = field(default_factory=set)
+    """Columns that may be there under a heading that was not recognised."""
+    guessed: bool = False
+    """Whether no headings but the cells themselves say which columns are which."""
 
 
-def find_table(wanted: Field, pages: Sequence[PreparedPage]) -> FoundTable | None:
-    """The table on these pages of one document, or None where no headings of it are found."""
+def find_table(
+    wanted: Field, pages: Sequence[PreparedPage], rulings: Mapping[int, Rulings] | None = None
+) -> FoundTable | None:
+    """The table on these pages of one document, or None where no headings of it are found; `rulings`
+    are the ruled lines of pages by their numbers."""
+    ruled = rulings or {}
     found: FoundTable | None = None
     last: Grid | None = None
     for page in pages:
@@ -104,51 +79,288 @@ def find_table(wanted: Field, pages: Sequence[PreparedPage]) -> FoundTable | Non
         heads = heading_rows(wanted, pieces, height)
         if not heads:
             if found is not None and last is not None:
-                last = _go_on(wanted, page, last, found)
+                last = _go_on(wanted, page, last, found, ruled.get(page.number))
             continue
         if found is None:
             found = FoundTable({})
         if last is not None:
             above = [piece for piece in pieces if piece.v < heads[0].v - height]
-            _go_on(wanted, page, last, found, above)
+            _go_on(wanted, page, last, found, None, above)
         for index, head in enumerate(heads):
             until = heads[index + 1].v - height / 2 if index + 1 < len(heads) else None
-            last = _under(wanted, page, head, until, found)
+            last = _under(wanted, page, head, until, found, ruled.get(page.number))
+    return _without_headings(wanted, pages, ruled) if found is None else found
+
+
+def _without_headings(
+    wanted: Field, pages: Sequence[PreparedPage], ruled: Mapping[int, Rulings]
+) -> FoundTable | None:
+    """The table by what its cells hold, and its rows on the pages after that."""
+    found: FoundTable | None = None
+    last: Grid | None = None
+    for page in pages:
+        if found is None:
+            seen = find_unheaded(wanted, page, ruled.get(page.number))
+            if seen is not None:
+                heads = [(page, seen.heads)] if seen.heads else []
+                unclear = {column.name for column in wanted.columns}.difference(seen.columns)
+                found = FoundTable(dict(seen.columns), heads, unclear=unclear, guessed=True)
+                last = _taken(seen.read, seen.grid, found)
+        elif last is not None:
+            last = _go_on(wanted, page, last, found, ruled.get(page.number))
     return found
 
 
 def _under(
-    wanted: Field, page: PreparedPage, head: HeadingRow, until: float | None, found: FoundTable
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    until: float | None,
+    found: FoundTable,
+    rulings: Rulings | None,
 ) -> Grid | None:
     """Read what stands under a row of headings; the grid, where the table may go on on the next page."""
-    size = page.layout.height
-    for heading in head.headings:
-        if heading.column is not None:
-            known = found.columns.get(heading.column, 0.0)
-            found.columns[heading.column] = max(known, heading.quality)
     found.heads.append((page, tuple(g for each in head.headings for g in each.glyphs)))
     used = head.used
     body = [
         piece
         for piece in page.layout.pieces
-        if piece.v > head.bottom + _UNDER * size
-        and (until is None or piece.v < until)
-        and not used.intersection(piece.glyphs)
-        and not _FOLIO.fullmatch(piece.text)
+        if not used.intersection(piece.glyphs) and not _FOLIO.fullmatch(piece.text)
     ]
-    body = _without_second_line(body, head, size)
+    numbered = _numbered(wanted, head)
+    read, grid = _read_under(wanted, page, numbered, until, body, rulings)
+    if numbered is not head:
+        head = _recognised(wanted, numbered, read.rows)
+        read, grid = _read_under(wanted, page, head, until, body, rulings)
+    for heading in head.headings:
+        if heading.column is not None:
+            known = found.columns.get(heading.column, 0.0)
+            found.columns[heading.column] = max(known, heading.quality)
+    found.unclear |= _perhaps(wanted, head)
+    return _taken(read, grid, found)
+
+
+def _read_under(
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    until: float | None,
+    body: Sequence[Piece],
+    rulings: Rulings | None,
+) -> tuple[ReadRows, Grid]:
+    aligned = _aligned(wanted, page, head, until, body)
+    if rulings is None:
+        return aligned
+    span = (head.headings[0].u0, head.headings[-1].u1)
+    frame = frame_of(page.layout, rulings, top=head.v, span=span, until=until)
+    if frame is None:
+        return aligned
+    return _surer(aligned, _framed(wanted, page, head, until, body, frame), body, frame)
+
+
+def _numbered(wanted: Field, head: HeadingRow) -> HeadingRow:
+    """The headings with numbers for those that say something unknown, if one of them may be that of a
+    column of which the schema says what its cells are."""
+    missing = _missing(wanted, head)
+    if len(head.blocks) > 1 or not any(_is_sought(column) for column in missing):
+        return head
+    [block] = head.blocks
+    if all(heading.column is not None for heading in block):
+        return head
+    numbered: list[Heading] = []
+    for at, each in enumerate(block):
+        before = numbered[-1] if numbered else None
+        again = before is not None and each.u0 < before.middle
+        unknown = each.column is None and not again
+        numbered.append(replace(each, column=str(at)) if unknown else each)
+    return HeadingRow((tuple(numbered),))
+
+
+def _is_sought(column: Field) -> bool:
+    """Whether a column without a heading may be known by its cells, or must be one that is left over."""
+    return told(column) or column.required
+
+
+def _recognised(wanted: Field, head: HeadingRow, rows: Sequence[TableRow]) -> HeadingRow:
+    """Numbered headings with the names of the columns that their cells are surely of, and without."""
+    names = {column.name for column in wanted.columns}
+    strange = [h.column for h in head.headings if h.column is not None and h.column not in names]
+    places = [[row[name].text.text for row in rows if name in row] for name in strange]
+    missing = [column for column in _missing(wanted, head) if _is_sought(column)]
+    sure = {
+        strange[each.place]: each
+        for each in matched(missing, places)
+        if each.quality >= LEFT_OVER and len(places[each.place]) >= CELLS
+    }
+
+    def named(heading: Heading) -> Heading:
+        if heading.column in names:
+            return heading
+        found = None if heading.column is None else sure.get(heading.column)
+        if found is None:
+            return replace(heading, column=None)
+        return replace(heading, column=found.column, quality=found.quality)
+
+    return HeadingRow(tuple(tuple(map(named, block)) for block in head.blocks))
+
+
+def _missing(wanted: Field, head: HeadingRow) -> list[Field]:
+    known = {heading.column for heading in head.headings}
+    return [column for column in wanted.columns if column.name not in known]
+
+
+def _perhaps(wanted: Field, head: HeadingRow) -> set[str]:
+    """Columns without a heading to which one of those may belong that say something unknown: they share
+    a character."""
+    strange = [{g.char for g in each.glyphs} for each in head.headings if each.column is None]
+    return {
+        column.name
+        for column in _missing(wanted, head)
+        if any(chars.intersection(word) for chars in strange for word in headings_of(column))
+    }
+
+
+def _aligned(
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    until: float | None,
+    pieces: Sequence[Piece],
+) -> tuple[ReadRows, Grid]:
+    """The rows as their alignment under the headings tells them."""
+    size = page.layout.height
+    body = _without_second_line(_below(pieces, head, until, size), head, size)
     body = upright(body, head.v, size)
     grid = grid_of(head, body)
     body = levelled(body, grid, size)
-    read = _read(wanted, page, grid, body, head.bottom)
+    return _settled(wanted, page, head, body, grid, None)
+
+
+def _framed(
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    until: float | None,
+    pieces: Sequence[Piece],
+    frame: Frame,
+) -> tuple[ReadRows, Grid]:
+    """The rows as ruled lines part them, and as alignment tells them where these do not."""
+    size = page.layout.height
+    head = _straightened(head, frame)
+    body = _below(frame.straightened(pieces), head, until, size)
+    body = _without_second_line(within(body, frame, size), head, size)
+    if len(frame.upright) < 2:
+        body = upright(body, head.v, size)
+    grid = grid_of(head, body, frame.rules)
+    if len(frame.level) < 2:
+        body = levelled(body, grid, size)
+    return _settled(wanted, page, head, body, grid, frame)
+
+
+def _settled(
+    wanted: Field,
+    page: PreparedPage,
+    head: HeadingRow,
+    body: Sequence[Piece],
+    grid: Grid,
+    frame: Frame | None,
+) -> tuple[ReadRows, Grid]:
+    size = page.layout.height
+    read = read_rows(wanted, page, grid, body, head.bottom, frame)
     for _ in range(_ROUNDS):
         inside = [piece for piece in body if piece.v <= read.bottom + size / 2]
-        again = grid_of(head, inside) if inside else grid
+        rules = () if frame is None else frame.rules
+        again = grid_of(head, inside, rules) if inside else grid
         if again.edges == grid.edges:
             break
         grid = again
-        read = _read(wanted, page, grid, body, head.bottom)
-    return _taken(read, grid, found)
+        read = read_rows(wanted, page, grid, body, head.bottom, frame)
+    return read, grid
+
+
+def _below_frame(body: Sequence[Piece], frame: Frame) -> set[tuple[int, int]]:
+    bottom = frame.bottom
+    return {
+        (glyph.line, glyph.offset)
+        for piece in body
+        for glyph in piece.glyphs
+        if bottom is not None and frame.straight(glyph).v >= bottom
+    }
+
+
+def _places(cells: Iterable[TableCell]) -> set[tuple[int, int]]:
+    return {(glyph.line, glyph.offset) for cell in cells for glyph in cell.glyphs}
+
+
+def _below(
+    pieces: Sequence[Piece], head: HeadingRow, until: float | None, size: float
+) -> list[Piece]:
+    return [
+        piece
+        for piece in pieces
+        if piece.v > head.bottom + _UNDER * size and (until is None or piece.v < until)
+    ]
+
+
+def _straightened(head: HeadingRow, frame: Frame) -> HeadingRow:
+    return HeadingRow(
+        tuple(
+            tuple(
+                Heading(each.column, tuple(map(frame.straight, each.glyphs)), each.quality)
+                for each in block
+            )
+            for block in head.blocks
+        )
+    )
+
+
+_MOST = 0.7
+"""Share of a column's cells that alignment fills, likewise …"""
+_AS_MUCH = 0.9
+"""Share of the characters that alignment puts into cells which ruled lines must, to be believed."""
+
+
+def _surer(
+    aligned: tuple[ReadRows, Grid],
+    framed: tuple[ReadRows, Grid],
+    body: Sequence[Piece],
+    frame: Frame,
+) -> tuple[ReadRows, Grid]:
+    """What ruled lines tell, with a mark at the cells of which alignment tells otherwise; what alignment
+    tells, where they lose much of it that stands within the frame."""
+    plain, read = aligned[0], framed[0]
+    below = _below_frame(body, frame)
+    rows = [row for row in plain.rows if not _places(row.values()) <= below]
+    placed = plain.placed() - below
+    if len(read.placed()) < _AS_MUCH * len(placed):
+        return aligned
+    filled = Counter(name for row in read.rows for name in row)
+    there = Counter(name for row in rows for name in row)
+    if any(filled[name] < _MOST * count for name, count in there.items() if count >= CELLS):
+        return aligned
+    # Rows below the frame: of another table, or the frame was not seen whole.
+    read.strays += [
+        " ".join(cell.text.text for cell in row.values())
+        for row in plain.rows
+        if _places(row.values()) <= below
+    ]
+    known = {
+        (name, frozenset((g.line, g.offset) for g in cell.glyphs))
+        for row in plain.rows
+        for name, cell in row.items()
+    }
+    read.rows = [
+        {
+            name: replace(
+                cell,
+                framed=True,
+                agreed=(name, frozenset((g.line, g.offset) for g in cell.glyphs)) in known,
+            )
+            for name, cell in row.items()
+        }
+        for row in read.rows
+    ]
+    return framed
 
 
 _UNDER = 0.5
@@ -162,22 +374,60 @@ def _go_on(
     page: PreparedPage,
     last: Grid,
     found: FoundTable,
+    rulings: Rulings | None,
     pieces: Sequence[Piece] | None = None,
 ) -> Grid | None:
     """Read the rows with which a table goes on without headings, on the next page."""
+    size = page.layout.height
     body = [
         piece
         for piece in (page.layout.pieces if pieces is None else pieces)
         if not _FOLIO.fullmatch(piece.text)
     ]
-    body = upright(body, min((piece.v for piece in body), default=0.0), page.layout.height)
-    grid = shifted(last, body)
-    body = levelled(body, grid, page.layout.height)
-    read = _read(wanted, page, grid, body, None)
+    straight = upright(body, min((piece.v for piece in body), default=0.0), size)
+    grid = shifted(last, straight)
+    read = read_rows(wanted, page, grid, levelled(straight, grid, size), None)
+    frame = None if rulings is None else frame_alone(page.layout, rulings)
+    if frame is not None:
+        inside = within(frame.straightened(body), frame, size)
+        if last.ruled and _is_alike(frame.rules, last.edges[1:-1]):
+            inner = _with_edges(last, [-1.0, *frame.rules, 2.0])
+        else:
+            inner = shifted(replace(last, ruled=False), inside)
+        if len(frame.level) < 2:
+            inside = levelled(inside, inner, size)
+        framed = read_rows(wanted, page, inner, inside, None, frame)
+        read, grid = _surer((read, grid), (framed, inner), body, frame)
     return _taken(read, grid, found) if read.rows else None
 
 
-def _taken(read: _Read, grid: Grid, found: FoundTable) -> Grid | None:
+_APART = 0.03
+"""How far rules of the next page stand elsewhere, in parts of the table's width, at most."""
+
+
+def _is_alike(rules: Sequence[float], edges: Sequence[float]) -> bool:
+    """Whether rules part a page as those of the page before did, which may have been larger."""
+    if len(rules) != len(edges) or len(rules) < 2:
+        return False
+    first, other = (
+        [(u - line[0]) / max(line[-1] - line[0], 1e-6) for u in line] for line in (rules, edges)
+    )
+    return all(abs(a - b) <= _APART for a, b in zip(first, other, strict=True))
+
+
+def _with_edges(grid: Grid, edges: Sequence[float]) -> Grid:
+    pairs = iter(pairwise(edges))
+    blocks = tuple(
+        tuple(
+            replace(column, left=left, right=right)
+            for column, (left, right) in zip(block, pairs, strict=False)
+        )
+        for block in grid.blocks
+    )
+    return replace(grid, blocks=blocks)
+
+
+def _taken(read: ReadRows, grid: Grid, found: FoundTable) -> Grid | None:
     before = len(found.rows)
     found.rows += read.rows
     found.gaps += [before + gap for gap in read.gaps]
@@ -204,338 +454,3 @@ def _without_second_line(body: Sequence[Piece], head: HeadingRow, size: float) -
 
 _SECOND_LINE = 2.0
 """How far under the headings, in text heights, such a line stands at most."""
-
-
-@dataclass
-class _Line:
-    """What stands level within one block: column → pieces."""
-
-    v: float
-    cells: dict[str, list[Piece]]
-    cut: set[str]
-    whole: str
-    """All of its text, of other columns too."""
-    barred: bool = False
-    """Whether a label of another field stands in it."""
-    across: bool = False
-    """Whether it is one text over several columns, such as the name of a term over its courses."""
-
-
-@dataclass
-class _Read:
-    rows: list[TableRow] = field(default_factory=list)
-    sums: list[TableRow] = field(default_factory=list)
-    gaps: list[int] = field(default_factory=list)
-    strays: list[str] = field(default_factory=list)
-    bottom: float = 0.0
-    pitch: float = 0.0
-    ended: bool = False
-    """Whether something under the last row says that the table is over."""
-    looks: dict[str, Counter[str]] = field(default_factory=dict)
-
-
-def _read(
-    wanted: Field, page: PreparedPage, grid: Grid, body: Sequence[Piece], top: float | None
-) -> _Read:
-    """The rows of every block, block by block; `top` is where the headings stand."""
-    read = _Read()
-    offset = 0
-    size = page.layout.height
-    barred = {
-        label.glyphs[0].line
-        for label in page.form.labels
-        if label.name is not None and label.name != wanted.name and label.quality >= 0.75
-    }
-    level = rows_of(body)
-    for block in grid.blocks:
-        columns = range(offset, offset + len(block))
-        offset += len(block)
-        lines = list(_lines(level, grid, columns, block, barred))
-        part = _rows_of_block(wanted, page, grid, block, lines, top, size)
-        before = len(read.rows)
-        read.rows += part.rows
-        read.sums += part.sums
-        read.gaps += [before + gap for gap in part.gaps]
-        read.strays += part.strays
-        read.bottom = max(read.bottom, part.bottom)
-        read.pitch = read.pitch or part.pitch
-        read.ended = read.ended or part.ended
-        for name, looks in part.looks.items():
-            read.looks[name] = read.looks.get(name, Counter()) + looks
-    if len(grid.blocks) > 1 and grid.blocks[0][0].name is not None:
-        _put_in_order(read, grid.blocks[0][0].name)
-    return read
-
-
-def _put_in_order(read: _Read, name: str) -> None:
-    """Rows of blocks side by side are read block by block, unless the numbers in their first column,
-    which has the `name`, go across."""
-    texts = [row[name].text.text if name in row else "" for row in read.rows]
-    if not texts or not all(text.isdecimal() and len(text) < _LONG_NUMBER for text in texts):
-        return
-    numbers = [int(text) for text in texts]
-    if sorted(numbers) == list(range(min(numbers), min(numbers) + len(numbers))):
-        order = sorted(range(len(numbers)), key=numbers.__getitem__)
-        read.gaps = sorted(order.index(gap - 1) + 1 for gap in read.gaps)
-        read.rows = [read.rows[at] for at in order]
-
-
-_LONG_NUMBER = 5
-"""Digits from which a number is none of a row."""
-
-
-def _lines(
-    level: Iterable[Sequence[Piece]],
-    grid: Grid,
-    columns: range,
-    block: Sequence[Column],
-    barred: set[int],
-) -> Iterator[_Line]:
-    for row in level:
-        cut: set[str] = set()
-        placed: list[list[Piece]] = [[] for _ in block]
-        for piece in row:
-            for column, part, was_cut in cells_of(piece, grid, row):
-                if column in columns:
-                    placed[column - columns.start].append(part)
-                    if was_cut:
-                        cut.add(block[column - columns.start].name or "")
-        inside = [piece for pieces in placed for piece in pieces]
-        _spread(placed)
-        cells = {
-            column.name: pieces
-            for column, pieces in zip(block, placed, strict=True)
-            if column.name is not None and pieces
-        }
-        if inside:
-            v = statistics.median(piece.v for piece in inside)
-            bars = any(piece.glyphs[0].line in barred for piece in inside)
-            across = len(row) == 1 and not cut and is_across(row[0], grid.edges)
-            yield _Line(v, cells, cut, join_rows([tuple(inside)]).text, bars, across)
-
-
-_CELLS_APART = 0.4
-"""Gap, in text heights, from which two boxes of a row are hardly one cell …"""
-
-
-def _spread(placed: list[list[Piece]]) -> None:
-    """… and one of them is the cell of a neighbouring column, if that has none in the row."""
-    for at, pieces in enumerate(placed):
-        if len(pieces) < 2:
-            continue
-        left, right = pieces[0], pieces[-1]
-        if pieces[1].u0 - left.u1 > _CELLS_APART * left.height and at and not placed[at - 1]:
-            placed[at - 1].append(pieces.pop(0))
-        elif (
-            right.u0 - pieces[-2].u1 > _CELLS_APART * right.height
-            and at + 1 < len(placed)
-            and not placed[at + 1]
-        ):
-            placed[at + 1].append(pieces.pop())
-
-
-_FAR = 2.6
-"""Distance to the next row, in distances between rows, from which it is not of the table: a line of
-its own, such as the heading of a term, may stand between two rows, and one may not have been read."""
-_FIRST_FAR = 6.0
-"""The same from the headings to the first row, in text heights."""
-_ROOM = 1.6
-"""Distance between two rows, in distances between rows, from which there is room for another one."""
-
-
-def _rows_of_block(
-    wanted: Field,
-    page: PreparedPage,
-    grid: Grid,
-    block: Sequence[Column],
-    lines: Sequence[_Line],
-    top: float | None,
-    size: float,
-) -> _Read:
-    names = [column.name for column in block if column.name is not None]
-    least = enough_columns(len(names)) if len(names) < 3 else 2
-    full = [line for line in lines if len(line.cells) >= least]
-    pitch = _pitch_of([line.v for line in full], size) or grid.pitch
-    read = _Read(pitch=pitch)
-    kept: list[_Line] = []
-    before = top
-    for line in full:
-        if _is_sum(wanted, line):
-            if kept or top is not None:
-                read.sums.append(_row(page, line))
-                read.bottom = line.v  # sums, too, tell where columns stand
-                read.ended = True
-                break
-            continue
-        if _SUBTOTAL.match(line.whole):
-            before = line.v
-            continue
-        if line.barred and not _is_whole(wanted, line, names):
-            if kept:
-                read.ended = True
-                break
-            if top is not None:
-                continue
-        if kept and before is not None and line.v - before > _FAR * pitch:
-            read.ended = True
-            break
-        if not kept and top is not None and line.v - top > max(_FIRST_FAR * size, _FAR * pitch):
-            read.ended = True
-            break
-        if not kept and top is None and not _begins_again(line, names, grid.looks):
-            continue
-        kept.append(line)
-        before = line.v
-    kept, dropped = _without_tail(kept, grid.looks)
-    read.ended = read.ended or dropped
-    if not kept:
-        return read
-    between = [line for line in lines if not any(line is each for each in full)]
-    if not read.ended:
-        foot = [line for line in between if line.v > kept[-1].v + pitch / 2]
-        read.ended = any(line.barred or _is_sum(wanted, line) for line in foot)
-    _join(kept, between, pitch, size, read)
-    read.rows = [_row(page, line) for line in kept]
-    looks = looks_by_column(kept)
-    filled = [
-        line.v
-        for line in lines
-        if line.across or _SUBTOTAL.match(line.whole) or not _alike(line, looks)
-    ]
-    read.gaps = [
-        index
-        for index, (one, other) in enumerate(pairwise(kept), start=1)
-        if other.v - one.v > _ROOM * pitch and not any(one.v < v < other.v for v in filled)
-    ]
-    read.bottom = max(read.bottom, kept[-1].v)
-    read.looks = looks
-    return read
-
-
-def _is_whole(wanted: Field, line: _Line, names: Sequence[str]) -> bool:
-    """Whether a line fills every column, with what their shapes ask for: it is a row though its words
-    are those of a label (专业选修 where 专业 is a field)."""
-    shapes = {name: shape for name in names if (shape := wanted.column(name).shape)}
-    return (
-        bool(shapes)
-        and line.cells.keys() >= set(names)
-        and all(
-            compiled(shape).search(join_rows([tuple(line.cells[name])]).text)
-            for name, shape in shapes.items()
-        )
-    )
-
-
-def _pitch_of(levels: Sequence[float], size: float) -> float:
-    steps = [below - above for above, below in pairwise(levels) if below - above > size / 2]
-    return statistics.median_low(steps) if steps else 0.0
-
-
-def _is_sum(wanted: Field, line: _Line) -> bool:
-    """Whether a line holds the sums of the table, or one of the words at which it ends."""
-    text = line.whole.lstrip(" ¥￥:：-—*")
-    match = _SUM.match(text)
-    if match is not None:
-        word = re.match(r"[^\d:：¥￥]*", text[match.end() :])
-        if word is None or len(word.group().strip()) <= _NO_LABEL:
-            return True
-    return any(text.startswith(stop) for stop in wanted.stops)
-
-
-def _row(page: PreparedPage, line: _Line) -> TableRow:
-    return {
-        name: TableCell(page, _in_lines(pieces), name in line.cut)
-        for name, pieces in line.cells.items()
-    }
-
-
-def _in_lines(pieces: Sequence[Piece]) -> tuple[tuple[Piece, ...], ...]:
-    return tuple(rows_of(pieces))
-
-
-def looks_by_column(lines: Sequence[_Line]) -> dict[str, Counter[str]]:
-    looks: dict[str, Counter[str]] = {}
-    for line in lines:
-        for name, pieces in line.cells.items():
-            text = join_rows([tuple(pieces)]).text
-            looks.setdefault(name, Counter())[looks_of(text)] += 1
-    return looks
-
-
-def _begins_again(line: _Line, names: Sequence[str], looks: Looks) -> bool:
-    """Whether a line of the next page is a row, and no head of the page."""
-    return len(line.cells) >= enough_columns(len(names)) and _alike(line, looks)
-
-
-_FEW_ROWS = 3
-"""Rows from which it is known what is usual."""
-
-
-def _alike(line: _Line, looks: Looks) -> bool:
-    """Whether most cells of a line look like those of their columns."""
-    known = [name for name in line.cells if name in looks]
-    strange = sum(
-        looks[name][looks_of(join_rows([tuple(line.cells[name])]).text)]
-        < SEEN * looks[name].total()
-        for name in known
-    )
-    return strange * 2 <= len(known) - (len(known) > 1)
-
-
-def _without_tail(lines: list[_Line], before: Looks) -> tuple[list[_Line], bool]:
-    """Without last lines that look like something else, and whether there were any."""
-    looks = before if len(lines) < _FEW_ROWS else looks_by_column(lines)
-    count = len(lines)
-    if looks:
-        while lines and not _alike(lines[-1], looks):
-            lines.pop()
-    return lines, len(lines) < count
-
-
-_WRAPPED = 1.9
-"""How far from its cell's other line, in text heights, a line of one column stands at most."""
-_CLEARLY = 0.6
-"""How much nearer the row below must be for a line to be the first one of its cell there."""
-
-
-def _join(
-    rows: Sequence[_Line], others: Iterable[_Line], pitch: float, size: float, read: _Read
-) -> None:
-    """Lines of one column go to the row above or below them, into whose cells they are put."""
-    looks = looks_by_column(rows) if len(rows) >= _FEW_ROWS else {}
-    for line in others:
-        above = max((row for row in rows if row.v <= line.v), key=lambda row: row.v, default=None)
-        below = min((row for row in rows if row.v > line.v), key=lambda row: row.v, default=None)
-        if not line.cells or line.across:
-            continue
-        [name, *more] = line.cells
-        if not _alike(line, looks):
-            continue
-        chosen = (
-            None if more else _owner(name, line, above, below, min(pitch or 1.0, _WRAPPED * size))
-        )
-        if chosen is None:
-            if above is not None and below is not None and not more:
-                read.strays.append(line.whole)
-            continue
-        chosen.cells.setdefault(name, []).extend(line.cells[name])
-        chosen.cut |= line.cut
-
-
-def _owner(
-    name: str, line: _Line, above: _Line | None, below: _Line | None, reach: float
-) -> _Line | None:
-    def off(row: _Line | None) -> float:
-        if row is None:
-            return float("inf")
-        own = [piece.v for piece in row.cells.get(name, ())]
-        return min((abs(line.v - v) for v in (*own, row.v)), default=float("inf"))
-
-    up, down = off(above), off(below)
-    if min(up, down) > reach:
-        return None
-    if above is None or below is None:
-        return above if below is None else below
-    if name in above.cells and name in below.cells:
-        return below if down < _CLEARLY * up else above
-    return above if up <= down else below

@@ -236,7 +236,8 @@ CELL_PRIOR = Logistic(
     },
 )
 """Judgement of a table's cell. What was fitted on fields says little of cells, which are short, have
-many like them around and need no label; whoever read the table says how sure each is.
+many like them around and need no label; whoever read the table says how sure each is. A score of the
+expert `rules`, which is fitted (`ocr_moe.experts.rules.tables`), comes to 0.9 at 0.958.
 """
 
 ABSENCE_PRIOR = Logistic(

@@ -48,6 +48,7 @@ from itertools import combinations, takewhile
 from ocr_moe.errors import DocumentError
 from ocr_moe.experts.rules.tables import read_table
 from ocr_moe.imaging.blankness import is_blank
+from ocr_moe.imaging.rulings import find_rulings
 from ocr_moe.protocols import Document, Page, Services
 from ocr_moe.reading.candidates import BELIEVED, Candidate, PreparedPage, prepare
 from ocr_moe.reading.forms import Label
@@ -56,9 +57,9 @@ from ocr_moe.reading.identity import differs
 from ocr_moe.reading.layout import Glyph, PageLayout
 from ocr_moe.reading.roundings import rounded_otherwise
 from ocr_moe.schema import Field, Kind
-from ocr_moe.types import Answer, Box, Cost, Reading, Value
+from ocr_moe.types import Answer, Box, Cost, Reading, Rulings, Value
 
-REVISION = "7"
+REVISION = "8"
 """Changes when the expert, or anything that it stands on, may read differently."""
 
 
@@ -88,15 +89,23 @@ class RulesExpert:
         began = time.perf_counter()
         pages = [prepare(document.schema, number, text) for number, text in texts]
         shown = {page.number: page for page in document.pages}
-        readings = tuple(self._reading(each, pages, shown) for each in fields)
+        ruled = any(each.kind is Kind.TABLE for each in fields)
+        rulings = {page.number: _rulings(shown[page.number], page) for page in pages if ruled}
+        readings = tuple(self._reading(each, pages, shown, rulings) for each in fields)
         seconds = round(time.perf_counter() - began, 4)
         return Answer(expert=self.fingerprint, readings=readings, cost=Cost(seconds=seconds))
 
     def _reading(
-        self, wanted: Field, pages: Sequence[PreparedPage], shown: Mapping[int, Page]
+        self,
+        wanted: Field,
+        pages: Sequence[PreparedPage],
+        shown: Mapping[int, Page],
+        rulings: Mapping[int, Rulings],
     ) -> Reading:
         if wanted.kind is Kind.TABLE:
-            return read_table(wanted, pages)
+            return read_table(
+                wanted, pages, rulings, lambda page, box: _blank(shown[page.number], box)
+            )
         gathered = gather(wanted, pages)
         trace = any(label.name == wanted.name for page in pages for label in page.form.labels)
         offered = [
@@ -116,6 +125,21 @@ class RulesExpert:
                 )
             return _nothing(wanted, trace, why, [page.layout for page in pages])
         return _best(wanted, offered, trace)
+
+
+def _rulings(shown: Page, page: PreparedPage) -> Rulings:
+    """The ruled lines of a page; none where there are no pixels."""
+    try:
+        return find_rulings(shown.image, [line.quad for line in page.layout.page.lines])
+    except DocumentError:
+        return Rulings()
+
+
+def _blank(shown: Page, box: Box) -> bool | None:
+    try:
+        return is_blank(shown.image, box)
+    except DocumentError:  # there are no pixels
+        return None
 
 
 # Why there is no value, and the belief that the field is not on the page.  On 60 synthetic samples 24 of
