@@ -106,7 +106,7 @@ def test_another_run_is_not_touched(files: Path, tmp_path: Path, command: str) -
         start(command, files, out, Options(schema=SCHEMA, ocr=PAGES))
     assert contents(out) == before
     (files / FURTHER).unlink()
-    with pytest.raises(StoreError, match="documents may also be business_license"):
+    with pytest.raises(StoreError, match=r"documents may also be .*business_license"):
         start(command, files, out, Options(ocr=PAGES, update=True))
     assert contents(out) == before
     start("extract", files, out, Options(schema=SCHEMA, ocr=PAGES))

@@ -155,24 +155,26 @@ def _named_by(
     headings: Sequence[str], fields: Sequence[Field], verified: Sequence[str]
 ) -> Field | None:
     """The field that a heading names, the verified column's before the other one, if most of the
-    verified values are of its kind."""
+    verified values are of its kind. Anything is a text: a field of that kind says nothing."""
     for heading in headings:
-        named = {
-            form: item
+        named = [
+            (len(form), item)
             for item in fields
+            if item.kind is not Kind.TEXT
             for form in (*item.aliases, item.name)
             if _is_named(form, heading)
-        }
-        longest = max(map(len, named), default=0)
-        found = [item for form, item in named.items() if len(form) == longest]
-        if found and len({item.kind for item in found}) == 1:
-            item = found[0]
+        ]
+        longest = max((length for length, _ in named), default=0)
+        found = [item for length, item in named if length == longest]
+        if len({item.kind for item in found}) != 1:
+            continue
+        for item in found:
             if _mostly(verified, partial(_is_of, item)):
                 return item
-            # Such values, but of other forms than the schema knows: a register's own numbers.
-            plain = Field(name=item.name, kind=item.kind)
-            if item.kind is not Kind.ENUM and _mostly(verified, partial(_is_of, plain)):
-                return plain
+        # Such values, but of other forms than the schemas know: a register's own numbers.
+        plain = Field(name=found[0].name, kind=found[0].kind)
+        if plain.kind is not Kind.ENUM and _mostly(verified, partial(_is_of, plain)):
+            return plain
     return None
 
 
