@@ -251,4 +251,4 @@ def test_fingerprints_are_those_of_the_recorded_answers(monkeypatch: pytest.Monk
 def test_the_rules_keep_their_fingerprint() -> None:
     rules = Workshop(load_config()).expert("rules")
     assert isinstance(rules, RulesExpert)
-    assert rules.fingerprint == "rules/6/0.12"
+    assert rules.fingerprint == "rules/8/0.12"
