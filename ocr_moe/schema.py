@@ -186,6 +186,8 @@ class MarkList(Value):
     """The field's place in the list, counted from 1."""
     separator: str = PydanticField(default=",", min_length=1)
     """What parts the items."""
+    values: dict[str, str] = PydanticField(default={}, exclude_if=lambda values: not values)
+    """What the items mean, where they are not the value itself (`"10": 增值税电子普通发票`)."""
 
     @model_validator(mode="after")
     def _an_expression(self) -> MarkList:
@@ -275,7 +277,8 @@ class Field(Value):
     case: bool = False
     """Whether patterns tell capitals from small letters."""
     values: Choices = {}
-    """enum: the allowed values, each with the synonyms by which it is printed."""
+    """enum: the allowed values, each with the synonyms by which it is printed. date: words that may
+    stand in the place of a date (`长期: [永久]`)."""
     units: Choices = {}
     """number: the units that its values have, as they are to be written, each with the synonyms by which
     it is printed (`kg: [公斤, 千克]`); by default any."""
@@ -397,7 +400,8 @@ class Field(Value):
     def only_labelled(self) -> bool:
         """Whether a page without its label is without the field: it may be missing, and nothing but
         labels announces it."""
-        found = self.patterns or self.line_patterns or self.fallbacks
+        places = [each for each in self.fallbacks if each is not Fallback.NOWHERE]
+        found = self.patterns or self.line_patterns or places
         return bool(self.labels) and not self.required and not found
 
     def _check_table(self) -> None:

@@ -154,3 +154,13 @@ def test_a_page_without_a_code_has_none(lines: list[tuple[str, float, float]]) -
     found = find_codes(page(*lines), [DIPLOMA], LABELS)
     assert all(c.score < 2.5 for c in found.places)
     assert found.spots == ()
+
+
+def test_another_field_s_label_is_no_label_misread() -> None:
+    """发票号码 differs from 发票代码 by one character, and is not taken for it."""
+    eight = CodeGrammar(name="eight", segments=(Segment(length=8),))
+    shown = page(("发票号码:24112000000687797009", 100, 100))
+    known = find_codes(shown, [eight], ("发票代码",), ("发票号码",))
+    misread = find_codes(shown, [eight], ("发票代码",))
+    assert {place.label for place in misread.places} == {"发票代码"}
+    assert "发票代码" not in {place.label for place in known.places}

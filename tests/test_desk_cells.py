@@ -351,7 +351,12 @@ def test_the_page_is_accessible(
 ) -> None:
     with desk_on(run) as address:
         reviewer = Reviewer(browser, address, color_scheme=scheme, locale=language, **screen)
-        asked = {"limit": 6}
+        asked = {
+            "order": "field",
+            "field": "毕业日期",
+            "schema": "graduation_certificate",
+            "limit": 6,
+        }
         cells = httpx.post(f"{address}/api/next", json=asked).json()["cells"]
         several = next(each for each in cells if len(each["candidates"]) > 1)
         reviewer.open(f"?cell={several['document']}:{quote(several['field'])}")

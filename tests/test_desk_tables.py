@@ -16,6 +16,7 @@ import yaml
 from ocr_moe.evaluation.evaluate import evaluate
 from ocr_moe.evaluation.material import gather
 from ocr_moe.evaluation.truth.truthset import read_truths
+from ocr_moe.generation.layouts.transcripts import Style as TableStyle
 from ocr_moe.reviewing.decisions import decisions_in
 from ocr_moe.reviewing.desk import Desk
 from ocr_moe.reviewing.queue import CellKey
@@ -47,13 +48,18 @@ CELL = CellKey(FIRST, "课程")
 def transcripts(ocr_moe: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two drawn transcripts; the credits of a course are numbers. To be copied."""
     folder = tmp_path_factory.mktemp("transcripts")
-    schema = yaml.safe_load((ROOT / "examples" / "transcript.yaml").read_text(encoding="utf-8"))
+    schema = yaml.safe_load(
+        (ROOT / "config" / "schemas" / "transcript.yaml").read_text(encoding="utf-8")
+    )
     [credits_] = [c for c in schema["fields"][-1]["columns"] if c["name"] == "学分"]
     credits_["kind"] = "number"
     del credits_["shape"]
     (folder / "schema.yaml").write_text(yaml.safe_dump(schema, allow_unicode=True), "utf-8")
     (folder / "scans").mkdir()
-    for name, style in (("a", Style(rows=8)), ("b", Style(rows=6, ruled=False))):
+    for name, style in (
+        ("a", Style(TableStyle(), rows=8)),
+        ("b", Style(TableStyle(ruled=False), rows=6)),
+    ):
         (folder / "scans" / f"{name}.jpg").write_bytes(draw(40, style).pages[0])
     run = folder / "run"
     done = ocr_moe("extract", folder / "scans", "--schema", folder / "schema.yaml", "--out", run)

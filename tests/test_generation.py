@@ -520,7 +520,7 @@ def test_without_fonts_the_message_says_what_to_install(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"schema": "passport"}, "passport.*business_license, graduation_certificate"),
+        ({"schema": "receipt"}, "receipt.*business_license, .*graduation_certificate"),
         ({"levels": ("awful",)}, "awful.*clean, scan, photo, hard"),
         ({"layouts": ("nowhere",)}, "nowhere.*diploma_prose"),
         ({"fonts": ("Comic Sans",)}, "Comic Sans.*Noto Serif CJK SC"),

@@ -56,7 +56,9 @@ def test_shipped_schemas_say_how_every_field_is_found(name: str) -> None:
     assert schema.words
     for field in schema.fields:
         by_key = schema.items  # what stands in items of text, or is made of them
-        assert field.labels or field.patterns or by_key, field.name
+        by_form = field.grammars or field.origin  # a code of its own form, or a part of one
+        by_pattern = field.patterns or field.line_patterns
+        assert field.labels or field.columns or by_pattern or by_form or by_key, field.name
         assert (field.kind is Kind.CODE) == bool(field.grammars), field.name
 
 

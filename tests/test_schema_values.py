@@ -146,7 +146,7 @@ def test_rules_read_the_new_kinds_off_a_page(tmp_path: Path) -> None:
     schema = schema_of(BLOCKS[0], tmp_path)
     text = page(
         "Delivery note\nNet weight:|29,800 公斤|Gross: 30,100\nMoisture:|12.5 %\nLoaded at:|3:20 PM"
-        "\nDate of issue:|this first day of June, two thousand and twenty"
+        "\nDate of issue:|this first day of June, two thousand and twenty\nValid until:|indefinitely"
     )
     document = StubDocument(schema, [StubPage(text)])
     answer = RulesExpert("rules", RulesExpert.Params(), None).read(document, schema.fields)  # type: ignore[arg-type]
@@ -155,7 +155,37 @@ def test_rules_read_the_new_kinds_off_a_page(tmp_path: Path) -> None:
         "moisture": "12.5%",
         "loaded": "15:20",
         "date of issue": "2020-06-01",
+        "valid until": "长期",
     }
+
+
+def test_a_word_in_place_of_a_date() -> None:
+    until = {"name": "until", "kind": "date", "values": {"长期": ["永久"]}}
+    schema = Schema.model_validate(
+        {
+            "name": "card",
+            "fields": [{"name": "issued", "kind": "date"}, until],
+            "checks": [
+                {"kind": "date_order", "fields": ["issued", "until"], "years": [0, 20]},
+                {"kind": "not_future", "fields": ["issued", "until"]},
+                {
+                    "kind": "expression",
+                    "expression": 'until == "长期" or years(issued, until) < 21',
+                },
+            ],
+        }
+    )
+    field = schema.field("until")
+    assert normalize(field, "永久有效") == "长期"
+    assert normalize(field, "2031年5月4日，永久") == "2031-05-04"
+    assert normalize(field, "暂无") is None
+    assert equal(field, "长期", "永久")
+    assert not equal(field, "长期", "2031-05-04")
+    known = {"issued": "2011-05-04", "until": "长期"}
+    assert check(schema, known, "2020-01-01") == {}
+    late = check(schema, known | {"until": "2041-05-04"}, "2020-01-01")
+    assert len(late["until"]) == 3
+    assert normalize(schema.field("issued"), "长期") is None
 
 
 def test_characters_are_kept_as_printed_where_asked() -> None:

@@ -379,7 +379,7 @@ def test_a_wrong_occurrence_is_refused() -> None:
 
 
 def test_the_example_reads_both_parties_of_an_invoice() -> None:
-    path = ROOT / "examples" / "vat_invoice.yaml"
+    path = ROOT / "config" / "schemas" / "vat_invoice.yaml"
     schema = load_schema(path)
     assert set(yaml.safe_load(path.read_text(encoding="utf-8"))["sections"]) >= {"购买方", "销售方"}
     found = values(
@@ -455,3 +455,74 @@ fields: [{name: degree, kind: text, patterns: ['degree of (?P<value>.+?) with al
     assert values(schema, rows) == {
         "degree": "Bachelor of Science in Mechanical and Electrical Engineering"
     }
+
+
+FURTHER_LINES = """
+name: page
+fields:
+  - {name: authority, kind: text, required: false, labels: [Authority, 签发机关 / Authority]}
+  - {name: issued, kind: date, required: false, labels: [Date of issue]}
+  - {name: address, kind: text, required: false, labels: [住址]}
+other_labels: [Address, Signature]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (
+            "签发机关 / Authority|@0.6 Signature\n国家移民管理局\nNational Immigration Administration",
+            {"authority": "国家移民管理局National Immigration Administration"},
+        ),
+        (
+            "Authority (9)|@0.6 Date of issue (7)\nMinistry of Justice|@0.6 05 FEB /FÉV 2021",
+            {"authority": "Ministry of Justice", "issued": "2021-02-05"},
+        ),
+        (
+            "Date of issue (7) Authority (9)\n05 FEB 2021|@0.35 Ministry of Justice",
+            {"issued": "2021-02-05"},
+        ),
+        (
+            "Date of issue|@0.5 Antoridad/Authority\n14 02 2022|@0.5 DGP",
+            {"issued": "2022-02-14", "authority": "DGP"},
+        ),
+        (
+            "住址|@0.3 浙江省杭州市西湖区文三路478号华星\nAddress|@0.3 时代广场12幢1503室",
+            {"address": "浙江省杭州市西湖区文三路478号华星时代广场12幢1503室"},
+        ),
+    ],
+    ids=[
+        "two lines under a label",
+        "the numbers of entries",
+        "two labels in one box",
+        "a misread language before a stroke",
+        "beside the label's second language",
+    ],
+)
+def test_what_is_of_a_label_and_what_of_its_value(
+    rows: str, told: dict[str, str], tmp_path: Path
+) -> None:
+    found = values(schema_of(FURTHER_LINES, tmp_path), page(rows, pitch=0.038))
+    assert {name: found[name] for name in told} == told
+
+
+@pytest.mark.parametrize(
+    ("second", "address"),
+    [
+        ("@0.3 元1506", "义乌市幸福里15号楼5单元1506"),
+        ("户型:|@0.3 三室一厅", "义乌市幸福里15号楼5单"),
+        ("@0.3 123456", "义乌市幸福里15号楼5单"),
+    ],
+    ids=["nothing before it", "an unknown label before it", "another field's value"],
+)
+def test_a_line_as_far_down_as_the_next_field(second: str, address: str, tmp_path: Path) -> None:
+    text = """
+name: card
+fields:
+  - {name: person, kind: person, labels: [姓名]}
+  - {name: address, kind: text, labels: [住址]}
+  - {name: number, kind: code, labels: [编号], grammars: [{name: n, segments: [{length: 6}]}]}
+  - {name: issuer, kind: organisation, labels: [签发机关], shape: 公安}
+"""
+    rows = f"姓名|@0.3 罗可颖|@0.7 身份证复印件粘贴处\n住址|@0.3 义乌市幸福里15号楼5单\n{second}"
+    assert values(schema_of(text, tmp_path), page(rows, pitch=0.05))["address"] == address

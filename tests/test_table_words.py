@@ -48,7 +48,7 @@ from ocr_moe.types import (
 from ocr_moe.values.tables import table_text
 from tests.conftest import ROOT
 
-TRANSCRIPT = load_schema(ROOT / "examples" / "transcript.yaml")
+TRANSCRIPT = load_schema(ROOT / "tests" / "data" / "transcript.yaml")
 COURSES = TRANSCRIPT.field("课程")
 NAMES = [column.name for column in COURSES.columns]
 AT = "2026-11-28T00:00:00+00:00"

@@ -1,4 +1,4 @@
-"""`ocr-moe generate`: synthetic certificates with their verified sheet."""
+"""`ocr-moe generate`: synthetic documents with their verified sheet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ def generate(
     out: Annotated[Path, typer.Option("--out", help="Folder for the images and verified.xlsx.")],
     schema: Annotated[
         str,
-        typer.Option("--schema", help="A shipped schema, such as graduation_certificate."),
+        typer.Option(
+            "--schema", help="A shipped schema, such as graduation_certificate or passport."
+        ),
     ] = "graduation_certificate",
     count: Annotated[int, typer.Option("--count", min=1, help="How many images.")] = 40,
     seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same images.")] = 1,
@@ -33,7 +35,8 @@ def generate(
     ] = 0.0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that draw.")] = 1,
 ) -> None:
-    """Draw synthetic certificates, damaged like scans and photographs, with their truth."""
+    """Draw synthetic certificates, licences and cards, damaged like scans and photographs, with their
+    truth."""
     from ocr_moe.cli.words import said
     from ocr_moe.generation import generate as draw
 

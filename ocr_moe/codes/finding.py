@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz
@@ -181,7 +181,7 @@ def find_codes(
     for place in places:
         if all(place.run not in other.run for other in distinct):
             distinct.append(place)
-    announcing = _announcing(frame, ranked)
+    announcing = _announcing(frame, ranked, aliens)
     beside = [_beside(frame, label, line, grammars) for label, line in announcing]
     under = [
         _under(frame, label, line, pitch, grammars)
@@ -519,7 +519,7 @@ def _place_of(
     run = "".join(part.code for part in group)
     if len(run) < _MIN_RUN:
         return None
-    label, label_worth = _label_of(frame, group[0], labels)
+    label, label_worth = _label_of(frame, group[0], labels, aliens)
     alien = _alien(frame, group[0], aliens, label_worth)
     fitted = _as_code(run, grammars, label)
     code, grammar, checked = fitted if fitted is not None else (None, None, None)
@@ -617,15 +617,18 @@ _LIKE_LABEL = 74.0
 one may be wrong, of eight two. [half −1, 1.25 −7]"""
 
 
-def _label_in(text: str, labels: dict[str, int]) -> tuple[str, int, int] | None:
-    """(label, start, end) of the strongest label in a folded text, read tolerantly."""
+def _label_in(text: str, labels: dict[str, int], aliens: Set[str]) -> tuple[str, int, int] | None:
+    """(label, start, end) of the strongest label in a folded text, read tolerantly; what is just the
+    label of another field (发票号码) is no label of this one misread (发票代码)."""
     for label in sorted(labels, key=lambda x: labels[x]):
         at = text.rfind(label)
         if at >= 0:
             return label, at, at + len(label)
         if len(label) > _SHORT_LABEL and len(text) >= len(label) - 1:
             match = fuzz.partial_ratio_alignment(label, text, score_cutoff=_LIKE_LABEL)
-            if match is not None and match.dest_end - match.dest_start >= len(label) - 1:
+            if match is None or match.dest_end - match.dest_start < len(label) - 1:
+                continue
+            if text[match.dest_start : match.dest_end] not in aliens:
                 return label, match.dest_start, match.dest_end
     return None
 
@@ -650,7 +653,9 @@ def _strength(rank: int) -> float:
     return max(_FIRST_LABEL + _LATER_LABEL * rank, _ANY_LABEL)
 
 
-def _label_of(frame: _Frame, run: _Run, labels: dict[str, int]) -> tuple[str | None, float]:
+def _label_of(
+    frame: _Frame, run: _Run, labels: dict[str, int], aliens: Set[str]
+) -> tuple[str | None, float]:
     """The label that announces the run, and what that is worth."""
     best: tuple[str | None, float] = (None, 0.0)
 
@@ -659,7 +664,7 @@ def _label_of(frame: _Frame, run: _Run, labels: dict[str, int]) -> tuple[str | N
         if worth > best[1]:
             best = (label, worth)
 
-    own = _label_in(run.folded[: run.start], labels)
+    own = _label_in(run.folded[: run.start], labels, aliens)
     if own is not None:
         distance = len(run.folded[own[2] : run.start].strip(" :.;,#"))
         offer(own[0], _strength(labels[own[0]]) + _TEXT_BETWEEN * min(distance, _MUCH_TEXT))
@@ -670,7 +675,7 @@ def _label_of(frame: _Frame, run: _Run, labels: dict[str, int]) -> tuple[str | N
         if place is None:
             continue
         folded = fold_in_place(line.text)
-        found = _label_in(folded, labels)
+        found = _label_in(folded, labels, aliens)
         if found is None:
             continue
         # A label within a longer text announces what follows it there, not what stands around.
@@ -741,12 +746,14 @@ _WITHIN = 2
 """Characters that may stand before a label shorter than `_SHORT_LABEL`; further in, it is a word."""
 
 
-def _announcing(frame: _Frame, labels: dict[str, int]) -> list[tuple[str, _Placed]]:
+def _announcing(
+    frame: _Frame, labels: dict[str, int], aliens: Set[str]
+) -> list[tuple[str, _Placed]]:
     """Lines that hold a label, as (label, the part of the line that the label takes)."""
     found = []
     for line in frame.lines:
         folded = fold_in_place(line.text)
-        match = _label_in(folded, labels)
+        match = _label_in(folded, labels, aliens)
         if match is None or (len(match[0]) < _SHORT_LABEL and match[1] > _WITHIN):
             continue
         label, start, end = match

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from random import Random
 
 DIGITS = "〇一二三四五六七八九"
@@ -85,6 +86,66 @@ def english_date(when: str) -> str:
     return f"{MONTHS[month - 1]} {day[0]}, {year}" if day else f"{MONTHS[month - 1]} {year}"
 
 
+_ORDINALS = (
+    *(
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+        "ninth",
+        "tenth",
+    ),
+    *("eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth"),
+    *("eighteenth", "nineteenth", "twentieth"),
+)
+_CARDINALS = (
+    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
+    *("twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+
+
+def worded_day(
+    rng: Random, when: str, *, british: bool = False, plain: bool = False, worded: bool = False
+) -> str:
+    """A day as English diplomas write it: in words, in figures behind A.D., or plainly."""
+    year, month, day = (int(part) for part in when.split("-"))
+    name = MONTHS[month - 1]
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(day % 10 if day // 10 != 1 else 0, "th")
+    if plain or (not worded and rng.random() < 0.4):
+        if british:
+            return rng.choice((f"{day} {name} {year}", f"{day}{ending} {name} {year}"))
+        return f"{name} {day}, {year}"
+    ordinal = f"{day}{ending}" if rng.random() < 0.5 else _ordinal(day)
+    if rng.random() < 0.35:
+        return f"{ordinal} day of {name}, {rng.choice(('', 'A.D. '))}{year}"
+    return f"{ordinal} day of {name}, {_year_in_words(rng, year)}"
+
+
+def _ordinal(day: int) -> str:
+    if day <= 20:
+        return _ORDINALS[day - 1]
+    return (
+        "thirtieth"
+        if day == 30
+        else f"{'twenty' if day < 30 else 'thirty'}-{_ORDINALS[day % 10 - 1]}"
+    )
+
+
+def _year_in_words(rng: Random, year: int) -> str:
+    century, rest = divmod(year, 100)
+    tens, ones = divmod(rest, 10)
+    tail = _CARDINALS[rest - 1] if 0 < rest < 20 else ""
+    if rest >= 20:
+        tail = _TENS[tens - 2] + (f"-{_CARDINALS[ones - 1]}" if ones else "")
+    head = "two thousand" if century == 20 else "nineteen hundred"
+    return f"{head}{rng.choice((' and ', ' and ', ' '))}{tail}" if tail else head
+
+
 def capital_amount(ten_thousands: int) -> str:
     """An amount of 万元 in capital numerals: 壹佰万, 伍仟零伍拾万."""
     text, zero = "", False
@@ -95,6 +156,35 @@ def capital_amount(ten_thousands: int) -> str:
         text += ("零" if zero else "") + CAPITAL_DIGITS[int(digit)] + unit.strip()
         zero = False
     return text + "万"
+
+
+def capital_money(amount: Decimal, unit: str = "圆") -> str:
+    """An amount in capital numerals with 角 and 分: 壹仟零伍圆整, 叁佰圆零贰分.
+
+    >>> capital_money(Decimal("10305.20"))
+    '壹万零叁佰零伍圆贰角整'
+    """
+    whole, cents = divmod(int(amount * 100), 100)
+    text, zero = "", False
+    groups = [whole // 10**8, whole // 10**4 % 10**4, whole % 10**4]
+    for group, name in zip(groups, ("亿", "万", ""), strict=True):
+        if not group:
+            zero = bool(text)
+            continue
+        for digit, place in zip(f"{group:04d}", ("仟", "佰", "拾", ""), strict=True):
+            if digit == "0":
+                zero = bool(text)
+                continue
+            text += ("零" if zero else "") + CAPITAL_DIGITS[int(digit)] + place
+            zero = False
+        text, zero = text + name, group % 10 == 0
+    text = f"{text}{unit}" if text else ""
+    tenths, rest = divmod(cents, 10)
+    if tenths:
+        text += f"{CAPITAL_DIGITS[tenths]}角"
+    elif rest and text:
+        text += "零"
+    return text + (f"{CAPITAL_DIGITS[rest]}分" if rest else "整")
 
 
 def random_day(rng: Random, first: date, last: date) -> date:

@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
+from ocr_moe.generation.documents.awards import draw_award
 from ocr_moe.generation.documents.businesses import draw_licence
+from ocr_moe.generation.documents.drivers import draw_driving_licence
+from ocr_moe.generation.documents.englishdiplomas import draw_english_diploma
 from ocr_moe.generation.documents.graduates import draw_certificates, draw_further
+from ocr_moe.generation.documents.households import draw_household_member
+from ocr_moe.generation.documents.identitycards import draw_identity_card
+from ocr_moe.generation.documents.invoices import draw_invoice
+from ocr_moe.generation.documents.qualifications import draw_qualification
+from ocr_moe.generation.documents.transcripts import draw_transcript
+from ocr_moe.generation.documents.travellers import draw_passport
 from ocr_moe.generation.facts import Facts
 from ocr_moe.generation.layouts import Layout
 
@@ -109,4 +118,13 @@ _KINDS = (
         code="统一社会信用代码",
         seals=("登记专用章", "企业登记专用章", "注册登记专用章"),
     ),
+    Kind("vat_invoice", each_of(draw_invoice)),
+    Kind("award_certificate", each_of(draw_award), code="证书编号", seals=("教务处", "学生工作处")),
+    Kind("resident_identity_card", each_of(draw_identity_card)),
+    Kind("passport", each_of(draw_passport)),
+    Kind("driving_license", each_of(draw_driving_licence)),
+    Kind("household_register", each_of(draw_household_member)),
+    Kind("professional_qualification", each_of(draw_qualification)),
+    Kind("transcript", each_of(draw_transcript)),
+    Kind("english_diploma", each_of(draw_english_diploma)),
 )

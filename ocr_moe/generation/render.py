@@ -27,7 +27,8 @@ def render(spec: Spec) -> Rendered:
     """
     layout = {layout.name: layout for layout in layouts()}[spec.layout]
     rng = Random(spec.seed)
-    size = (spec.width, round(spec.width * rng.uniform(*layout.ratio)))
+    width = round(spec.width * layout.scale)
+    size = (width, round(width * rng.uniform(*layout.ratio)))
     look = Look.draw(rng, spec.fonts, older=layout.older)
     sheet = Sheet(paper.blank(rng, size), spec.fonts, rng)
     layout.draw(sheet, spec.facts, look)
@@ -50,7 +51,11 @@ def render(spec: Spec) -> Rendered:
     }
     tables: dict[str, Rows] = {
         table: tuple(
-            {column: unicodedata.normalize("NFKC", cell) for column, cell in row.items()}
+            {
+                column: unicodedata.normalize("NFKC", cell)
+                for column, cell in row.items()
+                if column in sheet.columns.get(table, row)
+            }
             for row in rows
         )
         for table, rows in spec.facts.rows().items()

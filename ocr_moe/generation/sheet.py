@@ -64,6 +64,8 @@ class Sheet:
     """A field and the box of one piece of its value, in the order of drawing."""
     stated: dict[str, str] = field(default_factory=dict)
     """Field → the value that this page gives it in other words than the facts do."""
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Table → the columns that this page prints, where it does not print all."""
     used: dict[str, None] = field(default_factory=dict)
     """Names of the typefaces used so far."""
     inset: int = 0
@@ -185,6 +187,8 @@ class Sheet:
         lines, room = 0, width - indent
         while glyphs:
             glyphs = glyphs[_fit(glyphs, room) :]
+            if glyphs and glyphs[0].text == "\n":
+                glyphs = glyphs[1:]
             lines, room = lines + 1, width
         return lines
 

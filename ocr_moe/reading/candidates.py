@@ -183,6 +183,7 @@ def _prepared(schema: Schema, number: int, text: PageText) -> PreparedPage:
             weak={each.name: each.weak_labels for each in schema.fields},
             multiline={each.name for each in schema.fields if kind_of(each).multiline},
             claims=lambda names, line: _claimed(schema, names, line),
+            allows=lambda names, line: _allowed(schema, names, line),
             settle=owners.settled if owners.needed else None,
         ),
         running=running,
@@ -199,6 +200,17 @@ def _claimed(schema: Schema, names: Collection[str], line: str) -> bool:
         if each.name in names and kind_of(each).telling:
             value = normalize(each, line)
             if value is not None and plausibility(each, value) >= _CLAIMING:
+                return True
+    return False
+
+
+def _allowed(schema: Schema, names: Collection[str], line: str) -> bool:
+    """Whether a line may be a value of one of these fields, for all that is known of their looks."""
+    for each in schema.fields:
+        if each.name in names and each.kind in _PROSE and each.labels:
+            value = normalize(each, line)
+            unlike = each.shape and not compiled(each.shape).search(value or "")
+            if value is not None and not unlike and plausibility(each, value) > 0.0:
                 return True
     return False
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ocr_moe.reading.candidates import Candidate, PreparedPage
 from ocr_moe.schema import Field, Schema
-from ocr_moe.values.dates import find_dates, in_era, sole_era, years_between
+from ocr_moe.values.dates import find_dates, in_era, is_date, sole_era, years_between
 from ocr_moe.values.plausible import plausibility
 
 _OVERTAKEN = 0.5
@@ -45,6 +45,8 @@ def in_time(
 def _placed(
     wanted: Field, schema: Schema, candidate: Candidate, told: Sequence[str], era: str | None
 ) -> Candidate:
+    if not is_date(candidate.value):
+        return candidate
     of_era = None if era is None else in_era(candidate.raw, era)
     if of_era is not None:
         candidate = replace(candidate, value=of_era, plausibility=plausibility(wanted, of_era))
@@ -61,10 +63,14 @@ def _placed(
 def _fit(wanted: Field, schema: Schema, iso: str, told: Sequence[str]) -> float:
     others = [each for each in told if not (each.startswith(iso) or iso.startswith(each))]
     factor = 1.0
-    for check in schema.checks:
-        if check.kind != "date_order" or wanted.name not in check.fields or not others:
+    orders = [check for check in schema.checks if check.kind == "date_order"]
+    followed = any(check.fields[0] == wanted.name for check in orders)
+    for check in orders:
+        if wanted.name not in check.fields or not others:
             continue
         distances = [years_between(iso, each) for each in others]
+        if wanted.name == check.fields[1] and followed:
+            continue  # what is printed after it is the third field's
         if wanted.name == check.fields[1]:
             if max(distances) > _MONTH:
                 factor *= _OVERTAKEN

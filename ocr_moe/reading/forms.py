@@ -127,12 +127,14 @@ def read_form(
     multiline: Collection[str] = (),
     claims: Callable[[Collection[str], str], bool] | None = None,
     settle: Callable[[Sequence[Label]], Sequence[Label]] | None = None,
+    allows: Callable[[Collection[str], str], bool] | None = None,
 ) -> Form:
     """Find the labels of `vocabulary` (field name, or None for other labels, → its labels).
 
     `weak` labels stand for a field only where it has no better one; their rank is WEAK and more.
     Only the values of `multiline` fields go on over further lines.  `claims` tells whether a line
-    looks like the value of one of some fields; it is asked about fields whose label is not found.
+    looks like the value of one of some fields, `allows` whether it may be one of a kind that nothing
+    tells by its looks; they are asked about fields whose label is not found.
     `settle` says whose a label is, where the words alone do not tell.
     """
     words: list[Word] = [
@@ -155,7 +157,11 @@ def read_form(
     found = {label.name for label in labels}
     unlabelled = {name for name in vocabulary if name is not None and name not in found}
     return _assign(
-        layout, labels, multiline, lambda text: bool(claims and claims(unlabelled, text))
+        layout,
+        labels,
+        multiline,
+        lambda text: bool(claims and claims(unlabelled, text)),
+        lambda text: allows is None or allows(unlabelled, text),
     )
 
 
@@ -197,10 +203,39 @@ def _labels_of_row(
                 quality, anchored = _standing(glyphs, firsts, start, end)
                 if quality <= 0.0:
                     continue
-                taken[start:end] = [True] * (end - start)
                 quality *= 1.0 - _MISREAD * errors / len(word)
+                end = _numbered(glyphs, end)
+                start = _with_other_tongue(glyphs, start, taken)
+                taken[start:end] = [True] * (end - start)
                 found.append(Label(name, word, quality, rank, anchored, tuple(glyphs[start:end])))
     return found
+
+
+def _with_other_tongue(glyphs: Sequence[Glyph], start: int, taken: Sequence[bool]) -> int:
+    """Where a label behind a stroke begins: with its box, if what stands there in another language could
+    not be read (Antoridad/Authority)."""
+    at = start - 1
+    if at < 0 or glyphs[at].char != "/" or glyphs[at].line != glyphs[start].line:
+        return start
+    while at > 0 and glyphs[at - 1].line == glyphs[start].line:
+        at -= 1
+    words = "".join(glyph.char for glyph in glyphs[at : start - 1])
+    letters = bool(words) and all(char.isalpha() or char in "/.'’-" for char in words)
+    return at if letters and not any(taken[at:start]) else start
+
+
+_ENTRY_NUMBER = re.compile(r"[(（\[]\d{1,2}[)）\]]")
+
+
+def _numbered(glyphs: Sequence[Glyph], end: int) -> int:
+    """Where a label ends with the number of its entry, if that stands by itself: Surname/Nom (1)."""
+    rest = [glyph for glyph in glyphs[end:] if glyph.line == glyphs[end - 1].line]
+    number = _ENTRY_NUMBER.match("".join(glyph.char for glyph in rest))
+    if number is None:
+        return end
+    last, following = rest[number.end() - 1], rest[number.end() :]
+    apart = not following or following[0].offset > last.offset + 1
+    return end + number.end() if apart else end
 
 
 def _exact(string: str, word: str) -> list[tuple[int, int]]:
@@ -411,11 +446,17 @@ _NEARER = 0.25
 
 def _has_value(above: Label, label: Label, rest: Sequence[Piece], labels: Sequence[Label]) -> bool:
     """Whether a text stands on a label's line, rather than on that of the one above, right of it and
-    before the next label."""
+    before the next label.
+
+    Beside a label in Latin letters under one in Han characters, Han characters go on with the value of
+    the upper one: the second line of an address, beside Address.
+    """
+    translated = bool(HAN.search(above.text)) and not HAN.search(label.text)
     level = [
         piece
         for piece in rest
         if abs(piece.v - label.v) <= _ONE_LINE * max(piece.height, label.height)
+        and not (translated and HAN.search(piece.text))
         and abs(piece.v - label.v) + _NEARER * label.height < abs(piece.v - above.v)
         and piece.u0 >= label.u1 - _OVERLAP * label.height
     ]
@@ -625,6 +666,7 @@ def _assign(
     labels: Sequence[Label],
     multiline: Collection[str],
     claimed: Callable[[str], bool],
+    allowed: Callable[[str], bool],
 ) -> Form:
     values = _value_pieces(layout, labels)
     blocks: dict[int, Block] = {}
@@ -647,8 +689,10 @@ def _assign(
         start = block.lines[0][0]
         block.distance = max(0.0, (start.u0 - label.end_at(start.v)) / label.height)
         blocks[index] = block
-    rest = _continue(labels, blocks, rest, multiline, claimed)
+    pieces = [piece for row in layout.rows for piece in row]
+    rest = _continue(labels, blocks, rest, multiline, claimed, allowed, pieces)
     under, rest = _below(labels, blocks, rest)
+    rest = _further_under(under, rest, multiline, labels)
     orphans = _orphans(layout, labels, blocks, rest)
     found: dict[int, list[Block]] = {}
     for group in (blocks, under):
@@ -766,6 +810,8 @@ def _continue(
     rest: Sequence[Piece],
     multiline: Collection[str],
     claimed: Callable[[str], bool],
+    allowed: Callable[[str], bool],
+    pieces: Sequence[Piece],
 ) -> list[Piece]:
     """Give lines that stand under a block's last line, at its left edge, to the block."""
     left: list[Piece] = []
@@ -773,7 +819,7 @@ def _continue(
     for piece in sorted(rest, key=lambda p: p.v):
         best: tuple[float, Block] | None = None
         for block in blocks.values():
-            cost = _continuation(piece, block, labels, multiline, right, claimed)
+            cost = _continuation(piece, block, labels, multiline, right, claimed, allowed, pieces)
             if cost is not None and (best is None or cost < best[0]):
                 best = (cost, block)
         if best is None:
@@ -827,6 +873,8 @@ def _continuation(
     multiline: Collection[str],
     right: float,
     claimed: Callable[[str], bool],
+    allowed: Callable[[str], bool],
+    pieces: Sequence[Piece],
 ) -> float | None:
     """The cost of taking a piece for the next line of a block, or None where it cannot be.
 
@@ -854,10 +902,26 @@ def _continuation(
             return None
         far = drop * size > _NEXT_FIELD * _pitch(block.label, labels)
         full = last[-1].u1 >= right - _MARGIN * size
-        if len(block.lines) == 1 and far and (not full or claimed(piece.text)):
+        anothers = claimed(piece.text) or (
+            not full and (allowed(piece.text) or _announced(piece, block, pieces))
+        )
+        if len(block.lines) == 1 and far and anothers:
             # As far away as the next field: a value whose label was not read.
             return None
     return abs(drop) + abs(piece.u0 - edge) / size * _COST_OF_INDENT
+
+
+def _announced(piece: Piece, block: Block, pieces: Sequence[Piece]) -> bool:
+    """Whether something stands before a line in the column of the block's label: a label that the schema
+    does not know, or one that could not be read."""
+    left = block.label.u0 - piece.height
+    return any(
+        abs(other.v - piece.v) <= _ONE_LINE * max(other.height, piece.height)
+        and left <= other.u0
+        and other.u1 <= piece.u0 + piece.height / 2
+        for other in pieces
+        if other is not piece
+    )
 
 
 _COLUMN = 2.0
@@ -926,6 +990,45 @@ def _below(
             under[index] = Block(label, "below", [[best[1]]], best[0])
             left.remove(best[1])
     return under, left
+
+
+_NEXT_UNDER = (0.6, 1.7)
+"""From one line of a value under its label down to the next, in text heights: closer than the rows of
+the form stand."""
+_FLUSH = 0.6
+"""How far apart their left edges are at most, in text heights …"""
+_LIKE = 1.5
+"""… and how many times as tall one may be as the other."""
+
+
+def _further_under(
+    under: Mapping[int, Block],
+    rest: Sequence[Piece],
+    multiline: Collection[str],
+    labels: Sequence[Label],
+) -> list[Piece]:
+    """Let values of several lines that stand under their labels go on; returns what remains."""
+    left = list(rest)
+    least, most = _NEXT_UNDER
+    for block in under.values():
+        if block.label.name not in multiline:
+            continue
+        while True:
+            first, last = block.lines[0][0], block.lines[-1][0]
+            following = [
+                piece
+                for piece in left
+                if least * piece.height < piece.v - last.v <= most * max(piece.height, last.height)
+                and abs(piece.u0 - first.u0) <= _FLUSH * max(piece.height, first.height)
+                and max(piece.height, last.height) <= _LIKE * min(piece.height, last.height)
+                and not _foreign(piece, block, labels)
+            ]
+            if not following:
+                break
+            piece = min(following, key=lambda each: each.v)
+            block.lines.append([piece])
+            left.remove(piece)
+    return left
 
 
 _HALF_SURE = 0.5

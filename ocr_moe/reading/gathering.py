@@ -16,9 +16,11 @@ from ocr_moe.reading.candidates import (
     PreparedPage,
     by_label,
     by_pattern,
+    candidate_in,
 )
 from ocr_moe.reading.chronology import in_time
 from ocr_moe.reading.fallbacks import FALLBACKS
+from ocr_moe.reading.tables import find_table
 from ocr_moe.schema import Fallback, Field, Kind
 from ocr_moe.values.amounts import PRICE, parse_amount
 from ocr_moe.values.kinds import kind_of
@@ -27,12 +29,36 @@ from ocr_moe.values.kinds import kind_of
 def gather(wanted: Field, pages: Sequence[PreparedPage]) -> list[tuple[Candidate, PreparedPage]]:
     """Every candidate for the field with the page it stands on, in no order of belief."""
     gathered = [(candidate, page) for page in pages for candidate in _found(wanted, page)]
+    gathered += _in_sums(wanted, pages)
     if any(candidate.placed for candidate, _ in gathered):
         # On a page without the heading nothing tells whose it is, as long as another page does.
         gathered = [pair for pair in gathered if pair[0].placed]
     if wanted.kind is Kind.MONEY:
         return _prefer_prices(gathered)
     return in_time(wanted, gathered) if wanted.kind is Kind.DATE else gathered
+
+
+_SUM = 0.96
+"""Belief in what stands in a table's row of sums, under the heading of the column that it sums up: as
+much as in a value beside its label."""
+
+
+def _in_sums(
+    wanted: Field, pages: Sequence[PreparedPage]
+) -> Iterator[tuple[Candidate, PreparedPage]]:
+    """The field's value in the row of sums of a table whose `totals` name the field."""
+    for table in pages[0].schema.tables if pages else ():
+        columns = [total.column for total in table.totals if total.field == wanted.name]
+        found = find_table(table, pages) if columns else None
+        for row in found.sums if found else ():
+            for name in columns:
+                cell = row.get(name)
+                if cell is None or found is None:
+                    continue
+                heading, text = found.columns.get(name, 0.0), cell.text
+                candidate = candidate_in(wanted, text, (0, len(text.text)), _SUM * heading**0.5)
+                if candidate is not None:
+                    yield replace(candidate, label=heading), cell.page
 
 
 _AGREEMENT = 0.3

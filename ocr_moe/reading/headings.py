@@ -95,13 +95,23 @@ class HeadingRow:
 def heading_rows(table: Field, pieces: Sequence[Piece], height: float) -> list[HeadingRow]:
     """The rows of a page that head the table, from top to bottom; `height` is that of its text."""
     rows = level_headings(table, pieces, height)
-    least = enough_columns(len(table.columns))
     order: dict[str | None, int] = {column.name: at for at, column in enumerate(table.columns)}
     return [
         HeadingRow(_alike(_blocks(_with_strangers(row, pieces, height), order)))
         for row in rows
-        if len({heading.column for heading in row}) >= least
+        if _are_enough(table, {heading.column for heading in row})
     ]
+
+
+_WHOLE = 3
+"""Columns that every such table has from which they tell it alone, however many others it may have."""
+
+
+def _are_enough(table: Field, named: set[str | None]) -> bool:
+    if len(named) >= enough_columns(len(table.columns)):
+        return True
+    required = {column.name for column in table.columns if column.required}
+    return len(required) >= _WHOLE and required <= named
 
 
 def level_headings(table: Field, pieces: Sequence[Piece], height: float) -> list[list[Heading]]:

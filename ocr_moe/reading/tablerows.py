@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ocr_moe.reading.candidates import PreparedPage
+from ocr_moe.reading.candidates import PreparedPage, compiled
 from ocr_moe.reading.frames import Frame, bands
 from ocr_moe.reading.grids import SEEN, Column, Grid, Looks, cells_of, is_across, looks_of
 from ocr_moe.reading.headings import enough_columns
@@ -309,7 +309,7 @@ def _rows_of_block(
         if _SUBTOTAL.match(line.whole):
             before = line.v
             continue
-        if line.barred:
+        if line.barred and not _fills(wanted, line, names):
             if kept:
                 read.ended = True
                 break
@@ -361,7 +361,7 @@ def _rows_of_block(
     return read
 
 
-def _is_whole(wanted: Field, line: _Line, names: Sequence[str]) -> bool:
+def _fills(wanted: Field, line: _Line, names: Sequence[str]) -> bool:
     """Whether a line has all that a row must have."""
     needed = {column.name for column in wanted.columns if column.required}.intersection(names)
     return needed <= line.cells.keys()
@@ -420,6 +420,20 @@ def _each_its_own(name: str, group: Sequence[_Line], frame: Frame) -> bool:
         middle = statistics.mean(piece.v for piece in line.cells[name])
         own += abs(middle - (top + bottom) / 2) <= _OWN * (bottom - top)
     return own > 1
+
+
+def _is_whole(wanted: Field, line: _Line, names: Sequence[str]) -> bool:
+    """Whether a line fills every column, with what their shapes ask for: it is a row though its words
+    are those of a label (专业选修 where 专业 is a field)."""
+    shapes = {name: shape for name in names if (shape := wanted.column(name).shape)}
+    return (
+        bool(shapes)
+        and line.cells.keys() >= set(names)
+        and all(
+            compiled(shape).search(join_rows([tuple(line.cells[name])]).text)
+            for name, shape in shapes.items()
+        )
+    )
 
 
 def _pitch_of(levels: Sequence[float], size: float) -> float:

@@ -147,9 +147,9 @@ def _remarks(field: Field, value: str, today: date) -> Iterator[tuple[bool, Phra
     """(whether it speaks for the value, what is to be told)."""
     if field.kind is Kind.CODE:
         yield from _of_code(field, value)
-    elif field.kind is Kind.DATE:
+    elif field.kind is Kind.DATE and value not in field.values:
         yield from _of_date(value, today)
-    elif field.kind is not Kind.ENUM and plausibility(field, value) == 0.0:
+    elif field.kind not in (Kind.ENUM, Kind.DATE) and plausibility(field, value) == 0.0:
         yield False, Phrase("cell_doubt_shape")
     if field.lexicon is not None:
         lexicon = find_lexicon(field.lexicon.name, field.lexicon.path)

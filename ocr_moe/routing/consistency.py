@@ -10,7 +10,7 @@ from ocr_moe.expressions import Moment, Operand, parsed
 from ocr_moe.folds import fold_value
 from ocr_moe.schema import Check, Field, Kind, Schema, Total
 from ocr_moe.values.amounts import parse_amount
-from ocr_moe.values.dates import years_between
+from ocr_moe.values.dates import is_date, years_between
 from ocr_moe.values.hanzi import simplified
 from ocr_moe.values.quantities import number_of
 from ocr_moe.values.tables import number_in, summed, table_rows
@@ -77,12 +77,12 @@ def day_of(moment: str | None) -> str | None:
 
 def _is_after(date: str | None, today: str | None) -> bool:
     """As exactly as the date is known: this month is not after today."""
-    return bool(date and today) and str(date) > str(today)[: len(str(date))]
+    return bool(today) and is_date(date) and str(date) > str(today)[: len(str(date))]
 
 
 def _date_order(_: Schema, each: Check, values: Mapping[str, str | None]) -> str | None:
     earlier, later = (values.get(name) for name in each.fields[:2])
-    if not earlier or not later:
+    if not earlier or not later or not (is_date(earlier) and is_date(later)):
         return None
     # Compared as exactly as both are known: 2019-06 is not before 2019-06-20.
     length = min(len(earlier), len(later))
@@ -96,7 +96,7 @@ def _date_order(_: Schema, each: Check, values: Mapping[str, str | None]) -> str
 
 def _code_year(schema: Schema, each: Check, values: Mapping[str, str | None]) -> str | None:
     code, date = (values.get(name) for name in each.fields[:2])
-    if not code or not date:
+    if not code or not date or not is_date(date):
         return None
     years = []
     for grammar in schema.field(each.fields[0]).grammars:
@@ -144,6 +144,8 @@ def operand(field: Field, value: str | None) -> Operand | None:
         case Kind.MONEY:
             amount = parse_amount(value)
             return None if amount is None else amount.value
+        case Kind.DATE if value in field.values:
+            return value
         case Kind.DATE | Kind.TIME:
             return Moment(value)
         case Kind.ENUM | Kind.CODE:

@@ -125,10 +125,14 @@ class Parts:
             told["status"] = Status.ABSTAINED
         if printed.value is None:
             return printed.model_copy(update=told)
-        if _same(field, printed.value, value):
+        if _of_a_short_year(field, printed, value) or _of_a_month(field, printed, value):
+            printed = printed.model_copy(update={"value": value})
+        if _same(field, printed.value or "", value):
             both = max(own, chance)
             if not _overlap(printed.evidence, said.evidence):
                 both = 1.0 - (1.0 - own) * (1.0 - chance) * self._params.coincidence
+            if _has_marks(field, printed.value or "", value):
+                both = own  # no zone says which marks the letters have: Ń is as well Ñ
             update = {
                 "confidence": round(min(both, max(self._params.most, own)), 6),
                 "experts": tuple(dict.fromkeys((*printed.experts, *said.experts))),
@@ -191,6 +195,13 @@ def _iso(year: int, month_and_day: str) -> str | None:
         return None
 
 
+_WRITTEN_OUT = str.maketrans(
+    {
+        **{"Ä": "AE", "Ö": "OE", "Ü": "UE", "Å": "AA", "Æ": "AE", "Œ": "OE", "Ø": "OE", "ẞ": "SS"},
+        **{"Ł": "L", "Đ": "D", "Ð": "D", "Þ": "TH", "Ħ": "H", "Ŧ": "T", "Ŀ": "L", "Ŋ": "N"},
+    }
+)
+"""Letters that zones write as others, ICAO Doc 9303 part 3, section 6; mere marks are left out."""
 _WRITTEN_OTHERWISE = (Kind.DATE, Kind.ENUM, Kind.MONEY, Kind.NUMBER, Kind.PERCENTAGE, Kind.TIME)
 """Kinds whose values are compared by what they mean, and never letter by letter."""
 
@@ -201,7 +212,29 @@ def _same(field: Field, printed: str, value: str) -> bool:
         return True
     if field.kind in _WRITTEN_OTHERWISE:
         return False
-    return _plain(printed) == _plain(value) != ""
+    return _plain(value) in (_plain(printed), _plain(printed.upper().translate(_WRITTEN_OUT))) and (
+        _plain(value) != ""
+    )
+
+
+def _has_marks(field: Field, printed: str, value: str) -> bool:
+    """Whether letters of the print have marks, or are letters, that the code has to write otherwise."""
+    return not equal(field, printed, value) and any(
+        char.isalpha() and not char.isascii() for char in printed
+    )
+
+
+def _of_a_short_year(field: Field, printed: Decision, value: str) -> bool:
+    """Whether the print shows but two digits of the year of this date: 31 MAR 30 is 2030 where a zone
+    tells the century."""
+    if field.kind is not Kind.DATE or printed.evidence is None or printed.value is None:
+        return False
+    return printed.value[2:] == value[2:] and printed.value[:4] not in printed.evidence.text
+
+
+def _of_a_month(field: Field, printed: Decision, value: str) -> bool:
+    """Whether the print gives year and month alone of the code's date: 1990年5月 of 19900517."""
+    return field.kind is Kind.DATE and value.startswith(f"{printed.value}-")
 
 
 def _overlap(printed: Evidence | None, code: Evidence | None) -> bool:

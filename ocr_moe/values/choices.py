@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from ocr_moe.folds import fold_value
 from ocr_moe.schema import Field
-from ocr_moe.values.printed import clean_text
+from ocr_moe.values.printed import Part, clean_text
 
 
 def listed_words(field: Field, text: str) -> Iterator[tuple[str, str, int]]:
@@ -38,6 +38,15 @@ def _standing_alone(word: str) -> re.Pattern[str]:
     escaped = re.escape(word)
     alone = rf"(?<![a-z]){escaped}(?![a-z])" if word.isascii() else escaped
     return re.compile(alone, re.IGNORECASE)
+
+
+def find_choice(field: Field, text: str) -> Part | None:
+    """The first of the field's words in a stretch of text."""
+    found = min(listed_words(field, text), key=lambda each: each[2], default=None)
+    if found is None:
+        return None
+    _, word, start = found
+    return Part(start, start + len(word), text[start : start + len(word)])
 
 
 def parse_choice(field: Field, text: str) -> str | None:

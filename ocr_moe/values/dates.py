@@ -177,9 +177,18 @@ _SPACED = re.compile(
 _DAY_FIRST = re.compile(
     r"(?<!\d)(?P<a>\d{1,2})\s?(?P<sep>[-./])\s?(?P<b>\d{1,2})\s?(?P=sep)\s?(?P<y>(?:19|20)\d\d|\d\d)(?!\d)"
 )
+_OTHER_TONGUE = r"(?:(?:\d{1,2}\s*月|[^\W\d_]{3,9}\.?)\s*/\s*)"
+_IN_ANOTHER = r"(?:\s*/\s*[^\W\d_]{3,9}\.?)"
+"""The name of the month in another language, as passports print it: 28 7月/JUL 1981, 05 FEB /FÉV 65."""
+_SPACED_DAY_FIRST = re.compile(
+    r"(?<![\d.,/-])(?<!\d )(?P<a>0[1-9]|[12]\d|3[01]) (?P<b>0[1-9]|1[0-2]) "
+    r"(?P<y>(?:19|20)\d\d)(?![ ]?\d)"
+)
+"""12 05 1974, as some passports print it."""
 _DAY_NAME_YEAR = re.compile(
-    rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s*[-/., ]?\s*(?:of\s+)?(?P<mon>{_MONTH_NAME})"
-    r"\s*[-/.,' ]?\s*(?P<y>(?:19|20)\d\d|\d\d)(?!\d)",
+    rf"(?<!\d)(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s*[-/., ]?\s*(?:of\s+)?"
+    rf"{_OTHER_TONGUE}?(?P<mon>{_MONTH_NAME})"
+    rf"{_IN_ANOTHER}?\s*[-/.,' ]?\s*(?P<y>(?:19|20)\d\d|\d\d)(?!\d)",
     re.IGNORECASE,
 )
 _NAME_DAY_YEAR = re.compile(
@@ -213,6 +222,8 @@ _YEAR_ONLY = re.compile(rf"(?P<y>{_CENTURY_ROUND}|(?:{_D}\s*){{3}}{_D})\s*{_NIAN
 _COMPACT_MONTH = re.compile(r"^(?P<y>(?:19|20)\d\d)(?P<m>0[1-9]|1[0-2])$")
 _BARE_YEAR = re.compile(r"^(?P<y>(?:19|20)\d\d)$")
 
+_ISO = re.compile(r"\d{4}(?:-\d\d(?:-\d\d)?)?")
+
 _EVERYWHERE = (
     _OF_ERA,
     _YEAR_MONTH_DAY,
@@ -228,6 +239,7 @@ _EVERYWHERE = (
     _NAME_IN_WORDS,
     _MISREAD_NAME_DAY_YEAR,
     _DAY_FIRST,
+    _SPACED_DAY_FIRST,
     _BY_ERA_LETTER,
     _NAME_YEAR,
     _YEAR_MONTH,
@@ -336,6 +348,11 @@ def agree_as_far_as_both_go(a: str, b: str) -> bool:
     """Whether two ISO dates are one at the coarser precision of the two: 2019-06-20 and 2019-06."""
     shorter = min(len(a), len(b))
     return shorter >= 4 and a[:shorter] == b[:shorter]
+
+
+def is_date(value: str | None) -> bool:
+    """Whether a value is a date in ISO 8601, as exact as printed, and no word in place of one."""
+    return value is not None and _ISO.fullmatch(value) is not None
 
 
 def years_between(earlier: str, later: str) -> float:

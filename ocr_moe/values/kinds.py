@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ocr_moe.schema import Fallback, Field, Kind
 from ocr_moe.values.amounts import find_money, money_belief, parse_money, same_money
-from ocr_moe.values.choices import parse_choice
+from ocr_moe.values.choices import find_choice, parse_choice
 from ocr_moe.values.codes import code_belief, find_code, parse_code, same_code
 from ocr_moe.values.dates import date_belief, find_date, parse_date
 from ocr_moe.values.names import (
@@ -51,6 +51,19 @@ def _whole(_: Field, text: str) -> Part | None:
 def _cell(column: Field, text: str) -> str | None:
     """A cell of a table as its column writes it down."""
     return FIELD_KINDS[column.kind].parse(column, clean_text(text))
+
+
+def _parse_day(field: Field, text: str) -> str | None:
+    """A date, or one of the words that may stand in its place (长期)."""
+    return parse_date(text) or (parse_choice(field, text) if field.values else None)
+
+
+def _day_belief(field: Field, value: str) -> float:
+    return 1.0 if value in field.values else date_belief(value)
+
+
+def _find_day(field: Field, text: str) -> Part | None:
+    return find_date(text) or (find_choice(field, text) if field.values else None)
 
 
 def _nowhere(_: Field, __: str) -> Part | None:
@@ -135,9 +148,9 @@ FIELD_KINDS: Mapping[Kind, FieldKind] = {
         width=30,
     ),
     Kind.DATE: FieldKind(
-        parse=_any_field(parse_date),
-        belief=_any_field(date_belief),
-        find=_any_field(find_date),
+        parse=_parse_day,
+        belief=_day_belief,
+        find=_find_day,
         telling=True,
         fallbacks=(Fallback.COLUMN, Fallback.FIRST_DATE),
         verbatim=False,

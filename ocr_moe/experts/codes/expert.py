@@ -84,7 +84,7 @@ from ocr_moe.types import Alternative, Answer, Box, Cost, Evidence, Line, PageTe
 if TYPE_CHECKING:
     from PIL import Image
 
-REVISION = 11
+REVISION = 12
 
 _ANY_CODE = CodeGrammar(
     name="any", segments=(Segment(length=6, max_length=30, alphabet="alphanumeric"),)

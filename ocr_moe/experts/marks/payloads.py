@@ -166,7 +166,7 @@ def _listed(schema: Schema, text: str) -> Iterator[Statement]:
                 continue
             items = stripped.split(each.separator)
             if each.item <= len(items) and (raw := items[each.item - 1].strip()):
-                yield Statement(field.name, raw, Form.LISTED, rank, raw)
+                yield Statement(field.name, each.values.get(raw, raw), Form.LISTED, rank, raw)
 
 
 def _json(text: str) -> Any:

@@ -418,7 +418,7 @@ def _full_name(value: str, offered: Sequence[str]) -> str:
 
 def _parses(wanted: Field, value: str) -> float:
     if wanted.kind is Kind.DATE:
-        return 1.0 if len(value) == 10 else 0.5
+        return 1.0 if len(value) == 10 or value in wanted.values else 0.5
     if wanted.kind is Kind.CODE and wanted.grammars:
         matching = [grammar for grammar in wanted.grammars if grammar.matches(value)]
         if any(grammar.checks(value) is not False for grammar in matching):

@@ -115,12 +115,14 @@ def read_table(
         return Reading(field=wanted.name, score=score, notes=(note,))
     table = _Table(wanted, found, blank)
     rows = tuple(
-        {
-            column.name: _cell(column, row[column.name], table, at)
-            if column.name in row
-            else _empty(column, at, table)
-            for column in wanted.columns
-        }
+        _doubted(
+            {
+                column.name: _cell(column, row[column.name], table, at)
+                if column.name in row
+                else _empty(column, at, table)
+                for column in wanted.columns
+            }
+        )
         for at, row in enumerate(found.rows)
     )
     value = table_text({name: cell.value for name, cell in row.items()} for row in rows)
@@ -373,6 +375,19 @@ def _span(column: Field, text: str, touches: bool) -> tuple[int, int] | None:
         return None
     bars = _BARS if touches and text.strip(_BARS) else ""
     return len(text) - len(text.lstrip(bars or " ")), len(text.rstrip(bars or " "))
+
+
+def _doubted(row: dict[str, Reading]) -> dict[str, Reading]:
+    """The row with less belief in empty cells beside one of another shape than its column has: that one
+    may hold both (`50 589.24` where a quantity stands before a price)."""
+    cells = list(row.items())
+    misshapen = [cell.features.get("fits", 1.0) < 1.0 for _, cell in cells]
+    for at, (name, cell) in enumerate(cells):
+        beside = misshapen[max(at - 1, 0) : at] + misshapen[at + 1 : at + 2]
+        if cell.value is None and cell.raw is None and cell.score is not None and any(beside):
+            score = min(cell.score, _EMPTY * _MISSHAPEN)
+            row[name] = cell.model_copy(update={"score": score})
+    return row
 
 
 def _fits(column: Field, value: str) -> float:

@@ -19,6 +19,7 @@ from datetime import date
 from ocr_moe.experts.typed.language import ROOM, Context, Language
 from ocr_moe.reading.candidates import Candidate, PreparedPage
 from ocr_moe.schema import Check, Field
+from ocr_moe.values.choices import parse_choice
 from ocr_moe.values.dates import find_dates, small_number, years_between
 
 _TORN = -5.0
@@ -95,7 +96,7 @@ class Dates(Language):
     """Dates of the calendar, weighed by the document's other dates."""
 
     def __init__(self, field: Field, context: Context) -> None:
-        self._name = field.name
+        self._field, self._name = field, field.name
         self._only_labelled = field.only_labelled
         order = [c for c in context.schema.checks if c.kind == "date_order"]
         self._earlier = _check_of(order, field.name, 0)
@@ -114,7 +115,8 @@ class Dates(Language):
     def meaning(self, printed: str) -> tuple[str, float] | None:
         spans = find_dates(printed)
         if not spans:
-            return self._of_the_month(printed)
+            word = parse_choice(self._field, printed) if self._field.values else None
+            return self._of_the_month(printed) if word is None else (word, 0.0)
         if len(spans) != 1 or spans[0].end - spans[0].start < len(printed.strip()):
             return None
         iso = spans[0].iso

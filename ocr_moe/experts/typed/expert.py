@@ -55,7 +55,7 @@ from ocr_moe.reading.layout import span_quad
 from ocr_moe.schema import Field
 from ocr_moe.types import Alternative, Answer, Cost, Line, Reading, Value
 
-REVISION = 3
+REVISION = 4
 
 
 class TypedParams(Value):

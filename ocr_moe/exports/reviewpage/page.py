@@ -28,6 +28,7 @@ from ocr_moe.formats.files import write_text
 from ocr_moe.formats.phrases import LANGUAGES, Language, Phrase, Words
 from ocr_moe.schema import Field, Schema
 from ocr_moe.types import DOUBTFUL, DocumentRef, Record
+from ocr_moe.values.kinds import kind_of
 
 MOST_CELLS = 500
 """Cells of a page, the most doubtful of the run: some 5 MB with their pictures, and a morning's work.
@@ -177,7 +178,7 @@ def _field(field: Field) -> dict[str, Any]:
     ]
     return {
         "kind": field.kind.value,
-        "values": list(field.values),
+        "values": list(field.values) if kind_of(field).closed else [],
         "groups": groups,
         "columns": {column.name: list(column.values) for column in field.columns},
     }

@@ -39,6 +39,8 @@ class Layout:
     for; empty for the usual certificates and licences."""
     holder: Holder = "mainland"
     """Whose certificates it sets."""
+    scale: float = 1.0
+    """How many times as many pixels its page has as others: sheets with fine print are scanned so."""
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -97,6 +99,7 @@ def setting(
     suits: Callable[[F], bool] = lambda _: True,
     heldout: bool = False,
     weight: float = 1.0,
+    scale: float = 1.0,
 ) -> Callable[[Callable[[Sheet, F, Look], None]], Callable[[Sheet, F, Look], None]]:
     """Registers a layout of the documents of a class of facts, of those that it suits."""
 
@@ -108,7 +111,9 @@ def setting(
             assert isinstance(said, facts)
             draw(sheet, said, look)
 
-        _LAYOUTS[name] = Layout(name, schema, ratio, accepts, run, heldout, False, weight)
+        _LAYOUTS[name] = Layout(
+            name, schema, ratio, accepts, run, heldout, weight=weight, scale=scale
+        )
         return draw
 
     return register
@@ -139,13 +144,22 @@ def layouts(schema: str | None = None) -> tuple[Layout, ...]:
     """All layouts, or those of a schema."""
     from ocr_moe.generation.layouts import (  # noqa: F401  (they register themselves)
         abroad,
+        awards,
         degrees,
         diplomas,
+        drivers,
         early,
         english,
+        englishdiplomas,
         heldout,
+        households,
+        identitycards,
+        invoices,
         licences,
+        qualifications,
         registers,
+        transcripts,
+        travellers,
     )
 
     return tuple(

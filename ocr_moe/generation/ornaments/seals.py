@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
@@ -75,6 +76,25 @@ def oval_seal(book: FontBook, face: Typeface, rng: Random, text: str, width: int
             draw.text((x + k * size, y), char, font=font, fill=255, anchor="mm")
     mask = mask.rotate(rng.uniform(-8, 8), Image.Resampling.BICUBIC, expand=True)
     return _inked(mask, rng, rng.choice(REDS), rng.uniform(0.5, 0.85))
+
+
+def block_seal(
+    book: FontBook, face: Typeface, rng: Random, lines: Sequence[str], width: int
+) -> Image.Image:
+    """A square seal with lines of words, as licences bear it."""
+    mask = Image.new("L", (width, width), 0)
+    draw = ImageDraw.Draw(mask)
+    edge = max(2, width // 40)
+    draw.rectangle((edge, edge, width - edge, width - edge), outline=255, width=edge)
+    size = round(min(0.84 * width / max(map(len, lines)), 0.84 * width / len(lines) / 1.1))
+    for n, line in enumerate(lines):
+        y = width / 2 + (n - (len(lines) - 1) / 2) * size * 1.1
+        for k, char in enumerate(line):
+            x = width / 2 + (k - (len(line) - 1) / 2) * size
+            font = _font(book, face, char, size)
+            draw.text((x, y), char, font=font, fill=255, anchor="mm")
+    mask = mask.rotate(rng.uniform(-3, 3), Image.Resampling.BICUBIC, expand=True)
+    return _inked(mask, rng, rng.choice(REDS), rng.uniform(0.6, 0.9))
 
 
 def steel_seal(

@@ -67,6 +67,8 @@ def describe(field: Field) -> str:
         parts.append("只能是：" + "、".join(field.values))
     elif not parts[0] or kind.prompt_always:
         parts.insert(0, kind.prompt)
+    if field.kind is Kind.DATE and field.values:
+        parts.append("也可能是：" + "、".join(field.values))
     hint = "；".join(part for part in (*parts, *_where(field)) if part)
     return f"- {field.name}：{hint}" if hint else f"- {field.name}"
 
