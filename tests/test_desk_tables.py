@@ -49,7 +49,7 @@ def transcripts(ocr_moe: Command, tmp_path_factory: pytest.TempPathFactory) -> P
     """A run of two drawn transcripts; the credits of a course are numbers. To be copied."""
     folder = tmp_path_factory.mktemp("transcripts")
     schema = yaml.safe_load(
-        (ROOT / "config" / "schemas" / "transcript.yaml").read_text(encoding="utf-8")
+        (ROOT / "tests" / "data" / "transcript.yaml").read_text(encoding="utf-8")
     )
     [credits_] = [c for c in schema["fields"][-1]["columns"] if c["name"] == "学分"]
     credits_["kind"] = "number"
