@@ -82,6 +82,9 @@ def says_nothing(text: str, field: Field) -> bool:
     if len(text) > _LONGEST:
         return False
     folded = "".join(simplified(character) for character in fold_print(text))
+    own = (word for value, forms in field.values.items() for word in (value, *forms))
+    if any(fold_print(word) == folded for word in own):
+        return False  # 不明 may be a blood group
     if (
         not folded
         or folded in _WORDS

@@ -915,7 +915,12 @@ document.addEventListener("keydown", (event) => {
     inEditor(event);
     return;
   }
-  if (!cell || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, dialog")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, dialog")) return;
+  if (!cell) {
+    // The last one is decided, and may have been decided too fast.
+    if (event.key.toLowerCase() === "u" && !event.repeat) undo();
+    return;
+  }
   const onCard = event.target === $("card") || event.target === document.body;
   if (onCard && event.key === "Enter") {
     event.preventDefault();
