@@ -100,7 +100,7 @@ def test_wrong_configuration_is_named(
         (["--strategy", "vision_all"], "OCR_MOE_VISION_BASE_URL"),
         (["--schema", "diploma"], "no schema 'diploma'"),
         (["--config", "nowhere.yaml"], "there is no such file"),
-        (["--crops", "证书号码"], "no field '证书号码'"),
+        (["--crops", "证书号吗"], "no field '证书号吗'"),
         (["--recorded", "nowhere.sqlite"], "there is no such store"),
     ],
 )

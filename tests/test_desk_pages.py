@@ -313,7 +313,7 @@ def test_a_list_is_searched_and_cut_into_pages(run: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "data", "status"),
     [
-        ("/documents/{id}/schema", {"kind": "passport"}, 422),
+        ("/documents/{id}/schema", {"kind": "lease"}, 422),
         ("/documents/{id}/subject", {"name": "  "}, 422),
         ("/documents/{id}/subject", {"name": "长" * 201}, 422),
         ("/documents/{id}/regions", {"x0": "a", "y0": "0", "x1": "50", "y1": "9"}, 422),

@@ -29,6 +29,7 @@ LAUGHS = f"a: &a {NINE}\n" + "\n".join(
         ("a: 0b_", "'0b_' is taken for a int and is none; put it in quotation marks"),
         ("a: " + "9" * 5000, "is taken for a int and is none"),
         ("a: !!timestamp hello", "'hello' is taken for a timestamp and is none"),
+        ("a: !!int [1, 2]", "expected a scalar node, but found sequence"),
         ("a: !!bool hello", "'hello' is taken for a bool and is none"),
         ("a: 1\nb: 2\na: 3", "the key 'a' stands here twice at line 3"),
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),

@@ -68,7 +68,8 @@ class _Loader(_Safe):  # type: ignore[misc]
     _merged = 0
 
     def construct_checked(self, node: Any) -> Any:
-        if node.tag in _NUMBERS and _TWO_WAYS.fullmatch(node.value):
+        number = node.tag in _NUMBERS and isinstance(node, yaml.ScalarNode)
+        if number and _TWO_WAYS.fullmatch(node.value):
             raise yaml.constructor.ConstructorError(
                 None,
                 None,
