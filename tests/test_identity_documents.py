@@ -24,6 +24,7 @@ from ocr_moe.generation.kinds import kind_of
 from ocr_moe.generation.layouts import layouts, select
 from ocr_moe.generation.plan import plan
 from ocr_moe.reading.recognition import recognise
+from ocr_moe.reading.splitting import find_regions
 from ocr_moe.schema import Schema, load_schema
 from ocr_moe.testing import StubDocument, StubPage, StubServices, page
 from ocr_moe.types import PageText
@@ -403,3 +404,21 @@ def test_clean_pages_are_read_and_known(kind: str, book: FontBook) -> None:
                 count += 1
                 right += equal(SHIPPED[kind].field(field), found[field] or "", value)
     assert right >= LEAST.get(kind, 0.9) * count, (right, count)
+
+
+@pytest.mark.slow
+def test_a_column_of_a_household_register_is_no_identity_card(book: FontBook) -> None:
+    """It has its name, sex, birth and number; the page is one document all the same."""
+    engine = PpOcrEngine("ppocr", PpOcrParams())
+    layouts = ("heldout_household_columns",)
+    kind = "household_register"
+    for _, spec in plan(kind, count=4, seed=777, levels=("scan",), layouts=layouts, fonts=book):
+        image = render(spec.model_copy(update={"rotation": 0})).image
+        text = PageText(
+            engine="ppocr",
+            width=image.width,
+            height=image.height,
+            rotation=0,
+            lines=engine.read(image),
+        )
+        assert find_regions(text, list(SHIPPED.values())) == ()

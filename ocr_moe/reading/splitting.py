@@ -50,6 +50,8 @@ _LOOKED_AT = 3
 with most words on both sides."""
 _SHARED = 3
 """Fields that both sides tell of, where their numbers or names differ …"""
+_OWN = 1.0
+"""Weight of the words that only one of two kinds has, from which both are on a page."""
 _COPIED = 0.5
 """… and the share of a schema's fields where neither does: two copies of one certificate."""
 _CHINESE = 0.15
@@ -144,6 +146,8 @@ class _Told:
     lines: frozenset[int]
     """The page's lines in which these values stand."""
     chinese: bool
+    words: frozenset[str] = frozenset()
+    """Words and labels of the schema that stand there, folded."""
 
     @property
     def is_enough(self) -> bool:
@@ -157,7 +161,9 @@ class _Told:
         if self.chinese != other.chinese:  # the translation of a certificate is a page of it
             return False
         if self.schema is not other.schema:
-            return self.is_enough
+            return (
+                self.is_enough and self._has_words_beside(other) and other._has_words_beside(self)
+            )
         shared = [field for field in self.schema.fields if self._both(other, field)]
         if len(shared) < min(_SHARED, len(self.schema.fields)):
             return False
@@ -168,6 +174,20 @@ class _Told:
         ):
             return True
         return len(shared) >= _COPIED * len(self.schema.fields)
+
+    def _has_words_beside(self, other: _Told) -> bool:
+        """Whether it is known by words that documents of the other's kind do not have themselves: a
+        column of a household register has what tells an identity card."""
+        if self.schema is None or other.schema is None:
+            return False
+        others = _vocabulary(other.schema)
+        words = {fold_label(word): weight for word, weight in words_of(self.schema).items()}
+        own = (
+            weight
+            for word, weight in words.items()
+            if word in self.words and not any(word in each for each in others)
+        )
+        return sum(own) >= _OWN
 
     def _both(self, other: _Told, field: Field) -> bool:
         return field.name in self.values and field.name in other.values
@@ -284,7 +304,8 @@ class _Page:
                 best = max(candidates, key=lambda each: each.belief)
                 values[field.name] = best.value
                 places |= {numbers[glyph.line] for glyph in best.glyphs}
-        return _Told(schema, values, frozenset(places), chinese)
+        words = self._words_of(numbers, next(k for k, s in enumerate(self.schemas) if s is schema))
+        return _Told(schema, values, frozenset(places), chinese, words)
 
 
 _VOCABULARIES: dict[int, tuple[Schema, dict[str, float]]] = {}
