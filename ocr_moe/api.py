@@ -39,13 +39,7 @@ from ocr_moe.schema import Schema, crop_schema
 from ocr_moe.store.database import Records, Store
 from ocr_moe.types import Decision, Record
 from ocr_moe.workshop.build import Workshop
-from ocr_moe.workshop.config import (
-    Config,
-    candidate_schemas,
-    configured_schemas,
-    find_schema,
-    load_config,
-)
+from ocr_moe.workshop.config import Config, candidate_schemas, find_schema, load_config
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,15 +97,10 @@ class Options:
     def schemas(self, config: Config, folder: Path) -> tuple[Schema, ...]:
         """The named schema, or for `auto` all that are known; what ships since the run of the folder
         was begun is none of its. Raises SchemaError."""
-        known = {schema.name: schema for schema in candidate_schemas(config)}
+        begun = choice_of(folder) if self.schema == "auto" else frozenset()
+        known = {schema.name: schema for schema in candidate_schemas(config, begun)}
         if self.schema == "auto":
-            begun = choice_of(folder)
-            own = {schema.name for schema in configured_schemas(config)}
-            found = tuple(
-                schema
-                for name, schema in known.items()
-                if not begun or name in begun or name in own
-            )
+            found = tuple(known.values())
         else:
             found = (known[self.schema] if self.schema in known else find_schema(self.schema),)
         return found if self.crops is None else (crop_schema(found, self.crops),)
@@ -371,10 +360,14 @@ def _prepared(
         store = None
         if options.recorded is not None:
             store = stack.enter_context(Store(options.recorded, write=False))
-        workshop = Workshop(config, local_only=options.local_only, recorded=store)
-        workshop.validate()
-        workshop.check_endpoints()
-        yield config, workshop, schemas
+        yield config, _checked_workshop(config, options, store), schemas
+
+
+def _checked_workshop(config: Config, options: Options, recorded: Store | None = None) -> Workshop:
+    workshop = Workshop(config, local_only=options.local_only, recorded=recorded)
+    workshop.validate()
+    workshop.check_endpoints()
+    return workshop
 
 
 @contextmanager
@@ -676,9 +669,7 @@ def suggest(
     file = _here(out)
     with _local(options) as options, local_copies() as local:
         config = options.load()
-        workshop = Workshop(config, local_only=options.local_only)
-        workshop.validate()
-        workshop.check_endpoints()
+        workshop = _checked_workshop(config, options)
         wish = Wish(
             file=file,
             sheet=None if truth is None else local(truth),

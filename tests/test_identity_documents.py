@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from itertools import islice
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -19,32 +17,24 @@ from ocr_moe.generation.documents.drivers import draw_driving_licence
 from ocr_moe.generation.documents.households import draw_household_member
 from ocr_moe.generation.documents.identitycards import UNLIMITED, draw_identity_card
 from ocr_moe.generation.documents.travellers import draw_passport, zone_name
-from ocr_moe.generation.facts import Facts
 from ocr_moe.generation.kinds import kind_of
 from ocr_moe.generation.layouts import layouts, select
 from ocr_moe.generation.plan import plan
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.reading.splitting import find_regions
-from ocr_moe.schema import Schema, load_schema
+from ocr_moe.schema import Schema
 from ocr_moe.testing import StubDocument, StubPage, StubServices, page
 from ocr_moe.types import PageText
-from ocr_moe.values.normalize import equal, normalize
+from ocr_moe.values.normalize import equal
+from tests.drawnkinds import SHIPPED, drawn, is_well_formed, read_by
 
-SCHEMAS = Path(__file__).parent.parent / "config" / "schemas"
 KINDS = ("resident_identity_card", "passport", "driving_license", "household_register")
-SHIPPED = {path.stem: load_schema(path) for path in sorted(SCHEMAS.glob("*.yaml"))}
 EXPERT = RulesExpert("rules", RulesExpert.Params(), StubServices())
-DRAWN = 80
 
 
 @pytest.fixture(scope="module")
 def book() -> FontBook:
     return FontBook.discover()
-
-
-def drawn(kind: str, count: int = DRAWN) -> list[Facts]:
-    documents = kind_of(kind).documents(Random(7), select(kind, ("standard", "heldout")))
-    return [facts for facts, _ in islice(documents, count)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -54,11 +44,7 @@ def test_what_is_drawn_is_what_the_schema_asks(kind: str) -> None:
         truth = facts.truth()
         assert tuple(truth) == schema.names
         for name, value in truth.items():
-            if value is None:
-                continue
-            written = normalize(schema.field(name), value)
-            assert written is not None, (name, value)
-            assert equal(schema.field(name), written, value), (name, value, written)
+            assert value is None or is_well_formed(schema, name, value), (name, value)
 
 
 def test_identity_numbers_are_well_formed() -> None:
@@ -391,9 +377,7 @@ def test_clean_pages_are_read_and_known(kind: str, book: FontBook) -> None:
             kind, count=1, seed=len(name), levels=("clean",), layouts=(name,), fonts=book
         )
         result = render(spec.model_copy(update={"rotation": 0}))
-        width, height = result.image.size
-        lines = engine.read(result.image)
-        text = PageText(engine="ppocr", width=width, height=height, rotation=0, lines=lines)
+        text = read_by(engine, result.image)
         known, _ = recognise(text, list(SHIPPED.values()))
         assert known is SHIPPED[kind], name
         found = read(SHIPPED[kind], text)
@@ -414,11 +398,4 @@ def test_a_column_of_a_household_register_is_no_identity_card(book: FontBook) ->
     kind = "household_register"
     for _, spec in plan(kind, count=4, seed=777, levels=("scan",), layouts=layouts, fonts=book):
         image = render(spec.model_copy(update={"rotation": 0})).image
-        text = PageText(
-            engine="ppocr",
-            width=image.width,
-            height=image.height,
-            rotation=0,
-            lines=engine.read(image),
-        )
-        assert find_regions(text, list(SHIPPED.values())) == ()
+        assert find_regions(read_by(engine, image), list(SHIPPED.values())) == ()

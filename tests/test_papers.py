@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from itertools import islice
 from random import Random
 
 import pytest
@@ -20,21 +19,19 @@ from ocr_moe.generation.documents.awards import draw_award
 from ocr_moe.generation.documents.invoices import Invoice, draw_invoice
 from ocr_moe.generation.documents.qualifications import draw_qualification
 from ocr_moe.generation.documents.transcripts import draw_transcript
-from ocr_moe.generation.facts import Facts
-from ocr_moe.generation.kinds import kind_of
 from ocr_moe.generation.layouts import select
 from ocr_moe.generation.payloads import of_invoice
 from ocr_moe.protocols import State
 from ocr_moe.reading.recognition import recognise
 from ocr_moe.routing.consistency import check
 from ocr_moe.routing.parts import Parts
-from ocr_moe.schema import Field, Kind, Schema, load_schema
+from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.testing import StubDocument, StubPage, StubServices, page
 from ocr_moe.types import Decision, PageText, Status
 from ocr_moe.values.amounts import parse_amount
 from ocr_moe.values.dates import parse_date
-from ocr_moe.values.normalize import equal, normalize
-from tests.conftest import ROOT
+from ocr_moe.values.normalize import equal
+from tests.drawnkinds import SHIPPED, drawn, is_well_formed, read_by
 
 KINDS = (
     "vat_invoice",
@@ -43,15 +40,7 @@ KINDS = (
     "transcript",
     "english_diploma",
 )
-SHIPPED = {
-    path.stem: load_schema(path) for path in sorted((ROOT / "config" / "schemas").glob("*.yaml"))
-}
 EXPERT = RulesExpert("rules", RulesExpert.Params(), StubServices())
-
-
-def drawn(kind: str, count: int = 80) -> list[Facts]:
-    documents = kind_of(kind).documents(Random(7), select(kind, ("standard", "heldout")))
-    return [facts for facts, _ in islice(documents, count)]
 
 
 # What is drawn
@@ -67,9 +56,7 @@ def test_what_is_drawn_is_what_the_schema_asks(kind: str) -> None:
         for name, value in truth.items():
             if value is None:
                 continue
-            written = normalize(schema.field(name), value)
-            assert written is not None, (name, value)
-            assert equal(schema.field(name), written, value), (name, value, written)
+            assert is_well_formed(schema, name, value), (name, value)
             if schema.field(name).grammars:
                 assert any(each.matches(value) for each in schema.field(name).grammars), value
 
@@ -600,14 +587,7 @@ def test_clean_pages_of_every_layout_are_read(kind: str) -> None:
     for layout in select(kind, ("standard", "heldout")):
         facts = next(each for each in drawn(kind, 400) if layout.accepts(each))
         made = render(Spec(layout=layout.name, facts=facts, level="clean", seed=5, fonts=book))
-        image = made.image
-        text = PageText(
-            engine="ppocr",
-            width=image.width,
-            height=image.height,
-            rotation=0,
-            lines=engine.read(image),
-        )
+        text = read_by(engine, made.image)
         assert recognise(text, list(SHIPPED.values()))[0] is schema, layout.name
         found = read(kind, text)
         for name, value in made.truth.items():

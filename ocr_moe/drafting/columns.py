@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ocr_moe.drafting.kinds import Guess, guess_of, is_code
 from ocr_moe.drafting.printing import Printed, seen
@@ -29,6 +29,7 @@ from ocr_moe.evaluation.truth.sheet import (
 )
 from ocr_moe.evaluation.truth.truthset import TruthSet, read_truths
 from ocr_moe.folds import fold_heading
+from ocr_moe.intake.sources import SUFFIXES
 from ocr_moe.schema import Field, Kind, Schema, Subjects
 from ocr_moe.settings import TruthOptions
 from ocr_moe.subjects import DocumentKey, key_of
@@ -199,7 +200,7 @@ def _fields_in(table: Table, options: TruthOptions) -> list[tuple[Field, Guess]]
 
 
 def _is_file(text: str) -> bool:
-    return re.fullmatch(r"(?i).+\.(jpe?g|png|webp|bmp|gif|tiff?|pdf|heic|heif)", text) is not None
+    return PurePosixPath(text).suffix.lower() in SUFFIXES
 
 
 def _header(table: Table) -> tuple[int, list[str]] | None:

@@ -14,8 +14,8 @@ from rapidfuzz import fuzz
 
 from ocr_moe.drafting.columns import Column
 from ocr_moe.drafting.labels import LONGEST
-from ocr_moe.drafting.printing import HAN, Printed, folded, is_wording
-from ocr_moe.folds import fold_print
+from ocr_moe.drafting.printing import Printed, folded, is_wording, wide
+from ocr_moe.folds import HAN, fold_print
 from ocr_moe.reading.layout import Glyph, Piece
 from ocr_moe.schema import Kind
 from ocr_moe.values.amounts import parse_amount
@@ -176,8 +176,7 @@ def _words(text: str) -> Iterator[Context]:
     parts = re.split(r"[\s:;,。、|)]", text)
     first = parts[:1] if text.isascii() else []
     for words in dict.fromkeys((text, parts[-1], *first)):
-        wide = sum(1.0 if HAN.match(char) else 0.5 for char in words)
-        if is_wording(words) and 1.0 < wide <= LONGEST:
+        if is_wording(words) and 1.0 < wide(words) <= LONGEST:
             yield Context(words)
 
 

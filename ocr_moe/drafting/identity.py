@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ocr_moe.drafting.printing import HAN, Printed, enough, folded, is_wording
+from ocr_moe.drafting.printing import Printed, enough, folded, is_wording, wide
+from ocr_moe.folds import HAN
 from ocr_moe.reading.layout import Piece
 from ocr_moe.schema import forms_of
 
@@ -60,7 +61,7 @@ def identity_of(pages: Sequence[Printed], samples: int, labels: Mapping[str, int
                 texts.append((whole, max(p.height for p in row), row[0].v))
             for text, height, v in texts:
                 key = folded(text)
-                if not is_wording(key) or not 2 <= _wide(key) <= _LONGEST or set(":*") & set(text):
+                if not is_wording(key) or not 2 <= wide(key) <= _LONGEST or set(":*") & set(text):
                     continue
                 seen[key].add(page.sample)
                 printed[key][text.strip(" .,;*")] += 1
@@ -123,10 +124,6 @@ def _is_spaced(piece: Piece, page: Printed) -> bool:
     """Whether a box may be a letter of a title that is spaced out, and not one of print down the
     page."""
     return len(piece.glyphs) <= 2 and len(page.text.lines[piece.glyphs[0].line].text.strip()) <= 2
-
-
-def _wide(text: str) -> float:
-    return sum(1.0 if HAN.match(char) else 0.5 for char in text)
 
 
 def slug_of(*texts: str) -> str:

@@ -20,13 +20,14 @@ from rapidfuzz.distance import Levenshtein
 
 from ocr_moe.drafting.kinds import guess_of
 from ocr_moe.drafting.printing import (
-    HAN,
     LETTER,
     Printed,
     enough,
     folded,
     is_wording,
+    wide,
 )
+from ocr_moe.folds import HAN
 from ocr_moe.reading.forms import SURE, Block, Label, read_form
 from ocr_moe.reading.layout import Piece, Row
 from ocr_moe.schema import Kind
@@ -325,8 +326,7 @@ def _heads(text: str) -> Iterator[str]:
 
 
 def _is_label(key: str) -> bool:
-    wide = sum(1.0 if HAN.match(char) else 0.5 for char in key)
-    if not 1.0 <= wide <= LONGEST or len(key) < _SHORTEST:
+    if not 1.0 <= wide(key) <= LONGEST or len(key) < _SHORTEST:
         return False
     if _NO_LABEL.search(key) or key.count("(") != key.count(")"):
         return False

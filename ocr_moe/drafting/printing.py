@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ocr_moe.drafting.samples import Sample
-from ocr_moe.folds import fold_label, fold_print
+from ocr_moe.folds import HAN, fold_label, fold_print
 from ocr_moe.reading.layout import PageLayout, Text
 from ocr_moe.types import PageText
 from ocr_moe.values.hanzi import folding, searchable
 
 RECURS = 0.3
 """Share of the samples on which a text stands that is part of the form: some are of other layouts."""
-HAN = re.compile(r"[\u3400-\u9fff]")
 LETTER = re.compile(r"[^\W\d_]")
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _PUNCTUATION = " :;,.、。·*_-|"
@@ -93,6 +92,11 @@ def enough(samples: int) -> int:
 def folded(text: str) -> str:
     """A text as texts of a form are compared."""
     return fold_label(text).strip(_PUNCTUATION)
+
+
+def wide(text: str) -> float:
+    """How wide a text is, in characters of Chinese."""
+    return sum(1.0 if HAN.match(char) else 0.5 for char in text)
 
 
 def is_wording(text: str) -> bool:

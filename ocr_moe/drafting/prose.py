@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ocr_moe.drafting.kinds import Guess, guess_of
-from ocr_moe.drafting.printing import HAN, Printed
+from ocr_moe.drafting.printing import Printed
+from ocr_moe.folds import HAN
 from ocr_moe.schema import Kind
 
 _OFTEN = 0.5

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ocr_moe.drafting.kinds import Guess, guess_of
-from ocr_moe.drafting.printing import HAN, Printed, enough, folded, is_wording
+from ocr_moe.drafting.printing import Printed, enough, folded, is_wording
+from ocr_moe.folds import HAN
 from ocr_moe.reading.candidates import prepare
 from ocr_moe.reading.tables import find_table
 from ocr_moe.schema import Field, Kind, Schema

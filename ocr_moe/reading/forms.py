@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -490,10 +491,11 @@ _QUALIFIES = re.compile(
 
 def _unqualified(layout: PageLayout, labels: list[Label]) -> list[Label]:
     """Labels without those that only say more of the label before them in the same phrase."""
-    texts: dict[int, dict[int, str]] = {}
-    for piece in layout.pieces:
-        for glyph in piece.glyphs:
-            texts.setdefault(glyph.line, {})[glyph.offset] = glyph.char
+    held = Counter(label.glyphs[0].line for label in labels)
+    texts: dict[int, dict[int, str]] = {line: {} for line, count in held.items() if count > 1}
+    for glyph in (g for piece in layout.pieces if texts for g in piece.glyphs):
+        if glyph.line in texts:
+            texts[glyph.line][glyph.offset] = glyph.char
     kept: list[Label] = []
     begun: dict[int, Label] = {}
     for label in sorted(labels, key=lambda each: (each.glyphs[0].line, each.glyphs[0].offset)):

@@ -181,10 +181,9 @@ class _Told:
         if self.schema is None or other.schema is None:
             return False
         others = _vocabulary(other.schema)
-        words = {fold_label(word): weight for word, weight in words_of(self.schema).items()}
         own = (
             weight
-            for word, weight in words.items()
+            for word, weight in _own_words(self.schema).items()
             if word in self.words and not any(word in each for each in others)
         )
         return sum(own) >= _OWN
@@ -325,8 +324,12 @@ def _vocabulary(schema: Schema) -> dict[str, float]:
 
 def _folded_words(schema: Schema) -> dict[str, float]:
     labels = {fold_label(label): _LABEL for each in schema.fields for label in each.label_forms}
-    words = {fold_label(word): weight for word, weight in words_of(schema).items()}
-    return {word: weight for word, weight in (labels | words).items() if len(word) > 1}
+    words = labels | _own_words(schema)
+    return {word: weight for word, weight in words.items() if len(word) > 1}
+
+
+def _own_words(schema: Schema) -> dict[str, float]:
+    return {fold_label(word): weight for word, weight in words_of(schema).items()}
 
 
 def _split(page: _Page, lines: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:

@@ -87,6 +87,12 @@ def check(field: Field, typed: str, today: date | None = None) -> Checked:
     )
 
 
+def held(field: Field, typed: str) -> str | None:
+    """A text as the field writes it down; None where it cannot stand there. Of a table, a cell that
+    cannot is no reason to drop it and keep the others."""
+    return check(field, typed).value if field.kind is Kind.TABLE else normalize(field, typed)
+
+
 def _check_table(table: Field, typed: str, today: date | None) -> Checked:
     """Every cell of a table by its column's kind; one that cannot be held is no reason to drop it."""
     if len(typed) > LONGEST_TABLE:

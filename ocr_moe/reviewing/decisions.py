@@ -12,13 +12,12 @@ from pydantic import ValidationError
 
 from ocr_moe.errors import TruthError
 from ocr_moe.evaluation.truth.problems import Notebook, ProblemKind
-from ocr_moe.reviewing.checking import check
+from ocr_moe.reviewing.checking import held
 from ocr_moe.reviewing.taken import TakenIn
 from ocr_moe.schema import Field, Kind, Schema
 from ocr_moe.store.database import Store
 from ocr_moe.subjects import DocumentKey
 from ocr_moe.types import Box, DocumentRef, Judgement, Probability, Shown, Status, Value
-from ocr_moe.values.normalize import normalize
 
 KIND = "ocr_moe decisions"
 """What such a file says that it is."""
@@ -136,9 +135,7 @@ def decisions_in(
 
 def _value(field: Field, told: str) -> str | None:
     """The value as the field writes it down; None for what cannot stand in it."""
-    if field.kind is Kind.TABLE:
-        return check(field, told).value
-    return normalize(field, told) if len(told) <= _LONGEST else None
+    return held(field, told) if field.kind is Kind.TABLE or len(told) <= _LONGEST else None
 
 
 def _time(told: str) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from ocr_moe.errors import UsageError
-from ocr_moe.reviewing.checking import check
-from ocr_moe.schema import Field, Kind
+from ocr_moe.reviewing.checking import held
+from ocr_moe.schema import Field
 from ocr_moe.types import Box
-from ocr_moe.values.normalize import normalize
 
 _LEAST = 0.05
 """Share of a page's width and height that a document on it has at least: a bank card on an A4 scan has
@@ -16,9 +15,7 @@ _LONGEST_NAME = 200
 
 def value_of(field: Field, value: str) -> str:
     """What a person typed, as the field holds it. Raises UsageError for what it cannot hold."""
-    # Of a table, a cell that cannot be held is no reason to drop it and keep the others.
-    is_table = field.kind is Kind.TABLE
-    found = check(field, value).value if is_table else normalize(field, value)
+    found = held(field, value)
     if found is None:
         raise UsageError(f"{field.name}: {value!r} is no {field.kind.value}")
     return found

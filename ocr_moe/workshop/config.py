@@ -7,7 +7,7 @@ keys come from environment variables that the configuration names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +132,9 @@ def find_schema(name: str) -> Schema:
     )
 
 
-def candidate_schemas(config: Config) -> tuple[Schema, ...]:
-    """What `--schema auto` chooses from: the shipped schemas and the configured ones."""
-    shipped = [load_schema(path) for path in shipped_schemas().values()]
-    return (*shipped, *configured_schemas(config))
-
-
-def configured_schemas(config: Config) -> tuple[Schema, ...]:
-    """A user's own schemas that the configuration names."""
-    return tuple(load_schema(Path(path)) for path in config.schemas)
+def candidate_schemas(config: Config, begun: Collection[str] = ()) -> tuple[Schema, ...]:
+    """What `--schema auto` chooses from: the shipped schemas and the configured ones. Of the shipped
+    ones those alone among which a run has `begun` to choose, if it has."""
+    ships = shipped_schemas()
+    shipped = [load_schema(path) for name, path in ships.items() if not begun or name in begun]
+    return (*shipped, *(load_schema(Path(path)) for path in config.schemas))

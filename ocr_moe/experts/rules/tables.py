@@ -153,14 +153,20 @@ class _Table:
             )
             for column in wanted.columns
         }
+        self._looks = {name: _counted(texts, looks_of) for name, texts in self.texts.items()}
+        self._decimals = {name: _counted(texts, _decimals) for name, texts in self.texts.items()}
+        for decimals in self._decimals.values():
+            del decimals[None]
+        self.full = {
+            column.name for column in wanted.columns if _is_nearly_full(column.name, self.places)
+        }
         cells = [cell for row in found.rows for cell in row.values()]
         doubts = [1.0 - _confidence(cell) for cell in cells]
         self.doubt = statistics.mean(doubts) if doubts else 0.0
 
     def is_unusual(self, name: str, text: str) -> bool:
         """Whether a text looks otherwise than nearly all of its column, and stands there once."""
-        texts = self.texts[name]
-        looks = _counted(texts, looks_of)
+        texts, looks = self.texts[name], self._looks[name]
         return (
             texts.total() >= _ENOUGH
             and texts[text] < 2
@@ -170,9 +176,7 @@ class _Table:
     def is_uneven(self, name: str, text: str) -> bool:
         """Whether a number has other decimals than nearly all of its column: its end was lost,
         perhaps."""
-        own = _decimals(text)
-        usual = _counted(self.texts[name], _decimals)
-        del usual[None]
+        own, usual = _decimals(text), self._decimals[name]
         return own is not None and usual.total() >= _ENOUGH and usual[own] <= _RARE * usual.total()
 
 
@@ -218,7 +222,7 @@ def _empty(column: Field, at: int, table: _Table) -> Reading:
     if seen is not None:
         features["blank"] = float(seen)
         score = score if seen else min(score, _INKED)
-    if column.name in columns and _is_nearly_full(column.name, table.places):
+    if column.name in columns and column.name in table.full:
         score = min(score, _LONE)
     score *= columns.get(column.name, 1.0) ** 0.5
     return Reading(field=column.name, score=round(score, 6), features=features)
